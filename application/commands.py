@@ -1,0 +1,361 @@
+"""The commands: what an organisation may tell the ledger, exactly as the contract names it.
+
+Amounts are strict whole fen and rates strict basis points: `"50000.00"` is refused, not read
+as 50 000 fen. Unknown fields are refused. Days are civil days (Asia/Shanghai).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from domain.household import Category
+from domain.identity_number import problems
+from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+
+MOST_FEN = 10**15
+_FIRST_DAY = date(1990, 1, 1)
+
+
+def _plain_day(value: Any) -> Any:
+    """Only `YYYY-MM-DD`: pydantic alone would also read numbers as seconds since 1970."""
+    if isinstance(value, str):
+        try:
+            day = date.fromisoformat(value) if len(value) == 10 else None
+        except ValueError:
+            raise PydanticCustomError("no_such_day", "there is no such day") from None
+        if day is None:
+            raise PydanticCustomError("date_form", "a day is written YYYY-MM-DD")
+        return day
+    if type(value) is not date:
+        raise PydanticCustomError("date_form", "a day is written YYYY-MM-DD")
+    return value
+
+
+def _plausible_day(day: date) -> date:
+    if day < _FIRST_DAY:
+        raise PydanticCustomError("date_too_early", "a day before 1990-01-01")
+    return day
+
+
+def _identity_number(value: str) -> str:
+    number = value.upper()
+    found = problems(number)
+    if found:
+        raise PydanticCustomError(found[0], "not a valid identity number")
+    return number
+
+
+def _no_control_characters(value: str) -> str:
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise PydanticCustomError("control_character", "control characters are not allowed")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_plain_day), AfterValidator(_plausible_day)]
+Fen = Annotated[int, Field(strict=True, ge=0, le=MOST_FEN)]
+PositiveFen = Annotated[int, Field(strict=True, gt=0, le=MOST_FEN)]
+RateBp = Annotated[int, Field(strict=True, ge=0, le=100_000)]
+Count = Annotated[int, Field(strict=True, ge=0, le=10**9)]
+Flag = Annotated[bool, Field(strict=True)]
+Name = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_no_control_characters),
+]
+Text = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=500),
+    AfterValidator(_no_control_characters),
+]
+AccountNo = Annotated[
+    str, StringConstraints(strict=True, strip_whitespace=True, pattern=r"^[0-9A-Za-z-]{4,40}$")
+]
+IdentityNo = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, max_length=18),
+    AfterValidator(_identity_number),
+]
+Month = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}Q[1-4]$")]
+EventId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f-]{36}\.[0-9]{1,9}$")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ground(Model):
+    """On what a statement rests: a document's number, a remark."""
+
+    document: Text | None = None
+    note: Text | None = None
+
+
+class Account(Model):
+    account: AccountNo
+    name: Name
+
+
+class OutflowAccount(Account):
+    kind: PayeeKind
+
+
+class MemberBody(Model):
+    name: Name
+    id_no: IdentityNo
+    relation: Name
+    head: Flag = False
+
+
+class LeftBody(Model):
+    id_no: IdentityNo
+    reason: Name
+
+
+class InstalmentBody(Model):
+    due_on: Day
+    amount_fen: PositiveFen
+
+
+class Told(Model):
+    """What every statement carries: the reporter's own reference, and the day it concerns."""
+
+    ref: Name
+    effective_on: Day
+    ground: Ground | None = None
+
+
+class Command(Told):
+    """One thing an organisation tells the ledger. TYPE is its name in a batch of lines."""
+
+    TYPE: ClassVar[str]
+
+    def content(self) -> bytes:
+        """The command's content in one canonical form: equal for equal content, for ever."""
+        plain = self.model_dump(exclude_none=True, exclude_defaults=True)
+        plain["type"] = self.TYPE
+        return _canonical(plain)
+
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+class HouseholdBody(Told):
+    household_no: Name
+    township_code: Name
+    village: Name
+    category: Category
+    members: Annotated[list[MemberBody], Field(min_length=1, max_length=30)]
+
+
+class RegisterHousehold(HouseholdBody, Command):
+    TYPE: ClassVar[str] = "household"
+
+
+class StatusBody(Told):
+    category: Category
+    reason: Text
+
+
+class ChangeStatus(StatusBody, Command):
+    TYPE: ClassVar[str] = "status"
+    household_no: Name
+
+
+class MembersBody(Told):
+    added: Annotated[list[MemberBody], Field(max_length=30)] = []
+    left: Annotated[list[LeftBody], Field(max_length=30)] = []
+
+
+class ChangeMembers(MembersBody, Command):
+    TYPE: ClassVar[str] = "members"
+    household_no: Name
+
+
+class DemandBody(Told):
+    amount_fen: PositiveFen
+    purpose: Text
+
+
+class RecommendDemand(DemandBody, Command):
+    TYPE: ClassVar[str] = "demand"
+    household_no: Name
+
+
+class CreditBody(Told):
+    amount_fen: PositiveFen | None = None
+    purpose: Text
+    decision: Literal["granted", "refused"]
+    reason: Text | None = None
+    told_on: Day | None = None
+
+
+class DecideCredit(CreditBody, Command):
+    TYPE: ClassVar[str] = "credit"
+    household_no: Name
+
+
+class LoanBody(Told):
+    loan_no: Name
+    contract_no: Name
+    contract_on: Day
+    household_no: Name
+    borrower_id_no: IdentityNo
+    principal_fen: PositiveFen
+    credited_fen: Fen
+    annual_rate_bp: RateBp
+    due_on: Day
+    purpose: Text
+    payee: Account
+    renews_loan_no: Name | None = None
+
+
+class DisburseLoan(LoanBody, Command):
+    TYPE: ClassVar[str] = "loan"
+
+
+class RepaymentBody(Told):
+    principal_fen: Fen
+    interest_fen: Fen
+    penalty_fen: Fen
+    payer: Account
+
+
+class RepayLoan(RepaymentBody, Command):
+    TYPE: ClassVar[str] = "repayment"
+    loan_no: Name
+
+
+class OutflowBody(Told):
+    amount_fen: PositiveFen
+    to: OutflowAccount
+
+
+class ObserveOutflow(OutflowBody, Command):
+    TYPE: ClassVar[str] = "outflow"
+    loan_no: Name
+
+
+class ExtensionBody(Told):
+    agreed_on: Day
+    new_due_on: Day
+
+
+class ExtendLoan(ExtensionBody, Command):
+    TYPE: ClassVar[str] = "extension"
+    loan_no: Name
+
+
+class ReminderBody(Told):
+    kind: ReminderKind
+    channel: Channel
+    evidence: Text | None = None
+
+
+class RemindBorrower(ReminderBody, Command):
+    TYPE: ClassVar[str] = "reminder"
+    loan_no: Name
+
+
+class UsageCheckBody(Told):
+    finding: Finding
+    actual_use: Text
+    borrower_met: Flag
+    with_bank: Flag
+    inspector: Name
+    bank: Name | None = None
+
+
+class CheckUsage(UsageCheckBody, Command):
+    TYPE: ClassVar[str] = "usage-check"
+    loan_no: Name
+
+
+class RepaymentPlanBody(Told):
+    instalments: Annotated[list[InstalmentBody], Field(min_length=1, max_length=60)]
+    bank: Name | None = None
+
+
+class AgreeRepaymentPlan(RepaymentPlanBody, Command):
+    TYPE: ClassVar[str] = "repayment-plan"
+    loan_no: Name
+
+
+class BankReportBody(Told):
+    period: Month
+    loans: Count
+    households: Count
+    balance_fen: Fen
+    disbursed_fen: Fen
+
+
+class ReportScale(BankReportBody, Command):
+    TYPE: ClassVar[str] = "bank-report"
+
+
+class SubsidyPaymentBody(Told):
+    """`ref` is the payment's number: the one under which it can be traced for ever."""
+
+    period: Quarter
+    amount_fen: PositiveFen
+    payee: Account
+    voucher: Name
+    bank: Name | None = None
+
+
+class PaySubsidy(SubsidyPaymentBody, Command):
+    TYPE: ClassVar[str] = "subsidy-payment"
+    loan_no: Name
+
+
+class SubsidyRecoveryBody(Told):
+    payment_no: Name
+    amount_fen: PositiveFen
+    reason: Text
+    voucher: Name
+    bank: Name | None = None
+
+
+class RecoverSubsidy(SubsidyRecoveryBody, Command):
+    TYPE: ClassVar[str] = "subsidy-recovery"
+    loan_no: Name
+
+
+class CorrectionBody(Told):
+    """`replacement` is a body as it was first told, or nothing: then the event falls away."""
+
+    reason: Text
+    replacement: dict[str, Any] | None = None
+
+
+class CorrectEvent(CorrectionBody, Command):
+    TYPE: ClassVar[str] = "correction"
+    event_id: EventId
+
+
+COMMANDS: dict[str, type[Command]] = {
+    command.TYPE: command
+    for command in (
+        RegisterHousehold,
+        ChangeStatus,
+        ChangeMembers,
+        RecommendDemand,
+        DecideCredit,
+        DisburseLoan,
+        RepayLoan,
+        ObserveOutflow,
+        ExtendLoan,
+        RemindBorrower,
+        CheckUsage,
+        AgreeRepaymentPlan,
+        ReportScale,
+        PaySubsidy,
+        RecoverSubsidy,
+        CorrectEvent,
+    )
+}

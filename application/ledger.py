@@ -1,0 +1,420 @@
+"""The ledger: hears commands, lets the domain decide, appends what happened.
+
+All events of one command, over several aggregates, are stored in one transaction, or none.
+A decision stands only if nothing it looked at changed before it was stored; else it is taken
+again. What was told before is answered as the first time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from time import sleep
+from typing import Any, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+from msgspec import UNSET
+from msgspec.structs import force_setattr
+
+from application.commands import Command
+from application.refusals import (
+    DatedInFuture,
+    LedgerBusy,
+    LoanAmbiguous,
+    NotPermitted,
+    ReferenceReused,
+)
+from application.store import (
+    Clock,
+    ConnectionTroubled,
+    EventLog,
+    TakenMeanwhile,
+    decode,
+    encode,
+    row_tail,
+    utc_now,
+)
+from application.vault import Keys, Vault
+from domain.bank_report import BankReport
+from domain.calendar import civil_day
+from domain.household import Household
+from domain.kernel import Aggregate, Author, Event, Note, Refused
+from domain.loan import Loan
+
+A = TypeVar("A", bound=Aggregate)
+C = TypeVar("C", bound=Command)
+
+_ATTEMPTS = 8
+_PATIENCE_SECONDS = 0.05
+_MOST_CACHED = 30_000
+
+
+class Telling(NamedTuple):
+    """One command and who gives it."""
+
+    command: Command
+    by: Author
+
+
+class Recorded(NamedTuple):
+    """A command's place in the log. `again`: it had been told before, nothing was added."""
+
+    position: int
+    recorded_at: datetime
+    event_ids: tuple[str, ...]
+    again: bool
+
+
+Outcome = Recorded | Refused
+
+
+Looks = Sequence[tuple[UUID, type[Aggregate]]]
+
+
+class Rule(NamedTuple):
+    """How one kind of command is carried out, by whom, and what it will look at."""
+
+    roles: frozenset[str]
+    decide: Callable[[Ledger, Any, Note], None]
+    looks_at: Callable[[Any, Author], Looks]
+
+
+RULES: dict[type[Command], Rule] = {}
+"""Filled by `application.decisions`, one function a command."""
+
+
+def carries_out(
+    command: type[C], *roles: str, looks_at: Callable[[C, Author], Looks]
+) -> Callable[[Callable[[Ledger, C, Note], None]], Callable[[Ledger, C, Note], None]]:
+    """Register a function as the one that carries out `command` for these roles.
+
+    `looks_at` names the aggregates it will need, so that a batch loads them in one question.
+    """
+
+    def register(decide: Callable[[Ledger, C, Note], None]) -> Callable[[Ledger, C, Note], None]:
+        RULES[command] = Rule(frozenset(roles), decide, looks_at)
+        return decide
+
+    return register
+
+
+class _Draft(NamedTuple):
+    """What one command would append."""
+
+    tails: list[bytes]
+    event_ids: tuple[str, ...]
+    fingerprint: bytes
+
+
+class Ledger:
+    """One conversation with the log. Not shared between threads; any number side by side."""
+
+    def __init__(
+        self,
+        dsn: str,
+        keys: Keys,
+        *,
+        clock: Clock = utc_now,
+        most_cached: int = _MOST_CACHED,
+        transaction_seconds: int = 60,
+    ) -> None:
+        self.vault = Vault(keys)
+        self.log = EventLog(
+            dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds
+        )
+        self._clock = clock
+        self._most_cached = most_cached
+        self._cache: OrderedDict[UUID, Aggregate] = OrderedDict()
+        self._seen = -1
+        self._used: set[UUID] = set()
+        self._now: dict[UUID, Aggregate] = {}
+        self._undecided: dict[UUID, list[Event]] = {}
+        self._keyless: set[UUID] = set()
+        self._new_keys: dict[UUID, bytes] = {}
+        self._banks: list[str] = []
+
+    def close(self) -> None:
+        self.log.close()
+
+    # ---- asking -----------------------------------------------------------------------
+
+    def tell(self, command: Command, by: Author) -> Recorded:
+        """Carry out one command. Raises Refused."""
+        [outcome] = self.tell_all([Telling(command, by)])
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def tell_all(self, tellings: Sequence[Telling], *, atomic: bool = False) -> list[Outcome]:
+        """Carry out commands in order, in one transaction; an answer for each of them.
+
+        Each command stands or is refused by itself; with `atomic`, one refusal leaves the log
+        as it was and the others are answered as if they had stood: ask `any_refused`.
+        """
+        if not tellings:
+            return []
+        for attempt in range(_ATTEMPTS):
+            try:
+                outcomes = self._attempt(tellings, atomic=atomic)
+            except TakenMeanwhile:
+                outcomes = None  # another writer was first: decide again on what it left
+            except ConnectionTroubled:
+                # The answer was lost, perhaps after the commit: the log itself will tell.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                outcomes = None
+            except BaseException:
+                self._forget_undecided()
+                self.log.rollback()
+                raise
+            if outcomes is not None:
+                return outcomes
+            self._forget_undecided()
+            self.log.rollback()
+            sleep(_PATIENCE_SECONDS * attempt)
+        return [LedgerBusy() for _ in tellings]
+
+    # ---- what decisions look at -------------------------------------------------------
+
+    def loan(self, bank: str, loan_no: str) -> Loan:
+        loan = self.aggregate(Loan, Loan.id_for(bank, loan_no))
+        loan.loan_no = loan_no
+        return loan
+
+    def household(self, household_no: str) -> Household:
+        household = self.aggregate(Household, Household.id_for(household_no))
+        household.household_no = household_no
+        return household
+
+    def bank_report(self, bank: str, period: str) -> BankReport:
+        return self.aggregate(BankReport, BankReport.id_for(bank, period))
+
+    def aggregate(self, kind: type[A], id: UUID) -> A:
+        """The aggregate as it is now, from memory or from the log."""
+        found = self._now.get(id)
+        if found is None:
+            found = self._cache.get(id) or self.fetch({id: kind})[id]
+            self._now[id] = found
+        return cast(A, found)
+
+    def fetch(self, wanted: dict[UUID, type[Aggregate]]) -> dict[UUID, Aggregate]:
+        """Replay these aggregates from the log, in one question; new ones are empty."""
+        fresh: dict[UUID, Aggregate] = {id: kind(id) for id, kind in wanted.items()}
+        for id, version, topic, state in self.log.events_of(list(wanted)):
+            decode(topic, state).placed(id, version).mutate(fresh[id])
+        self._cache.update(fresh)
+        return fresh
+
+    def loan_of(self, bank: str | None, loan_no: str) -> Loan | None:
+        """The loan that a township or the county means by a number. Raises LoanAmbiguous."""
+        if bank is not None:
+            loan = self.loan(bank, loan_no)
+            return loan if loan.exists else None
+        self._banks = self._banks or self.log.organisations("bank")
+        ids = {Loan.id_for(bank, loan_no): bank for bank in self._banks}
+        missing: dict[UUID, type[Aggregate]] = {id: Loan for id in ids if id not in self._cache}
+        if missing:
+            self.fetch(missing)
+        found = [loan for bank in ids.values() if (loan := self.loan(bank, loan_no)).exists]
+        if len(found) > 1:
+            raise LoanAmbiguous(banks=[loan.bank for loan in found])
+        return found[0] if found else None
+
+    def today(self) -> date:
+        return civil_day(self._clock())
+
+    def pseudonym(self, kind: str, value: str) -> str:
+        return self.vault.pseudonym(kind, value)
+
+    # ---- one attempt ------------------------------------------------------------------
+
+    def _attempt(self, tellings: Sequence[Telling], *, atomic: bool) -> list[Outcome] | None:
+        """Decide and store once; None when something looked at changed meanwhile."""
+        self._trim()
+        self._used.clear()
+        self._undecided.clear()
+        if self._seen < 0:
+            self._seen = self.log.last_position()
+        contents = [telling.command.content() for telling in tellings]
+        heard = self.log.heard([(t.by.organisation, t.command.ref) for t in tellings])
+        self._fetch_ahead(tellings)
+        today = civil_day(self._clock())
+
+        outcomes: list[Outcome | _Draft] = []
+        drafts: dict[tuple[str, str], _Draft] = {}
+        for telling, content in zip(tellings, contents, strict=True):
+            command, by = telling
+            reference = (by.organisation, command.ref)
+            fingerprint = self.vault.fingerprint(content)
+            if (first := heard.get(reference)) is not None:
+                if first.told != fingerprint:
+                    outcomes.append(ReferenceReused(ref=command.ref, position=first.position))
+                else:
+                    outcomes.append(
+                        Recorded(first.position, first.recorded_at, (), again=True)
+                    )
+            elif (before := drafts.get(reference)) is not None:
+                same = before.fingerprint == fingerprint
+                outcomes.append(before if same else ReferenceReused(ref=command.ref, position=0))
+            else:
+                try:
+                    draft = self._decide(command, by, fingerprint, today)
+                except Refused as refusal:
+                    outcomes.append(refusal)
+                else:
+                    drafts[reference] = draft
+                    outcomes.append(draft)
+
+        refused = atomic and any(isinstance(outcome, Refused) for outcome in outcomes)
+        if not drafts or refused:
+            return self._answer_only(outcomes)
+        return self._store(outcomes, list(drafts.values()))
+
+    def _decide(self, command: Command, by: Author, fingerprint: bytes, today: date) -> _Draft:
+        rule = RULES[type(command)]
+        if by.role not in rule.roles:
+            raise NotPermitted(role=by.role, command=command.TYPE)
+        if command.effective_on > today:
+            raise DatedInFuture(effective_on=command.effective_on, today=today)
+        ground = command.ground
+        note = Note(
+            by=by,
+            effective_on=command.effective_on,
+            document=ground.document if ground else None,
+            remark=ground.note if ground else None,
+        )
+        self._now.clear()
+        try:
+            rule.decide(self, command, note)
+        except Refused:
+            self._take_back()
+            raise
+        finally:
+            self._used.update(self._now)
+        return self._draft(command, by, fingerprint)
+
+    def _draft(self, command: Command, by: Author, fingerprint: bytes) -> _Draft:
+        """Seal and encode what the decision recorded."""
+        tails: list[bytes] = []
+        event_ids: list[str] = []
+        organisation, ref = by.organisation.encode(), command.ref.encode()
+        for aggregate in self._now.values():
+            for event in aggregate.collect_events():
+                version = cast(int, event.originator_version)
+                if event.personal is not UNSET:
+                    household = aggregate.sealed_for
+                    assert household is not None
+                    self._have_key(household)
+                    place = (aggregate.id, version, event.TOPIC)
+                    force_setattr(event, "sealed", self.vault.seal(household, place, event.personal))
+                    force_setattr(event, "personal", UNSET)
+                force_setattr(event, "originator_id", UNSET)
+                force_setattr(event, "originator_version", UNSET)
+                state = encode(event)
+                event.placed(aggregate.id, version)
+                tails.append(
+                    row_tail(
+                        aggregate.id,
+                        version,
+                        event.TOPIC,
+                        organisation,
+                        ref,
+                        len(tails),
+                        fingerprint,
+                        state,
+                    )
+                )
+                event_ids.append(f"{aggregate.id}.{version}")
+                self._undecided.setdefault(aggregate.id, []).append(event)
+        return _Draft(tails, tuple(event_ids), fingerprint)
+
+    def _store(
+        self, outcomes: list[Outcome | _Draft], drafts: Sequence[_Draft]
+    ) -> list[Outcome] | None:
+        last = self.log.begin_append()
+        if not self._still_true(last[0]):
+            return None
+        self.log.keep_keys(self._new_keys)
+        tails = [tail for draft in drafts for tail in draft.tails]
+        position, recorded_at = self.log.write(tails, last)
+        self.log.commit()
+        self._seen = position
+        self._new_keys.clear()
+
+        places: dict[int, Recorded] = {}
+        at = last[0] + 1
+        for draft in drafts:
+            places[id(draft)] = Recorded(at, recorded_at, draft.event_ids, again=False)
+            at += len(draft.tails)
+        answered: list[Outcome] = []
+        for outcome in outcomes:
+            if isinstance(outcome, _Draft):
+                recorded = places[id(outcome)]
+                answered.append(recorded)
+                places[id(outcome)] = recorded._replace(again=True)
+            else:
+                answered.append(outcome)
+        return answered
+
+    def _answer_only(self, outcomes: Iterable[Outcome | _Draft]) -> list[Outcome] | None:
+        """Answer without appending: still only on what is true now."""
+        if not self._still_true(self.log.last_position()):
+            return None
+        if self._undecided:
+            self._forget_undecided()
+        nothing = Recorded(0, datetime.min, (), again=False)
+        return [nothing if isinstance(outcome, _Draft) else outcome for outcome in outcomes]
+
+    def _still_true(self, last: int) -> bool:
+        """Whether nobody else changed what was looked at; learns what changed either way."""
+        if last == self._seen:
+            return True
+        changed = self.log.changed(self._seen, last)
+        self._seen = last
+        for id in changed - self._used:
+            self._cache.pop(id, None)
+        return not changed & self._used
+
+    def _have_key(self, household: UUID) -> None:
+        if household in self._keyless or self.vault.unlock(self.log, {household}):
+            self._new_keys[household] = self.vault.new_household_key(household)
+            self._keyless.discard(household)
+
+    def _fetch_ahead(self, tellings: Sequence[Telling]) -> None:
+        """Load all that the commands will look at in one question, and the keys in another."""
+        wanted: dict[UUID, type[Aggregate]] = {}
+        for command, by in tellings:
+            for id, kind in RULES[type(command)].looks_at(command, by):
+                if id not in self._cache:
+                    wanted[id] = kind
+        if wanted:
+            loaded = self.fetch(wanted)
+            households = {a.sealed_for for a in loaded.values()} - {None}
+            self._keyless = self.vault.unlock(self.log, cast(set[UUID], households))
+
+    def _take_back(self) -> None:
+        """Undo what a command recorded before it was refused: its aggregates are drawn again."""
+        spoilt = {id: type(found) for id, found in self._now.items() if found.pending}
+        if spoilt:
+            for id, fresh in self.fetch(spoilt).items():
+                for event in self._undecided.get(id, ()):
+                    event.mutate(fresh)
+
+    def _forget_undecided(self) -> None:
+        """Forget all that was looked at: it may hold decisions that were never stored."""
+        for id in (*self._used, *self._now):
+            self._cache.pop(id, None)
+        self._now.clear()
+        for household in self._new_keys:
+            self.vault.forget(household)
+        self._new_keys.clear()
+        self._keyless.clear()
+
+    def _trim(self) -> None:
+        while len(self._cache) > self._most_cached:
+            self._cache.popitem(last=False)
+
+
+def any_refused(outcomes: Iterable[Outcome]) -> bool:
+    return any(isinstance(outcome, Refused) for outcome in outcomes)

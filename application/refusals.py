@@ -1,0 +1,62 @@
+"""Refusals that concern the conversation with the ledger rather than one noun of the programme."""
+
+from __future__ import annotations
+
+from domain.kernel import Refused
+
+
+class NotPermitted(Refused):
+    CODE, FIELD = "not_permitted", ""
+    ZH = "角色 {role} 无权报送 {command}"
+    EN = "the role {role} may not tell the ledger a {command}"
+
+
+class ReferenceReused(Refused):
+    CODE, FIELD = "reference_reused", "ref"
+    ZH = "编号 {ref} 已用于内容不同的报送（日志位置 {position}），不得重用"
+    EN = "{ref} was used before for something else (at log position {position})"
+
+
+class DatedInFuture(Refused):
+    CODE, FIELD = "dated_in_future", "effective_on"
+    ZH, EN = "日期 {effective_on} 晚于今日 {today}", "{effective_on} is after today, {today}"
+
+
+class LoanAmbiguous(Refused):
+    CODE, FIELD = "loan_ambiguous", "bank"
+    ZH = "多家银行有同号借据：{banks}，请注明 bank"
+    EN = "several banks have a loan of this number: {banks}; name the bank"
+
+
+class EventUnknown(Refused):
+    CODE, FIELD = "event_unknown", "event_id"
+    ZH, EN = "没有这个事件：{event_id}", "no such event: {event_id}"
+
+
+class ReplacementMalformed(Refused):
+    CODE, FIELD = "replacement_malformed", "replacement"
+    ZH = "更正内容不合格式：{problem}"
+    EN = "the replacement is not a valid body: {problem}"
+
+
+class ReplacementElsewhere(Refused):
+    CODE, FIELD = "replacement_elsewhere", "replacement"
+    ZH = "更正内容须属于同一对象：{name} 应为 {expected}"
+    EN = "a replacement stays with its aggregate: {name} must be {expected}"
+
+
+class LedgerBusy(Refused):
+    CODE, FIELD = "ledger_busy", ""
+    ZH = "台账繁忙，请以同一编号重报"
+    EN = "the ledger is busy: tell it again under the same reference"
+
+
+class OrganisationUnknown(Refused):
+    CODE, FIELD = "organisation_unknown", ""
+    ZH, EN = "没有登记的机构：{organisation}（{role}）", "no such organisation: {organisation} ({role})"
+
+
+class BatchRefused(Refused):
+    CODE, FIELD = "batch_refused", ""
+    ZH = "整批退回：另有 {refused} 行不合格"
+    EN = "the whole batch is refused: {refused} other lines are at fault"

@@ -1,0 +1,406 @@
+"""The event log in PostgreSQL: append, read, follow. One writer at a time, in order.
+
+Positions have no gaps: each append takes the lock, numbers its events from the last position
+and commits before the next one may begin, so nobody who reads in order can miss an event.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    Mapper,
+    Notification,
+    StoredEvent,
+    Subscription,
+)
+from psycopg.pq import TransactionStatus
+
+from application.vault import Vault
+from domain.catalogue import EVENTS
+from domain.kernel import Event
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_APPEND_LOCK = 7291001
+_SETTINGS = "-c role={role} -c lock_timeout=10s -c transaction_timeout={seconds}s -c timezone=UTC"
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = struct.pack("!h", -1)
+_COPY_BLOCK = 1 << 18
+_COLUMNS = 11
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decoders = {topic: msgspec.json.Decoder(event).decode for topic, event in EVENTS.items()}
+_pack_stamp = struct.Struct("!iqiq").pack
+_pack_version = struct.Struct("!i16siqi").pack
+_pack_part = struct.Struct("!ihi").pack
+_pack_length = struct.Struct("!i").pack
+_pack_count = struct.pack("!h", _COLUMNS)
+_mac_length = struct.pack("!i", 32)
+
+TakenMeanwhile = psycopg.errors.UniqueViolation
+ConnectionTroubled = (psycopg.OperationalError, psycopg.InterfaceError)
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UnsafeDatabase(Exception):
+    """The server's settings would let acknowledged events be lost or missed."""
+
+
+class Stored(NamedTuple):
+    """One row of the log."""
+
+    position: int
+    recorded_at: datetime
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    organisation: str
+    ref: str
+    part: int
+    told: bytes
+    state: bytes
+    mac: bytes
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.originator_id}.{self.originator_version}"
+
+    def event(self) -> Event:
+        return decode(self.topic, self.state).placed(self.originator_id, self.originator_version)
+
+
+class Heard(NamedTuple):
+    """A command that the log already answers."""
+
+    position: int
+    recorded_at: datetime
+    told: bytes
+
+
+def encode(event: Event) -> bytes:
+    """The stored content of an event: canonical JSON (RFC 8785; tested against it)."""
+    return _encode(event)
+
+
+def decode(topic: str, state: bytes) -> Event:
+    event: Event = _decoders[topic](state)
+    return event
+
+
+def row_tail(
+    originator_id: UUID,
+    version: int,
+    topic: str,
+    organisation: bytes,
+    ref: bytes,
+    part: int,
+    told: bytes,
+    state: bytes,
+) -> bytes:
+    """All columns that do not depend on the place in the log, in COPY's binary form.
+
+    Each value stands behind its length, so two different rows never give the same bytes.
+    """
+    name = topic.encode()
+    return b"".join(
+        (
+            _pack_version(16, originator_id.bytes, 8, version, len(name)),
+            name,
+            _pack_length(len(organisation)),
+            organisation,
+            _pack_length(len(ref)),
+            ref,
+            _pack_part(2, part, len(told)),
+            told,
+            _pack_length(len(state)),
+            state,
+        )
+    )
+
+
+def microseconds(instant: datetime) -> int:
+    """Whole microseconds since 2000-01-01 UTC: PostgreSQL's own count."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+class EventMapper(Mapper[UUID]):
+    """The library's mapper over our own canonical content: nothing is ever re-serialised."""
+
+    def __init__(self) -> None:  # no transcoder, no compressor, no cipher: see `encode`
+        pass
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        version = domain_event.originator_version
+        return StoredEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=version,
+            topic=domain_event.TOPIC,
+            state=encode(domain_event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        event = decode(stored_event.topic, stored_event.state)
+        return event.placed(UUID(str(stored_event.originator_id)), stored_event.originator_version)
+
+
+class EventLog(ApplicationRecorder):
+    """One connection to the log. Not shared between threads.
+
+    It is a recorder of the `eventsourcing` library for everything that reads; appending has a
+    door of its own (`begin_append` ... `commit`), because the library's pipelined insert can
+    stop for ever while it holds the lock (docs/decisions/0002).
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        vault: Vault | None = None,
+        *,
+        role: str = "mingzhang_writer",
+        clock: Clock = utc_now,
+        transaction_seconds: int = 60,
+    ) -> None:
+        self._dsn = dsn
+        self._vault = vault
+        self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
+        self._clock = clock
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The connection, opened again when it was lost."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._dsn, options=self._options, autocommit=True)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # ---- appending --------------------------------------------------------------------
+
+    def begin_append(self) -> tuple[int, int]:
+        """Begin a transaction, take the lock; returns (last position, last recorded_at in µs)."""
+        cursor = self.connection.execute(
+            f"BEGIN; SELECT pg_advisory_xact_lock({_APPEND_LOCK});"
+            "SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint - 946684800000000"
+            " FROM ledger.event ORDER BY position DESC LIMIT 1"
+        )
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        return (0, -(1 << 62)) if row is None else (row[0], row[1])
+
+    def write(self, tails: Sequence[bytes], after: tuple[int, int]) -> tuple[int, datetime]:
+        """Store rows behind `after`; returns (last position, recorded_at of all of them).
+
+        Must stand between `begin_append` and `commit`.
+        """
+        assert self._vault is not None
+        position, last_us = after
+        recorded_us = max(microseconds(self._clock()), last_us + 1)
+        authenticate = self._vault.authenticate
+        rows = bytearray(_COPY_HEADER)
+        with self.connection.cursor().copy(
+            "COPY ledger.event FROM STDIN (FORMAT binary)"
+        ) as copy:
+            for tail in tails:
+                position += 1
+                body = _pack_stamp(8, position, 8, recorded_us) + tail
+                rows += _pack_count
+                rows += body
+                rows += _mac_length
+                rows += authenticate(body)
+                if len(rows) > _COPY_BLOCK:
+                    copy.write(bytes(rows))
+                    rows.clear()
+            rows += _COPY_TRAILER
+            copy.write(bytes(rows))
+        return position, _EPOCH + recorded_us * _MICROSECOND
+
+    def keep_keys(self, wrapped: dict[UUID, bytes]) -> None:
+        """Keep new household keys, in the transaction of the events they seal."""
+        if wrapped:
+            with self.connection.cursor().copy(
+                "COPY ledger.household_key (household_id, wrapped) FROM STDIN (FORMAT binary)"
+            ) as copy:
+                copy.set_types(["uuid", "bytea"])
+                for row in wrapped.items():
+                    copy.write_row(row)
+
+    def commit(self) -> None:
+        self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """End a transaction that may have failed, with or without a connection."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            try:
+                connection.execute("ROLLBACK")
+            except psycopg.Error:
+                connection.close()
+
+    # ---- reading ----------------------------------------------------------------------
+
+    def last_position(self) -> int:
+        row = self.connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+        return (row and row[0]) or 0
+
+    def changed(self, after: int, until: int) -> set[UUID]:
+        """The aggregates with an event in (after, until]."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT originator_id FROM ledger.event"
+            " WHERE position > %s AND position <= %s",
+            (after, until),
+            binary=True,
+        )
+        return {row[0] for row in rows}
+
+    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
+        """What the log already holds under these (organisation, ref)."""
+        rows = self.connection.execute(
+            "SELECT e.organisation, e.ref, e.position, e.recorded_at, e.told"
+            " FROM unnest(%s::text[], %s::text[]) AS asked (organisation, ref)"
+            " JOIN ledger.event e ON e.organisation = asked.organisation"
+            " AND e.ref = asked.ref AND e.part = 0",
+            ([organisation for organisation, _ in told], [ref for _, ref in told]),
+            binary=True,
+        )
+        return {(row[0], row[1]): Heard(*row[2:]) for row in rows}
+
+    def events_of_command(self, position: int) -> list[str]:
+        """The ids of the events of the command whose first event stands at `position`."""
+        rows = self.connection.execute(
+            "SELECT e.originator_id, e.originator_version FROM ledger.event e,"
+            " ledger.event first WHERE first.position = %s AND e.position >= first.position"
+            " AND e.position < first.position + 64 AND e.organisation = first.organisation"
+            " AND e.ref = first.ref ORDER BY e.position",
+            (position,),
+        )
+        return [f"{originator_id}.{version}" for originator_id, version in rows]
+
+    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[UUID, int, str, bytes]]:
+        """(id, version, topic, state) of all events of these aggregates, each in order."""
+        return iter(
+            self.connection.execute(
+                "SELECT originator_id, originator_version, topic, state FROM ledger.event"
+                " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
+                (list(aggregates),),
+                binary=True,
+            ).fetchall()
+        )
+
+    def stored(self, originator_id: UUID, version: int) -> Stored | None:
+        """One event by its id."""
+        row = self.connection.execute(
+            "SELECT * FROM ledger.event WHERE originator_id = %s AND originator_version = %s",
+            (originator_id, version),
+            binary=True,
+        ).fetchone()
+        return None if row is None else Stored(*row)
+
+    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
+        rows = self.connection.execute(
+            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)",
+            (households,),
+            binary=True,
+        )
+        return dict(rows.fetchall())
+
+    def organisations(self, role: str) -> list[str]:
+        rows = self.connection.execute(
+            "SELECT code FROM ledger.organisation WHERE role = %s ORDER BY code", (role,)
+        )
+        return [row[0] for row in rows]
+
+    # ---- the library's recorder -------------------------------------------------------
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        raise NotImplementedError("append through application.ledger")
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        order = "DESC" if desc else "ASC"
+        rows = self.connection.execute(
+            "SELECT originator_id, originator_version, topic, state FROM ledger.event"
+            " WHERE originator_id = %s AND originator_version > coalesce(%s, 0)"
+            " AND originator_version <= coalesce(%s, 9223372036854775807)"
+            f" ORDER BY originator_version {order} LIMIT %s",
+            (originator_id, gt, lte, limit),
+            binary=True,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        first = (start or 0) if inclusive_of_start else (start or 0) + 1
+        rows = self.connection.execute(
+            "SELECT originator_id, originator_version, topic, state, position FROM ledger.event"
+            " WHERE position >= %s AND position <= coalesce(%s, 9223372036854775807)"
+            " AND (%s::text[] IS NULL OR topic = ANY(%s)) ORDER BY position LIMIT %s",
+            (first, stop, list(topics) or None, list(topics) or None, limit),
+            binary=True,
+        )
+        return [Notification(*row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        return self.last_position() or None
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        raise NotImplementedError("follow the log by position: interface.projector")
+
+
+def assure_safe(connection: psycopg.Connection[tuple[Any, ...]], environment: Any) -> None:
+    """Refuse a server that can lose or hide what it acknowledged. Raises UnsafeDatabase."""
+    wanted = {"fsync": "on", "full_page_writes": "on"}
+    for name, value in wanted.items():
+        if (found := _setting(connection, name)) != value:
+            raise UnsafeDatabase(f"{name} = {found}; 必须为 / must be {value}")
+    if (found := _setting(connection, "synchronous_commit")) not in ("on", "remote_apply"):
+        raise UnsafeDatabase(f"synchronous_commit = {found}; 必须为 / must be on")
+    if str(environment.get("POSTGRES_ENABLE_DB_FUNCTIONS", "")).lower() in ("y", "yes", "t", "true",
+                                                                            "on", "1"):
+        raise UnsafeDatabase(
+            "POSTGRES_ENABLE_DB_FUNCTIONS: 该方式写入会被读者漏读 / readers miss such events"
+        )
+    if connection.info.server_version < 180000:
+        raise UnsafeDatabase("需要 PostgreSQL 18 / PostgreSQL 18 is needed")
+
+
+def _setting(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+    return str(row[0]) if row else ""

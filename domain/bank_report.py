@@ -1,0 +1,94 @@
+"""A bank's monthly report of its scale (银行报表): what it says it lent, in its own figures."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+
+
+class ReportedBefore(Refused):
+    CODE, FIELD = "reported_before", "period"
+    ZH = "{period} 的报表已报送；更正请用冲正"
+    EN = "the report for {period} stands already; use a correction to change it"
+
+
+class BankReport(Aggregate):
+    """One bank's report for one month."""
+
+    KIND: ClassVar[str] = "bank-report"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.period = ""
+        self.live: set[int] = set()
+
+    @staticmethod
+    def id_for(bank: str, period: str) -> UUID:
+        return identity("bank-report", bank, period)
+
+    class ScaleReported(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Number of loans, households, balance and sum disbursed, as the bank counts them."""
+
+        TOPIC, ZH = "bank-report.scale-reported.v1", "规模报送"
+        bank: str
+        period: str
+        loans: int
+        households: int
+        balance_fen: int
+        disbursed_fen: int
+
+        def apply(self, report: Any) -> None:
+            report.period = self.period
+            report.live.add(self.originator_version)
+
+    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The report was a mistake: it counts no more from `recorded_at` on (冲正)."""
+
+        TOPIC, ZH = "bank-report.corrected.v1", "冲正"
+        CORRECTABLE = False
+        corrects: int
+        corrects_topic: str
+        reason: str
+
+        def apply(self, report: Any) -> None:
+            report.live.discard(self.corrects)
+
+    def report_scale(
+        self,
+        note: Note,
+        *,
+        bank: str,
+        period: str,
+        loans: int,
+        households: int,
+        balance_fen: int,
+        disbursed_fen: int,
+        replaces: int | None = None,
+    ) -> None:
+        """Record the report. Raises ReportedBefore."""
+        if self.live:
+            raise ReportedBefore(period=period)
+        self.record(
+            BankReport.ScaleReported(
+                **told_by(note),
+                bank=bank,
+                period=period,
+                loans=loans,
+                households=households,
+                balance_fen=balance_fen,
+                disbursed_fen=disbursed_fen,
+                replaces=replaces,
+            )
+        )
+
+    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+        """Take the report back. Raises NotCorrectable."""
+        if version not in self.live:
+            raise NotCorrectable()
+        self.record(
+            BankReport.Corrected(
+                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+            )
+        )

@@ -1,0 +1,43 @@
+"""Every event there is, by the name under which it is stored. Names are permanent."""
+
+from __future__ import annotations
+
+from domain.bank_report import BankReport
+from domain.household import Household
+from domain.kernel import Aggregate, Event
+from domain.loan import Loan
+
+AGGREGATES: tuple[type[Aggregate], ...] = (Household, Loan, BankReport)
+
+EVENTS: dict[str, type[Event]] = {
+    event.TOPIC: event
+    for event in (
+        Household.Registered,
+        Household.StatusChanged,
+        Household.MembersChanged,
+        Household.DemandRecommended,
+        Household.CreditGranted,
+        Household.CreditRefused,
+        Household.Borrowed,
+        Household.Corrected,
+        Loan.Disbursed,
+        Loan.Repaid,
+        Loan.Settled,
+        Loan.Renewed,
+        Loan.OutflowObserved,
+        Loan.Extended,
+        Loan.Reminded,
+        Loan.UsageChecked,
+        Loan.RepaymentPlanAgreed,
+        Loan.SubsidyPaid,
+        Loan.SubsidyRecovered,
+        Loan.Corrected,
+        BankReport.ScaleReported,
+        BankReport.Corrected,
+    )
+}
+
+
+def kind_of(topic: str) -> str:
+    """The aggregate that a topic belongs to: `loan.repaid.v1` happened to a `loan`."""
+    return topic.partition(".")[0]

@@ -1,0 +1,386 @@
+"""A household (户): whom the programme is for, and what the township and banks did about it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+
+Category = Literal[
+    "out_of_poverty", "monitored_unstable", "monitored_marginal", "monitored_hardship", "none"
+]
+
+
+class HouseholdUnknown(Refused):
+    CODE, FIELD = "household_unknown", "household_no"
+    ZH, EN = "没有这一户：{household_no}", "no such household: {household_no}"
+
+
+class HouseholdAlreadyRegistered(Refused):
+    CODE, FIELD = "household_already_registered", "household_no"
+    ZH, EN = "户编号 {household_no} 已登记", "household {household_no} is registered already"
+
+
+class NotOneHead(Refused):
+    CODE, FIELD = "not_one_head", "members"
+    ZH, EN = "一户须有且只有一名户主，现有 {heads} 名", "a household has one head, not {heads}"
+
+
+class MemberTwice(Refused):
+    CODE, FIELD = "member_twice", "members"
+    ZH, EN = "同一身份证号在本户出现两次", "one identity number stands twice in the household"
+
+
+class MemberUnknown(Refused):
+    CODE, FIELD = "member_unknown", "left"
+    ZH, EN = "该人不在本户成员中", "this person is not a member of the household"
+
+
+class SameCategory(Refused):
+    CODE, FIELD = "same_category", "category"
+    ZH, EN = "户类别未变：{category}", "the household's category is {category} already"
+
+
+class CreditAmountMissing(Refused):
+    CODE, FIELD = "credit_amount_missing", "amount_fen"
+    ZH, EN = "授信须写明额度", "a granted credit needs its amount"
+
+
+class RefusalReasonMissing(Refused):
+    CODE, FIELD = "refusal_reason_missing", "reason"
+    ZH, EN = "不予授信须写明告知的原因和日期", "a refused credit needs the reason told and the day"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A member as the log shows him: a keyed pseudonym, never a name or a number."""
+
+    person: str
+    relation: str
+    head: bool = False
+
+
+class Left(msgspec.Struct, frozen=True):
+    person: str
+    reason: str
+
+
+class Household(Aggregate):
+    """State of one household, drawn from its events alone."""
+
+    KIND: ClassVar[str] = "household"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.household_no = ""
+        self.registered_version = 0
+        self.township = ""
+        self.village = ""
+        self.members: dict[str, Member] = {}
+        self.categories: dict[int, tuple[date, str]] = {}
+        self.borrowed: dict[int, UUID] = {}
+        self.live: dict[int, Event] = {}
+
+    @staticmethod
+    def id_for(household_no: str) -> UUID:
+        return identity("household", household_no)
+
+    @property
+    def sealed_for(self) -> UUID | None:
+        return self.id
+
+    @property
+    def exists(self) -> bool:
+        return self.registered_version > 0
+
+    def category_on(self, day: date) -> str | None:
+        """The category in force on `day`; None before the register knew the household."""
+        known = [(on, version) for version, (on, _) in self.categories.items() if on <= day]
+        return self.categories[max(known)[1]][1] if known else None
+
+    # ---- events -----------------------------------------------------------------------
+
+    class Registered(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bureau entered the household in its register."""
+
+        TOPIC, ZH = "household.registered.v1", "登记"
+        household_no: str
+        township: str
+        village: str
+        category: Category
+        members: tuple[Member, ...]
+
+        def apply(self, household: Any) -> None:
+            household.registered_version = self.originator_version
+            household.household_no = self.household_no
+            household.township, household.village = self.township, self.village
+            household.categories[self.originator_version] = (self.effective_on, self.category)
+            household.live[self.originator_version] = self
+            household._recount_members()
+
+    class StatusChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The household's category changed, from `effective_on` on."""
+
+        TOPIC, ZH = "household.status-changed.v1", "状态变更"
+        category: Category
+        reason: str
+
+        def apply(self, household: Any) -> None:
+            household.categories[self.originator_version] = (self.effective_on, self.category)
+            household.live[self.originator_version] = self
+
+    class MembersChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """People joined or left the household."""
+
+        TOPIC, ZH = "household.members-changed.v1", "成员变更"
+        added: tuple[Member, ...] = ()
+        left: tuple[Left, ...] = ()
+
+        def apply(self, household: Any) -> None:
+            household.live[self.originator_version] = self
+            household._recount_members()
+
+    class DemandRecommended(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The township recommended the household's wish for credit."""
+
+        TOPIC, ZH = "household.demand-recommended.v1", "信贷需求推荐"
+        amount_fen: int
+        purpose: str
+
+        def apply(self, household: Any) -> None:
+            household.live[self.originator_version] = self
+
+    class CreditGranted(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A bank granted a line of credit."""
+
+        TOPIC, ZH = "household.credit-granted.v1", "授信"
+        bank: str
+        amount_fen: int
+        purpose: str
+
+        def apply(self, household: Any) -> None:
+            household.live[self.originator_version] = self
+
+    class CreditRefused(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A bank refused credit and told the borrower why."""
+
+        TOPIC, ZH = "household.credit-refused.v1", "不予授信"
+        bank: str
+        amount_fen: int | None = None
+        purpose: str
+        reason: str
+        told_on: date
+
+        def apply(self, household: Any) -> None:
+            household.live[self.originator_version] = self
+
+    class Borrowed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A bank disbursed a loan to this household: the link that the cap is judged by."""
+
+        TOPIC, ZH = "household.borrowed.v1", "用信"
+        CORRECTABLE = False
+        loan_id: UUID
+        bank: str
+        loan_no: str
+        principal_fen: int
+
+        def apply(self, household: Any) -> None:
+            household.borrowed[self.originator_version] = self.loan_id
+
+    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
+
+        TOPIC, ZH = "household.corrected.v1", "冲正"
+        CORRECTABLE = False
+        corrects: int
+        corrects_topic: str
+        reason: str
+
+        def apply(self, household: Any) -> None:
+            household.live.pop(self.corrects, None)
+            household.categories.pop(self.corrects, None)
+            household.borrowed.pop(self.corrects, None)
+            if self.corrects == household.registered_version:
+                household.registered_version = 0
+            household._recount_members()
+
+    # ---- commands ---------------------------------------------------------------------
+
+    def register(
+        self,
+        note: Note,
+        *,
+        household_no: str,
+        township: str,
+        village: str,
+        category: Category,
+        members: tuple[Member, ...],
+        personal: dict[str, Any],
+        replaces: int | None = None,
+    ) -> None:
+        """Enter the household. Raises HouseholdAlreadyRegistered, NotOneHead, MemberTwice."""
+        if self.exists:
+            raise HouseholdAlreadyRegistered(household_no=household_no)
+        heads = sum(member.head for member in members)
+        if heads != 1:
+            raise NotOneHead(heads=heads)
+        if len({member.person for member in members}) != len(members):
+            raise MemberTwice()
+        self.record(
+            Household.Registered(
+                **told_by(note),
+                household_no=household_no,
+                township=township,
+                village=village,
+                category=category,
+                members=members,
+                personal=personal,
+                replaces=replaces,
+            )
+        )
+
+    def change_status(
+        self, note: Note, *, category: Category, reason: str, replaces: int | None = None
+    ) -> None:
+        """Change the category from a day on. Raises HouseholdUnknown, SameCategory."""
+        self.must_exist()
+        if self.category_on(note.effective_on) == category:
+            raise SameCategory(category=category)
+        self.record(
+            Household.StatusChanged(
+                **told_by(note), category=category, reason=reason, replaces=replaces
+            )
+        )
+
+    def change_members(
+        self,
+        note: Note,
+        *,
+        added: tuple[Member, ...],
+        left: tuple[Left, ...],
+        personal: dict[str, Any],
+        replaces: int | None = None,
+    ) -> None:
+        """Let people join and leave.
+
+        Raises HouseholdUnknown, MemberTwice, MemberUnknown, NotOneHead.
+        """
+        self.must_exist()
+        gone = {leaver.person for leaver in left}
+        if not gone <= self.members.keys():
+            raise MemberUnknown()
+        staying = [member for member in self.members.values() if member.person not in gone]
+        joined = [*staying, *added]
+        if len({member.person for member in joined}) != len(joined):
+            raise MemberTwice("added")
+        heads = sum(member.head for member in joined)
+        if heads > 1:
+            raise NotOneHead("added", heads=heads)
+        self.record(
+            Household.MembersChanged(
+                **told_by(note), added=added, left=left, personal=personal, replaces=replaces
+            )
+        )
+
+    def recommend_demand(
+        self, note: Note, *, amount_fen: int, purpose: str, replaces: int | None = None
+    ) -> None:
+        """Recommend the household to the banks. Raises HouseholdUnknown."""
+        self.must_exist()
+        self.record(
+            Household.DemandRecommended(
+                **told_by(note), amount_fen=amount_fen, purpose=purpose, replaces=replaces
+            )
+        )
+
+    def decide_credit(
+        self,
+        note: Note,
+        *,
+        bank: str,
+        granted: bool,
+        amount_fen: int | None,
+        purpose: str,
+        reason: str | None,
+        told_on: date | None,
+        replaces: int | None = None,
+    ) -> None:
+        """Record a bank's answer to a wish for credit.
+
+        Raises HouseholdUnknown, CreditAmountMissing, RefusalReasonMissing.
+        """
+        self.must_exist()
+        if granted:
+            if amount_fen is None:
+                raise CreditAmountMissing()
+            self.record(
+                Household.CreditGranted(
+                    **told_by(note),
+                    bank=bank,
+                    amount_fen=amount_fen,
+                    purpose=purpose,
+                    replaces=replaces,
+                )
+            )
+        else:
+            if not reason or told_on is None:
+                raise RefusalReasonMissing("reason" if not reason else "told_on")
+            self.record(
+                Household.CreditRefused(
+                    **told_by(note),
+                    bank=bank,
+                    amount_fen=amount_fen,
+                    purpose=purpose,
+                    reason=reason,
+                    told_on=told_on,
+                    replaces=replaces,
+                )
+            )
+
+    def borrow(
+        self, note: Note, *, loan_id: UUID, bank: str, loan_no: str, principal_fen: int
+    ) -> None:
+        """Take note of a loan, also when the register does not know the household (yet)."""
+        self.record(
+            Household.Borrowed(
+                **told_by(note),
+                loan_id=loan_id,
+                bank=bank,
+                loan_no=loan_no,
+                principal_fen=principal_fen,
+            )
+        )
+
+    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+        """Take an earlier event back. Raises NotCorrectable."""
+        if version not in self.live and version not in self.borrowed:
+            raise NotCorrectable()
+        self.record(
+            Household.Corrected(
+                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+            )
+        )
+
+    def no_longer_borrows(self, note: Note, *, loan_id: UUID, reason: str) -> None:
+        """Unlink a loan whose disbursement is being corrected."""
+        for version, linked in list(self.borrowed.items()):
+            if linked == loan_id:
+                self.correct(note, version=version, topic=Household.Borrowed.TOPIC, reason=reason)
+
+    def must_exist(self) -> None:
+        if not self.exists:
+            raise HouseholdUnknown(household_no=self.household_no)
+
+    def _recount_members(self) -> None:
+        """Members are those who joined and did not leave, in the order of being told."""
+        self.members = {}
+        for _, event in sorted(self.live.items()):
+            if isinstance(event, Household.Registered):
+                self.members.update((m.person, m) for m in event.members)
+            elif isinstance(event, Household.MembersChanged):
+                for leaver in event.left:
+                    self.members.pop(leaver.person, None)
+                self.members.update((m.person, m) for m in event.added)

@@ -1,0 +1,156 @@
+"""What every aggregate and every event of the ledger has in common.
+
+An event changes state and never refuses; a command refuses and never changes state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, ClassVar, Self
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from msgspec.structs import force_setattr
+
+_NAMES = UUID("6d696e67-7a68-616e-672e-6c6564676572")
+
+
+def identity(kind: str, *names: str) -> UUID:
+    """The one id of a named thing: same kind and names, same id, always."""
+    return uuid5(_NAMES, "\x1f".join((kind, *names)))
+
+
+class Refused(Exception):
+    """A command that may not happen: a permanent code, a text in two languages, the numbers.
+
+    `field` names the part of the command that breaks the rule, in the words of the contract.
+    """
+
+    CODE: ClassVar[str] = "refused"
+    ZH: ClassVar[str] = "不予受理"
+    EN: ClassVar[str] = "refused"
+    FIELD: ClassVar[str] = ""
+
+    def __init__(self, field: str | None = None, **details: object) -> None:
+        super().__init__(self.CODE, details)
+        self.field = self.FIELD if field is None else field
+        self.details: dict[str, object] = details
+
+    @property
+    def zh(self) -> str:
+        return self.ZH.format_map(_Missing(self.details))
+
+    @property
+    def en(self) -> str:
+        return self.EN.format_map(_Missing(self.details))
+
+
+class _Missing(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+class NotCorrectable(Refused):
+    CODE, FIELD = "not_correctable", "event_id"
+    ZH = "该事件已被冲正，或不属可冲正的事件"
+    EN = "this event was corrected before, or is not of a kind that can be"
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who tells the ledger something, and in which of the programme's roles."""
+
+    role: str
+    organisation: str
+    person: str
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What every command carries besides its own content."""
+
+    by: Author
+    effective_on: date
+    document: str | None = None
+    remark: str | None = None
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened to one aggregate, on one civil day, as somebody told it.
+
+    The id and version of its aggregate are columns of the log and stand outside the stored
+    content; so do the organisation, its reference and `recorded_at`. `personal` holds names,
+    identity and account numbers only until they are sealed: it never reaches the log.
+    """
+
+    TOPIC: ClassVar[str]
+    ZH: ClassVar[str]
+    CORRECTABLE: ClassVar[bool] = True
+
+    originator_id: UUID | UnsetType = UNSET
+    originator_version: int | UnsetType = UNSET
+    effective_on: date
+    role: str
+    person: str
+    document: str | None = None
+    remark: str | None = None
+    replaces: int | None = None
+    sealed: str | None = None
+    personal: dict[str, Any] | UnsetType = UNSET
+
+    def apply(self, aggregate: Any) -> None:
+        """Change the state of `aggregate`; nothing here may fail on a stored event."""
+
+    def mutate(self, aggregate: Any) -> Any:
+        """Apply to `aggregate` and count its version: the library's way of replaying."""
+        self.apply(aggregate)
+        aggregate.version = self.originator_version
+        return aggregate
+
+    def placed(self, originator_id: UUID, version: int) -> Self:
+        """This event, told which aggregate and version it is."""
+        force_setattr(self, "originator_id", originator_id)
+        force_setattr(self, "originator_version", version)
+        return self
+
+
+def told_by(note: Note) -> dict[str, Any]:
+    """The fields that every event takes over from the command that it answers."""
+    return {
+        "effective_on": note.effective_on,
+        "role": note.by.role,
+        "person": note.by.person,
+        "document": note.document,
+        "remark": note.remark,
+    }
+
+
+class Aggregate:
+    """One thing with a history. Its state is what its events say, nothing else."""
+
+    def __init__(self, id: UUID) -> None:
+        self.id = id
+        self.version = 0
+        self.pending: list[Event] = []
+
+    @property
+    def sealed_for(self) -> UUID | None:
+        """The household under whose key this aggregate's personal values are sealed."""
+        return None
+
+    def record(self, event: Event) -> None:
+        """Let `event` happen: apply it and keep it for the log."""
+        event.placed(self.id, self.version + 1)
+        event.mutate(self)
+        self.pending.append(event)
+
+    def collect_events(self) -> list[Event]:
+        """The events not yet handed to the log, in order; they are handed out once."""
+        pending, self.pending = self.pending, []
+        return pending
+
+
+def details_of(event: Event) -> Mapping[str, Any]:
+    """The content of an event as plain values, for reading."""
+    content: dict[str, Any] = msgspec.to_builtins(event)
+    return content

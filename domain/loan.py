@@ -1,0 +1,696 @@
+"""A loan (贷款): one per loan note (借据), from disbursement to settlement.
+
+What the bank and the township report is recorded even when it breaks the programme's rules;
+it is refused only when it contradicts itself.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.subsidy import LoanTerms, Movement
+
+Finding = Literal["as_agreed", "diverted", "not_found"]
+PayeeKind = Literal["household", "firm", "village", "bank", "platform", "merchant", "unknown"]
+ReminderKind = Literal["first", "written", "overdue"]
+Channel = Literal["phone", "sms", "visit", "written"]
+
+
+class LoanUnknown(Refused):
+    CODE, FIELD = "loan_unknown", "loan_no"
+    ZH, EN = "没有这笔贷款：{loan_no}", "no such loan: {loan_no}"
+
+
+class LoanAlreadyDisbursed(Refused):
+    CODE, FIELD = "loan_already_disbursed", "loan_no"
+    ZH, EN = "借据号 {loan_no} 已有放款记录", "loan note {loan_no} was disbursed before"
+
+
+class DueBeforeDisbursement(Refused):
+    CODE, FIELD = "due_before_disbursement", "due_on"
+    ZH = "到期日 {due_on} 不在放款日 {disbursed_on} 之后"
+    EN = "the due day {due_on} is not after the disbursement day {disbursed_on}"
+
+
+class ContractAfterDisbursement(Refused):
+    CODE, FIELD = "contract_after_disbursement", "contract_on"
+    ZH = "合同日 {contract_on} 晚于放款日 {disbursed_on}"
+    EN = "the contract day {contract_on} is after the disbursement day {disbursed_on}"
+
+
+class BeforeDisbursement(Refused):
+    CODE, FIELD = "before_disbursement", "effective_on"
+    ZH = "日期 {effective_on} 早于放款日 {disbursed_on}"
+    EN = "the day {effective_on} is before the disbursement day {disbursed_on}"
+
+
+class RepaidTooMuch(Refused):
+    CODE, FIELD = "repaid_too_much", "principal_fen"
+    ZH = "还本 {principal_fen} 分，超过尚欠本金 {owed_fen} 分"
+    EN = "principal of {principal_fen} fen repaid, but only {owed_fen} fen are owed"
+
+
+class NothingRepaid(Refused):
+    CODE, FIELD = "nothing_repaid", "principal_fen"
+    ZH, EN = "本金、利息、罚息全为零", "principal, interest and penalty are all zero"
+
+
+class DueDayNotLater(Refused):
+    CODE, FIELD = "due_day_not_later", "new_due_on"
+    ZH = "展期后的到期日 {new_due_on} 不晚于原到期日 {due_on}"
+    EN = "the extended due day {new_due_on} is not after the present one {due_on}"
+
+
+class RenewsItself(Refused):
+    CODE, FIELD = "renews_itself", "renews_loan_no"
+    ZH, EN = "贷款不能续自己", "a loan cannot renew itself"
+
+
+class LoanStillHasEvents(Refused):
+    CODE, FIELD = "loan_has_later_events", "replacement"
+    ZH = "该贷款已有还款或贴息记录，放款只能更正，不能整笔冲销"
+    EN = "repayments or subsidies stand on this loan: its disbursement needs a replacement"
+
+
+class SubsidyExceedsDue(Refused):
+    CODE, FIELD = "subsidy_exceeds_due", "amount_fen"
+    ZH = "申请贴息 {amount_fen} 分，应贴 {due_fen} 分，已贴 {paid_fen} 分，余 {left_fen} 分：{why}"
+    EN = "{amount_fen} fen asked; due {due_fen}, already paid {paid_fen}, left {left_fen}: {why}"
+
+
+class QuarterNotClosed(Refused):
+    CODE, FIELD = "quarter_not_closed", "effective_on"
+    ZH = "结息期 {period} 至 {until} 才结束，此前不能贴息"
+    EN = "the settlement period {period} is not over before {until}: nothing can be paid yet"
+
+
+class RecoveredTooMuch(Refused):
+    CODE, FIELD = "recovered_too_much", "amount_fen"
+    ZH = "追回 {amount_fen} 分，超过该笔贴息净额 {left_fen} 分"
+    EN = "{amount_fen} fen recovered, but only {left_fen} fen of that payment are left"
+
+
+class PaymentUnknown(Refused):
+    CODE, FIELD = "payment_unknown", "payment_no"
+    ZH, EN = "没有这笔贴息：{payment_no}", "no such subsidy payment: {payment_no}"
+
+
+class Instalment(msgspec.Struct, frozen=True):
+    due_on: date
+    amount_fen: int
+
+
+class Paid(msgspec.Struct):
+    """One subsidy payment as the loan remembers it: its period and what is left of it."""
+
+    version: int
+    first: date
+    until: date
+    amount_fen: int
+
+
+class Loan(Aggregate):
+    """State of one loan, drawn from its events alone."""
+
+    KIND: ClassVar[str] = "loan"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.bank = ""
+        self.loan_no = ""
+        self.household_id: UUID | None = None
+        self.disbursed_version = 0
+        self.disbursed_on = date.min
+        self.contract_on = date.min
+        self.contract_due_on = date.min
+        self.principal_fen = 0
+        self.annual_rate_bp = 0
+        self.repaid: dict[int, tuple[date, int]] = {}
+        self.repaid_fen = 0
+        self.extended: dict[int, date] = {}
+        self.diverted: dict[int, date] = {}
+        self.settled: tuple[int, date] | None = None
+        self.paid: dict[str, Paid] = {}
+        self.recovered: dict[int, tuple[str, int]] = {}
+        self.renewed: dict[int, str] = {}
+        self.live: set[int] = set()
+
+    @staticmethod
+    def id_for(bank: str, loan_no: str) -> UUID:
+        """A loan note's number is unique within its bank."""
+        return identity("loan", bank, loan_no)
+
+    @property
+    def sealed_for(self) -> UUID | None:
+        return self.household_id
+
+    @property
+    def exists(self) -> bool:
+        return self.disbursed_version > 0
+
+    @property
+    def outstanding_fen(self) -> int:
+        return self.principal_fen - self.repaid_fen
+
+    @property
+    def due_on(self) -> date:
+        """The day on which the loan is due, extensions included."""
+        return max(self.extended.values(), default=self.contract_due_on)
+
+    def terms(self, *, eligible: bool) -> LoanTerms:
+        """What the subsidy arithmetic needs to know of this loan (domain.md §5)."""
+        movements = [Movement(self.disbursed_on, self.principal_fen)]
+        movements.extend(Movement(on, -fen) for on, fen in self.repaid.values() if fen)
+        return LoanTerms(
+            loan_id=f"{self.bank}/{self.loan_no}",
+            disbursed_on=self.disbursed_on,
+            contract_on=self.contract_on,
+            due_on=self.contract_due_on,
+            annual_rate_bp=self.annual_rate_bp,
+            settled_on=self.settled[1] if self.settled else None,
+            misuse_on=min(self.diverted.values(), default=None),
+            movements=tuple(movements),
+            eligible=eligible,
+        )
+
+    def paid_fen(self, first: date, until: date) -> int:
+        """Subsidy paid and not recovered for exactly the period [first, until)."""
+        return sum(
+            p.amount_fen - self.recovered_fen(no)
+            for no, p in self.paid.items()
+            if (p.first, p.until) == (first, until)
+        )
+
+    def recovered_fen(self, payment_no: str) -> int:
+        return sum(fen for no, fen in self.recovered.values() if no == payment_no)
+
+    # ---- events -----------------------------------------------------------------------
+
+    class Disbursed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bank paid the loan out."""
+
+        TOPIC, ZH = "loan.disbursed.v1", "放款"
+        bank: str
+        loan_no: str
+        contract_no: str
+        contract_on: date
+        household_id: UUID
+        household_no: str
+        borrower: str
+        borrower_age_years: int | None = None
+        principal_fen: int
+        credited_fen: int
+        annual_rate_bp: int
+        due_on: date
+        purpose: str
+        payee: str
+        renews_loan_no: str | None = None
+
+        def apply(self, loan: Any) -> None:
+            loan.bank, loan.loan_no = self.bank, self.loan_no
+            loan.household_id = self.household_id
+            loan.disbursed_version = self.originator_version
+            loan.disbursed_on, loan.contract_on = self.effective_on, self.contract_on
+            loan.contract_due_on = self.due_on
+            loan.principal_fen = self.principal_fen
+            loan.annual_rate_bp = self.annual_rate_bp
+            loan.live.add(self.originator_version)
+
+    class Repaid(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Money came back to the bank: principal, interest and penalty apart."""
+
+        TOPIC, ZH = "loan.repaid.v1", "还款"
+        principal_fen: int
+        interest_fen: int
+        penalty_fen: int
+        payer: str
+
+        def apply(self, loan: Any) -> None:
+            loan.repaid[self.originator_version] = (self.effective_on, self.principal_fen)
+            loan.repaid_fen += self.principal_fen
+            loan.live.add(self.originator_version)
+
+    class Settled(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Nothing is owed any more. Follows from the repayment that brought it about."""
+
+        TOPIC, ZH = "loan.settled.v1", "结清"
+        CORRECTABLE = False
+
+        def apply(self, loan: Any) -> None:
+            loan.settled = (self.originator_version, self.effective_on)
+
+    class Renewed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A new loan was declared to continue this one."""
+
+        TOPIC, ZH = "loan.renewed.v1", "续贷"
+        CORRECTABLE = False
+        by_loan_no: str
+
+        def apply(self, loan: Any) -> None:
+            loan.renewed[self.originator_version] = self.by_loan_no
+
+    class OutflowObserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bank saw where the borrower's money went."""
+
+        TOPIC, ZH = "loan.outflow-observed.v1", "资金去向"
+        amount_fen: int
+        to: str
+        kind: PayeeKind
+
+        def apply(self, loan: Any) -> None:
+            loan.live.add(self.originator_version)
+
+    class Extended(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Bank and borrower agreed on a later due day."""
+
+        TOPIC, ZH = "loan.extended.v1", "展期"
+        agreed_on: date
+        new_due_on: date
+
+        def apply(self, loan: Any) -> None:
+            loan.extended[self.originator_version] = self.new_due_on
+            loan.live.add(self.originator_version)
+
+    class Reminded(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bank reminded the borrower that the loan falls due or is overdue."""
+
+        TOPIC, ZH = "loan.reminded.v1", "到期提醒"
+        kind: ReminderKind
+        channel: Channel
+        evidence: str | None = None
+
+        def apply(self, loan: Any) -> None:
+            loan.live.add(self.originator_version)
+
+    class UsageChecked(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The township looked at what the money was used for."""
+
+        TOPIC, ZH = "loan.usage-checked.v1", "使用情况调查"
+        finding: Finding
+        actual_use: str
+        borrower_met: bool
+        with_bank: bool
+        inspector: str
+
+        def apply(self, loan: Any) -> None:
+            loan.live.add(self.originator_version)
+            if self.finding == "diverted":
+                loan.diverted[self.originator_version] = self.effective_on
+
+    class RepaymentPlanAgreed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """How an overdue loan will be brought back."""
+
+        TOPIC, ZH = "loan.repayment-plan-agreed.v1", "还款计划"
+        instalments: tuple[Instalment, ...]
+
+        def apply(self, loan: Any) -> None:
+            loan.live.add(self.originator_version)
+
+    class SubsidyPaid(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Subsidy left the treasury for this loan. `calculation` explains the fen."""
+
+        TOPIC, ZH = "loan.subsidy-paid.v1", "贴息拨付"
+        CORRECTABLE = False
+        payment_no: str
+        period: str
+        first: date
+        until: date
+        amount_fen: int
+        due_fen: int
+        paid_before_fen: int
+        payee: str
+        voucher: str
+        calculation: dict[str, Any]
+        grounds: dict[str, Any]
+
+        def apply(self, loan: Any) -> None:
+            loan.paid[self.payment_no] = Paid(
+                self.originator_version, self.first, self.until, self.amount_fen
+            )
+
+    class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Subsidy came back to the treasury."""
+
+        TOPIC, ZH = "loan.subsidy-recovered.v1", "贴息追回"
+        CORRECTABLE = False
+        payment_no: str
+        period: str
+        amount_fen: int
+        reason: str
+        voucher: str
+
+        def apply(self, loan: Any) -> None:
+            loan.recovered[self.originator_version] = (self.payment_no, self.amount_fen)
+
+    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
+
+        TOPIC, ZH = "loan.corrected.v1", "冲正"
+        CORRECTABLE = False
+        corrects: int
+        corrects_topic: str
+        reason: str
+
+        def apply(self, loan: Any) -> None:
+            version = self.corrects
+            loan.live.discard(version)
+            loan.extended.pop(version, None)
+            loan.diverted.pop(version, None)
+            loan.renewed.pop(version, None)
+            _, fen = loan.repaid.pop(version, (None, 0))
+            loan.repaid_fen -= fen
+            if version == loan.disbursed_version:
+                loan.disbursed_version = 0
+                loan.principal_fen = 0
+            if loan.settled and loan.settled[0] == version:
+                loan.settled = None
+
+    # ---- commands ---------------------------------------------------------------------
+
+    def disburse(
+        self,
+        note: Note,
+        *,
+        bank: str,
+        loan_no: str,
+        contract_no: str,
+        contract_on: date,
+        household_id: UUID,
+        household_no: str,
+        borrower: str,
+        borrower_age_years: int | None,
+        principal_fen: int,
+        credited_fen: int,
+        annual_rate_bp: int,
+        due_on: date,
+        purpose: str,
+        payee: str,
+        renews_loan_no: str | None,
+        personal: dict[str, Any],
+        replaces: int | None = None,
+    ) -> None:
+        """Record a disbursement, whatever rule of the programme it breaks.
+
+        Raises LoanAlreadyDisbursed, DueBeforeDisbursement, ContractAfterDisbursement,
+        RenewsItself, RepaidTooMuch (when a correction lends less than was repaid),
+        BeforeDisbursement (when a correction moves the loan behind a repayment).
+        """
+        if self.exists:
+            raise LoanAlreadyDisbursed(loan_no=loan_no)
+        if due_on <= note.effective_on:
+            raise DueBeforeDisbursement(due_on=due_on, disbursed_on=note.effective_on)
+        if contract_on > note.effective_on:
+            raise ContractAfterDisbursement(
+                contract_on=contract_on, disbursed_on=note.effective_on
+            )
+        if renews_loan_no == loan_no:
+            raise RenewsItself()
+        if self.repaid_fen > principal_fen:
+            raise RepaidTooMuch(principal_fen=self.repaid_fen, owed_fen=principal_fen)
+        first_repaid_on = min((on for on, _ in self.repaid.values()), default=note.effective_on)
+        if first_repaid_on < note.effective_on:
+            raise BeforeDisbursement(
+                effective_on=first_repaid_on, disbursed_on=note.effective_on
+            )
+        self.record(
+            Loan.Disbursed(
+                **told_by(note),
+                bank=bank,
+                loan_no=loan_no,
+                contract_no=contract_no,
+                contract_on=contract_on,
+                household_id=household_id,
+                household_no=household_no,
+                borrower=borrower,
+                borrower_age_years=borrower_age_years,
+                principal_fen=principal_fen,
+                credited_fen=credited_fen,
+                annual_rate_bp=annual_rate_bp,
+                due_on=due_on,
+                purpose=purpose,
+                payee=payee,
+                renews_loan_no=renews_loan_no,
+                personal=personal,
+                replaces=replaces,
+            )
+        )
+        self._settle_or_reopen(note)
+
+    def repay(
+        self,
+        note: Note,
+        *,
+        principal_fen: int,
+        interest_fen: int,
+        penalty_fen: int,
+        payer: str,
+        personal: dict[str, Any],
+        replaces: int | None = None,
+    ) -> None:
+        """Record one repayment; the one that brings the debt to nothing settles the loan.
+
+        Raises NothingRepaid, BeforeDisbursement, RepaidTooMuch.
+        """
+        if not (principal_fen or interest_fen or penalty_fen):
+            raise NothingRepaid()
+        self._not_before_disbursement(note)
+        if principal_fen > self.outstanding_fen:
+            raise RepaidTooMuch(principal_fen=principal_fen, owed_fen=self.outstanding_fen)
+        self.record(
+            Loan.Repaid(
+                effective_on=note.effective_on,
+                role=note.by.role,
+                person=note.by.person,
+                document=note.document,
+                remark=note.remark,
+                principal_fen=principal_fen,
+                interest_fen=interest_fen,
+                penalty_fen=penalty_fen,
+                payer=payer,
+                personal=personal,
+                replaces=replaces,
+            )
+        )
+        if principal_fen:
+            self._settle_or_reopen(note)
+
+    def observe_outflow(
+        self,
+        note: Note,
+        *,
+        amount_fen: int,
+        to: str,
+        kind: PayeeKind,
+        personal: dict[str, Any],
+        replaces: int | None = None,
+    ) -> None:
+        """Record where borrowed money went. Raises BeforeDisbursement."""
+        self._not_before_disbursement(note)
+        self.record(
+            Loan.OutflowObserved(
+                **told_by(note),
+                amount_fen=amount_fen,
+                to=to,
+                kind=kind,
+                personal=personal,
+                replaces=replaces,
+            )
+        )
+
+    def extend(
+        self, note: Note, *, agreed_on: date, new_due_on: date, replaces: int | None = None
+    ) -> None:
+        """Record an extension. Raises BeforeDisbursement, DueDayNotLater."""
+        self._not_before_disbursement(note)
+        if new_due_on <= self.due_on:
+            raise DueDayNotLater(new_due_on=new_due_on, due_on=self.due_on)
+        self.record(
+            Loan.Extended(
+                **told_by(note), agreed_on=agreed_on, new_due_on=new_due_on, replaces=replaces
+            )
+        )
+
+    def renew(self, note: Note, *, by_loan_no: str) -> None:
+        """Record that another loan continues this one."""
+        self.record(Loan.Renewed(**told_by(note), by_loan_no=by_loan_no))
+
+    def no_longer_renewed(self, note: Note, *, by_loan_no: str, reason: str) -> None:
+        """Unlink a renewal whose disbursement is being corrected."""
+        for version, number in list(self.renewed.items()):
+            if number == by_loan_no:
+                self._void(note, version, Loan.Renewed.TOPIC, reason)
+
+    def remind(
+        self,
+        note: Note,
+        *,
+        kind: ReminderKind,
+        channel: Channel,
+        evidence: str | None,
+        replaces: int | None = None,
+    ) -> None:
+        """Record a reminder. Raises BeforeDisbursement."""
+        self._not_before_disbursement(note)
+        self.record(
+            Loan.Reminded(
+                **told_by(note), kind=kind, channel=channel, evidence=evidence, replaces=replaces
+            )
+        )
+
+    def check_usage(
+        self,
+        note: Note,
+        *,
+        finding: Finding,
+        actual_use: str,
+        borrower_met: bool,
+        with_bank: bool,
+        inspector: str,
+        replaces: int | None = None,
+    ) -> None:
+        """Record what an inspection found. Raises BeforeDisbursement."""
+        self._not_before_disbursement(note)
+        self.record(
+            Loan.UsageChecked(
+                **told_by(note),
+                finding=finding,
+                actual_use=actual_use,
+                borrower_met=borrower_met,
+                with_bank=with_bank,
+                inspector=inspector,
+                replaces=replaces,
+            )
+        )
+
+    def agree_repayment_plan(
+        self, note: Note, *, instalments: tuple[Instalment, ...], replaces: int | None = None
+    ) -> None:
+        """Record a repayment plan. Raises BeforeDisbursement."""
+        self._not_before_disbursement(note)
+        self.record(
+            Loan.RepaymentPlanAgreed(**told_by(note), instalments=instalments, replaces=replaces)
+        )
+
+    def pay_subsidy(
+        self,
+        note: Note,
+        *,
+        payment_no: str,
+        period: str,
+        first: date,
+        until: date,
+        amount_fen: int,
+        due_fen: int,
+        payee: str,
+        voucher: str,
+        calculation: dict[str, Any],
+        grounds: dict[str, Any],
+        why: str,
+        personal: dict[str, Any],
+    ) -> None:
+        """Pay subsidy for [first, until): never before it is over, never more than is due.
+
+        Raises QuarterNotClosed, SubsidyExceedsDue.
+        """
+        if note.effective_on < until:
+            raise QuarterNotClosed(period=period, until=until)
+        paid_fen = self.paid_fen(first, until)
+        left_fen = due_fen - paid_fen
+        if amount_fen > left_fen:
+            raise SubsidyExceedsDue(
+                amount_fen=amount_fen,
+                due_fen=due_fen,
+                paid_fen=paid_fen,
+                left_fen=left_fen,
+                why=why,
+            )
+        self.record(
+            Loan.SubsidyPaid(
+                **told_by(note),
+                payment_no=payment_no,
+                period=period,
+                first=first,
+                until=until,
+                amount_fen=amount_fen,
+                due_fen=due_fen,
+                paid_before_fen=paid_fen,
+                payee=payee,
+                voucher=voucher,
+                calculation=calculation,
+                grounds=grounds,
+                personal=personal,
+            )
+        )
+
+    def recover_subsidy(
+        self, note: Note, *, payment_no: str, amount_fen: int, reason: str, voucher: str
+    ) -> None:
+        """Take subsidy back. Raises PaymentUnknown, RecoveredTooMuch."""
+        paid = self.paid.get(payment_no)
+        if paid is None:
+            raise PaymentUnknown(payment_no=payment_no)
+        left_fen = paid.amount_fen - self.recovered_fen(payment_no)
+        if amount_fen > left_fen:
+            raise RecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
+        self.record(
+            Loan.SubsidyRecovered(
+                **told_by(note),
+                payment_no=payment_no,
+                period=f"{paid.first}/{paid.until}",
+                amount_fen=amount_fen,
+                reason=reason,
+                voucher=voucher,
+            )
+        )
+
+    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+        """Take an earlier event back; a replacement, if any, is told right after it.
+
+        Raises NotCorrectable.
+        """
+        if version not in self.live:
+            raise NotCorrectable()
+        self._void(note, version, topic, reason)
+        self._settle_or_reopen(note)
+
+    def correct_without_replacement(
+        self, note: Note, *, version: int, topic: str, reason: str
+    ) -> None:
+        """As `correct`, for good. Raises NotCorrectable, LoanStillHasEvents."""
+        if version == self.disbursed_version and (self.repaid or self.paid):
+            raise LoanStillHasEvents()
+        self.correct(note, version=version, topic=topic, reason=reason)
+
+    def _void(self, note: Note, version: int, topic: str, reason: str) -> None:
+        self.record(
+            Loan.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
+        )
+
+    def _settle_or_reopen(self, note: Note) -> None:
+        """Keep the settlement in step with the debt: one live Settled, or none."""
+        owed = self.exists and self.outstanding_fen > 0
+        if not self.exists or owed:
+            settled_on = None
+        else:
+            settled_on = max((on for on, fen in self.repaid.values() if fen), default=None)
+        if self.settled and self.settled[1] != settled_on:
+            self._void(note, self.settled[0], Loan.Settled.TOPIC, "balance changed 余额变动")
+        if self.settled is None and settled_on is not None:
+            self.record(
+                Loan.Settled(
+                    effective_on=settled_on, role=note.by.role, person=note.by.person
+                )
+            )
+
+    def _not_before_disbursement(self, note: Note) -> None:
+        if not self.exists:
+            raise LoanUnknown(loan_no=self.loan_no)
+        if note.effective_on < self.disbursed_on:
+            raise BeforeDisbursement(
+                effective_on=note.effective_on, disbursed_on=self.disbursed_on
+            )

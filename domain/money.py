@@ -1,0 +1,77 @@
+"""Money is whole fen (分); yuan (元) exist only where people read and write.
+
+There is exactly one rounding in the project, `divide_half_up`, and no binary fractions at all.
+"""
+
+import re
+from decimal import Decimal
+from typing import Final, NewType
+
+Fen = NewType("Fen", int)
+"""A hundredth of a yuan."""
+
+BasisPoints = NewType("BasisPoints", int)
+"""A hundredth of a per cent: 365 is 3.65 %."""
+
+MOST_FEN: Final = 2**63 - 1
+"""What a bigint column holds; more than that is a typing error, not an amount."""
+
+_YUAN: Final = re.compile(
+    r"(?P<sign>-?)"
+    r"(?P<whole>0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:,[0-9]{3})+)"
+    r"(?:\.(?P<parts>[0-9]{1,2}))?"
+)
+_LONGEST_TEXT: Final = 32
+
+
+def divide_half_up(numerator: int, denominator: int) -> int:
+    """Divide and round to the nearest whole number, a half up (四舍五入).
+
+    Only for numerators from zero and denominators above zero: a subsidy is never negative, and a
+    recovery is the difference of two rounded figures, never a rounded difference.
+
+    Raises ValueError for anything else.
+
+    >>> divide_half_up(5, 2), divide_half_up(4, 3), divide_half_up(0, 7)
+    (3, 1, 0)
+    """
+    if numerator < 0 or denominator <= 0:
+        raise ValueError(f"no half up for {numerator} / {denominator}: neither may be negative")
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def yuan(fen: int) -> str:
+    """Write fen as yuan with two decimals and no thousands separators.
+
+    >>> yuan(46639), yuan(5), yuan(-100000)
+    ('466.39', '0.05', '-1000.00')
+    """
+    sign = "-" if fen < 0 else ""
+    whole, parts = divmod(abs(fen), 100)
+    return f"{sign}{whole}.{parts:02d}"
+
+
+def fen(yuan_text: str | Decimal) -> Fen:
+    """Read yuan exactly: nothing is rounded, trimmed or guessed.
+
+    Thousands separators are accepted when all of them stand where they belong.
+
+    Raises TypeError unless given text or a Decimal; ValueError for more than two decimals,
+    an exponent, spaces, leading zeros, digits that are not ASCII, or more than a bigint of fen.
+
+    >>> fen("50000"), fen("50,000.00"), fen("466.39"), fen("-0.5")
+    (5000000, 5000000, 46639, -50)
+    """
+    if isinstance(yuan_text, Decimal):
+        if not yuan_text.is_finite() or yuan_text.adjusted() > _LONGEST_TEXT:
+            raise ValueError(f"not an amount in yuan: {yuan_text}")
+        yuan_text = format(yuan_text, "f")
+    elif not isinstance(yuan_text, str):
+        raise TypeError(f"yuan are read from text or Decimal, not from {type(yuan_text).__name__}")
+    found = _YUAN.fullmatch(yuan_text) if len(yuan_text) <= _LONGEST_TEXT else None
+    if found is None:
+        raise ValueError(f"not an amount in yuan: {yuan_text[:_LONGEST_TEXT]!r}")
+    amount = int(found["whole"].replace(",", "") + (found["parts"] or "").ljust(2, "0"))
+    if amount > MOST_FEN:
+        raise ValueError(f"more fen than a ledger holds: {yuan_text!r}")
+    return Fen(-amount if found["sign"] else amount)

@@ -1,0 +1,343 @@
+"""What a loan's interest subsidy (贴息) for a settlement quarter is, and why, to the fen.
+
+The arithmetic is exact until its single rounding, once per loan and settlement; everything needed
+to repeat it without this program stands in the calculation itself.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from domain.calendar import Period, term_months
+from domain.money import Fen, divide_half_up
+from domain.policy import POLICY, Book, Ruling
+
+ONE: Final = 10_000
+"""Basis points in a whole: rates are basis points of principal, shares are of interest."""
+
+HOUSEHOLD_NOT_ELIGIBLE: Final = "household_not_eligible"
+TERM_TOO_LONG: Final = "term_too_long"
+SETTLED: Final = "settled"
+MISUSE: Final = "misuse"
+OVERDUE: Final = "overdue"
+OVER_CAP: Final = "over_cap"
+NOTHING_OWED: Final = "nothing_owed"
+REASONS: Final = {
+    HOUSEHOLD_NOT_ELIGIBLE: "放款日该户不享受贴息",
+    TERM_TOO_LONG: "贷款期限超过规定",
+    SETTLED: "贷款已结清",
+    MISUSE: "贷款被挪用",
+    OVERDUE: "已过合同到期日",
+    OVER_CAP: "超过每户贴息本金上限",
+    NOTHING_OWED: "期内无贷款本金",
+}
+"""Why some day or some principal of a period earned nothing: permanent codes, in the order told."""
+
+
+class Movement(NamedTuple):
+    """Principal that moved on a day: + out to the household, − back to the bank."""
+
+    on: date
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoanTerms:
+    """What a subsidy depends on, of one loan as it is known; facts, not yet judged.
+
+    `due_on` is the due day of the contract: an extension does not move it. `eligible` is the
+    household's standing on the disbursement day. Repayments never exceed what is owed.
+    """
+
+    loan_id: str
+    disbursed_on: date
+    contract_on: date
+    due_on: date
+    annual_rate_bp: int
+    movements: tuple[Movement, ...]
+    eligible: bool
+    settled_on: date | None = None
+    misuse_on: date | None = None
+
+    @property
+    def seniority(self) -> tuple[date, str]:
+        """Loans of a household take up its cap in this order: oldest first, then by number."""
+        return self.disbursed_on, self.loan_id
+
+
+class Segment(NamedTuple):
+    """Days of a period through which one principal earned at one rate and one share."""
+
+    first: date
+    until: date
+    days: int
+    owed_fen: int
+    credit_cap_fen: int
+    principal_fen: int
+    contract_rate_bp: int
+    rate_cap_bp: int
+    quote_on: date
+    rate_bp: int
+    share_bp: int
+
+
+class Calculation(NamedTuple):
+    """A subsidy and its whole explanation. See `REASONS` for what was cut away, if anything."""
+
+    loan_id: str
+    period: Period
+    known_on: date | None
+    amount_fen: Fen
+    day_count: int
+    segments: tuple[Segment, ...]
+    rulings: tuple[Ruling, ...]
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """The slip as plain JSON values: days in ISO form, whole numbers with units in names."""
+        return {
+            "loan_id": self.loan_id,
+            "first": self.period.first.isoformat(),
+            "until": self.period.until.isoformat(),
+            "known_on": self.known_on.isoformat() if self.known_on else None,
+            "amount_fen": self.amount_fen,
+            "day_count": self.day_count,
+            "segments": [_plain(segment) for segment in self.segments],
+            "rulings": [ruling.to_dict() for ruling in self.rulings],
+            "reasons": list(self.reasons),
+        }
+
+
+def fen_days(movements: Iterable[Movement], period: Period) -> int:
+    """Principal times the days it was owed within a period, told in any order.
+
+    The day of disbursement counts, the day of repayment does not.
+
+    >>> spring = Period(date(2023, 3, 21), date(2023, 6, 21))
+    >>> fen_days([Movement(date(2023, 6, 20), 100), Movement(date(2023, 6, 21), -100)], spring)
+    100
+    """
+    first, until = period.first, period.until
+    return sum(
+        amount_fen * (until - max(on, first)).days for on, amount_fen in movements if on < until
+    )
+
+
+def interest_fen(fen_days: int, rate_bp: int, *, day_count: int) -> Fen:
+    """Plain interest, halves rounded up, once.
+
+    >>> interest_fen(5_000_000 * 92, 365, day_count=360)
+    46639
+    """
+    return Fen(divide_half_up(fen_days * rate_bp, day_count * ONE))
+
+
+def calculate(
+    loan: LoanTerms,
+    household_loans: Sequence[LoanTerms],
+    period: Period,
+    *,
+    known_on: date | None = None,
+    book: Book = POLICY,
+) -> Calculation:
+    """The subsidy of one loan for one period, by the rulings known on `known_on` (None: all).
+
+    `household_loans` are all loans of the household at all banks; the loan itself may be among
+    them. What an older eligible loan owes takes up the household's cap whether or not that loan
+    earns on the day. Halves are rounded up, once.
+
+    Rules: policy/longest_term_months.toml, one_year_term_months, lpr_one_year, lpr_five_year,
+    credit_cap_fen, subsidy_share, day_count. Raises NoRuling.
+    """
+    day_count = book.ruling("day_count", period.first, known_on)
+    if not loan.eligible:
+        return _nothing(loan, period, known_on, (day_count,), (HOUSEHOLD_NOT_ELIGIBLE,))
+    terms, quote = _quote(loan.disbursed_on, loan.contract_on, loan.due_on, known_on, book)
+    if quote is None:
+        return _nothing(loan, period, known_on, (day_count, *terms), (TERM_TOO_LONG,))
+    until = min(day for day in (period.until, loan.due_on, loan.settled_on, loan.misuse_on) if day)
+    if until <= period.first:
+        return _nothing(loan, period, known_on, (day_count, *terms), _reasons(loan, period))
+
+    shares = book.within("subsidy_share", period.first, until, known_on)
+    caps = book.within("credit_cap_fen", period.first, until, known_on)
+    moves = _moves(loan, household_loans)
+    changes = _changes(moves, period.first, until, shares, caps)
+    segments, over_cap = _segments(changes, until, loan.annual_rate_bp, quote)
+    earned = sum(line.principal_fen * line.days * line.rate_bp * line.share_bp for line in segments)
+    return Calculation(
+        loan.loan_id,
+        period,
+        known_on,
+        Fen(divide_half_up(earned, day_count.number * ONE * ONE)),
+        day_count.number,
+        tuple(segments),
+        (day_count, *terms, *shares, *caps),
+        _reasons(loan, period, over_cap=over_cap, earned=bool(segments)),
+    )
+
+
+class _Change(NamedTuple):
+    """What holds from a day on: the loan's principal, the older loans', the share and the cap."""
+
+    on: date
+    owed_fen: int
+    older_fen: int
+    share_bp: int
+    cap_fen: int
+
+
+@lru_cache(maxsize=1 << 14)
+def _quote(
+    disbursed_on: date, contract_on: date, due_on: date, known_on: date | None, book: Book
+) -> tuple[tuple[Ruling, ...], Ruling | None]:
+    """The rulings on a loan's term and rate, and the quote that caps its rate for good.
+
+    The term runs from disbursement; no quote when it is too long. The quote is the latest one
+    published on or before the contract day.
+    """
+    months = term_months(disbursed_on, due_on)
+    longest = book.ruling("longest_term_months", contract_on, known_on)
+    if months > longest.number:
+        return (longest,), None
+    one_year = book.ruling("one_year_term_months", contract_on, known_on)
+    table = "lpr_one_year" if months <= one_year.number else "lpr_five_year"
+    quote = book.ruling(table, contract_on, known_on)
+    return (longest, one_year, quote), quote
+
+
+def _changes(
+    moves: Iterable[tuple[date, int, int]],
+    first: date,
+    until: date,
+    shares: Sequence[Ruling],
+    caps: Sequence[Ruling],
+) -> list[_Change]:
+    """What holds on `first`, then what holds from each later day on which anything moved."""
+    owed_fen = older_fen = 0
+    later = [(ruled.effective_from, 0, 0) for ruled in (*shares[1:], *caps[1:])]
+    for move in moves:
+        if move[0] <= first:
+            owed_fen += move[1]
+            older_fen += move[2]
+        elif move[0] < until:
+            later.append(move)
+    later.sort()
+
+    changes = [_Change(first, owed_fen, older_fen, shares[0].number, caps[0].number)]
+    for on, own_fen, other_fen in later:
+        owed_fen += own_fen
+        older_fen += other_fen
+        if changes[-1].on == on:
+            changes.pop()
+        share_bp, cap_fen = _in_force(shares, on), _in_force(caps, on)
+        changes.append(_Change(on, owed_fen, older_fen, share_bp, cap_fen))
+    return changes
+
+
+def _moves(
+    loan: LoanTerms, household_loans: Sequence[LoanTerms]
+) -> Iterator[tuple[date, int, int]]:
+    """Each day's fen: of the loan itself, and of the older loans that share the cap with it."""
+    for on, amount_fen in loan.movements:
+        yield on, amount_fen, 0
+    for older in household_loans:
+        if older.eligible and older.seniority < loan.seniority:
+            for on, amount_fen in _until_settled(older):
+                yield on, 0, amount_fen
+
+
+def _segments(
+    changes: Sequence[_Change], until: date, contract_rate_bp: int, quote: Ruling
+) -> tuple[list[Segment], bool]:
+    """The stretches that earn, as few as tell them apart, and whether any principal was over."""
+    rate_cap_bp = quote.number
+    rate_bp = min(contract_rate_bp, rate_cap_bp)
+    segments: list[Segment] = []
+    over_cap = False
+    for place, (on, owed_fen, older_fen, share_bp, cap_fen) in enumerate(changes):
+        ends = changes[place + 1].on if place + 1 < len(changes) else until
+        principal_fen = min(owed_fen, max(cap_fen - older_fen, 0))
+        over_cap = over_cap or owed_fen > principal_fen
+        if principal_fen <= 0:
+            continue
+        line = Segment(
+            on,
+            ends,
+            (ends - on).days,
+            owed_fen,
+            cap_fen,
+            principal_fen,
+            contract_rate_bp,
+            rate_cap_bp,
+            quote.effective_from,
+            rate_bp,
+            share_bp,
+        )
+        if segments and segments[-1].until == on and segments[-1][3:] == line[3:]:
+            first = segments.pop().first
+            line = line._replace(first=first, days=(ends - first).days)
+        segments.append(line)
+    return segments, over_cap
+
+
+def _reasons(
+    loan: LoanTerms, period: Period, *, over_cap: bool = False, earned: bool = False
+) -> tuple[str, ...]:
+    settled_on, misuse_on, due_on = loan.settled_on, loan.misuse_on, loan.due_on
+    found = []
+    if settled_on and settled_on < period.until:
+        found.append(SETTLED)
+    if misuse_on and misuse_on < period.until and _owed_fen(loan, max(misuse_on, period.first)):
+        found.append(MISUSE)
+    if due_on < period.until and _owed_fen(loan, max(due_on, period.first)):
+        found.append(OVERDUE)
+    if over_cap:
+        found.append(OVER_CAP)
+    if not found and not earned:
+        found.append(NOTHING_OWED)
+    return tuple(found)
+
+
+def _nothing(
+    loan: LoanTerms,
+    period: Period,
+    known_on: date | None,
+    rulings: tuple[Ruling, ...],
+    reasons: tuple[str, ...],
+) -> Calculation:
+    """A subsidy of zero; the first of its rulings is the day count."""
+    day_count = rulings[0].number
+    return Calculation(loan.loan_id, period, known_on, Fen(0), day_count, (), rulings, reasons)
+
+
+def _until_settled(loan: LoanTerms) -> Sequence[Movement]:
+    """The movements of a loan, which owes nothing from its settled day on."""
+    if loan.settled_on is None:
+        return loan.movements
+    before = [movement for movement in loan.movements if movement.on < loan.settled_on]
+    left_fen = sum(movement.amount_fen for movement in before)
+    return [*before, Movement(loan.settled_on, -left_fen)]
+
+
+def _owed_fen(loan: LoanTerms, day: date) -> int:
+    return sum(movement.amount_fen for movement in _until_settled(loan) if movement.on <= day)
+
+
+def _in_force(rulings: Sequence[Ruling], day: date) -> int:
+    """The value on a day, from the ruling of an earlier day and those that take over after it."""
+    for ruling in rulings[:0:-1]:
+        if ruling.effective_from <= day:
+            return ruling.number
+    return rulings[0].number
+
+
+def _plain(segment: Segment) -> dict[str, object]:
+    return {
+        **segment._asdict(),
+        "first": segment.first.isoformat(),
+        "until": segment.until.isoformat(),
+        "quote_on": segment.quote_on.isoformat(),
+    }

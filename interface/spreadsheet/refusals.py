@@ -1,0 +1,37 @@
+"""How a file, a row or a cell is refused: a permanent code and the rule, in two languages."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TypeAlias
+
+Cell: TypeAlias = str | int | Decimal | date | bool | None
+"""What a file holds in one place. CSV knows only text; an empty XLSX cell is None."""
+
+
+class FileRefusal(Exception):  # noqa: N818 - a situation, not a fault of the program
+    """A file or a part of it that is not taken; `code` is permanent, the texts name the rule."""
+
+    def __init__(self, code: str, zh: str, en: str) -> None:
+        super().__init__(code, zh, en)
+        self.code = code
+        self.zh = zh
+        self.en = en
+
+
+class UnreadableFile(FileRefusal):
+    """Nothing in the file can be trusted."""
+
+
+class BadCell(FileRefusal):
+    """One cell is not what its column holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """One row does not fit under the header; the rows after it can still be read."""
+
+    row: int
+    code: str
+    zh: str
+    en: str

@@ -35,14 +35,14 @@ from application.commands import (
 from application.ledger import RULES, Ledger, Looks, carries_out
 from application.refusals import EventUnknown, ReplacementElsewhere, ReplacementMalformed
 from domain.bank_report import BankReport
-from domain.calendar import quarter
+from domain.calendar import Period, quarter
 from domain.catalogue import EVENTS
 from domain.household import Household, HouseholdUnknown, Left, Member
 from domain.identity_number import birth_day
 from domain.kernel import Author, Note, NotCorrectable
 from domain.loan import Instalment, Loan, LoanUnknown
 from domain.policy import ruling
-from domain.subsidy import REASONS, calculate
+from domain.subsidy import REASONS, Calculation, calculate
 
 
 def _own_loan(command: Any, by: Author) -> Looks:
@@ -299,20 +299,8 @@ def agree_repayment_plan(
 def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
     """Pay what the arithmetic allows on what is known now, and store why (domain.md §5)."""
     loan = _county_loan(ledger, command.bank, command.loan_no)
-    assert loan.household_id is not None
-    household = ledger.aggregate(Household, loan.household_id)
     period = quarter(int(command.period[:4]), int(command.period[5]))
-    known_on = ledger.today()
-    siblings = [ledger.aggregate(Loan, id) for id in set(household.borrowed.values())]
-    terms = {
-        sibling.id: sibling.terms(eligible=_eligible(household, sibling.disbursed_on, known_on))
-        for sibling in siblings
-        if sibling.exists
-    }
-    calculation = calculate(
-        terms[loan.id], list(terms.values()), period, known_on=known_on
-    )
-    plain = calculation.to_dict()
+    calculation, grounds = subsidy_due(ledger, loan, period)
     loan.pay_subsidy(
         note,
         payment_no=command.ref,
@@ -323,16 +311,43 @@ def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
         due_fen=calculation.amount_fen,
         payee=ledger.pseudonym("account", command.payee.account),
         voucher=command.voucher,
-        calculation=plain,
-        grounds={
-            "loan_version": loan.version,
-            "household_version": household.version,
-            "household_category": household.category_on(loan.disbursed_on),
-            "household_loans": {str(s.id): s.version for s in siblings},
-        },
+        calculation=_slip(calculation),
+        grounds=grounds,
         why="；".join(REASONS[reason] for reason in calculation.reasons) or "—",
         personal={"payee_account": command.payee.account, "payee_name": command.payee.name},
     )
+
+
+def subsidy_due(
+    ledger: Ledger, loan: Loan, period: Period
+) -> tuple[Calculation, dict[str, Any]]:
+    """What the loan is due for `period` on all that is known now, and what that rests on."""
+    assert loan.household_id is not None
+    household = ledger.aggregate(Household, loan.household_id)
+    known_on = ledger.today()
+    siblings = [ledger.aggregate(Loan, id) for id in sorted(set(household.borrowed.values()))]
+    terms = {
+        sibling.id: sibling.terms(eligible=_eligible(household, sibling.disbursed_on, known_on))
+        for sibling in siblings
+        if sibling.exists
+    }
+    grounds = {
+        "loan_version": loan.version,
+        "household_version": household.version,
+        "household_category": household.category_on(loan.disbursed_on),
+        "household_loans": {str(s.id): s.version for s in siblings},
+    }
+    return (
+        calculate(terms[loan.id], list(terms.values()), period, known_on=known_on),
+        grounds,
+    )
+
+
+def _slip(calculation: Calculation) -> dict[str, Any]:
+    """The calculation as it is stored: segments in full, rulings by version and value."""
+    slip = calculation.to_dict()
+    slip["rulings"] = {r.version: r.to_dict()["value"] for r in calculation.rulings}
+    return slip
 
 
 @carries_out(RecoverSubsidy, "finance", looks_at=_named_loan)

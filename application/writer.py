@@ -1,0 +1,96 @@
+"""The group commit: commands that wait at the same time are stored in one transaction.
+
+One thread holds one conversation with the log. Whoever waits longest is served first; what
+comes in while a group is being stored makes up the next group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+
+from application.ledger import Ledger, Outcome, Recorded, Telling
+from domain.kernel import Refused
+
+_MOST_IN_GROUP = 500
+
+_Waiting = tuple[Telling, "asyncio.Future[Outcome]"]
+
+
+class GroupWriter:
+    """Hands commands from the event loop to the writing thread and the answers back."""
+
+    def __init__(self, ledger: Callable[[], Ledger]) -> None:
+        self._make_ledger = ledger
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = Thread(target=self._run, name="group-writer", daemon=True)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Store what is waiting, then end."""
+        self._queue.put(None)
+        self._thread.join(timeout=60)
+
+    async def tell(self, telling: Telling) -> Recorded:
+        """Wait until the command is stored, durably. Raises Refused."""
+        assert self._loop is not None
+        answer: asyncio.Future[Outcome] = self._loop.create_future()
+        self._queue.put((telling, answer))
+        outcome = await answer
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
+
+    def _run(self) -> None:
+        ledger = self._make_ledger()
+        going_on = True
+        while going_on:
+            waiting = self._queue.get()
+            group: list[_Waiting] = []
+            while waiting is not None:
+                group.append(waiting)
+                if self._queue.empty() or len(group) >= _MOST_IN_GROUP:
+                    break
+                waiting = self._queue.get()
+            going_on = waiting is not None
+            if group:
+                self._serve(ledger, group)
+        ledger.close()
+
+    def _serve(self, ledger: Ledger, group: list[_Waiting]) -> None:
+        assert self._loop is not None
+        answers: list[Outcome | Exception]
+        try:
+            answers = [
+                _with_event_ids(ledger, outcome)
+                for outcome in ledger.tell_all([telling for telling, _ in group])
+            ]
+        except Exception as error:  # every waiting caller is told, none waits for ever
+            answers = [error] * len(group)
+        futures = [future for _, future in group]
+        self._loop.call_soon_threadsafe(_hand_over, futures, answers)
+
+
+def _with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Recorded) and outcome.again and not outcome.event_ids:
+        ids = ledger.log.events_of_command(outcome.position)
+        return outcome._replace(event_ids=tuple(ids))
+    return outcome
+
+
+def _hand_over(
+    futures: list[asyncio.Future[Outcome]], answers: list[Outcome | Exception]
+) -> None:
+    for future, answer in zip(futures, answers, strict=True):
+        if future.done():  # the caller has gone; the log remembers the reference
+            continue
+        if isinstance(answer, Exception) and not isinstance(answer, Refused):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

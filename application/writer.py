@@ -65,16 +65,21 @@ class GroupWriter:
 
     def _serve(self, ledger: Ledger, group: list[_Waiting]) -> None:
         assert self._loop is not None
-        answers: list[Outcome | Exception]
         try:
-            answers = [
-                _with_event_ids(ledger, outcome)
-                for outcome in ledger.tell_all([telling for telling, _ in group])
-            ]
-        except Exception as error:  # every waiting caller is told, none waits for ever
-            answers = [error] * len(group)
+            answers = _answers(ledger, [telling for telling, _ in group])
+        except Exception:  # one command's fault is not the others': each is tried by itself
+            answers = []
+            for telling, _ in group:
+                try:
+                    answers += _answers(ledger, [telling])
+                except Exception as error:
+                    answers.append(error)
         futures = [future for _, future in group]
         self._loop.call_soon_threadsafe(_hand_over, futures, answers)
+
+
+def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exception]:
+    return [_with_event_ids(ledger, outcome) for outcome in ledger.tell_all(tellings)]
 
 
 def _with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:

@@ -109,6 +109,7 @@ class Paid(msgspec.Struct):
     """One subsidy payment as the loan remembers it: its period and what is left of it."""
 
     version: int
+    period: str
     first: date
     until: date
     amount_fen: int
@@ -330,7 +331,7 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.paid[self.payment_no] = Paid(
-                self.originator_version, self.first, self.until, self.amount_fen
+                self.originator_version, self.period, self.first, self.until, self.amount_fen
             )
 
     class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -641,7 +642,7 @@ class Loan(Aggregate):
             Loan.SubsidyRecovered(
                 **told_by(note),
                 payment_no=payment_no,
-                period=f"{paid.first}/{paid.until}",
+                period=paid.period,
                 amount_fen=amount_fen,
                 reason=reason,
                 voucher=voucher,

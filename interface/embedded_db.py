@@ -33,11 +33,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+LINUX: bool = sys.platform == "linux"
 OWNER = "postgres"
 DATABASE = "mingzhang"
 PATIENCE_SECONDS = 120
@@ -51,6 +52,7 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "fsync": "on",
     "full_page_writes": "on",
+    "synchronous_commit": "on",  # a session may still change this one for itself
     "max_connections": "100",
     "shared_buffers": "256MB",
     "max_wal_size": "512MB",
@@ -62,8 +64,6 @@ SETTINGS = {
     "log_min_error_statement": "panic",  # and so may the statement
     "log_parameter_max_length_on_error": "0",
 }
-# Defaults that a session may change for itself, so they cannot be held by the command line alone.
-SYNCHRONOUS = {"synchronous_commit": "on"}
 
 
 class EmbeddedPostgresError(RuntimeError):
@@ -89,7 +89,7 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self.folder = data_dir.expanduser().absolute()
+        self.folder = data_dir.expanduser().resolve()
         self.cluster = self.folder / "pg"
         self.log = self.folder / "server.log"
         self._in_use: IO[bytes] | None = None
@@ -116,7 +116,7 @@ class EmbeddedPostgres:
             with self._one_at_a_time():
                 if not (self.cluster / "PG_VERSION").exists():
                     self._initialise()
-                if self.pid is None:
+                if not self._is_up():
                     self._launch()
                 dsn = self._wait_until_ready()
                 if self._in_use is None:
@@ -131,6 +131,8 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop using the server, and end it when nobody else uses it."""
+        if self._child is not None:
+            self._child.poll()  # it may have ended by another's word
         if self._in_use is None:
             return
         with self._one_at_a_time():
@@ -223,19 +225,18 @@ class EmbeddedPostgres:
         _write_private(self.folder / "password", password, like=self.folder)
         passed = fresh / "password"
         _write_private(passed, password, like=None)
-        ids = self._server_ids()
-        if ids:
+        ids = run_as = self._server_ids()
+        if ids == (SERVER_ID, SERVER_ID):
             # initdb wants an account with a name. It borrows nobody's, behind a folder that only
             # the server's own group can enter, and the result is handed to the server's id.
-            borrowed = ids[0] if ids[0] != SERVER_ID else pwd.getpwnam("nobody").pw_uid
-            os.chown(passed, borrowed, ids[1])
-            os.chown(fresh, 0, ids[1])
+            run_as = (pwd.getpwnam("nobody").pw_uid, SERVER_ID)
+            os.chown(passed, *run_as)
+            os.chown(fresh, 0, SERVER_ID)
             fresh.chmod(0o770)
-            _open_way_for(borrowed, fresh)
-            _open_way_for(borrowed, pg_bin())
-            run_as: tuple[int, int] | None = (borrowed, ids[1])
-        else:
-            run_as = None
+            self._open_ways()
+        elif ids:
+            os.chown(passed, *ids)
+            os.chown(fresh, *ids)
         options = [
             f"--pgdata={fresh / 'pg'}", f"--pwfile={passed}", f"--username={OWNER}",
             "--auth-local=scram-sha-256", "--auth-host=reject", "--data-checksums",
@@ -256,11 +257,16 @@ class EmbeddedPostgres:
         (fresh / "pg").rename(self.cluster)
         shutil.rmtree(fresh)
 
+    def _open_ways(self) -> None:
+        if self._server_ids() == (SERVER_ID, SERVER_ID):
+            _open_way(self.cluster)
+            _open_way(pg_bin() / "postgres")
+
     def _socket_folder(self) -> Path:
         return (self.folder / "run").resolve()
 
     def _make_socket_folder(self) -> None:
-        """An empty folder that only the server's user enters, its path short enough for a socket."""
+        """A folder that only the server's user enters, its path short enough for a socket."""
         place, ids = self.folder / "run", self._server_ids()
         server = ids[0] if ids else os.geteuid()
         if place.is_symlink() and not _is_private(place.resolve(), server):
@@ -280,7 +286,6 @@ class EmbeddedPostgres:
     # --- the server --------------------------------------------------------------------------
 
     def _launch(self) -> None:
-        self._forget_dead_server()
         self._make_socket_folder()
         ids = self._server_ids()
         hba = self.folder / "pg_hba.conf"
@@ -289,12 +294,10 @@ class EmbeddedPostgres:
         if ids:
             os.chown(hba, hba.stat().st_uid, ids[1])
             hba.chmod(0o640)
-            _open_way_for(ids[0], self.cluster)
-            _open_way_for(ids[0], pg_bin())
+            self._open_ways()
         quoted = str(self._socket_folder()).replace('"', '""')
         settings = {
             **SETTINGS,
-            **SYNCHRONOUS,
             "hba_file": str(hba),
             "unix_socket_directories": f'"{quoted}"',
         }
@@ -321,12 +324,12 @@ class EmbeddedPostgres:
                         c.execute(f"CREATE DATABASE {DATABASE}")
                 return self.dsn
             except psycopg.OperationalError as error:
-                dead = self._child is not None and self._child.poll() is not None
-                dead = dead and self.pid is None
+                ended = self._child is None or self._child.poll() is not None
+                dead = ended and self.pid is None
                 wrong = "password authentication failed" in str(error)
                 if dead or wrong or time.monotonic() > deadline:
                     raise EmbeddedPostgresError(
-                        f"数据库没有启动，见 {self.log}。 The database did not start, see the log:\n"
+                        f"数据库没有启动，见 {self.log}。 The database did not start:\n"
                         f"{error}\n{self._last_lines()}"
                     ) from error
             time.sleep(0.05)
@@ -360,29 +363,34 @@ class EmbeddedPostgres:
             time.sleep(0.02)
         return False
 
-    def _forget_dead_server(self) -> None:
-        """Remove the note of a server that died, once no process of it is left.
+    def _is_up(self) -> bool:
+        """Whether the server runs; what a dead one left behind is cleared away.
 
-        Its number may meanwhile be another program's, which postgres would take for the server.
+        Its number may meanwhile be another program's, which postgres would take for the server;
+        and no new server may come near the files before its last process is gone.
         """
         for _ in range(100):
+            if self.pid is not None:
+                return True
             if not self._server_pids():
                 break
             time.sleep(0.1)
         else:
-            raise EmbeddedPostgresError(
-                f"{self.cluster} 仍有上次的数据库进程。 Processes of the last server are still there."
-            )
-        if sys.platform == "linux":
+            self.kill()
+        if LINUX:
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        return False
 
     def _is_server(self, pid: int) -> bool:
-        if sys.platform == "linux":
+        """Whether this process is the server or of it: all of them stand in its folder."""
+        if LINUX:
             try:
-                here = Path(f"/proc/{pid}/cwd").readlink()
-                return here == self.cluster.resolve() and _state_of(pid) not in "ZX"
+                if Path(f"/proc/{pid}/cwd").readlink() != self.cluster:
+                    return False
+                name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 return False
+            return name.endswith("(postgres") and rest.split()[0] not in "ZX"
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
@@ -390,8 +398,7 @@ class EmbeddedPostgres:
         return self._child is None or self._child.pid != pid or self._child.poll() is None
 
     def _server_pids(self) -> list[int]:
-        """Every process of this cluster: the server stands in its folder, and so do its children."""
-        if sys.platform == "linux":
+        if LINUX:
             numbers = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
             return [pid for pid in numbers if self._is_server(pid)]
         return [self.pid] if self.pid else []
@@ -400,17 +407,13 @@ class EmbeddedPostgres:
 # --- the system's side -----------------------------------------------------------------------
 
 
-def _identity(ids: tuple[int, int] | None) -> dict[str, object]:
+def _identity(ids: tuple[int, int] | None) -> dict[str, Any]:
     return {} if ids is None else {"user": ids[0], "group": ids[1], "extra_groups": []}
 
 
 def _environment() -> dict[str, str]:
     """No PGDATA, PGHOST or LD_PRELOAD of the caller; no words in his language in the log."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _give(path: Path, like: Path) -> None:
@@ -421,7 +424,7 @@ def _give(path: Path, like: Path) -> None:
 
 def _write_private(path: Path, text: str, *, like: Path | None) -> None:
     path.unlink(missing_ok=True)
-    with open(path, "x", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:  # noqa: PTH123
+    with open(path, "x", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
         file.write(text)
     if like is not None:
         _give(path, like)
@@ -442,18 +445,18 @@ def _short_folder() -> str:
     return "/tmp"  # noqa: S108
 
 
-def _open_way_for(user: int, place: Path) -> None:
-    """Let one user id, and no other, pass through the private folders above a place.
+def _open_way(place: Path) -> None:
+    """Let the server's group, and no other, pass through the private folders above a place.
 
     Only for root, whose /root is closed to all: an entry in the folder's access list grants the
     passage and nothing to read.
     """
     for folder in reversed(place.parents):
         seen = folder.stat()
-        if seen.st_uid == user or seen.st_mode & stat.S_IXOTH or seen.st_gid == SERVER_ID:
+        if seen.st_gid == SERVER_ID or seen.st_mode & stat.S_IXOTH:
             continue
         try:
-            _add_access(folder, seen, user)
+            _add_passage(folder, seen)
         except OSError as error:
             raise EmbeddedPostgresError(
                 f"数据库不能以 root 运行，而 {folder} 不许其他用户通过：请把程序放到 /opt 或 /srv，"
@@ -462,27 +465,23 @@ def _open_way_for(user: int, place: Path) -> None:
             ) from error
 
 
-def _add_access(folder: Path, seen: os.stat_result, user: int) -> None:
-    """setfacl -m u:USER:x, in the form the kernel reads."""
-    if sys.platform != "linux":
+def _add_passage(folder: Path, seen: os.stat_result) -> None:
+    """setfacl -m g:SERVER_ID:x, in the form the kernel reads."""
+    if not LINUX:
         raise OSError("access lists are set on Linux only")
-    entry = struct.Struct("<HHI")
-    owner_tag, user_tag, group_tag, mask_tag, other_tag = 0x01, 0x02, 0x04, 0x10, 0x20
-    nobody = 0xFFFFFFFF
-    name = "system.posix_acl_access"
+    form, name, no_id = struct.Struct("<HHI"), "system.posix_acl_access", 0xFFFFFFFF
+    owner, group, named_group, mask, other = 0x01, 0x04, 0x08, 0x10, 0x20
     try:
-        entries = list(entry.iter_unpack(os.getxattr(folder, name)[4:]))
+        listed = list(form.iter_unpack(os.getxattr(folder, name)[4:]))
     except OSError:
-        mode = seen.st_mode
-        entries = [
-            (owner_tag, mode >> 6 & 7, nobody),
-            (group_tag, mode >> 3 & 7, nobody),
-            (other_tag, mode & 7, nobody),
+        bits = seen.st_mode
+        listed = [
+            (owner, bits >> 6 & 7, no_id),
+            (group, bits >> 3 & 7, no_id),
+            (other, bits & 7, no_id),
         ]
-    entries = [e for e in entries if (e[0], e[2]) != (user_tag, user)]
-    masks = [e for e in entries if e[0] == mask_tag]
-    group_bits = masks[0][1] if masks else next(e[1] for e in entries if e[0] == group_tag)
-    entries = [e for e in entries if e[0] != mask_tag]
-    entries += [(user_tag, 1, user), (mask_tag, group_bits | 1, nobody)]
-    packed = b"".join(entry.pack(*e) for e in sorted(entries, key=lambda e: (e[0], e[2])))
+    upper = max((e[1] for e in listed if e[0] == mask), default=seen.st_mode >> 3 & 7)
+    kept = [e for e in listed if e[0] != mask and (e[0], e[2]) != (named_group, SERVER_ID)]
+    kept += [(named_group, 1, SERVER_ID), (mask, upper | 1, no_id)]
+    packed = b"".join(form.pack(*e) for e in sorted(kept, key=lambda e: (e[0], e[2])))
     os.setxattr(folder, name, struct.pack("<I", 2) + packed)

@@ -46,20 +46,24 @@ class Guard:
 
     def check(self) -> None:
         """Raises UnreadableFile when the file breaks a rule; says nothing otherwise."""
-        if self.path.stat().st_size > MOST_FILE_BYTES:
+        file_bytes = self.path.stat().st_size
+        if file_bytes > MOST_FILE_BYTES:
             raise UnreadableFile(
                 "file_too_large", "表格文件不得超过 20 MB", "a workbook may have 20 MB at most"
             )
         with self.path.open("rb") as stream:
             _check_end(stream)
             for part in _parts(stream):
-                _Part(part.orig_filename).look(self._inflate(stream, part))
+                blocks = self._counted(_inflated(stream, part), part.compress_size, file_bytes)
+                _Part(part.orig_filename).look(blocks)
 
-    def _inflate(self, stream: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
-        """The part's bytes, counted; stops by refusing as soon as a bound is passed."""
-        inflated_bytes = 0
-        for block in _inflated(stream, part):
-            inflated_bytes += len(block)
+    def _counted(
+        self, blocks: Iterator[bytes], packed_bytes: int, file_bytes: int
+    ) -> Iterator[bytes]:
+        """The same blocks, refused as soon as a bound is passed by this part or by all so far."""
+        part_bytes = 0
+        for block in blocks:
+            part_bytes += len(block)
             self.inflated_bytes += len(block)
             if self.inflated_bytes > MOST_INFLATED_BYTES:
                 raise UnreadableFile(
@@ -67,10 +71,7 @@ class Guard:
                     "解压后不得超过 100 MB",
                     "unpacked, a workbook may have 100 MB at most",
                 )
-            if (
-                inflated_bytes > RATIO_COUNTS_ABOVE_BYTES
-                and inflated_bytes > MOST_RATIO * part.compress_size
-            ):
+            if _too_tight(part_bytes, packed_bytes) or _too_tight(self.inflated_bytes, file_bytes):
                 raise UnreadableFile(
                     "packed_too_tightly",
                     "压缩比超过 100 倍，疑似压缩炸弹",
@@ -109,7 +110,7 @@ class _Part:
                 "a part of the workbook declares a DTD or entities",
             )
         if self.is_xml and b"\0" in seen:
-            raise broken()
+            raise _broken()
         if self.is_types and (b"macroEnabled" in seen or b"vbaProject" in seen):
             raise _macros()
         if b' t="e"' in seen and (error := _ERROR.search(seen)):
@@ -140,15 +141,19 @@ class _Part:
             )
 
 
+def _too_tight(inflated_bytes: int, packed_bytes: int) -> bool:
+    return inflated_bytes > max(RATIO_COUNTS_ABOVE_BYTES, MOST_RATIO * packed_bytes)
+
+
 def _check_end(stream: BinaryIO) -> None:
     """The archive's directory is one, small, last, and where every reader will look for it."""
     size = stream.seek(0, 2)
     if size < _END.size:
-        raise broken()
+        raise _broken()
     stream.seek(size - _END.size)
     magic, disk, first_disk, here, parts, length, start, comment = _END.unpack(stream.read())
     if magic != b"PK\x05\x06" or disk or first_disk or comment or here != parts:
-        raise broken()
+        raise _broken()
     if parts > MOST_PARTS or length > MOST_PARTS * _WIDEST_ENTRY_BYTES:
         raise UnreadableFile(
             "too_many_parts",
@@ -157,7 +162,7 @@ def _check_end(stream: BinaryIO) -> None:
         )
     stream.seek(max(0, size - _END.size - 20))
     if start + length != size - _END.size or stream.read(4) == b"PK\x06\x07":
-        raise broken()
+        raise _broken()
 
 
 def _parts(stream: BinaryIO) -> list[zipfile.ZipInfo]:
@@ -165,11 +170,11 @@ def _parts(stream: BinaryIO) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(stream) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise broken() from error
+        raise _broken() from error
     names = [part.orig_filename.lower() for part in parts]
     _check_names(names)
     if sum(part.compress_size for part in parts) > stream.seek(0, 2):
-        raise broken()
+        raise _broken()
     if any(part.flag_bits & 0x2041 for part in parts):
         raise UnreadableFile(
             "encrypted_workbook",
@@ -208,7 +213,7 @@ def _inflated(stream: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
     stream.seek(part.header_offset)
     head = stream.read(_LOCAL.size)
     if len(head) != _LOCAL.size or not head.startswith(b"PK\x03\x04"):
-        raise broken()
+        raise _broken()
     name_length, extra_length = _LOCAL.unpack(head)[-2:]
     stream.seek(name_length + extra_length, 1)
     left = part.compress_size
@@ -223,7 +228,7 @@ def _inflated(stream: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
             yield from _drained(inflater, packed)
         yield inflater.flush()
     else:
-        raise broken()
+        raise _broken()
 
 
 def _drained(inflater: "zlib._Decompress", packed: bytes) -> Iterator[bytes]:
@@ -231,7 +236,7 @@ def _drained(inflater: "zlib._Decompress", packed: bytes) -> Iterator[bytes]:
         try:
             block = inflater.decompress(packed, _BLOCK)
         except zlib.error as error:
-            raise broken() from error
+            raise _broken() from error
         packed = inflater.unconsumed_tail
         if block:
             yield block
@@ -244,7 +249,7 @@ def _place(letters: bytes) -> int:
     return place
 
 
-def broken() -> UnreadableFile:
+def _broken() -> UnreadableFile:
     return UnreadableFile("broken_workbook", "表格文件已损坏", "the workbook is broken")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import python_calamine as calamine
 
-_MOST_MEMORY_BYTES = 1 << 30
+_MOST_MEMORY_BYTES = 768 << 20
 _MOST_SECONDS = 60
 _ROWS_A_LINE = 256
 

@@ -1,0 +1,1 @@
+"""What may be read. All of it can be dropped and drawn again from the log."""

@@ -1,0 +1,23 @@
+-- Made after the first drawing: an index is cheaper to build than to keep.
+CREATE INDEX ON household (household_id);
+CREATE INDEX ON status (household_id);
+CREATE INDEX ON member (household_id);
+CREATE INDEX ON member (person);
+CREATE INDEX ON demand (household_id);
+CREATE INDEX ON credit (household_id);
+CREATE INDEX ON loan (loan_id);
+CREATE INDEX ON loan (household_id);
+CREATE INDEX ON loan (loan_no);
+CREATE INDEX ON posting (loan_id);
+CREATE INDEX ON posting (recorded_at);
+CREATE INDEX ON extension (loan_id);
+CREATE INDEX ON renewal (loan_id);
+CREATE INDEX ON settlement (loan_id);
+CREATE INDEX ON outflow (loan_id);
+CREATE INDEX ON outflow (to_account);
+CREATE INDEX ON reminder (loan_id);
+CREATE INDEX ON usage_check (loan_id);
+CREATE INDEX ON repayment_plan (loan_id);
+CREATE INDEX ON subsidy (loan_id);
+CREATE INDEX ON subsidy (payment_no);
+CREATE INDEX ON scale_report (bank, period);

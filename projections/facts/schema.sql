@@ -1,0 +1,102 @@
+-- The facts: one table a kind of statement, one row a statement (postings: a row a movement).
+-- Every table begins with the same five columns:
+--   of_position   the event that said it
+--   position      the event by which the ledger knows it: the same, or the correction of it
+--   recorded_at   when the ledger learnt that
+--   effective_on  the civil day it concerns
+--   sign          +1 said, -1 taken back; a taken-back row repeats the row it takes back
+-- A posting's amount carries the sign in itself, so that any sum at any two dates is one filter:
+--   sum(amount_fen) WHERE effective_on <= as_of AND recorded_at <= known_at
+
+CREATE TABLE household (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, household_no text NOT NULL, township text NOT NULL,
+  village text NOT NULL, head text
+);
+CREATE TABLE status (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, category text NOT NULL, reason text
+);
+CREATE TABLE member (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, person text NOT NULL, joined boolean NOT NULL,
+  relation text, head boolean NOT NULL, reason text
+);
+CREATE TABLE demand (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, township text NOT NULL, amount_fen bigint NOT NULL,
+  purpose text NOT NULL
+);
+CREATE TABLE credit (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, bank text NOT NULL, granted boolean NOT NULL, amount_fen bigint,
+  purpose text NOT NULL, reason text, told_on date
+);
+CREATE TABLE loan (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, bank text NOT NULL, loan_no text NOT NULL, contract_no text NOT NULL,
+  contract_on date NOT NULL, household_id uuid NOT NULL, household_no text NOT NULL,
+  borrower text NOT NULL, borrower_age_years int, principal_fen bigint NOT NULL,
+  credited_fen bigint NOT NULL, annual_rate_bp int NOT NULL, due_on date NOT NULL,
+  purpose text NOT NULL, payee text NOT NULL, renews_loan_no text
+);
+CREATE TABLE posting (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, account text NOT NULL, counter_account text NOT NULL,
+  amount_fen bigint NOT NULL
+);
+CREATE TABLE extension (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, agreed_on date NOT NULL, new_due_on date NOT NULL
+);
+CREATE TABLE renewal (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, by_loan_no text NOT NULL
+);
+CREATE TABLE settlement (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL
+);
+CREATE TABLE outflow (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, amount_fen bigint NOT NULL, to_account text NOT NULL, kind text NOT NULL
+);
+CREATE TABLE reminder (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, kind text NOT NULL, channel text NOT NULL, evidence text
+);
+CREATE TABLE usage_check (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, finding text NOT NULL, actual_use text NOT NULL,
+  borrower_met boolean NOT NULL, with_bank boolean NOT NULL, inspector text NOT NULL
+);
+CREATE TABLE repayment_plan (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, due_on date NOT NULL, amount_fen bigint NOT NULL
+);
+CREATE TABLE subsidy (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, payment_no text NOT NULL, recovery_no text, period text NOT NULL,
+  paid_fen bigint NOT NULL, recovered_fen bigint NOT NULL, due_fen bigint, voucher text NOT NULL
+);
+CREATE TABLE scale_report (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  bank text NOT NULL, period text NOT NULL, loans bigint NOT NULL, households bigint NOT NULL,
+  balance_fen bigint NOT NULL, disbursed_fen bigint NOT NULL
+);

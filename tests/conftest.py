@@ -1,0 +1,72 @@
+"""What every test may ask for: a fresh, migrated database on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+
+from application.migrations import migrate
+from application.vault import Keys
+from interface.embedded_db import EmbeddedPostgres
+
+_numbers = count(1)
+
+
+class Database(NamedTuple):
+    """A database of its own for one test, and the keys of its deployment."""
+
+    owner_dsn: str
+    dsn: str
+    keys: Keys
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The owner's DSN of a running PostgreSQL: MINGZHANG_TEST_DSN, or the embedded one."""
+    given = os.environ.get("MINGZHANG_TEST_DSN")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="mz-") as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "pg")
+        try:
+            yield postgres.start()
+        finally:
+            postgres.stop()
+
+
+def create_database(server: str) -> Database:
+    name = f"mz_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    dsn = f"{server} dbname={name}"
+    migrate(dsn)
+    return Database(dsn, dsn, Keys.generate())
+
+
+def drop_database(server: str, database: Database) -> None:
+    name = database.dsn.rpartition("dbname=")[2]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[Database]:
+    fresh = create_database(server)
+    yield fresh
+    drop_database(server, fresh)
+
+
+@pytest.fixture(scope="module")
+def shared_database(server: str) -> Iterator[Database]:
+    """One database for all tests of a file that only read, or that keep out of each other's way."""
+    fresh = create_database(server)
+    yield fresh
+    drop_database(server, fresh)

@@ -1,0 +1,107 @@
+"""Money: whole fen, read and written exactly, rounded in one place."""
+
+import doctest
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import money
+from domain.money import MOST_FEN, divide_half_up, fen, yuan
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(money).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator", "rounded"),
+    [(0, 1, 0), (1, 2, 1), (49, 100, 0), (50, 100, 1), (149, 100, 1), (150, 100, 2), (1, 3, 0)],
+)
+def test_a_half_goes_up_and_less_than_a_half_goes_down(numerator, denominator, rounded):
+    assert divide_half_up(numerator, denominator) == rounded
+
+
+@given(st.integers(0, 10**30), st.integers(1, 10**18))
+def test_rounding_never_moves_a_figure_by_more_than_a_half(numerator, denominator):
+    error = divide_half_up(numerator, denominator) - Fraction(numerator, denominator)
+
+    assert Fraction(-1, 2) < error <= Fraction(1, 2)
+
+
+@pytest.mark.parametrize(("numerator", "denominator"), [(-1, 2), (1, 0), (1, -2)])
+def test_what_is_negative_is_not_rounded(numerator, denominator):
+    with pytest.raises(ValueError, match="no half up"):
+        divide_half_up(numerator, denominator)
+
+
+@given(st.integers(-MOST_FEN, MOST_FEN))
+def test_every_amount_written_in_yuan_reads_back_the_same(amount_fen):
+    assert fen(yuan(amount_fen)) == amount_fen
+    assert fen(Decimal(yuan(amount_fen))) == amount_fen
+
+
+@pytest.mark.parametrize(
+    ("text", "amount_fen"),
+    [
+        ("0", 0),
+        ("0.5", 50),
+        ("-0.00", 0),
+        ("50000", 5_000_000),
+        ("50000.00", 5_000_000),
+        ("50,000.00", 5_000_000),
+        ("1,234,567.8", 123_456_780),
+        (Decimal("466.39"), 46_639),
+        (Decimal("5E+4"), 5_000_000),
+        ("92233720368547758.07", MOST_FEN),
+    ],
+)
+def test_yuan_are_read_exactly(text, amount_fen):
+    assert fen(text) == amount_fen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " 1",
+        "1 ",
+        "1\n",
+        "+1",
+        "1.",
+        ".5",
+        "1.234",
+        "1.230",
+        "1e3",
+        "1_000",
+        "007",
+        "5,0000.00",
+        "50,00.00",
+        "50000,000",
+        "0,500",
+        "１００",
+        "٣",
+        "一百",
+        "NaN",
+        "¥50000.00",
+        "92233720368547758.08",
+        "9" * 5000,
+        Decimal("0.001"),
+        Decimal("1.230"),
+        Decimal("NaN"),
+        Decimal("Infinity"),
+        Decimal("1E+1000000"),
+    ],
+)
+def test_what_is_not_exactly_yuan_is_refused(text):
+    with pytest.raises(ValueError, match=r"not an amount in yuan|more fen than a ledger holds"):
+        fen(text)
+
+
+@pytest.mark.parametrize("number", [50_000, True, None, 50000 / 1])
+def test_only_text_and_decimals_are_read_as_yuan(number):
+    """A bare number does not say whether it is yuan or fen."""
+    with pytest.raises(TypeError, match="yuan are read from text or Decimal"):
+        fen(number)

@@ -43,6 +43,7 @@ OWNER = "postgres"
 DATABASE = "mingzhang"
 PATIENCE_SECONDS = 120
 SERVER_ID = 60_917  # in no range that any distribution hands out
+SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100  # the system's limit is 103 or 107 bytes
 
 # Given on the command line, where neither ALTER SYSTEM nor a reload can weaken them.
@@ -272,7 +273,7 @@ class EmbeddedPostgres:
         if place.is_symlink() and not _is_private(place.resolve(), server):
             place.unlink()
         if not place.exists():
-            if len(os.fsencode(place / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+            if len(os.fsencode(place / SOCKET)) <= LONGEST_SOCKET_PATH:
                 place.mkdir(mode=0o700)
             else:
                 place.symlink_to(tempfile.mkdtemp(prefix="mingzhang-", dir=_short_folder()))
@@ -356,9 +357,9 @@ class EmbeddedPostgres:
     def _wait_until_gone(self, seconds: int) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if self._child is not None:
-                self._child.poll()  # or its end would stay unseen
-            if self.pid is None and not self._server_pids():
+            if not self._server_pids():
+                if self._child is not None:
+                    self._child.wait()  # dead, and now also gone from the system's list
                 return True
             time.sleep(0.02)
         return False
@@ -378,7 +379,9 @@ class EmbeddedPostgres:
         else:
             self.kill()
         if LINUX:
-            (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+            sockets = (self._socket_folder() / name for name in (SOCKET, SOCKET + ".lock"))
+            for note in (self.cluster / "postmaster.pid", *sockets):
+                note.unlink(missing_ok=True)
         return False
 
     def _is_server(self, pid: int) -> bool:

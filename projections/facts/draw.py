@@ -135,6 +135,10 @@ class Projector:
         with self.connection.transaction():
             self._in_schema(number)
             self.connection.execute(_read("indexes.sql").encode())
+            for table in tables():
+                self.connection.execute(
+                    f"CREATE INDEX ON {table} (of_position) WHERE sign = -1".encode()
+                )
             self.connection.execute(
                 "; ".join(f"ANALYZE {table}" for table in tables()).encode()
             )

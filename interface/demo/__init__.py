@@ -1,0 +1,9 @@
+"""A made-up county with four years of history: for a first look, for tests and for measuring.
+
+Nobody in it exists. `county` invents it from a seed, `load` tells it to a ledger day by day.
+"""
+
+from interface.demo.county import County, Day, Scheme, county
+from interface.demo.loading import Loaded, load
+
+__all__ = ["County", "Day", "Loaded", "Scheme", "county", "load"]

@@ -1,0 +1,129 @@
+"""Asking the facts: one consistent view at two dates, and the place in the log that it saw.
+
+A view's answers are final up to `known_through`: everything the ledger had learnt by then is
+in them, and nothing told later can carry an earlier `recorded_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from projections.facts.draw import schema_of
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+_OPTIONS = "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
+
+
+class NotDrawnYet(Exception):
+    """No facts have been drawn yet: the projector has never run."""
+
+
+class Table(NamedTuple):
+    """An answer: the names of its columns, and its rows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def dicts(self) -> Iterator[dict[str, Any]]:
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+
+class View:
+    """The facts as of a day, as known at an instant, from one snapshot of the database."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        schema: str,
+        position: int,
+        known_through: datetime,
+        as_of: date,
+        known_at: datetime | None,
+    ) -> None:
+        self._connection = connection
+        self._schema = schema
+        self.position = position
+        self.known_through = known_through
+        self.as_of = as_of
+        self.known_at = min(known_at or known_through, known_through)
+
+    def ask(self, question: str, **parameters: object) -> Table:
+        """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
+        cursor = self._connection.cursor(binary=True)
+        cursor.execute(
+            question.replace("facts.", self._schema + ".").encode(),
+            {"as_of": self.as_of, "known_at": self.known_at, **parameters},
+        )
+        names = tuple(column.name for column in cursor.description or ())
+        return Table(names, cursor.fetchall())
+
+
+class Facts:
+    """The door to the facts for any number of threads."""
+
+    def __init__(self, dsn: str, *, most: int = 8) -> None:
+        self._pool = ConnectionPool(
+            dsn, min_size=1, max_size=most, kwargs={"options": _OPTIONS, "autocommit": True},
+            open=True,
+        )
+
+    def close(self) -> None:
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A reader's connection, for questions to the log itself."""
+        with self._pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def at(self, as_of: date, known_at: datetime | None = None) -> Iterator[View]:
+        """A view of the facts at two dates; `known_at` None means all that has been drawn.
+
+        Raises NotDrawnYet.
+        """
+        with self._pool.connection() as connection:
+            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                row = connection.execute(
+                    "SELECT number, position, CASE WHEN position > 0 THEN recorded_at END"
+                    " FROM projection.generation WHERE live"
+                ).fetchone()
+                if row is None:
+                    raise NotDrawnYet()
+                known_through = row[2] or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+                yield View(connection, schema_of(row[0]), row[1], known_through, as_of, known_at)
+            finally:
+                connection.execute("ROLLBACK")
+
+
+@cache
+def question(package: str, name: str = "question.sql") -> str:
+    """The SQL text of a question, from the folder of its package."""
+    return resources.files(package).joinpath(name).read_text("utf-8")
+
+
+class Scope(NamedTuple):
+    """Whose rows a reader may see: a bank's, a township's, or (None, None) the county's."""
+
+    bank: str | None = None
+    township: str | None = None
+
+
+COUNTY = Scope()
+
+
+def parameters_of(scope: Scope) -> dict[str, Any]:
+    return {"bank": scope.bank, "township": scope.township}
+
+
+def cursor_of(row: Sequence[Any], *places: int) -> list[str]:
+    return [str(row[place]) for place in places]

@@ -1,0 +1,183 @@
+"""Histories: of a loan, of a household, and of one subsidy payment to its first event.
+
+They are read from the log itself, so they are complete the moment an event is acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from domain.catalogue import EVENTS
+from domain.policy import POLICY, NoRuling, table_names
+from projections.facts.reading import Connection, question
+
+
+class Happening(NamedTuple):
+    """One event as a reader sees it: what, when, known since when, told by whom, on what ground."""
+
+    position: int
+    recorded_at: datetime
+    originator_id: UUID
+    version: int
+    topic: str
+    organisation: str
+    ref: str
+    content: dict[str, Any]
+    corrected_by: str | None
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.originator_id}.{self.version}"
+
+    def plain(self) -> dict[str, Any]:
+        """For the contract: nothing personal in it but pseudonyms."""
+        content = dict(self.content)
+        content.pop("sealed", None)
+        return {
+            "event_id": self.event_id,
+            "position": self.position,
+            "event": self.topic,
+            "event_zh": EVENTS[self.topic].ZH,
+            "effective_on": content.pop("effective_on"),
+            "recorded_at": self.recorded_at,
+            "told_by": {
+                "organisation": self.organisation,
+                "role": content.pop("role"),
+                "person": content.pop("person"),
+            },
+            "ref": self.ref,
+            "ground": {
+                "document": content.pop("document", None),
+                "note": content.pop("remark", None),
+            },
+            "corrected_by": self.corrected_by,
+            "content": content,
+        }
+
+
+def history(
+    connection: Connection, aggregates: Sequence[UUID], known_at: datetime | None = None
+) -> list[Happening]:
+    """All events of these aggregates known at an instant, oldest knowledge first."""
+    cursor = connection.cursor(binary=True)
+    cursor.execute(
+        question(__name__).encode(), {"aggregates": list(aggregates), "known_at": known_at}
+    )
+    return _happenings(cursor.fetchall())
+
+
+class Trace(NamedTuple):
+    """All that stands behind one payment."""
+
+    payment: Happening
+    events: list[Happening]
+    wrapped_key: bytes | None
+
+    @property
+    def household_id(self) -> UUID:
+        disbursed = next(e for e in self.events if e.topic == "loan.disbursed.v1")
+        return UUID(disbursed.content["household_id"])
+
+    def plain(self, as_of: date) -> dict[str, Any]:
+        """The trace in the order in which a supervisor asks: how much, why, on what, by whom."""
+        paid = self.payment.content
+        calculation = dict(paid["calculation"])
+        rulings = calculation.pop("rulings")
+        loan = [e for e in self.events if e.originator_id == self.payment.originator_id]
+        household = [e for e in self.events if e.originator_id != self.payment.originator_id]
+        at_payment = [e for e in loan if e.position < self.payment.position]
+        later = [
+            e
+            for e in loan
+            if e.position > self.payment.position and e.content["effective_on"] <= str(as_of)
+        ]
+        disbursed = next(
+            e for e in reversed(at_payment) if e.topic == "loan.disbursed.v1"
+        )
+        return {
+            "payment": self.payment.plain() | {"content": _without(paid, "calculation", "grounds")},
+            "ground": {
+                "document": paid.get("document"),
+                "voucher": paid["voucher"],
+                "batch": paid.get("batch"),
+            },
+            "calculation": calculation,
+            "rules_in_force": [_cited(version, value) for version, value in rulings.items()],
+            "household_on_disbursement_day": {
+                "household_no": disbursed.content["household_no"],
+                "disbursed_on": disbursed.content["effective_on"],
+                "category_when_paid": paid["grounds"]["household_category"],
+                "category_as_known": _category(household, disbursed.content["effective_on"]),
+            },
+            "loan_events": [e.plain() for e in at_payment],
+            "household_events": [e.plain() for e in household],
+            "told_after_the_payment": [e.plain() for e in later],
+            "recovered_fen": sum(
+                e.content["amount_fen"]
+                for e in later
+                if e.topic == "loan.subsidy-recovered.v1"
+                and e.content["payment_no"] == paid["payment_no"]
+            ),
+        }
+
+
+def trace(
+    connection: Connection, payment_no: str, known_at: datetime | None = None
+) -> Trace | None:
+    """The history of one payment; None when no payment of that number was known."""
+    cursor = connection.cursor(binary=True)
+    cursor.execute(
+        question(__name__, "trace.sql").encode(),
+        {"payment_no": payment_no, "known_at": known_at},
+        prepare=True,
+    )
+    rows = cursor.fetchall()
+    events = _happenings([row[:8] for row in rows])
+    for event in events:
+        if event.topic == "loan.subsidy-paid.v1" and event.ref == payment_no:
+            return Trace(event, events, rows[0][8])
+    return None
+
+
+def _happenings(rows: Sequence[tuple[Any, ...]]) -> list[Happening]:
+    decoded = [(*row[:7], msgspec.json.decode(row[7])) for row in rows]
+    corrected = {
+        (row[2], row[7]["corrects"]): f"{row[2]}.{row[3]}"
+        for row in decoded
+        if row[4].endswith(".corrected.v1")
+    }
+    return [Happening(*row, corrected.get((row[2], row[3]))) for row in decoded]
+
+
+def _category(household: Sequence[Happening], day: str) -> str | None:
+    """The household's category on a day by all standing events that say so."""
+    said = [
+        (e.content["effective_on"], e.version, e.content["category"])
+        for e in household
+        if "category" in e.content and e.corrected_by is None and e.content["effective_on"] <= day
+    ]
+    return max(said)[2] if said else None
+
+
+@cache
+def _sources() -> dict[str, dict[str, Any]]:
+    rulings = (r for name in table_names() for r in POLICY.table(name).rulings)
+    return {ruling.version: ruling.to_dict() for ruling in rulings}
+
+
+def _cited(version: str, value: object) -> dict[str, Any]:
+    cited = _sources().get(version)
+    if cited is None:
+        raise NoRuling(version, date.min)
+    return {**cited, "value_then": value}
+
+
+def _without(content: dict[str, Any], *names: str) -> dict[str, Any]:
+    hidden = {*names, "sealed", "role", "person", "document", "remark", "effective_on"}
+    return {name: value for name, value in content.items() if name not in hidden}

@@ -1,0 +1,24 @@
+-- 贴息溯源: the whole history behind one subsidy payment, in one question to the log.
+-- payment_no; known_at: what was recorded by then (null: all).
+-- Returns every event of the loan and of its household, and the household's wrapped key.
+WITH payment AS (
+  SELECT e.originator_id
+    FROM ledger.organisation o
+    JOIN ledger.event e ON e.organisation = o.code AND e.ref = %(payment_no)s AND e.part = 0
+   WHERE o.role = 'finance' AND e.topic = 'loan.subsidy-paid.v1'
+     AND (%(known_at)s::timestamptz IS NULL OR e.recorded_at <= %(known_at)s)
+   LIMIT 1
+), household AS (
+  SELECT (convert_from(e.state, 'UTF8')::jsonb ->> 'household_id')::uuid AS id
+    FROM ledger.event e, payment p
+   WHERE e.originator_id = p.originator_id AND e.topic = 'loan.disbursed.v1'
+   ORDER BY e.originator_version DESC
+   LIMIT 1
+)
+SELECT e.position, e.recorded_at, e.originator_id, e.originator_version, e.topic,
+       e.organisation, e.ref, e.state,
+       (SELECT k.wrapped FROM ledger.household_key k, household WHERE k.household_id = household.id)
+  FROM ledger.event e
+ WHERE e.originator_id IN (SELECT originator_id FROM payment UNION ALL SELECT id FROM household)
+   AND (%(known_at)s::timestamptz IS NULL OR e.recorded_at <= %(known_at)s)
+ ORDER BY e.position

@@ -1,0 +1,27 @@
+"""The loan ledger (贷款台账): every loan on any day, as it was and as it was known."""
+
+from __future__ import annotations
+
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+
+
+def loan_ledger(
+    view: View,
+    *,
+    scope: Scope = COUNTY,
+    household_no: str | None = None,
+    loan_no: str | None = None,
+    after: tuple[str, str] | None = None,
+    most: int | None = None,
+) -> Table:
+    """One line a loan, ordered by bank and loan number; `after` names the line before a page."""
+    bank, number = after or (None, None)
+    return view.ask(
+        question(__name__),
+        **parameters_of(scope),
+        household_no=household_no,
+        loan_no=loan_no,
+        after_bank=bank,
+        after_loan_no=number,
+        most=most,
+    )

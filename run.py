@@ -5,8 +5,7 @@ python3 run.py test [...]   准备环境，运行测试           set up, run th
 python3 run.py check        格式、规范、类型、分层、测试 format, lint, types, layers, tests
 python3 run.py WORD [...]   其他命令，如 trace P-1       any other word goes to interface.cli
 
-Everything is kept in .venv; a folder wheelhouse/ of wheels serves without a network. Paths in
-arguments are relative to this folder.
+All is kept in .venv; wheels in wheelhouse/ serve without a network; paths start in this folder.
 """
 
 import hashlib
@@ -28,7 +27,8 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 SERVICE, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
 OLDEST, NEWEST = (3, 11), (3, 14)
-CHECKS = ("ruff format --check .", "ruff check .", "mypy", "importlinter.cli lint", "pytest")
+CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "pytest")
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
 
 
 def main(words):
@@ -52,17 +52,15 @@ def run(command):
     sys.stdout.flush()
     if not WINDOWS:
         os.execve(command[0], command, environment())  # noqa: S606
-    try:
-        return subprocess.call(command, env=environment())
-    except KeyboardInterrupt:
-        return 130
+    return subprocess.call(command, env=environment())
 
 
 def check():
     failed = []
     for line in CHECKS:
         print("——", line, flush=True)
-        if subprocess.call([str(PYTHON), "-m", *line.split()], env=environment()):
+        words = ["-c", LINT_IMPORTS] if line == "lint-imports" else ["-m", *line.split()]
+        if subprocess.call([str(PYTHON), *words], env=environment()):
             failed.append(line)
     print("未通过 / failed: " + ", ".join(failed) if failed else "全部通过 / all checks passed")
     return 1 if failed else 0
@@ -71,7 +69,7 @@ def check():
 def environment():
     """The caller's environment, without what would put other people's modules before ours."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
-    return {**kept, "PYTHONUTF8": "1", "VIRTUAL_ENV": str(VENV)}
+    return {**kept, "PYTHONUTF8": "1"}
 
 
 def another_python():
@@ -145,11 +143,8 @@ def build(lock_name):
     base = getattr(sys, "_base_executable", None) or sys.executable
     inside = output_of([str(PYTHON), "-I", "-c", "import sys;print(sys.version_info[1])"]).strip()
     if inside not in map(str, range(OLDEST[1], NEWEST[1] + 1)):
-        for entry in VENV.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry.name != ".lock":
-                entry.unlink()
+        for stale in [*VENV.glob("[!.]*"), *VENV.glob(".stamp-*")]:
+            stale.unlink() if stale.is_symlink() or stale.is_file() else shutil.rmtree(stale)
         if subprocess.call([base, "-m", "venv", "--without-pip", str(VENV)], env=environment()):
             stop(
                 "无法建立虚拟环境，见上。apt install python3-venv",
@@ -162,9 +157,9 @@ def build(lock_name):
         command += ["--no-index", "--find-links", "wheelhouse"]
     if subprocess.call(command, env={**environment(), **extra}):
         stop(
-            "依赖安装失败。请检查网络或 pip 镜像设置；离线时把 wheel 文件放入 wheelhouse/ 目录。\n"
+            "依赖安装失败：请检查网络与 pip 镜像设置；离线时把 wheel 文件放入 wheelhouse/。\n"
             "需要 64 位的 Linux（glibc）、macOS 或 Windows。",
-            "Installing failed. Check the network or pip's mirror setting; without a network put\n"
+            "Installing failed: check the network and pip's mirror setting; without a network put\n"
             "the wheels into wheelhouse/. A 64-bit Linux (glibc), macOS or Windows is needed.",
         )
     for name in {SERVICE, lock_name}:

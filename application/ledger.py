@@ -146,17 +146,20 @@ class Ledger:
             raise outcome
         return outcome
 
-    def tell_all(self, tellings: Sequence[Telling], *, atomic: bool = False) -> list[Outcome]:
+    def tell_all(
+        self, tellings: Sequence[Telling], *, atomic: bool = False, dry: bool = False
+    ) -> list[Outcome]:
         """Carry out commands in order, in one transaction; an answer for each of them.
 
-        Each command stands or is refused by itself; with `atomic`, one refusal leaves the log
-        as it was and the others are answered as if they had stood: ask `any_refused`.
+        Each command stands or is refused by itself. With `atomic`, one refusal leaves the log
+        as it was; with `dry`, nothing is stored in any case. Commands that would have stood are
+        then answered with position 0.
         """
         if not tellings:
             return []
         for attempt in range(_ATTEMPTS):
             try:
-                outcomes = self._attempt(tellings, atomic=atomic)
+                outcomes = self._attempt(tellings, atomic=atomic, dry=dry)
             except TakenMeanwhile:
                 outcomes = None  # another writer was first: decide again on what it left
             except ConnectionTroubled:
@@ -229,7 +232,9 @@ class Ledger:
 
     # ---- one attempt ------------------------------------------------------------------
 
-    def _attempt(self, tellings: Sequence[Telling], *, atomic: bool) -> list[Outcome] | None:
+    def _attempt(
+        self, tellings: Sequence[Telling], *, atomic: bool, dry: bool
+    ) -> list[Outcome] | None:
         """Decide and store once; None when something looked at changed meanwhile."""
         self._trim()
         self._used.clear()
@@ -267,7 +272,7 @@ class Ledger:
                     outcomes.append(draft)
 
         refused = atomic and any(isinstance(outcome, Refused) for outcome in outcomes)
-        if not drafts or refused:
+        if not drafts or refused or dry:
             return self._answer_only(outcomes)
         return self._store(outcomes, list(drafts.values()))
 
@@ -415,6 +420,3 @@ class Ledger:
         while len(self._cache) > self._most_cached:
             self._cache.popitem(last=False)
 
-
-def any_refused(outcomes: Iterable[Outcome]) -> bool:
-    return any(isinstance(outcome, Refused) for outcome in outcomes)

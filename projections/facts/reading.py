@@ -6,7 +6,7 @@ in them, and nothing told later can carry an earlier `recorded_at`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
@@ -48,7 +48,7 @@ class View:
         as_of: date,
         known_at: datetime | None,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._schema = schema
         self.position = position
         self.known_through = known_through
@@ -57,7 +57,7 @@ class View:
 
     def ask(self, question: str, **parameters: object) -> Table:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
-        cursor = self._connection.cursor(binary=True)
+        cursor = self.connection.cursor(binary=True)
         cursor.execute(
             question.replace("facts.", self._schema + ".").encode(),
             {"as_of": self.as_of, "known_at": self.known_at, **parameters},
@@ -123,7 +123,3 @@ COUNTY = Scope()
 
 def parameters_of(scope: Scope) -> dict[str, Any]:
     return {"bank": scope.bank, "township": scope.township}
-
-
-def cursor_of(row: Sequence[Any], *places: int) -> list[str]:
-    return [str(row[place]) for place in places]

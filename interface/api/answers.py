@@ -1,0 +1,129 @@
+"""How tables leave: JSON with a head, or CSV and XLSX in yuan, by what the reader accepts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from fastapi import Request, Response
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+
+from interface.spreadsheet import Column, write_csv, write_xlsx
+from projections.facts.reading import Table, View
+
+Form = Literal["json", "csv", "xlsx"]
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+ZH = {
+    "township": "乡镇", "village": "村", "household_no": "户编号", "category": "户类别",
+    "head": "户主", "borrower_name": "借款人", "bank": "银行", "loan_no": "借据号",
+    "contract_no": "合同号", "purpose": "用途", "principal_fen": "贷款金额(元)",
+    "annual_rate_bp": "年利率(%)", "disbursed_on": "放款日", "due_on": "到期日",
+    "repaid_fen": "已还本金(元)", "outstanding_fen": "余额(元)", "interest_fen": "已还利息(元)",
+    "penalty_fen": "罚息(元)", "subsidy_fen": "累计贴息(元)", "settled_on": "结清日",
+    "overdue": "逾期", "checks": "检查次数", "last_check_on": "最近检查日",
+    "diverted_on": "发现挪用日", "borrower": "借款人代码", "period": "结息期",
+    "payments": "拨付笔数", "due_fen": "应贴(元)", "paid_fen": "已拨付(元)",
+    "recovered_fen": "已追回(元)", "net_fen": "净贴息(元)", "last_paid_on": "最近拨付日",
+    "first_payment_no": "拨付编号",
+}
+"""The titles of the ledgers' columns."""
+
+
+def form_of(request: Request) -> Form:
+    """What the reader accepts; JSON when he does not say. Raises HTTPException 406."""
+    accepted = request.headers.get("accept", "*/*")
+    if "json" in accepted or "*/*" in accepted:
+        return "json"
+    if "csv" in accepted:
+        return "csv"
+    if "spreadsheet" in accepted or "xlsx" in accepted:
+        return "xlsx"
+    raise HTTPException(406)
+
+
+def head_of(view: View) -> dict[str, Any]:
+    """Which ledger this is: its two dates, and how far into the log it saw."""
+    return {
+        "as_of": view.as_of,
+        "known_at": view.known_at,
+        "position": view.position,
+        "known_through": view.known_through,
+    }
+
+
+def headers_of(view: View) -> dict[str, str]:
+    return {
+        "X-As-Of": view.as_of.isoformat(),
+        "X-Known-At": instant(view.known_at),
+        "X-Position": str(view.position),
+    }
+
+
+def instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def json_answer(
+    content: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(
+        msgspec.json.encode(content),
+        status,
+        media_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def table_file(table: Table, form: Form, name: str, headers: Mapping[str, str]) -> Response:
+    """A whole ledger as a file: yuan with two decimals, titles in Chinese and by key."""
+    columns = [_column(key, table) for key in table.columns if key != "loan_id"]
+    places = [table.columns.index(column.key) for column in columns]
+    kinds = [column.kind for column in columns]
+    rows = (
+        tuple(_cell(row[place], kind) for place, kind in zip(places, kinds, strict=True))
+        for row in table.rows
+    )
+    folder = tempfile.mkdtemp(prefix="mz-answer-")
+    path = Path(folder) / f"{name}.{form}"
+    (write_csv if form == "csv" else write_xlsx)(path, columns, rows)
+    return FileResponse(
+        path,
+        media_type="text/csv; charset=utf-8" if form == "csv" else _XLSX,
+        filename=path.name,
+        headers={"Cache-Control": "no-store", **headers},
+        background=BackgroundTask(_remove, path),
+    )
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+def _column(key: str, table: Table) -> Column:
+    kind: Any = "text"
+    if key.endswith("_fen"):
+        kind = "fen"
+    elif key.endswith("_bp"):
+        kind = "bp"
+    elif key.endswith("_on"):
+        kind = "date"
+    elif key.endswith("_no") or key in ("bank", "township", "borrower"):
+        kind = "identifier"
+    elif key in ("checks", "payments"):
+        kind = "integer"
+    return Column(key, ZH.get(key, key), key, kind)
+
+
+def _cell(value: Any, kind: str) -> Any:
+    if kind == "text" and isinstance(value, bool):
+        return "是" if value else "否"
+    return value
+

@@ -1,0 +1,470 @@
+"""Routes that ask: ledgers, histories, the trace of a payment, what changed in what we know.
+
+Each takes `as_of` (the civil day it is about) and `known_at` (the instant whose knowledge it
+uses), and says in its head how far into the log it saw.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from time import monotonic, sleep
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.commands import Day
+from application.refusals import LoanAmbiguous
+from domain.calendar import civil_day
+from domain.household import Household, HouseholdUnknown
+from domain.kernel import Author
+from domain.loan import Loan, LoanUnknown, PaymentUnknown
+from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
+from interface.people import Shelf, masked, masked_names
+from interface.service import Service, service_of
+from projections import changes as diff
+from projections.facts.reading import Connection, NotDrawnYet, Scope, Table, View
+from projections.history import Happening, history, trace
+from projections.loan_ledger import loan_ledger
+from projections.subsidy_ledger import subsidy_ledger
+
+router = APIRouter(tags=["查询 reads"])
+
+_PATIENCE_SECONDS = 5.0
+
+AsOf = Annotated[Day | None, Query(description="civil day, default today")]
+KnownAt = Annotated[AwareDatetime | None, Query(description="RFC 3339 instant, default now")]
+Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
+Cursor = Annotated[str | None, Query(max_length=400)]
+After = Annotated[
+    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
+]
+
+
+@router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
+async def loans(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: str | None = None,
+    bank: str | None = None,
+    household_no: str | None = None,
+    cursor: Cursor = None,
+    limit: Page = 200,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with _view(service, as_of, known_at, position) as view:
+            table = loan_ledger(
+                view,
+                scope=_narrowed(scope, bank, township),
+                household_no=household_no,
+                after=_opened(cursor, 2),
+                most=limit + 1 if form == "json" else None,
+            )
+            table = _with_names(service, view, table)
+            if form != "json":
+                return table_file(table, form, f"loans-{view.as_of}", headers_of(view))
+            return _page(view, table, limit, ("bank", "loan_no"))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
+async def subsidies(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: str | None = None,
+    bank: str | None = None,
+    household_no: str | None = None,
+    period: str | None = None,
+    cursor: Cursor = None,
+    limit: Page = 200,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with _view(service, as_of, known_at, position) as view:
+            table = subsidy_ledger(
+                view,
+                scope=_narrowed(scope, bank, township),
+                household_no=household_no,
+                period=period,
+                after=_opened(cursor, 3),
+                most=limit + 1 if form == "json" else None,
+            )
+            table = _with_names(service, view, table)
+            if form != "json":
+                return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
+            return _page(view, table, limit, ("bank", "loan_no", "period"))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
+async def changes(
+    request: Request,
+    known_from: AwareDatetime,
+    known_to: AwareDatetime | None = None,
+    ledger: Literal["loans", "subsidies"] = "loans",
+    as_of: AsOf = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with _view(service, as_of, known_to, position) as view:
+            found = diff.changes(view, ledger, known_from, scope=scope)
+            total: dict[str, int] = {}
+            for change in found:
+                for column, fen in change.difference.items():
+                    total[column] = total.get(column, 0) + fen
+            return json_answer(
+                head_of(view)
+                | {
+                    "known_from": known_from,
+                    "ledger": ledger,
+                    "difference": total,
+                    "explained": all(change.explained for change in found),
+                    "changes": [change._asdict() for change in found],
+                },
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/loans/{no}", summary="贷款 one loan on any day")
+async def loan(
+    request: Request,
+    no: str,
+    bank: str | None = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with _view(service, as_of, known_at, position) as view:
+            table = loan_ledger(view, scope=_narrowed(scope, bank, None), loan_no=no)
+            line = _the_one(table, no)
+            subsidies = subsidy_ledger(
+                view, scope=_narrowed(scope, line["bank"], None), loan_no=no
+            )
+            table = _with_names(service, view, Table(table.columns, table.rows[:1]))
+            return json_answer(
+                head_of(view)
+                | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
+async def loan_history(
+    request: Request, no: str, bank: str | None = None, known_at: KnownAt = None
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            events = _loan_events(connection, scope, bank, no, known_at)
+            return json_answer(
+                {"loan_no": no, "known_at": known_at, "events": _shown(service, connection, events)}
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/households/{no}", summary="户 one household on any day: status and loans")
+async def household(
+    request: Request,
+    no: str,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with _view(service, as_of, known_at, position) as view:
+            found = view.ask(_HOUSEHOLD, household_no=no, **scope._asdict())
+            if not found.rows:
+                raise HouseholdUnknown(household_no=no)
+            home = next(found.dicts())
+            members = view.ask(_MEMBERS, household_id=home["household_id"])
+            names = masked_names(view.connection, service.vault, [home["household_id"]])
+            people = [
+                {**member, "name": names.get(member["person"])} for member in members.dicts()
+            ]
+            loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
+            return json_answer(
+                head_of(view)
+                | {"household": home, "members": people, "loans": list(loans.dicts())},
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/households/{no}/history", summary="户事件史 every event of a household")
+async def household_history(request: Request, no: str, known_at: KnownAt = None) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            events = history(connection, [Household.id_for(no)], known_at)
+            if not _household_visible(events, scope):
+                raise HouseholdUnknown(household_no=no)
+            if scope.bank is not None:
+                events = [
+                    event
+                    for event in events
+                    if event.organisation == scope.bank or event.topic.startswith("household.reg")
+                    or event.topic.startswith("household.status")
+                ]
+            return json_answer(
+                {
+                    "household_no": no,
+                    "known_at": known_at,
+                    "events": _shown(service, connection, events),
+                }
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
+async def payment_trace(
+    request: Request, no: str, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    service = service_of(request)
+    author, scope = await service.reader(request)
+    return await run_in_threadpool(_traced, service, author, scope, no, as_of, known_at)
+
+
+def _traced(
+    service: Service,
+    author: Author,
+    scope: Scope,
+    no: str,
+    as_of: Any,
+    known_at: datetime | None,
+) -> Response:
+    with service.facts.connection() as connection:
+        found = trace(connection, no, known_at)
+    if found is None or not _trace_visible(found.events, scope):
+        raise PaymentUnknown(payment_no=no)
+    household = found.household_id
+    if found.wrapped_key is not None:
+        service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
+    content = found.plain(as_of or civil_day(service.clock()))
+    payment = found.payment
+    sealed = payment.content.get("sealed")
+    if sealed:
+        place = (payment.originator_id, payment.version, payment.topic)
+        content["paid_to"] = masked(service.vault.unseal(household, place, sealed))
+    content["known_at"] = known_at
+    content["as_of"] = as_of
+    content["position"] = found.events[-1].position
+    return json_answer(content)
+
+
+class _OneKey:
+    def __init__(self, household: UUID, wrapped: bytes) -> None:
+        self._keys = {household: wrapped}
+
+    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
+        return self._keys
+
+
+_HOUSEHOLD = """
+SELECT h.household_id, h.household_no, h.township, h.village, h.effective_on AS registered_on,
+       (SELECT s.category FROM facts.standing_status(%(as_of)s, %(known_at)s) s
+         WHERE s.household_id = h.household_id
+         ORDER BY s.effective_on DESC, s.of_position DESC LIMIT 1) AS category
+  FROM facts.standing_household(%(as_of)s, %(known_at)s) h
+ WHERE h.household_no = %(household_no)s
+   AND (%(township)s::text IS NULL OR h.township = %(township)s)
+   AND (%(bank)s::text IS NULL OR EXISTS (
+        SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) l
+         WHERE l.household_id = h.household_id AND l.bank = %(bank)s))
+"""
+_MEMBERS = """
+SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS since
+  FROM facts.standing_member(%(as_of)s, %(known_at)s)
+ WHERE household_id = %(household_id)s
+ ORDER BY person, effective_on DESC, of_position DESC
+"""
+
+
+def _view(
+    service: Service, as_of: Any, known_at: datetime | None, position: int | None
+) -> Any:
+    """A view of the facts, once they have come as far as the reader asks."""
+    day = as_of or civil_day(service.clock())
+    if position is not None:
+        until = monotonic() + _PATIENCE_SECONDS
+        while True:
+            with service.facts.at(day) as view:
+                if view.position >= position:
+                    break
+            if monotonic() > until:
+                raise NotDrawnYet()
+            sleep(0.02)
+    return service.facts.at(day, known_at)
+
+
+def _narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
+    """The reader's own rows, and of these only what he asks for."""
+    if scope.bank is not None and bank not in (None, scope.bank):
+        raise HTTPException(403)
+    if scope.township is not None and township not in (None, scope.township):
+        raise HTTPException(403)
+    return Scope(scope.bank or bank, scope.township or township)
+
+
+def _with_names(service: Service, view: View, table: Table) -> Table:
+    """The table with the borrowers' masked names beside their pseudonyms."""
+    place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
+    owners = view.ask(
+        "SELECT loan_id, household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s)",
+        loans=[row[loan_place] for row in table.rows],
+    )
+    households = {row[1] for row in owners.rows}
+    names = masked_names(view.connection, service.vault, households)
+    return Table(
+        (*table.columns, "borrower_name"),
+        [(*row, names.get(row[place])) for row in table.rows],
+    )
+
+
+def _page(view: View, table: Table, limit: int, key: tuple[str, ...]) -> Response:
+    lines = list(Table(table.columns, table.rows[:limit]).dicts())
+    more = len(table.rows) > limit
+    return json_answer(
+        head_of(view)
+        | {
+            "lines": lines,
+            "next": _closed([lines[-1][name] for name in key]) if more else None,
+        },
+        headers=headers_of(view),
+    )
+
+
+def _closed(values: list[str]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def _opened(cursor: str | None, parts: int) -> Any:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        values = msgspec.json.decode(text, type=list[str])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise HTTPException(422) from None
+    if len(values) != parts:
+        raise HTTPException(422)
+    return tuple(values)
+
+
+def _the_one(table: Table, loan_no: str) -> dict[str, Any]:
+    lines = list(table.dicts())
+    if not lines:
+        raise LoanUnknown(loan_no=loan_no)
+    if len(lines) > 1:
+        raise LoanAmbiguous(banks=[line["bank"] for line in lines])
+    return lines[0]
+
+
+def _loan_events(
+    connection: Connection, scope: Scope, bank: str | None, no: str, known_at: datetime | None
+) -> list[Happening]:
+    """The events of the loan that the reader means and may see. Raises LoanUnknown, -Ambiguous."""
+    named = scope.bank or bank
+    if scope.bank is not None and bank not in (None, scope.bank):
+        raise HTTPException(403)
+    banks = [named] if named else [
+        row[0] for row in connection.execute("SELECT code FROM ledger.organisation WHERE role = 'bank'")
+    ]
+    found = []
+    for code in banks:
+        events = history(connection, [Loan.id_for(code, no)], known_at)
+        if events and _loan_visible(connection, events, scope):
+            found.append((code, events))
+    if not found:
+        raise LoanUnknown(loan_no=no)
+    if len(found) > 1:
+        raise LoanAmbiguous(banks=[code for code, _ in found])
+    return found[0][1]
+
+
+def _loan_visible(connection: Connection, events: list[Happening], scope: Scope) -> bool:
+    if scope.township is None:
+        return True
+    home = UUID(events[0].content["household_id"])
+    return _household_visible(history(connection, [home]), scope)
+
+
+def _household_visible(events: list[Happening], scope: Scope) -> bool:
+    if scope.township is not None:
+        return any(event.content.get("township") == scope.township for event in events)
+    if scope.bank is not None:
+        return any(event.content.get("bank") == scope.bank for event in events)
+    return bool(events)
+
+
+def _trace_visible(events: list[Happening], scope: Scope) -> bool:
+    if scope.bank is not None:
+        return any(
+            e.topic == "loan.disbursed.v1" and e.content["bank"] == scope.bank for e in events
+        )
+    return _household_visible(events, scope)
+
+
+def _shown(
+    service: Service, connection: Connection, events: list[Happening]
+) -> list[dict[str, Any]]:
+    """Events for a reader: with the personal values that they hold, masked."""
+    homes = {
+        UUID(event.content["household_id"])
+        for event in events
+        if "household_id" in event.content
+    } | {event.originator_id for event in events if event.topic.startswith("household.")}
+    service.vault.unlock(Shelf(connection), homes)
+    shown = []
+    for event in events:
+        plain = event.plain()
+        sealed = event.content.get("sealed")
+        if sealed and homes:
+            place = (event.originator_id, event.version, event.topic)
+            for home in homes:
+                values = service.vault.unseal(home, place, sealed)
+                if values is not None:
+                    plain["personal"] = masked(values)
+        shown.append(plain)
+    return shown
+
+

@@ -1,0 +1,103 @@
+"""Routes that tell the ledger one thing each: the path names the aggregate, the body the rest.
+
+They wait for the group commit, so an answer means that the event is on disk.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path, Request, Response
+
+from application import commands as c
+from application.ledger import Recorded, Telling
+from interface.api.answers import instant
+from interface.service import service_of
+
+router = APIRouter()
+
+_encode = msgspec.json.Encoder().encode
+
+# route, what stands in its path, body, command, summary
+ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] = (
+    ("/households", None, c.HouseholdBody, c.RegisterHousehold, "登记户 register a household"),
+    ("/households/{no}/status", "household_no", c.StatusBody, c.ChangeStatus,
+     "状态变更 change a household's status"),
+    ("/households/{no}/members", "household_no", c.MembersBody, c.ChangeMembers,
+     "成员变更 change a household's members"),
+    ("/households/{no}/demands", "household_no", c.DemandBody, c.RecommendDemand,
+     "信贷需求推荐 recommend a demand"),
+    ("/households/{no}/credits", "household_no", c.CreditBody, c.DecideCredit,
+     "授信 grant or refuse credit"),
+    ("/loans", None, c.LoanBody, c.DisburseLoan, "放款 disburse a loan"),
+    ("/loans/{no}/repayments", "loan_no", c.RepaymentBody, c.RepayLoan, "还款 record a repayment"),
+    ("/loans/{no}/outflows", "loan_no", c.OutflowBody, c.ObserveOutflow,
+     "资金去向 record an outflow"),
+    ("/loans/{no}/extensions", "loan_no", c.ExtensionBody, c.ExtendLoan, "展期 extend a loan"),
+    ("/loans/{no}/reminders", "loan_no", c.ReminderBody, c.RemindBorrower,
+     "到期提醒 record a reminder"),
+    ("/loans/{no}/usage-checks", "loan_no", c.UsageCheckBody, c.CheckUsage,
+     "使用情况调查 record a usage check"),
+    ("/loans/{no}/repayment-plans", "loan_no", c.RepaymentPlanBody, c.AgreeRepaymentPlan,
+     "还款计划 record a repayment plan"),
+    ("/loans/{no}/subsidy-payments", "loan_no", c.SubsidyPaymentBody, c.PaySubsidy,
+     "贴息拨付 pay subsidy"),
+    ("/loans/{no}/subsidy-recoveries", "loan_no", c.SubsidyRecoveryBody, c.RecoverSubsidy,
+     "贴息追回 recover subsidy"),
+    ("/events/{no}/corrections", "event_id", c.CorrectionBody, c.CorrectEvent,
+     "冲正 correct an event"),
+    ("/bank-reports", None, c.BankReportBody, c.ReportScale, "规模报送 report a bank's scale"),
+)
+
+
+def recorded_answer(recorded: Recorded) -> Response:
+    """201 for what is new, 200 with the first answer for what was told before."""
+    return Response(
+        _encode(recorded_content(recorded)),
+        200 if recorded.again else 201,
+        media_type="application/json",
+    )
+
+
+def recorded_content(recorded: Recorded) -> dict[str, Any]:
+    return {
+        "event_ids": recorded.event_ids,
+        "position": recorded.position,
+        "recorded_at": instant(recorded.recorded_at),
+        "again": recorded.again,
+    }
+
+
+def _endpoint(
+    named: str | None, body_type: type[c.Told], command_type: type[c.Command]
+) -> Callable[..., Awaitable[Response]]:
+    async def tell(request: Request, body: body_type) -> Response:  # type: ignore[valid-type]
+        service = service_of(request)
+        by = await service.author(request)
+        command = command_type.model_construct(**body.__dict__)
+        return recorded_answer(await service.writer.tell(Telling(command, by)))
+
+    async def tell_named(
+        request: Request,
+        body: body_type,  # type: ignore[valid-type]
+        no: Annotated[str, Path(max_length=64)],
+    ) -> Response:
+        assert named is not None
+        service = service_of(request)
+        by = await service.author(request)
+        command = command_type.model_validate({**body.__dict__, named: no})
+        return recorded_answer(await service.writer.tell(Telling(command, by)))
+
+    return tell if named is None else tell_named
+
+
+for _route, _named, _body, _command, _summary in ROUTES:
+    router.add_api_route(
+        _route,
+        _endpoint(_named, _body, _command),
+        methods=["POST"],
+        summary=_summary,
+        status_code=201,
+        name=_command.TYPE,
+        tags=["写入 writes"],
+    )

@@ -1,0 +1,72 @@
+"""A deployment put together: database, keys, schema. Refuses to start on unsafe ground."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from application.access import Organisation
+from application.migrations import migrate
+from application.store import EventLog, assure_safe
+from application.vault import Keys, KeysMissing
+from interface.embedded_db import EmbeddedPostgres
+from interface.settings import Settings
+
+COUNTY_OFFICES = [
+    Organisation("CENTRE", "centre", "金融扶贫服务中心"),
+    Organisation("BUREAU", "bureau", "乡村振兴局"),
+    Organisation("FINANCE", "finance", "财政局"),
+    Organisation("AUDIT", "auditor", "审计局"),
+    Organisation("ADMIN", "admin", "系统管理员"),
+]
+
+
+class Deployment(NamedTuple):
+    """What every part of the service needs to run."""
+
+    dsn: str
+    owner_dsn: str
+    keys: Keys
+    settings: Settings
+
+
+@contextmanager
+def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployment]:
+    """Start the embedded database if there is no other, bring the schema up, load the keys.
+
+    Raises UnsafeDatabase, KeysMissing, MigrationAltered.
+    """
+    if settings.dsn is not None:
+        owner_dsn = settings.owner_dsn or settings.dsn
+        yield _prepared(settings, settings.dsn, owner_dsn, migrating=migrating)
+        return
+    postgres = EmbeddedPostgres(settings.data / "postgres")
+    try:
+        dsn = postgres.start()
+        yield _prepared(settings, dsn, dsn, migrating=migrating)
+    finally:
+        postgres.stop()
+
+
+def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) -> Deployment:
+    if migrating:
+        migrate(owner_dsn)
+    log = EventLog(dsn, role="mingzhang_reader")
+    try:
+        assure_safe(log.connection, os.environ)
+        empty = log.last_position() == 0
+    finally:
+        log.close()
+    if not settings.key_file.exists():
+        if not empty:
+            raise KeysMissing(
+                f"台账已有事件，但密钥文件不在 / the log has events, but there is no key file:"
+                f" {settings.key_file}"
+            )
+        try:
+            Keys.generate().save(settings.key_file)
+        except FileExistsError:
+            pass
+    return Deployment(dsn, owner_dsn, Keys.load(settings.key_file), settings)

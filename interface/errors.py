@@ -1,0 +1,192 @@
+"""Every error as problem+json (RFC 9457): a permanent code, both languages, the place at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from application.ledger import ConnectionTroubled
+from domain.identity_number import PROBLEMS
+from domain.kernel import Refused
+from projections.facts.reading import NotDrawnYet
+
+_STATUS = {
+    "not_permitted": 403,
+    "loan_unknown": 404,
+    "household_unknown": 404,
+    "event_unknown": 404,
+    "payment_unknown": 404,
+    "replacement_malformed": 422,
+    "replacement_elsewhere": 422,
+    "ledger_busy": 503,
+}
+_HTTP = {
+    400: ("bad_request", "请求不合规", "the request is malformed"),
+    401: ("not_authenticated", "未提供有效密钥", "a valid key is missing"),
+    403: ("not_permitted", "无权进行此操作", "not permitted"),
+    404: ("not_found", "没有这个资源", "there is no such resource"),
+    405: ("method_not_allowed", "不支持此方法", "this method is not supported here"),
+    406: ("not_acceptable", "不支持所要求的格式", "this form of answer is not available"),
+    409: ("conflict", "与现状冲突", "in conflict with what stands"),
+    413: ("too_large", "请求过大", "the request is too large"),
+    415: ("unsupported_media_type", "不支持的内容类型", "this type of content is not supported"),
+    422: ("malformed", "内容不合规", "the content breaks a rule"),
+    429: ("too_many_requests", "请求过多", "too many requests"),
+    500: ("internal_error", "内部错误", "an internal error"),
+    503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: tell it again later"),
+}
+_RULES = {
+    "missing": ("required", "缺少必填项", "this field is required"),
+    "extra_forbidden": ("unknown_field", "不认识的字段", "there is no such field"),
+    "int_type": ("not_whole_number", "须为整数（金额以分计）", "a whole number is wanted (amounts in fen)"),
+    "int_from_float": ("not_whole_number", "须为整数（金额以分计）", "a whole number is wanted (fen)"),
+    "int_parsing": ("not_whole_number", "须为整数（金额以分计）", "a whole number is wanted (fen)"),
+    "greater_than": ("too_small", "须大于 {gt}", "must be more than {gt}"),
+    "greater_than_equal": ("too_small", "不得小于 {ge}", "must be at least {ge}"),
+    "less_than_equal": ("too_large", "不得大于 {le}", "must be at most {le}"),
+    "string_type": ("not_text", "须为文字", "text is wanted"),
+    "string_too_short": ("empty", "不得为空", "must not be empty"),
+    "string_too_long": ("too_long", "不得超过 {max_length} 字", "at most {max_length} characters"),
+    "string_pattern_mismatch": ("wrong_form", "格式不符：{pattern}", "wrong form: {pattern}"),
+    "literal_error": ("not_in_list", "须为其中之一：{expected}", "must be one of {expected}"),
+    "bool_type": ("not_true_or_false", "须为 true 或 false", "true or false is wanted"),
+    "date_form": ("wrong_date_form", "日期须写作 YYYY-MM-DD", "a day is written YYYY-MM-DD"),
+    "no_such_day": ("no_such_day", "没有这一天", "there is no such day"),
+    "date_too_early": ("date_too_early", "早于 1990-01-01", "before 1990-01-01"),
+    "control_character": ("control_character", "含控制字符", "control characters are not allowed"),
+    "json_invalid": ("malformed_json", "不是合规的 JSON", "this is not JSON"),
+    "too_short": ("too_few", "至少 {min_length} 项", "at least {min_length} items"),
+    "too_long": ("too_many", "至多 {max_length} 项", "at most {max_length} items"),
+    "list_type": ("not_a_list", "须为列表", "a list is wanted"),
+    "model_attributes_type": ("not_an_object", "须为对象", "an object is wanted"),
+    "model_type": ("not_an_object", "须为对象", "an object is wanted"),
+    "dict_type": ("not_an_object", "须为对象", "an object is wanted"),
+} | {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
+
+
+def problem(
+    status: int,
+    code: str,
+    zh: str,
+    en: str,
+    *,
+    errors: Sequence[Mapping[str, Any]] = (),
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    content = {
+        "type": f"urn:mingzhang:problem:{code}",
+        "title": f"{zh} / {en}",
+        "title_zh": zh,
+        "title_en": en,
+        "status": status,
+        "code": code,
+        "errors": list(errors),
+    }
+    if details:
+        content["details"] = {name: _plain(value) for name, value in details.items()}
+    return Response(
+        msgspec.json.encode(content),
+        status,
+        media_type="application/problem+json",
+        headers=dict(headers or {}),
+    )
+
+
+def refusal_problem(refusal: Refused) -> Response:
+    field = refusal.field
+    errors = (
+        [{"pointer": f"/{field}", "code": refusal.CODE, "zh": refusal.zh, "en": refusal.en}]
+        if field
+        else []
+    )
+    return problem(
+        _STATUS.get(refusal.CODE, 409),
+        refusal.CODE,
+        refusal.zh,
+        refusal.en,
+        errors=errors,
+        details=refusal.details,
+        headers={"Retry-After": "1"} if refusal.CODE == "ledger_busy" else None,
+    )
+
+
+def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
+    """Pydantic's findings in our words: pointer, permanent code, both languages.
+
+    `beyond`: how many leading parts of the place are not the caller's (FastAPI's "body").
+    """
+    found = []
+    for error in errors:
+        code, zh, en = _RULES.get(error["type"], ("malformed", "内容不合规", error["msg"]))
+        context = error.get("ctx") or {}
+        place = "/".join(str(part) for part in error["loc"][beyond:])
+        if error["type"] == "json_invalid":
+            place = ""
+        found.append(
+            {
+                "pointer": f"/{place}",
+                "code": code,
+                "zh": _filled(zh, context),
+                "en": _filled(en, context),
+            }
+        )
+    return found
+
+
+def _filled(text: str, context: Mapping[str, Any]) -> str:
+    try:
+        return text.format_map(context)
+    except KeyError:
+        return text
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | str | list | None) else str(value)
+
+
+def http_problem(status: int, *, headers: Mapping[str, str] | None = None) -> Response:
+    code, zh, en = _HTTP.get(status, _HTTP[500])
+    return problem(status, code, zh, en, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application leave in the one form."""
+
+    @app.exception_handler(Refused)
+    async def _(request: Request, refusal: Refused) -> Response:
+        return refusal_problem(refusal)
+
+    @app.exception_handler(RequestValidationError)
+    async def _(request: Request, error: RequestValidationError) -> Response:
+        errors = error.errors()
+        found = faults(errors, beyond=1)
+        if any(e["type"] == "json_invalid" for e in errors):
+            return problem(400, "malformed_json", *_RULES["json_invalid"][1:], errors=found)
+        return problem(422, "malformed", *_HTTP[422][1:], errors=found)
+
+    @app.exception_handler(HTTPException)
+    async def _(request: Request, error: HTTPException) -> Response:
+        return http_problem(error.status_code, headers=error.headers)
+
+    @app.exception_handler(NotDrawnYet)
+    async def _(request: Request, error: NotDrawnYet) -> Response:
+        return problem(
+            503, "not_drawn_yet", "台账正在生成，请稍后", "the facts are still being drawn",
+            headers={"Retry-After": "1"},
+        )
+
+    for kind in ConnectionTroubled:
+
+        @app.exception_handler(kind)
+        async def _(request: Request, error: Exception) -> Response:
+            return http_problem(503, headers={"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def _(request: Request, error: Exception) -> Response:
+        return http_problem(500)

@@ -1,0 +1,44 @@
+"""Keeps the facts in step with the log, as a thread of the service or as a process of its own."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+
+import structlog
+
+from projections.facts.draw import Projector
+
+_PAUSE_SECONDS = 0.1
+_PAUSE_AFTER_TROUBLE_SECONDS = 1.0
+
+
+def project(dsn: str, stopping: Event) -> None:
+    """Draw whatever is new, until told to stop. Trouble is logged and tried again."""
+    log = structlog.get_logger("projector")
+    projector = Projector(dsn)
+    while not stopping.is_set():
+        try:
+            if not projector.advance():
+                stopping.wait(_PAUSE_SECONDS)
+        except Exception as error:
+            log.warning("projector.trouble", error=type(error).__name__)
+            projector.close()
+            stopping.wait(_PAUSE_AFTER_TROUBLE_SECONDS)
+    projector.close()
+
+
+class ProjectorThread:
+    """The projector inside the service, for one machine."""
+
+    def __init__(self, dsn: str) -> None:
+        self._stopping = Event()
+        self._thread = Thread(
+            target=project, args=(dsn, self._stopping), name="projector", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=30)

@@ -1,0 +1,106 @@
+"""The running parts behind the routes, and who is asking them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Semaphore
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from application.access import AccessList
+from application.ledger import Ledger
+from application.store import Clock, utc_now
+from application.vault import Vault
+from application.writer import GroupWriter
+from domain.kernel import Author
+from interface.deployment import Deployment
+from interface.projector import ProjectorThread
+from projections.facts.reading import COUNTY, Facts, Scope
+
+_FILES_AT_ONCE = 2
+COUNTY_ROLES = frozenset({"centre", "bureau", "finance", "auditor"})
+
+
+class Service:
+    """Everything with a connection or a thread. One to a process."""
+
+    def __init__(self, deployment: Deployment, *, projecting: bool, clock: Clock = utc_now) -> None:
+        self.deployment = deployment
+        self.clock = clock
+        self.writer = GroupWriter(self.ledger)
+        self.facts = Facts(deployment.dsn)
+        self.vault = Vault(deployment.keys)
+        self._access = AccessList(deployment.dsn)
+        self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
+        self._projector = ProjectorThread(deployment.dsn) if projecting else None
+        self._files = Semaphore(_FILES_AT_ONCE)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.writer.start(loop)
+        if self._projector:
+            self._projector.start()
+
+    def stop(self) -> None:
+        self.writer.stop()
+        if self._projector:
+            self._projector.stop()
+        self._access_thread.shutdown()
+        self._access.close()
+        self.facts.close()
+
+    def ledger(self) -> Ledger:
+        return Ledger(self.deployment.dsn, self.deployment.keys, clock=self.clock)
+
+    @contextmanager
+    def ledger_for_file(self) -> Iterator[Ledger]:
+        """A conversation of its own for a long piece of work; only a few at a time."""
+        with self._files:
+            ledger = self.ledger()
+            try:
+                yield ledger
+            finally:
+                ledger.close()
+
+    async def author(self, request: Request) -> Author:
+        """Who is asking. Raises HTTPException 401."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and key:
+            author = self._access.remembered(key)
+            if author is False:
+                author = await asyncio.get_running_loop().run_in_executor(
+                    self._access_thread, self._access.look_up, key
+                )
+            if isinstance(author, Author):
+                return author
+        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+
+    async def reader(self, request: Request) -> tuple[Author, Scope]:
+        """Who is asking, and whose rows he may see. Raises HTTPException 401, 403."""
+        author = await self.author(request)
+        return author, scope_of(author)
+
+
+def scope_of(author: Author) -> Scope:
+    """A bank reads its own loans, a township its own households, the county offices all.
+
+    Raises HTTPException 403 for roles without business of this kind.
+    """
+    if author.role == "bank":
+        return Scope(bank=author.organisation)
+    if author.role == "township":
+        return Scope(township=author.organisation)
+    if author.role in COUNTY_ROLES:
+        return COUNTY
+    raise HTTPException(403)
+
+
+ServiceOf = Callable[[Request], Service]
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service

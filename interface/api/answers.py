@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -83,13 +83,7 @@ def json_answer(
 
 def table_file(table: Table, form: Form, name: str, headers: Mapping[str, str]) -> Response:
     """A whole ledger as a file: yuan with two decimals, titles in Chinese and by key."""
-    columns = [_column(key, table) for key in table.columns if key != "loan_id"]
-    places = [table.columns.index(column.key) for column in columns]
-    kinds = [column.kind for column in columns]
-    rows = (
-        tuple(_cell(row[place], kind) for place, kind in zip(places, kinds, strict=True))
-        for row in table.rows
-    )
+    columns, rows = table_columns(table), table_rows(table)
     folder = tempfile.mkdtemp(prefix="mz-answer-")
     path = Path(folder) / f"{name}.{form}"
     (write_csv if form == "csv" else write_xlsx)(path, columns, rows)
@@ -102,12 +96,23 @@ def table_file(table: Table, form: Form, name: str, headers: Mapping[str, str]) 
     )
 
 
+def table_columns(table: Table) -> list[Column]:
+    """The columns of a ledger as a file has them."""
+    return [_column(key) for key in table.columns if key != "loan_id"]
+
+
+def table_rows(table: Table) -> Iterator[tuple[Any, ...]]:
+    columns = table_columns(table)
+    plan = [(table.columns.index(column.key), column.kind) for column in columns]
+    return (tuple(_cell(row[place], kind) for place, kind in plan) for row in table.rows)
+
+
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.parent.rmdir()
 
 
-def _column(key: str, table: Table) -> Column:
+def _column(key: str) -> Column:
     kind: Any = "text"
     if key.endswith("_fen"):
         kind = "fen"

@@ -1,0 +1,444 @@
+"""The command line: the same commands and questions on the same store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
+
+from application import access
+from application.ledger import Ledger
+from application.migrations import MigrationAltered, migrate
+from application.store import UnsafeDatabase
+from application.vault import KeysMissing
+from domain.calendar import civil_day
+from domain.kernel import Author
+from domain.money import yuan
+from interface.api.answers import ZH, table_columns, table_rows
+from interface.api.batches import carry_out
+from interface.deployment import COUNTY_OFFICES, Deployment, deployed
+from interface.embedded_db import EmbeddedPostgresError
+from interface.files import LAYOUTS, own_columns, take_in
+from interface.settings import Settings
+from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
+from projections.facts.draw import Projector, digests
+from projections.facts.reading import Facts, Table
+from projections.history import trace as trace_payment
+from projections.loan_ledger import loan_ledger
+from projections.subsidy_ledger import subsidy_ledger
+
+app = typer.Typer(
+    name="mingzhang",
+    help="明账 mingzhang: an event-sourced ledger for public loan subsidies.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out, _err = Console(), Console(stderr=True)
+
+AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="civil day")]
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="RFC 3339 instant")]
+
+
+@contextmanager
+def _deployment() -> Iterator[Deployment]:
+    """The deployment that the environment names; what is unsafe is said and ends the program."""
+    try:
+        with deployed(Settings()) as deployment:
+            yield deployment
+    except (UnsafeDatabase, KeysMissing, MigrationAltered, EmbeddedPostgresError) as error:
+        _err.print(f"[red]不能启动 / cannot start:[/red] {error}", highlight=False)
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def _progress(text: str, total: int | None) -> Iterator[Any]:
+    """A bar on the terminal; yields a function of (done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())
+    with Progress(*columns, console=_err) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done, of=None: bar.update(task, completed=done, total=of or total)
+
+
+@app.command()
+def serve(
+    demo: Annotated[bool, typer.Option(help="load the demo county into an empty ledger")] = False,
+    projecting: Annotated[bool, typer.Option(help="draw the facts in this process")] = True,
+) -> None:
+    """启动服务 Start the service, on the embedded PostgreSQL if MINGZHANG_DSN names no other."""
+    import uvicorn
+
+    from interface.app import create_app
+
+    signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
+    sys.setswitchinterval(0.001)
+    with _deployment() as deployment:
+        settings = deployment.settings
+        if demo:
+            _load_demo(deployment)
+        _welcome(deployment, demo=demo)
+        uvicorn.run(
+            create_app(deployment, projecting=projecting),
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=20,
+        )
+
+
+def _as_keyboard_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command("migrate")
+def migrate_() -> None:
+    """建库 Bring the database to the present schema (MINGZHANG_OWNER_DSN)."""
+    settings = Settings()
+    dsn = settings.owner_dsn or settings.dsn
+    if dsn is None:
+        with _deployment():
+            return
+    for name in migrate(dsn):
+        _out.print(f"applied {name}")
+    access.enrol(dsn, COUNTY_OFFICES)
+
+
+@app.command()
+def project() -> None:
+    """投影 Draw the facts continuously, as a process of its own."""
+    from interface.projector import project as keep_drawing
+
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with _deployment() as deployment:
+        keep_drawing(deployment.dsn, stopping)
+
+
+@app.command()
+def rebuild() -> None:
+    """重建 Draw all facts again beside the live ones, compare, and let them take their place."""
+    with _deployment() as deployment, _progress("重建 rebuilding", None) as progress:
+        projector = Projector(deployment.dsn)
+        projector.catch_up()
+        row = projector.connection.execute(
+            "SELECT number, position FROM projection.generation WHERE live"
+        ).fetchone()
+        before = digests(projector.connection, row[0]) if row else {}
+        number = projector.rebuild(progress)
+        after = digests(projector.connection, number)
+        now = projector.connection.execute(
+            "SELECT position FROM projection.generation WHERE live"
+        ).fetchone()
+        moved = row is None or now is None or now[0] != row[1]
+        projector.close()
+    same = before == after
+    for table, (rows, digest) in after.items():
+        _out.print(f"{table:16} {rows:>10}  {digest}", highlight=False)
+    if moved:
+        _out.print("其间有新事件，未作比较 / new events came meanwhile: not compared")
+    elif same:
+        _out.print("[green]与原有事实逐表相同 / equal to the facts before, table by table[/green]")
+    else:
+        _out.print("[red]与原有事实不同！/ different from the facts before![/red]")
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON, CSV or XLSX")],
+    as_: Annotated[str, typer.Option("--as", help="ORGANISATION:ROLE")],
+    kind: Annotated[str, typer.Option(help=f"of a CSV or XLSX: {', '.join(LAYOUTS)}")] = "repayment",
+    atomic: Annotated[bool, typer.Option(help="all lines or none")] = False,
+    person: Annotated[str, typer.Option(help="who does it")] = "cli",
+    result: Annotated[Path | None, typer.Option(help="where the result file goes")] = None,
+) -> None:
+    """导入 Tell the ledger a file, as an organisation; the same file again changes nothing."""
+    organisation, _, role = as_.partition(":")
+    with _deployment() as deployment:
+        if access.organisation_of(deployment.dsn, organisation, role) is None:
+            _err.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
+            raise typer.Exit(2)
+        by = Author(role, organisation, person)
+        ledger = Ledger(deployment.dsn, deployment.keys)
+        try:
+            if path.suffix.lower() in (".ndjson", ".jsonl", ".json"):
+                refused = _import_lines(ledger, path, by, atomic, result)
+            else:
+                refused = _import_table(deployment, ledger, path, kind, by, atomic, result)
+        finally:
+            ledger.close()
+    raise typer.Exit(1 if refused else 0)
+
+
+def _import_lines(
+    ledger: Ledger, path: Path, by: Author, atomic: bool, result: Path | None
+) -> int:
+    recorded = again = refused = 0
+    target = result or path.with_suffix(".result.ndjson")
+    with path.open("rb") as told, target.open("w", encoding="utf-8") as answers:
+        with _progress("导入 importing", None) as progress:
+            for line in carry_out(ledger, told, by, atomic=atomic):
+                answers.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+                again += bool(line.get("again"))
+                refused += "code" in line
+                recorded += "position" in line and not line["again"]
+                progress(recorded + again + refused)
+    _tally(recorded, again, refused, target)
+    return refused
+
+
+def _import_table(
+    deployment: Deployment, ledger: Ledger, path: Path, kind: str, by: Author, atomic: bool,
+    result: Path | None,
+) -> int:
+    if kind not in LAYOUTS:
+        raise typer.BadParameter(f"one of {', '.join(LAYOUTS)}", param_hint="--kind")
+    target = result or path.with_name(f"{path.stem}.result{path.suffix}")
+    titles = own_columns(deployment.settings.column_folder, by.organisation, kind)
+    try:
+        with _progress("导入 importing", None) as progress:
+            tally = take_in(
+                ledger, path, kind, by, target, atomic=atomic, titles=titles, progress=progress
+            )
+    except UnreadableFile as refusal:
+        _err.print(f"[red]{refusal.code}[/red] {refusal.zh} / {refusal.en}", highlight=False)
+        return 1
+    _tally(tally.recorded, tally.again, tally.refused, target)
+    return tally.refused
+
+
+def _tally(recorded: int, again: int, refused: int, target: Path) -> None:
+    _out.print(
+        f"入账 recorded {recorded} · 已报送过 told before {again} · 退回 refused {refused}"
+        f" · 回盘 result: {target}",
+        highlight=False,
+    )
+
+
+@app.command()
+def ledger(
+    which: Annotated[str, typer.Argument(help="loans or subsidies")] = "loans",
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    bank: str | None = None,
+    township: str | None = None,
+    most: Annotated[int, typer.Option(help="lines on the screen")] = 20,
+) -> None:
+    """台账 Show a ledger of any day, as it was known at any instant."""
+    from projections.facts.reading import Scope
+
+    with _deployment() as deployment, _facts(deployment) as facts:
+        with facts.at(_day(as_of), _instant(known_at)) as view:
+            ask = subsidy_ledger if which == "subsidies" else loan_ledger
+            table = ask(view, scope=Scope(bank, township), most=most)
+            _out.print(
+                f"as_of {view.as_of} · known_at {view.known_at:%Y-%m-%dT%H:%M:%S.%fZ}"
+                f" · position {view.position}",
+                highlight=False,
+            )
+            _out.print(_grid(table))
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="where to: .csv or .xlsx")],
+    which: Annotated[str, typer.Option(help="loans or subsidies")] = "loans",
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> None:
+    """导出 Write a whole ledger of any day to a file, in yuan."""
+    with _deployment() as deployment, _facts(deployment) as facts:
+        with facts.at(_day(as_of), _instant(known_at)) as view:
+            table = (subsidy_ledger if which == "subsidies" else loan_ledger)(view)
+            with _progress("导出 exporting", len(table.rows)) as progress:
+                rows = _counted(table_rows(table), progress)
+                write = write_xlsx if path.suffix == ".xlsx" else write_csv
+                write(path, table_columns(table), rows)
+    _out.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
+
+
+def _counted(rows: Any, progress: Any) -> Iterator[Any]:
+    for number, row in enumerate(rows, 1):
+        if number % 500 == 0:
+            progress(number)
+        yield row
+
+
+@app.command()
+def trace(
+    payment_no: str,
+    known_at: KnownAt = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the whole trace as JSON")] = False,
+) -> None:
+    """溯源 Show the full history behind one subsidy payment, to the fen and to the document."""
+    with _deployment() as deployment, _facts(deployment) as facts:
+        with facts.connection() as connection:
+            found = trace_payment(connection, payment_no, _instant(known_at))
+    if found is None:
+        _err.print(f"[red]没有这笔贴息 / no such payment:[/red] {payment_no}")
+        raise typer.Exit(1)
+    plain = found.plain(date.max)
+    if as_json:
+        print(json.dumps(plain, ensure_ascii=False, indent=1, default=str))
+        return
+    _show_trace(payment_no, plain)
+
+
+def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
+    paid = plain["payment"]["content"]
+    by = plain["payment"]["told_by"]
+    _out.rule(f"贴息 subsidy payment {payment_no}")
+    _out.print(
+        f"{paid['period']}  应贴 due {yuan(paid['due_fen'])}  已付 paid {yuan(paid['amount_fen'])}"
+        f"  凭证 voucher {paid['voucher']}  经办 by {by['organisation']}/{by['person']}",
+        highlight=False,
+    )
+    grid = Grid("起 first", "止 until", "天 days", "本金 principal", "利率 bp", "份额 share")
+    for s in plain["calculation"]["segments"]:
+        grid.add_row(
+            s["first"], s["until"], str(s["days"]), yuan(s["principal_fen"]), str(s["rate_bp"]),
+            str(s["share_bp"]),
+        )
+    _out.print(grid)
+    for rule in plain["rules_in_force"]:
+        _out.print(f"  {rule['name']} = {rule['value_then']}  {rule['source']}", highlight=False)
+    home = plain["household_on_disbursement_day"]
+    _out.print(
+        f"户 household {home['household_no']}  {home['disbursed_on']}: "
+        f"{home['category_when_paid']} (现知 as known: {home['category_as_known']})",
+        highlight=False,
+    )
+    events = Grid("位置", "事件", "发生日", "得知 recorded", "报送 told by", "编号 ref", "凭证 document")
+    told = plain["household_events"] + plain["loan_events"]
+    for e in sorted(told, key=lambda e: e["position"]) + plain["told_after_the_payment"]:
+        events.add_row(
+            str(e["position"]), e["event_zh"] + (" (已冲正)" if e["corrected_by"] else ""),
+            e["effective_on"], f"{e['recorded_at']:%Y-%m-%d %H:%M}",
+            f"{e['told_by']['organisation']}/{e['told_by']['person']}", e["ref"],
+            e["ground"]["document"] or "",
+        )
+    _out.print(events)
+
+
+keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.command("enrol")
+def enrol(code: str, role: str, name: str) -> None:
+    """登记机构 Enter an organisation."""
+    with _deployment() as deployment:
+        access.enrol(deployment.owner_dsn, [access.Organisation(code, role, name)])
+
+
+@keys_app.command("issue")
+def issue(organisation: str, person: str) -> None:
+    """发放 Issue a key to a person; it is shown once."""
+    with _deployment() as deployment:
+        print(access.issue_key(deployment.owner_dsn, organisation, person))
+
+
+@keys_app.command("revoke")
+def revoke(organisation: str, person: str) -> None:
+    """吊销 Revoke a person's keys."""
+    with _deployment() as deployment:
+        _out.print(f"{access.revoke_keys(deployment.owner_dsn, organisation, person)} revoked")
+
+
+def _load_demo(deployment: Deployment) -> None:
+    """The demo county into an empty ledger, and a key for one person of each organisation."""
+    from interface.demo import county, load
+
+    ledger = Ledger(deployment.dsn, deployment.keys)
+    empty = ledger.log.last_position() == 0
+    ledger.close()
+    if empty:
+        made = county()
+        with _progress("示范县 demo county", None) as progress:
+            load(deployment.owner_dsn, deployment.dsn, deployment.keys, made, progress)
+        with _progress("生成台账 drawing the facts", None) as progress:
+            projector = Projector(deployment.dsn)
+            projector.rebuild(progress)
+            projector.close()
+    key_file = deployment.settings.data / "demo-keys.json"
+    if not key_file.exists():
+        with Facts(deployment.dsn, most=1).connection() as connection:
+            codes = [r[0] for r in connection.execute("SELECT code FROM ledger.organisation")]
+        keys = {code: access.issue_key(deployment.owner_dsn, code, "demo") for code in codes}
+        key_file.touch(mode=0o600)
+        key_file.write_text(json.dumps(keys, indent=1, ensure_ascii=False), "utf-8")
+
+
+def _welcome(deployment: Deployment, *, demo: bool) -> None:
+    settings = deployment.settings
+    base = f"http://{settings.host}:{settings.port}"
+    _out.print(f"明账 mingzhang  {base}/docs   health {base}/healthz", highlight=False)
+    if demo:
+        key_file = settings.data / "demo-keys.json"
+        _out.print(f"示范密钥 demo keys: {key_file}", highlight=False)
+
+
+@contextmanager
+def _facts(deployment: Deployment) -> Iterator[Facts]:
+    """The facts, drawn up to the end of the log."""
+    projector = Projector(deployment.dsn)
+    projector.catch_up()
+    projector.close()
+    facts = Facts(deployment.dsn, most=2)
+    try:
+        yield facts
+    finally:
+        facts.close()
+
+
+def _day(as_of: datetime | None) -> date:
+    return as_of.date() if as_of else civil_day(datetime.now().astimezone())
+
+
+def _instant(known_at: str | None) -> datetime | None:
+    if known_at is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(known_at)
+    except ValueError:
+        moment = datetime.min
+    if moment.tzinfo is None:
+        raise typer.BadParameter("2023-04-05T12:00:00Z", param_hint="--known-at")
+    return moment
+
+
+def _grid(table: Table) -> Grid:
+    shown = [c for c in table.columns if c not in ("loan_id", "borrower", "contract_no")]
+    wide = shutil.get_terminal_size().columns >= 160 or not sys.stdout.isatty()
+    shown = shown if wide else shown[:12]
+    grid = Grid(*(ZH.get(name, name) for name in shown))
+    for line in table.dicts():
+        grid.add_row(*(_text(name, line[name]) for name in shown))
+    return grid
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    return yuan(value) if name.endswith("_fen") else str(value)
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    app()

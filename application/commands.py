@@ -6,6 +6,7 @@ as 50 000 fen. Unknown fields are refused. Days are civil days (Asia/Shanghai).
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,6 +19,7 @@ from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 
 MOST_FEN = 10**15
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _FIRST_DAY = date(1990, 1, 1)
 
 
@@ -51,7 +53,7 @@ def _identity_number(value: str) -> str:
 
 
 def _no_control_characters(value: str) -> str:
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if _CONTROL.search(value):
         raise PydanticCustomError("control_character", "control characters are not allowed")
     return value
 

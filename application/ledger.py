@@ -382,6 +382,8 @@ class Ledger:
         return not changed & self._used
 
     def _have_key(self, household: UUID) -> None:
+        if self.vault.has_key(household):
+            return
         if household in self._keyless or self.vault.unlock(self.log, {household}):
             self._new_keys[household] = self.vault.new_household_key(household)
             self._keyless.discard(household)

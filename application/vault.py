@@ -109,6 +109,9 @@ class Vault:
         """Drop the key from memory: it was not kept after all, or was destroyed."""
         self._ciphers.pop(household, None)
 
+    def has_key(self, household: UUID) -> bool:
+        return household in self._ciphers
+
     def missing_keys(self, households: set[UUID]) -> list[UUID]:
         return [household for household in households if household not in self._ciphers]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 from uuid import UUID, uuid5
 
@@ -17,6 +18,7 @@ from msgspec.structs import force_setattr
 _NAMES = UUID("6d696e67-7a68-616e-672e-6c6564676572")
 
 
+@lru_cache(maxsize=1 << 17)
 def identity(kind: str, *names: str) -> UUID:
     """The one id of a named thing: same kind and names, same id, always."""
     return uuid5(_NAMES, "\x1f".join((kind, *names)))

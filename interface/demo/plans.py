@@ -27,7 +27,7 @@ _CATEGORIES: Final[tuple[tuple[int, Category], ...]] = (
 )
 _MONITORED: Final[tuple[tuple[int, Category], ...]] = _CATEGORIES[1:]
 _BANK_WEIGHTS: Final = tuple((weight, code) for weight, code, _ in BANKS)
-_TERMS_MONTHS: Final = ((66, 12), (6, 18), (12, 24), (16, 36))
+_TERMS_MONTHS: Final = ((84, 12), (5, 18), (6, 24), (5, 36))
 
 
 @dataclass(slots=True, eq=False)
@@ -46,8 +46,6 @@ class Home:
     bank: str
     loans: list[LoanPlan] = field(default_factory=list)
     in_scheme: bool = False
-    status_ends: int = 1 << 30
-    busy_from: int = 1 << 30
 
     def account(self, bank: str) -> str:
         """The household's card at a bank."""
@@ -97,7 +95,7 @@ class Planner:
 
     def __init__(self, dice: Dice, size: int, ineligible: int) -> None:
         self.dice = dice
-        self._people = People(dice)
+        self.people = People(dice)
         self._villages = {code: villages(dice) for code, _ in TOWNSHIPS}
         self.homes = [self._home(place) for place in range(1, size + 1)]
         self.ineligible = [self._home(size + n, "none") for n in range(1, ineligible + 1)]
@@ -164,7 +162,7 @@ class Planner:
         )
 
     def _family(self) -> list[Person]:
-        dice, people = self.dice, self._people
+        dice, people = self.dice, self.people
         surname = people.surname()
         old_head = dice.chance(180)
         born = dice.between(1944, 1957) if old_head else dice.between(1959, 1994)
@@ -186,14 +184,15 @@ class Planner:
 
     def _borrow(self, home: Home) -> None:
         dice = self.dice
-        year = dice.weighted(((34, 2021), (33, 2022), (29, 2023), (4, 0)))
+        year = dice.weighted(((36, 2021), (40, 2022), (23, 2023), (1, 0)))
         if not year:
             return
-        begins = max(number(year, 1, 11) + dice.between(0, 340), home.told + 20)
+        span = 150 if year == 2023 else 340
+        begins = max(number(year, 1, 11) + dice.between(0, span), home.told + 20)
         before: LoanPlan | None = None
         while begins <= _LAST_LENDING_DAY:
             most = CAP_FEN // THOUSAND_YUAN_FEN
-            thousands = most if dice.chance(720) else dice.between(10, most - 1)
+            thousands = most if dice.chance(800) else dice.between(10, most - 1)
             loan = self.plan(home, home.bank, begins, thousands * THOUSAND_YUAN_FEN)
             free = loan.closed
             if before is not None and begins == before.closed and loan.disbursed == begins:
@@ -205,20 +204,20 @@ class Planner:
                     bank = home.bank if dice.chance(700) else dice.weighted(_BANK_WEIGHTS)
                     free = max(free, self.plan(home, bank, later, beside).closed)
             before = loan if free == loan.closed else None
-            if dice.chance(30):
+            if dice.chance(4):
                 break
             renewed = before is not None and free == working_day(free) and dice.chance(350)
-            begins = free if renewed else free + dice.between(3, 40)
+            begins = free if renewed else free + dice.between(2, 25)
 
     def _closing(self, disbursed: int, due: int) -> int:
         """On the due day or a little before it, early, or overdue."""
         dice = self.dice
         term = due - disbursed
-        kind = dice.weighted(((500, "due"), (460, "early"), (36, "late"), (4, "never")))
+        kind = dice.weighted(((330, "due"), (632, "early"), (34, "late"), (4, "never")))
         if kind == "due":
             return due - dice.between(0, 9)
         if kind == "early":
-            return disbursed + term * dice.between(40, 95) // 100
+            return disbursed + term * dice.between(30, 92) // 100
         if kind == "late":
             return due + dice.between(4, 150)
         return due + 5_000

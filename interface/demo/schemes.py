@@ -14,7 +14,6 @@ from interface.demo.dice import Dice, day, months_later, number, working_day
 from interface.demo.people import BANKS, FIRMS
 from interface.demo.plans import (
     CAP_FEN,
-    LENT_IN_2023_FEN,
     THOUSAND_YUAN_FEN,
     Home,
     LoanPlan,
@@ -96,6 +95,10 @@ class Misuse:
             home.in_scheme = True
         self.planted.append(Planted(kind, list(loans), households))
 
+    def note(self, kind: str, loan: LoanPlan, detail: str) -> None:
+        """Label something that simply went wrong: nobody planted it, the loan stays ordinary."""
+        self.planted.append(Planted(kind, [loan], [], detail))
+
 
 class _Schemer:
     """Chooses ordinary households and bends one of their loans."""
@@ -168,7 +171,7 @@ class _Schemer:
             self.misuse.label("shared_payee_account", first, second)
 
     def round_trip(self) -> None:
-        if loan := self.loan(lambda x: (x.disbursed - 1) % 7 == 0):
+        if loan := self.loan(_alone):
             loan.closed = loan.disbursed + self.dice.between(2, 7)
             self.misuse.label("round_trip", loan)
 
@@ -229,8 +232,9 @@ class _Schemer:
             self.misuse.label("ineligible_told_late", loan)
 
     def ineligible_household(self) -> None:
-        home = self.dice.pick([home for home in self.planner.ineligible if not home.loans])
-        self._lend_once(home, "ineligible_household")
+        home = next((home for home in self.planner.ineligible if not home.loans), None)
+        if home:
+            self._lend_once(home, "ineligible_household")
 
     def unregistered_household(self) -> None:
         place = len(self.planner.homes) + len(self.planner.ineligible)
@@ -285,10 +289,6 @@ def plant(planner: Planner, dice: Dice, scaled: Callable[[int], int]) -> Misuse:
     return misuse
 
 
-def wanted_in_2023_fen(scaled: Callable[[int], int]) -> int:
-    return scaled(LENT_IN_2023_FEN)
-
-
 def _of_full_size(loan: LoanPlan) -> bool:
     return loan.principal_fen == CAP_FEN
 
@@ -298,6 +298,6 @@ def _alone(loan: LoanPlan) -> bool:
 
 
 def _at_month_end(loan: LoanPlan) -> bool:
-    """In the last days of its month, on a Monday or later in the week, and by itself."""
+    """In the last five days of its month, and by itself."""
     next_month = months_later(day(loan.disbursed).replace(day=1).toordinal(), 1)
     return next_month - loan.disbursed <= 5 and _alone(loan)

@@ -1,0 +1,1 @@
+"""Measurements: each of our figures beside its limit, taken in one run (see README.md)."""

@@ -49,9 +49,7 @@ class AccessList:
     def look_up(self, key: str) -> Author | None:
         key_hash = hashlib.sha256(key.encode()).digest()
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._dsn, options=self._options, autocommit=True
-            )
+            self._connection = psycopg.connect(self._dsn, options=self._options, autocommit=True)
         row = self._connection.execute(
             "SELECT o.role, k.organisation, k.person FROM ledger.api_key k"
             " JOIN ledger.organisation o ON o.code = k.organisation"

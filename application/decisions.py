@@ -194,9 +194,7 @@ def disburse_loan(
 
 
 @carries_out(RepayLoan, "bank", looks_at=_own_loan)
-def repay_loan(
-    ledger: Ledger, command: RepayLoan, note: Note, replaces: int | None = None
-) -> None:
+def repay_loan(ledger: Ledger, command: RepayLoan, note: Note, replaces: int | None = None) -> None:
     payer = command.payer
     ledger.loan(note.by.organisation, command.loan_no).repay(
         note,
@@ -318,9 +316,7 @@ def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
     )
 
 
-def subsidy_due(
-    ledger: Ledger, loan: Loan, period: Period
-) -> tuple[Calculation, dict[str, Any]]:
+def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation, dict[str, Any]]:
     """What the loan is due for `period` on all that is known now, and what that rests on."""
     assert loan.household_id is not None
     household = ledger.aggregate(Household, loan.household_id)

@@ -120,9 +120,7 @@ class Ledger:
         transaction_seconds: int = 60,
     ) -> None:
         self.vault = Vault(keys)
-        self.log = EventLog(
-            dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds
-        )
+        self.log = EventLog(dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds)
         self._clock = clock
         self._most_cached = most_cached
         self._cache: OrderedDict[UUID, Aggregate] = OrderedDict()
@@ -256,9 +254,7 @@ class Ledger:
                 if first.told != fingerprint:
                     outcomes.append(ReferenceReused(ref=command.ref, position=first.position))
                 else:
-                    outcomes.append(
-                        Recorded(first.position, first.recorded_at, (), again=True)
-                    )
+                    outcomes.append(Recorded(first.position, first.recorded_at, (), again=True))
             elif (before := drafts.get(reference)) is not None:
                 same = before.fingerprint == fingerprint
                 outcomes.append(before if same else ReferenceReused(ref=command.ref, position=0))
@@ -312,7 +308,9 @@ class Ledger:
                     assert household is not None
                     self._have_key(household)
                     place = (aggregate.id, version, event.TOPIC)
-                    force_setattr(event, "sealed", self.vault.seal(household, place, event.personal))
+                    force_setattr(
+                        event, "sealed", self.vault.seal(household, place, event.personal)
+                    )
                     force_setattr(event, "personal", UNSET)
                 force_setattr(event, "originator_id", UNSET)
                 force_setattr(event, "originator_version", UNSET)
@@ -421,4 +419,3 @@ class Ledger:
     def _trim(self) -> None:
         while len(self._cache) > self._most_cached:
             self._cache.popitem(last=False)
-

@@ -53,7 +53,10 @@ class LedgerBusy(Refused):
 
 class OrganisationUnknown(Refused):
     CODE, FIELD = "organisation_unknown", ""
-    ZH, EN = "没有登记的机构：{organisation}（{role}）", "no such organisation: {organisation} ({role})"
+    ZH, EN = (
+        "没有登记的机构：{organisation}（{role}）",
+        "no such organisation: {organisation} ({role})",
+    )
 
 
 class BatchRefused(Refused):

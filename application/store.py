@@ -215,9 +215,7 @@ class EventLog(ApplicationRecorder):
         recorded_us = max(microseconds(self._clock()), last_us + 1)
         authenticate = self._vault.authenticate
         rows = bytearray(_COPY_HEADER)
-        with self.connection.cursor().copy(
-            "COPY ledger.event FROM STDIN (FORMAT binary)"
-        ) as copy:
+        with self.connection.cursor().copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
             for tail in tails:
                 position += 1
                 body = _pack_stamp(8, position, 8, recorded_us) + tail
@@ -392,8 +390,14 @@ def assure_safe(connection: psycopg.Connection[tuple[Any, ...]], environment: An
             raise UnsafeDatabase(f"{name} = {found}; 必须为 / must be {value}")
     if (found := _setting(connection, "synchronous_commit")) not in ("on", "remote_apply"):
         raise UnsafeDatabase(f"synchronous_commit = {found}; 必须为 / must be on")
-    if str(environment.get("POSTGRES_ENABLE_DB_FUNCTIONS", "")).lower() in ("y", "yes", "t", "true",
-                                                                            "on", "1"):
+    if str(environment.get("POSTGRES_ENABLE_DB_FUNCTIONS", "")).lower() in (
+        "y",
+        "yes",
+        "t",
+        "true",
+        "on",
+        "1",
+    ):
         raise UnsafeDatabase(
             "POSTGRES_ENABLE_DB_FUNCTIONS: 该方式写入会被读者漏读 / readers miss such events"
         )

@@ -89,9 +89,7 @@ def _with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _hand_over(
-    futures: list[asyncio.Future[Outcome]], answers: list[Outcome | Exception]
-) -> None:
+def _hand_over(futures: list[asyncio.Future[Outcome]], answers: list[Outcome | Exception]) -> None:
     for future, answer in zip(futures, answers, strict=True):
         if future.done():  # the caller has gone; the log remembers the reference
             continue

@@ -406,18 +406,14 @@ class Loan(Aggregate):
         if due_on <= note.effective_on:
             raise DueBeforeDisbursement(due_on=due_on, disbursed_on=note.effective_on)
         if contract_on > note.effective_on:
-            raise ContractAfterDisbursement(
-                contract_on=contract_on, disbursed_on=note.effective_on
-            )
+            raise ContractAfterDisbursement(contract_on=contract_on, disbursed_on=note.effective_on)
         if renews_loan_no == loan_no:
             raise RenewsItself()
         if self.repaid_fen > principal_fen:
             raise RepaidTooMuch(principal_fen=self.repaid_fen, owed_fen=principal_fen)
         first_repaid_on = min((on for on, _ in self.repaid.values()), default=note.effective_on)
         if first_repaid_on < note.effective_on:
-            raise BeforeDisbursement(
-                effective_on=first_repaid_on, disbursed_on=note.effective_on
-            )
+            raise BeforeDisbursement(effective_on=first_repaid_on, disbursed_on=note.effective_on)
         self.record(
             Loan.Disbursed(
                 **told_by(note),
@@ -683,15 +679,11 @@ class Loan(Aggregate):
             self._void(note, self.settled[0], Loan.Settled.TOPIC, "balance changed 余额变动")
         if self.settled is None and settled_on is not None:
             self.record(
-                Loan.Settled(
-                    effective_on=settled_on, role=note.by.role, person=note.by.person
-                )
+                Loan.Settled(effective_on=settled_on, role=note.by.role, person=note.by.person)
             )
 
     def _not_before_disbursement(self, note: Note) -> None:
         if not self.exists:
             raise LoanUnknown(loan_no=self.loan_no)
         if note.effective_on < self.disbursed_on:
-            raise BeforeDisbursement(
-                effective_on=note.effective_on, disbursed_on=self.disbursed_on
-            )
+            raise BeforeDisbursement(effective_on=note.effective_on, disbursed_on=self.disbursed_on)

@@ -67,8 +67,12 @@ def _deployment() -> Iterator[Deployment]:
 @contextmanager
 def _progress(text: str, total: int | None) -> Iterator[Any]:
     """A bar on the terminal; yields a function of (done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=_err) as bar:
         task = bar.add_task(text, total=total)
         yield lambda done, of=None: bar.update(task, completed=done, total=of or total)
@@ -163,7 +167,9 @@ def rebuild() -> None:
 def import_(
     path: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="NDJSON, CSV or XLSX")],
     as_: Annotated[str, typer.Option("--as", help="ORGANISATION:ROLE")],
-    kind: Annotated[str, typer.Option(help=f"of a CSV or XLSX: {', '.join(LAYOUTS)}")] = "repayment",
+    kind: Annotated[
+        str, typer.Option(help=f"of a CSV or XLSX: {', '.join(LAYOUTS)}")
+    ] = "repayment",
     atomic: Annotated[bool, typer.Option(help="all lines or none")] = False,
     person: Annotated[str, typer.Option(help="who does it")] = "cli",
     result: Annotated[Path | None, typer.Option(help="where the result file goes")] = None,
@@ -186,9 +192,7 @@ def import_(
     raise typer.Exit(1 if refused else 0)
 
 
-def _import_lines(
-    ledger: Ledger, path: Path, by: Author, atomic: bool, result: Path | None
-) -> int:
+def _import_lines(ledger: Ledger, path: Path, by: Author, atomic: bool, result: Path | None) -> int:
     recorded = again = refused = 0
     target = result or path.with_suffix(".result.ndjson")
     with path.open("rb") as told, target.open("w", encoding="utf-8") as answers:
@@ -204,7 +208,12 @@ def _import_lines(
 
 
 def _import_table(
-    deployment: Deployment, ledger: Ledger, path: Path, kind: str, by: Author, atomic: bool,
+    deployment: Deployment,
+    ledger: Ledger,
+    path: Path,
+    kind: str,
+    by: Author,
+    atomic: bool,
     result: Path | None,
 ) -> int:
     if kind not in LAYOUTS:
@@ -312,7 +321,11 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
     grid = Grid("起 first", "止 until", "天 days", "本金 principal", "利率 bp", "份额 share")
     for s in plain["calculation"]["segments"]:
         grid.add_row(
-            s["first"], s["until"], str(s["days"]), yuan(s["principal_fen"]), str(s["rate_bp"]),
+            s["first"],
+            s["until"],
+            str(s["days"]),
+            yuan(s["principal_fen"]),
+            str(s["rate_bp"]),
             str(s["share_bp"]),
         )
     _out.print(grid)
@@ -324,13 +337,18 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
         f"{home['category_when_paid']} (现知 as known: {home['category_as_known']})",
         highlight=False,
     )
-    events = Grid("位置", "事件", "发生日", "得知 recorded", "报送 told by", "编号 ref", "凭证 document")
+    events = Grid(
+        "位置", "事件", "发生日", "得知 recorded", "报送 told by", "编号 ref", "凭证 document"
+    )
     told = plain["household_events"] + plain["loan_events"]
     for e in sorted(told, key=lambda e: e["position"]) + plain["told_after_the_payment"]:
         events.add_row(
-            str(e["position"]), e["event_zh"] + (" (已冲正)" if e["corrected_by"] else ""),
-            e["effective_on"], f"{e['recorded_at']:%Y-%m-%d %H:%M}",
-            f"{e['told_by']['organisation']}/{e['told_by']['person']}", e["ref"],
+            str(e["position"]),
+            e["event_zh"] + (" (已冲正)" if e["corrected_by"] else ""),
+            e["effective_on"],
+            f"{e['recorded_at']:%Y-%m-%d %H:%M}",
+            f"{e['told_by']['organisation']}/{e['told_by']['person']}",
+            e["ref"],
             e["ground"]["document"] or "",
         )
     _out.print(events)

@@ -43,8 +43,16 @@ _HTTP = {
 _RULES = {
     "missing": ("required", "缺少必填项", "this field is required"),
     "extra_forbidden": ("unknown_field", "不认识的字段", "there is no such field"),
-    "int_type": ("not_whole_number", "须为整数（金额以分计）", "a whole number is wanted (amounts in fen)"),
-    "int_from_float": ("not_whole_number", "须为整数（金额以分计）", "a whole number is wanted (fen)"),
+    "int_type": (
+        "not_whole_number",
+        "须为整数（金额以分计）",
+        "a whole number is wanted (amounts in fen)",
+    ),
+    "int_from_float": (
+        "not_whole_number",
+        "须为整数（金额以分计）",
+        "a whole number is wanted (fen)",
+    ),
     "int_parsing": ("not_whole_number", "须为整数（金额以分计）", "a whole number is wanted (fen)"),
     "greater_than": ("too_small", "须大于 {gt}", "must be more than {gt}"),
     "greater_than_equal": ("too_small", "不得小于 {ge}", "must be at least {ge}"),
@@ -177,7 +185,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(NotDrawnYet)
     async def _(request: Request, error: NotDrawnYet) -> Response:
         return problem(
-            503, "not_drawn_yet", "台账正在生成，请稍后", "the facts are still being drawn",
+            503,
+            "not_drawn_yet",
+            "台账正在生成，请稍后",
+            "the facts are still being drawn",
             headers={"Retry-After": "1"},
         )
 

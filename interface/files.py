@@ -214,7 +214,10 @@ def take_in(
     """
     command_type, fields = LAYOUTS[kind]
     fields = tuple(
-        replace(f, column=replace(f.column, title_zh=(titles or {}).get(f.column.key, f.column.title_zh)))
+        replace(
+            f,
+            column=replace(f.column, title_zh=(titles or {}).get(f.column.key, f.column.title_zh)),
+        )
         for f in fields
     )
     tally = Tally()
@@ -274,9 +277,7 @@ def _commands(
         except ValidationError as error:
             fault = faults(error.errors(include_url=False))[0]
             heading = _heading(layout, fault["pointer"].strip("/").replace("/", "."))
-            line = _refused(
-                row, str(ref or ""), fault["code"], heading, fault["zh"], fault["en"]
-            )
+            line = _refused(row, str(ref or ""), fault["code"], heading, fault["zh"], fault["en"])
             yield row, "", None, line
 
 
@@ -340,9 +341,7 @@ def _all_or_nothing(
         yield line
 
 
-def _answer(
-    row: int, ref: str, outcome: Outcome, layout: Sequence[tuple[Field, int]]
-) -> Line:
+def _answer(row: int, ref: str, outcome: Outcome, layout: Sequence[tuple[Field, int]]) -> Line:
     if isinstance(outcome, Recorded):
         result = AGAIN if outcome.again else RECORDED
         return (row, ref, result, outcome.position, None, None, None, None)

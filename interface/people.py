@@ -41,9 +41,7 @@ def people_of(
     wanted = set(households)
     vault.unlock(Shelf(connection), wanted)
     people: dict[str, dict[str, str]] = {}
-    for household, version, topic, state in connection.execute(
-        _SAID, (list(wanted),), binary=True
-    ):
+    for household, version, topic, state in connection.execute(_SAID, (list(wanted),), binary=True):
         sealed = msgspec.json.decode(state).get("sealed")
         values = sealed and vault.unseal(household, (household, version, topic), sealed)
         for member in (values or {}).get("members", ()):

@@ -21,16 +21,38 @@ Form = Literal["json", "csv", "xlsx"]
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 ZH = {
-    "township": "乡镇", "village": "村", "household_no": "户编号", "category": "户类别",
-    "head": "户主", "borrower_name": "借款人", "bank": "银行", "loan_no": "借据号",
-    "contract_no": "合同号", "purpose": "用途", "principal_fen": "贷款金额(元)",
-    "annual_rate_bp": "年利率(%)", "disbursed_on": "放款日", "due_on": "到期日",
-    "repaid_fen": "已还本金(元)", "outstanding_fen": "余额(元)", "interest_fen": "已还利息(元)",
-    "penalty_fen": "罚息(元)", "subsidy_fen": "累计贴息(元)", "settled_on": "结清日",
-    "overdue": "逾期", "checks": "检查次数", "last_check_on": "最近检查日",
-    "diverted_on": "发现挪用日", "borrower": "借款人代码", "period": "结息期",
-    "payments": "拨付笔数", "due_fen": "应贴(元)", "paid_fen": "已拨付(元)",
-    "recovered_fen": "已追回(元)", "net_fen": "净贴息(元)", "last_paid_on": "最近拨付日",
+    "township": "乡镇",
+    "village": "村",
+    "household_no": "户编号",
+    "category": "户类别",
+    "head": "户主",
+    "borrower_name": "借款人",
+    "bank": "银行",
+    "loan_no": "借据号",
+    "contract_no": "合同号",
+    "purpose": "用途",
+    "principal_fen": "贷款金额(元)",
+    "annual_rate_bp": "年利率(%)",
+    "disbursed_on": "放款日",
+    "due_on": "到期日",
+    "repaid_fen": "已还本金(元)",
+    "outstanding_fen": "余额(元)",
+    "interest_fen": "已还利息(元)",
+    "penalty_fen": "罚息(元)",
+    "subsidy_fen": "累计贴息(元)",
+    "settled_on": "结清日",
+    "overdue": "逾期",
+    "checks": "检查次数",
+    "last_check_on": "最近检查日",
+    "diverted_on": "发现挪用日",
+    "borrower": "借款人代码",
+    "period": "结息期",
+    "payments": "拨付笔数",
+    "due_fen": "应贴(元)",
+    "paid_fen": "已拨付(元)",
+    "recovered_fen": "已追回(元)",
+    "net_fen": "净贴息(元)",
+    "last_paid_on": "最近拨付日",
     "first_payment_no": "拨付编号",
 }
 """The titles of the ledgers' columns."""
@@ -131,4 +153,3 @@ def _cell(value: Any, kind: str) -> Any:
     if kind == "text" and isinstance(value, bool):
         return "是" if value else "否"
     return value
-

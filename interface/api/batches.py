@@ -98,7 +98,12 @@ def _fault(
     number: int, ref: Any, code: str, zh: str, en: str, errors: list[dict[str, Any]]
 ) -> Line:
     return {
-        "line": number, "ref": ref, "code": code, "title_zh": zh, "title_en": en, "errors": errors
+        "line": number,
+        "ref": ref,
+        "code": code,
+        "title_zh": zh,
+        "title_en": en,
+        "errors": errors,
     }
 
 

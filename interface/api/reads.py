@@ -165,13 +165,10 @@ async def loan(
         with _view(service, as_of, known_at, position) as view:
             table = loan_ledger(view, scope=_narrowed(scope, bank, None), loan_no=no)
             line = _the_one(table, no)
-            subsidies = subsidy_ledger(
-                view, scope=_narrowed(scope, line["bank"], None), loan_no=no
-            )
+            subsidies = subsidy_ledger(view, scope=_narrowed(scope, line["bank"], None), loan_no=no)
             table = _with_names(service, view, Table(table.columns, table.rows[:1]))
             return json_answer(
-                head_of(view)
-                | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
+                head_of(view) | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
                 headers=headers_of(view),
             )
 
@@ -214,9 +211,7 @@ async def household(
             home = next(found.dicts())
             members = view.ask(_MEMBERS, household_id=home["household_id"])
             names = masked_names(view.connection, service.vault, [home["household_id"]])
-            people = [
-                {**member, "name": names.get(member["person"])} for member in members.dicts()
-            ]
+            people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
             loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
             return json_answer(
                 head_of(view)
@@ -241,7 +236,8 @@ async def household_history(request: Request, no: str, known_at: KnownAt = None)
                 events = [
                     event
                     for event in events
-                    if event.organisation == scope.bank or event.topic.startswith("household.reg")
+                    if event.organisation == scope.bank
+                    or event.topic.startswith("household.reg")
                     or event.topic.startswith("household.status")
                 ]
             return json_answer(
@@ -319,9 +315,7 @@ SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS sinc
 """
 
 
-def _view(
-    service: Service, as_of: Any, known_at: datetime | None, position: int | None
-) -> Any:
+def _view(service: Service, as_of: Any, known_at: datetime | None, position: int | None) -> Any:
     """A view of the facts, once they have come as far as the reader asks."""
     day = as_of or civil_day(service.clock())
     if position is not None:
@@ -406,9 +400,16 @@ def _loan_events(
     named = scope.bank or bank
     if scope.bank is not None and bank not in (None, scope.bank):
         raise HTTPException(403)
-    banks = [named] if named else [
-        row[0] for row in connection.execute("SELECT code FROM ledger.organisation WHERE role = 'bank'")
-    ]
+    banks = (
+        [named]
+        if named
+        else [
+            row[0]
+            for row in connection.execute(
+                "SELECT code FROM ledger.organisation WHERE role = 'bank'"
+            )
+        ]
+    )
     found = []
     for code in banks:
         events = history(connection, [Loan.id_for(code, no)], known_at)
@@ -449,9 +450,7 @@ def _shown(
 ) -> list[dict[str, Any]]:
     """Events for a reader: with the personal values that they hold, masked."""
     homes = {
-        UUID(event.content["household_id"])
-        for event in events
-        if "household_id" in event.content
+        UUID(event.content["household_id"]) for event in events if "household_id" in event.content
     } | {event.originator_id for event in events if event.topic.startswith("household.")}
     service.vault.unlock(Shelf(connection), homes)
     shown = []
@@ -466,5 +465,3 @@ def _shown(
                     plain["personal"] = masked(values)
         shown.append(plain)
     return shown
-
-

@@ -19,7 +19,14 @@ REGISTER, STATUS, MEMBERS, DEMAND, CREDIT, LOAN, EXTEND, REPAY, OTHER, CORRECT =
 
 _RANGE_DAYS: Final = 10_000
 _INTEREST_DIVISOR: Final = 360 * 10_000
-_FORBIDDEN_USES: Final = ("建房装修", "婚丧嫁娶", "购买理财", "转借他人", "企业经营", "购买家电家具")
+_FORBIDDEN_USES: Final = (
+    "建房装修",
+    "婚丧嫁娶",
+    "购买理财",
+    "转借他人",
+    "企业经营",
+    "购买家电家具",
+)
 
 
 class Quarter(NamedTuple):
@@ -29,9 +36,7 @@ class Quarter(NamedTuple):
 
 
 QUARTERS: Final = tuple(
-    Quarter(
-        f"{year}Q{n}", quarter(year, n).first.toordinal(), quarter(year, n).until.toordinal()
-    )
+    Quarter(f"{year}Q{n}", quarter(year, n).first.toordinal(), quarter(year, n).until.toordinal())
     for year in range(2021, 2025)
     for n in range(1, 5)
 )
@@ -294,7 +299,10 @@ def _as_told(body: dict[str, Any]) -> dict[str, Any]:
 
 
 REPORTED_MONTHS: Final = tuple(
-    (year, month) for year in range(2021, 2025) for month in range(1, 13) if (year, month) < (2024, 12)
+    (year, month)
+    for year in range(2021, 2025)
+    for month in range(1, 13)
+    if (year, month) < (2024, 12)
 )
 
 

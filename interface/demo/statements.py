@@ -168,9 +168,7 @@ def loan_body(loan: LoanPlan) -> dict[str, Any]:
 
 
 def disbursement(loan: LoanPlan, mistake: dict[str, Any]) -> Telling:
-    return Telling(
-        DisburseLoan(ref=loan_ref(loan), **{**loan_body(loan), **mistake}), clerk(loan)
-    )
+    return Telling(DisburseLoan(ref=loan_ref(loan), **{**loan_body(loan), **mistake}), clerk(loan))
 
 
 def repayment_ref(loan: LoanPlan, count: int) -> str:

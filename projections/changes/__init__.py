@@ -55,9 +55,7 @@ def changes(
     before = _lines(view, which, scope)
     view.known_at = known_to
 
-    keys = [
-        key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)
-    ]
+    keys = [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
     lines = [after.get(key) or before[key] for key in keys]
     causes = _causes(view, which, known_from, lines)
     return [_change(which, key, before.get(key), after.get(key), causes) for key in sorted(keys)]

@@ -139,9 +139,7 @@ class Projector:
                 self.connection.execute(
                     f"CREATE INDEX ON {table} (of_position) WHERE sign = -1".encode()
                 )
-            self.connection.execute(
-                "; ".join(f"ANALYZE {table}" for table in tables()).encode()
-            )
+            self.connection.execute("; ".join(f"ANALYZE {table}" for table in tables()).encode())
         self._take_over(number)
         return number
 
@@ -246,9 +244,7 @@ class Projector:
         return until - after
 
 
-def _statements_for(
-    told: set[str], corrected: set[str], after: int, until: int
-) -> Iterator[str]:
+def _statements_for(told: set[str], corrected: set[str], after: int, until: int) -> Iterator[str]:
     for statement in _STATEMENTS:
         if statement.topic not in told and statement.topic not in corrected:
             continue

@@ -71,7 +71,10 @@ class Facts:
 
     def __init__(self, dsn: str, *, most: int = 8) -> None:
         self._pool = ConnectionPool(
-            dsn, min_size=1, max_size=most, kwargs={"options": _OPTIONS, "autocommit": True},
+            dsn,
+            min_size=1,
+            max_size=most,
+            kwargs={"options": _OPTIONS, "autocommit": True},
             open=True,
         )
 

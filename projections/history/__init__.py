@@ -97,9 +97,7 @@ class Trace(NamedTuple):
             for e in loan
             if e.position > self.payment.position and e.content["effective_on"] <= str(as_of)
         ]
-        disbursed = next(
-            e for e in reversed(at_payment) if e.topic == "loan.disbursed.v1"
-        )
+        disbursed = next(e for e in reversed(at_payment) if e.topic == "loan.disbursed.v1")
         return {
             "payment": self.payment.plain() | {"content": _without(paid, "calculation", "grounds")},
             "ground": {

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from time import monotonic
+from enum import Enum
+from time import monotonic_ns
 
 import msgspec
 import psycopg
 
 from domain.kernel import Author
 
-_TRUSTED_SECONDS = 0.5
+_TRUSTED_NS = 500_000_000
 _MOST_REMEMBERED = 10_000
+
+
+class Unknown(Enum):
+    """Nobody has asked of late."""
+
+    UNKNOWN = 0
+
+
+UNKNOWN = Unknown.UNKNOWN
 
 
 class Organisation(msgspec.Struct, frozen=True):
@@ -32,18 +42,18 @@ class AccessList:
         self._dsn = dsn
         self._options = f"-c role={role}"
         self._connection: psycopg.Connection[tuple[str, str, str]] | None = None
-        self._known: dict[bytes, tuple[float, Author | None]] = {}
+        self._known: dict[bytes, tuple[int, Author | None]] = {}
 
     def author(self, key: str) -> Author | None:
         """The person who holds `key`; None when it is not, or no longer, valid."""
-        author = self.remembered(key)
-        return self.look_up(key) if author is False else author
+        known = self.remembered(key)
+        return self.look_up(key) if known is UNKNOWN else known
 
-    def remembered(self, key: str) -> Author | None | bool:
-        """The answer of the last half second, or False: then `look_up` must be asked."""
+    def remembered(self, key: str) -> Author | Unknown | None:
+        """The answer of the last half second, or UNKNOWN: then `look_up` must be asked."""
         found = self._known.get(hashlib.sha256(key.encode()).digest())
-        if found is None or monotonic() - found[0] > _TRUSTED_SECONDS:
-            return False
+        if found is None or monotonic_ns() - found[0] > _TRUSTED_NS:
+            return UNKNOWN
         return found[1]
 
     def look_up(self, key: str) -> Author | None:
@@ -59,7 +69,7 @@ class AccessList:
         author = None if row is None else Author(*row)
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
-        self._known[key_hash] = (monotonic(), author)
+        self._known[key_hash] = (monotonic_ns(), author)
         return author
 
     def close(self) -> None:

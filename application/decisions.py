@@ -39,7 +39,7 @@ from domain.calendar import Period, quarter
 from domain.catalogue import EVENTS
 from domain.household import Household, HouseholdUnknown, Left, Member
 from domain.identity_number import birth_day
-from domain.kernel import Author, Note, NotCorrectable
+from domain.kernel import Author, NotCorrectable, Note
 from domain.loan import Instalment, Loan, LoanUnknown
 from domain.policy import ruling
 from domain.subsidy import REASONS, Calculation, calculate
@@ -390,10 +390,14 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         raise EventUnknown(event_id=command.event_id)
     topic = stored.topic
     if topic not in _REPLACED_BY or not EVENTS[topic].CORRECTABLE:
-        raise NotCorrectable()
-    kind: type[Household] | type[Loan] | type[BankReport]
-    kind = {"household": Household, "loan": Loan, "bank-report": BankReport}[topic.split(".")[0]]
-    aggregate = ledger.aggregate(kind, stored.originator_id)
+        raise NotCorrectable
+    aggregate: Household | Loan | BankReport
+    if topic.startswith("household."):
+        aggregate = ledger.aggregate(Household, stored.originator_id)
+    elif topic.startswith("loan."):
+        aggregate = ledger.aggregate(Loan, stored.originator_id)
+    else:
+        aggregate = ledger.aggregate(BankReport, stored.originator_id)
 
     if isinstance(aggregate, Loan) and command.replacement is None:
         aggregate.correct_without_replacement(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from time import sleep
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
@@ -46,6 +46,7 @@ A = TypeVar("A", bound=Aggregate)
 C = TypeVar("C", bound=Command)
 
 _ATTEMPTS = 8
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _PATIENCE_SECONDS = 0.05
 _MOST_CACHED = 30_000
 
@@ -366,7 +367,7 @@ class Ledger:
             return None
         if self._undecided:
             self._forget_undecided()
-        nothing = Recorded(0, datetime.min, (), again=False)
+        nothing = Recorded(0, _NEVER, (), again=False)
         return [nothing if isinstance(outcome, _Draft) else outcome for outcome in outcomes]
 
     def _still_true(self, last: int) -> bool:

@@ -67,12 +67,12 @@ class GroupWriter:
         assert self._loop is not None
         try:
             answers = _answers(ledger, [telling for telling, _ in group])
-        except Exception:  # one command's fault is not the others': each is tried by itself
+        except Exception:  # noqa: BLE001 - one command's fault is not the others': each is tried by itself
             answers = []
             for telling, _ in group:
                 try:
                     answers += _answers(ledger, [telling])
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - handed to its caller
                     answers.append(error)
         futures = [future for _, future in group]
         self._loop.call_soon_threadsafe(_hand_over, futures, answers)

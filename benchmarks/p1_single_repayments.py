@@ -23,7 +23,10 @@ def run(ground: Ground) -> list[Result]:
     key = issue_key(database.dsn, "NRCB", "bench")
     head = f"Host: localhost\r\nAuthorization: Bearer {key}\r\n"
     results = []
-    with service(ground, database, projecting=not __import__("os").environ.get("NOPROJ")) as port, Load() as load:
+    with (
+        service(ground, database, projecting=not __import__("os").environ.get("NOPROJ")) as port,
+        Load() as load,
+    ):
         for clients in (8, 64):
             common = {
                 "port": port, "method": "POST", "head": head, "body": BODY, "status": 201,

@@ -86,7 +86,7 @@ class BankReport(Aggregate):
     def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
         """Take the report back. Raises NotCorrectable."""
         if version not in self.live:
-            raise NotCorrectable()
+            raise NotCorrectable
         self.record(
             BankReport.Corrected(
                 **told_by(note), corrects=version, corrects_topic=topic, reason=reason

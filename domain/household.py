@@ -228,7 +228,7 @@ class Household(Aggregate):
         if heads != 1:
             raise NotOneHead(heads=heads)
         if len({member.person for member in members}) != len(members):
-            raise MemberTwice()
+            raise MemberTwice
         self.record(
             Household.Registered(
                 **told_by(note),
@@ -271,7 +271,7 @@ class Household(Aggregate):
         self.must_exist()
         gone = {leaver.person for leaver in left}
         if not gone <= self.members.keys():
-            raise MemberUnknown()
+            raise MemberUnknown
         staying = [member for member in self.members.values() if member.person not in gone]
         joined = [*staying, *added]
         if len({member.person for member in joined}) != len(joined):
@@ -315,7 +315,7 @@ class Household(Aggregate):
         self.must_exist()
         if granted:
             if amount_fen is None:
-                raise CreditAmountMissing()
+                raise CreditAmountMissing
             self.record(
                 Household.CreditGranted(
                     **told_by(note),
@@ -357,7 +357,7 @@ class Household(Aggregate):
     def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
         """Take an earlier event back. Raises NotCorrectable."""
         if version not in self.live and version not in self.borrowed:
-            raise NotCorrectable()
+            raise NotCorrectable
         self.record(
             Household.Corrected(
                 **told_by(note), corrects=version, corrects_topic=topic, reason=reason

@@ -100,6 +100,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sealed: str | None = None
     personal: dict[str, Any] | UnsetType = UNSET
 
+    @property
+    def version(self) -> int:
+        """The place within its aggregate; only an event that was placed has one."""
+        assert isinstance(self.originator_version, int)
+        return self.originator_version
+
     def apply(self, aggregate: Any) -> None:
         """Change the state of `aggregate`; nothing here may fail on a stored event."""
 

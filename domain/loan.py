@@ -331,7 +331,7 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.paid[self.payment_no] = Paid(
-                self.originator_version, self.period, self.first, self.until, self.amount_fen
+                self.version, self.period, self.first, self.until, self.amount_fen
             )
 
     class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -408,7 +408,7 @@ class Loan(Aggregate):
         if contract_on > note.effective_on:
             raise ContractAfterDisbursement(contract_on=contract_on, disbursed_on=note.effective_on)
         if renews_loan_no == loan_no:
-            raise RenewsItself()
+            raise RenewsItself
         if self.repaid_fen > principal_fen:
             raise RepaidTooMuch(principal_fen=self.repaid_fen, owed_fen=principal_fen)
         first_repaid_on = min((on for on, _ in self.repaid.values()), default=note.effective_on)
@@ -454,7 +454,7 @@ class Loan(Aggregate):
         Raises NothingRepaid, BeforeDisbursement, RepaidTooMuch.
         """
         if not (principal_fen or interest_fen or penalty_fen):
-            raise NothingRepaid()
+            raise NothingRepaid
         self._not_before_disbursement(note)
         if principal_fen > self.outstanding_fen:
             raise RepaidTooMuch(principal_fen=principal_fen, owed_fen=self.outstanding_fen)
@@ -651,7 +651,7 @@ class Loan(Aggregate):
         Raises NotCorrectable.
         """
         if version not in self.live:
-            raise NotCorrectable()
+            raise NotCorrectable
         self._void(note, version, topic, reason)
         self._settle_or_reopen(note)
 
@@ -660,7 +660,7 @@ class Loan(Aggregate):
     ) -> None:
         """As `correct`, for good. Raises NotCorrectable, LoanStillHasEvents."""
         if version == self.disbursed_version and (self.repaid or self.paid):
-            raise LoanStillHasEvents()
+            raise LoanStillHasEvents
         self.correct(note, version=version, topic=topic, reason=reason)
 
     def _void(self, note: Note, version: int, topic: str, reason: str) -> None:

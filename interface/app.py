@@ -121,7 +121,7 @@ def _positions(service: Service) -> tuple[int, int]:
             "SELECT coalesce((SELECT max(position) FROM ledger.event), 0),"
             " coalesce((SELECT position FROM projection.generation WHERE live), 0)"
         ).fetchone()
-    return row if row else (0, 0)
+    return row or (0, 0)
 
 
 def _health(service: Service) -> Response:

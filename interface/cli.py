@@ -21,7 +21,7 @@ from rich.table import Table as Grid
 
 from application import access
 from application.ledger import Ledger
-from application.migrations import MigrationAltered, migrate
+from application.migrations import MigrationAltered, admit, migrate
 from application.store import UnsafeDatabase
 from application.vault import KeysMissing
 from domain.calendar import civil_day
@@ -119,6 +119,8 @@ def migrate_() -> None:
             return
     for name in migrate(dsn):
         _out.print(f"applied {name}")
+    if settings.dsn and (login := admit(dsn, settings.dsn)):
+        _out.print(f"admitted {login}")
     access.enrol(dsn, COUNTY_OFFICES)
 
 
@@ -435,8 +437,8 @@ def _instant(known_at: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(known_at)
     except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
+        moment = None
+    if moment is None or moment.tzinfo is None:
         raise typer.BadParameter("2023-04-05T12:00:00Z", param_hint="--known-at")
     return moment
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from application.access import Organisation
-from application.migrations import migrate
+from application.migrations import admit, may_migrate, migrate
 from application.store import EventLog, assure_safe
 from application.vault import Keys, KeysMissing
 from interface.embedded_db import EmbeddedPostgres
@@ -51,8 +51,9 @@ def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployme
 
 
 def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) -> Deployment:
-    if migrating:
+    if migrating and may_migrate(owner_dsn):
         migrate(owner_dsn)
+        admit(owner_dsn, dsn)
     log = EventLog(dsn, role="mingzhang_reader")
     try:
         assure_safe(log.connection, os.environ)
@@ -65,8 +66,6 @@ def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) 
                 f"台账已有事件，但密钥文件不在 / the log has events, but there is no key file:"
                 f" {settings.key_file}"
             )
-        try:
+        with suppress(FileExistsError):
             Keys.generate().save(settings.key_file)
-        except FileExistsError:
-            pass
     return Deployment(dsn, owner_dsn, Keys.load(settings.key_file), settings)

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from application.ledger import ConnectionTroubled
+from application.store import ConnectionTroubled
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from projections.facts.reading import NotDrawnYet

@@ -1,4 +1,4 @@
-"""Files of statements, row by row: what banks and townships upload, and the result file back (回盘).
+"""Files of statements, row by row: what is uploaded, and the result file back (回盘).
 
 Every row is decided by itself or, if the sender wants it so, all together; a row that was told
 before changes nothing and says so. Nothing of the file is held in memory but the rows at hand.
@@ -251,7 +251,10 @@ def _commands(
     rows: Iterable[Any], command_type: type[Command], layout: Sequence[tuple[Field, int]]
 ) -> Iterator[Parsed]:
     """Each row as a command, or as the line that says why it is none."""
-    plan = [(f.convert, place, *_split(f.goes_to), f.column) for f, place in layout]
+    plan = [
+        (f.convert, place, *_split(f.goes_to), f.column.heading, f.column.required)
+        for f, place in layout
+    ]
     ref_place = next(place for f, place in layout if f.column.key == "ref")
     validate = command_type.model_validate
     for item in rows:
@@ -261,10 +264,11 @@ def _commands(
         row, cells = item
         ref = cells[ref_place]
         told: dict[str, Any] = {}
+        heading = ""
         try:
-            for convert, place, outer, inner, column in plan:
+            for convert, place, outer, inner, heading, required in plan:
                 cell = cells[place]
-                if not column.required and (cell is None or cell == ""):
+                if not required and (cell is None or cell == ""):
                     continue
                 if inner is None:
                     told[outer] = convert(cell)
@@ -272,7 +276,7 @@ def _commands(
                     told.setdefault(outer, {})[inner] = convert(cell)
             yield row, told["ref"], validate(told), None
         except BadCell as bad:
-            line = _refused(row, str(ref or ""), bad.code, column.heading, bad.zh, bad.en)
+            line = _refused(row, str(ref or ""), bad.code, heading, bad.zh, bad.en)
             yield row, "", None, line
         except ValidationError as error:
             fault = faults(error.errors(include_url=False))[0]
@@ -333,12 +337,13 @@ def _all_or_nothing(
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
     following = iter(outcomes)
     for row, ref, _, line in rows:
-        if line is None:
-            outcome = next(following)
-            if refused and isinstance(outcome, Recorded) and not outcome.again:
-                outcome = BatchRefused(refused=refused)
-            line = _answer(row, ref, outcome, layout)
-        yield line
+        if line is not None:
+            yield line
+            continue
+        outcome = next(following)
+        if refused and isinstance(outcome, Recorded) and not outcome.again:
+            outcome = BatchRefused(refused=refused)
+        yield _answer(row, ref, outcome, layout)
 
 
 def _answer(row: int, ref: str, outcome: Outcome, layout: Sequence[tuple[Field, int]]) -> Line:

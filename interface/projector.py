@@ -20,7 +20,7 @@ def project(dsn: str, stopping: Event) -> None:
         try:
             if not projector.advance():
                 stopping.wait(_PAUSE_SECONDS)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged and tried again
             log.warning("projector.trouble", error=type(error).__name__)
             projector.close()
             stopping.wait(_PAUSE_AFTER_TROUBLE_SECONDS)

@@ -11,7 +11,7 @@ from threading import Semaphore
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from application.access import AccessList
+from application.access import UNKNOWN, AccessList
 from application.ledger import Ledger
 from application.store import Clock, utc_now
 from application.vault import Vault
@@ -70,7 +70,7 @@ class Service:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and key:
             author = self._access.remembered(key)
-            if author is False:
+            if author is UNKNOWN:
                 author = await asyncio.get_running_loop().run_in_executor(
                     self._access_thread, self._access.look_up, key
                 )

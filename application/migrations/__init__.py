@@ -6,6 +6,8 @@ import hashlib
 from importlib import resources
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 
 
 class MigrationAltered(Exception):
@@ -40,6 +42,30 @@ def migrate(dsn: str) -> list[str]:
             )
             applied_now.append(name)
     return applied_now
+
+
+def admit(owner_dsn: str, service_dsn: str) -> str | None:
+    """Make the service's login a member of the roles; None when it is the owner himself."""
+    owner, login = (conninfo_to_dict(dsn).get("user") for dsn in (owner_dsn, service_dsn))
+    if login is None or login == owner:
+        return None
+    with psycopg.connect(owner_dsn) as connection:
+        connection.execute(
+            SQL("GRANT mingzhang_writer, mingzhang_projector, mingzhang_reader TO {}").format(
+                Identifier(str(login))
+            )
+        )
+    return str(login)
+
+
+def may_migrate(dsn: str) -> bool:
+    """Whether a login may change the schema: the owner may, the service's own login may not."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(
+            "SELECT has_schema_privilege('public', 'CREATE')"
+            " AND has_database_privilege(current_database(), 'CREATE')"
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def _migrations() -> list[tuple[str, str]]:

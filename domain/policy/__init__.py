@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 Value = int | tuple[int, ...] | tuple[str, ...]
 
 
-class NoRuling(LookupError):  # noqa: N818  a refusal is named by its situation
+class NoRuling(LookupError):
     """No document known on the day says anything about it."""
 
     CODE = "no_ruling"

@@ -23,7 +23,6 @@ from application.commands import Day
 from application.refusals import LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
-from domain.kernel import Author
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.people import Shelf, masked, masked_names
@@ -256,13 +255,12 @@ async def payment_trace(
     request: Request, no: str, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
-    author, scope = await service.reader(request)
-    return await run_in_threadpool(_traced, service, author, scope, no, as_of, known_at)
+    _, scope = await service.reader(request)
+    return await run_in_threadpool(_traced, service, scope, no, as_of, known_at)
 
 
 def _traced(
     service: Service,
-    author: Author,
     scope: Scope,
     no: str,
     as_of: Any,
@@ -292,7 +290,7 @@ class _OneKey:
         self._keys = {household: wrapped}
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
-        return self._keys
+        return {home: self._keys[home] for home in households if home in self._keys}
 
 
 _HOUSEHOLD = """
@@ -325,7 +323,7 @@ def _view(service: Service, as_of: Any, known_at: datetime | None, position: int
                 if view.position >= position:
                     break
             if monotonic() > until:
-                raise NotDrawnYet()
+                raise NotDrawnYet
             sleep(0.02)
     return service.facts.at(day, known_at)
 

@@ -129,7 +129,7 @@ def _endpoint(
     async def tell(request: Request, body: body_type) -> Response:  # type: ignore[valid-type]
         service = service_of(request)
         by = await service.author(request)
-        command = command_type.model_construct(**body.__dict__)
+        command = command_type.model_construct(**vars(body))
         return recorded_answer(await service.writer.tell(Telling(command, by)))
 
     async def tell_named(
@@ -140,7 +140,7 @@ def _endpoint(
         assert named is not None
         service = service_of(request)
         by = await service.author(request)
-        command = command_type.model_validate({**body.__dict__, named: no})
+        command = command_type.model_validate({**vars(body), named: no})
         return recorded_answer(await service.writer.tell(Telling(command, by)))
 
     return tell if named is None else tell_named

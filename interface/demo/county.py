@@ -230,7 +230,7 @@ class County:
                     place += 1
                     balance_fen += fen
                     open_loans += opened
-                    disbursed_fen += fen if fen > 0 else 0
+                    disbursed_fen += max(0, fen)
                     of_home[home_no] = of_home.get(home_no, 0) + opened
                     if not of_home[home_no]:
                         del of_home[home_no]

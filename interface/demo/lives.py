@@ -56,9 +56,8 @@ class Calendar:
         """Enter a statement; returns the day on which it is told, or 0 when it never is."""
         if effective > LAST_DAY:
             return 0
-        told = working_day(told if told > effective else effective)
-        if told > LAST_DAY:
-            told = LAST_DAY
+        told = working_day(max(effective, told))
+        told = min(told, LAST_DAY)
         self.days.setdefault(told, []).append((rank, make, args))
         return told
 

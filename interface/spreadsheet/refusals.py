@@ -9,7 +9,7 @@ Cell: TypeAlias = str | int | Decimal | date | bool | None
 """What a file holds in one place. CSV knows only text; an empty XLSX cell is None."""
 
 
-class FileRefusal(Exception):  # noqa: N818 - a situation, not a fault of the program
+class FileRefusal(Exception):
     """A file or a part of it that is not taken; `code` is permanent, the texts name the rule."""
 
     def __init__(self, code: str, zh: str, en: str) -> None:

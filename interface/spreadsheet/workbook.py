@@ -42,7 +42,7 @@ class Workbook:
 
     def rows(self) -> Iterator[tuple[int, list[Cell]]]:
         """Number every row, blank ones too; a blank one has no cells. Raises UnreadableFile."""
-        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        assert self._process.stdout is not None
         number = 0
         for line in self._process.stdout:
             told = json.loads(

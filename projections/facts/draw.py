@@ -19,6 +19,7 @@ from domain.catalogue import EVENTS
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _BATCH = 20_000
+_PATIENCE_SECONDS = 0.1
 _BUILD_BATCH = 50_000
 _CORRECTED = [topic for topic in EVENTS if topic.endswith(".corrected.v1")]
 _TOLD = (
@@ -179,7 +180,7 @@ class Projector:
                     )
                 return
             except psycopg.errors.LockNotAvailable:
-                sleep(0.1)
+                sleep(_PATIENCE_SECONDS)
 
     def _drop_unfinished(self) -> None:
         rows = self.connection.execute(

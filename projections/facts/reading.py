@@ -101,7 +101,7 @@ class Facts:
                     " FROM projection.generation WHERE live"
                 ).fetchone()
                 if row is None:
-                    raise NotDrawnYet()
+                    raise NotDrawnYet
                 known_through = row[2] or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
                 yield View(connection, schema_of(row[0]), row[1], known_through, as_of, known_at)
             finally:

@@ -150,7 +150,7 @@ def _happenings(rows: Sequence[tuple[Any, ...]]) -> list[Happening]:
         for row in decoded
         if row[4].endswith(".corrected.v1")
     }
-    return [Happening(*row, corrected.get((row[2], row[3]))) for row in decoded]
+    return [Happening._make((*row, corrected.get((row[2], row[3])))) for row in decoded]
 
 
 def _category(household: Sequence[Happening], day: str) -> str | None:

@@ -174,7 +174,7 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_caught_losing_events(
     world: World, monkeypatch: pytest.MonkeyPatch, commit: str
 ) -> None:
     """The negative control of the test above, and beside it the same crash with the wait."""
-    settings = f"{store._SETTINGS} -c synchronous_commit={commit}"  # noqa: SLF001
+    settings = f"{store._SETTINGS} -c synchronous_commit={commit}"
     monkeypatch.setattr(store, "_SETTINGS", settings)
     # Nobody may come to the rescue: the log's own writer sleeps as long as it can.
     support.done(

@@ -23,7 +23,7 @@ def service(ground: Ground, database: Database, *, projecting: bool = True) -> I
         database.keys.save(key_file)
     port = _free_port()
     child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.server", database.dsn, str(key_file), str(port),
+        [sys.executable, *os.environ.get("BENCH_SERVER", "-m benchmarks.server").split(), database.dsn, str(key_file), str(port),
          "1" if projecting else "0"],
     )  # fmt: skip
     try:

@@ -266,7 +266,7 @@ def _commands(
         told: dict[str, Any] = {}
         heading = ""
         try:
-            for convert, place, outer, inner, heading, required in plan:
+            for convert, place, outer, inner, heading, required in plan:  # noqa: B007
                 cell = cells[place]
                 if not required and (cell is None or cell == ""):
                     continue

@@ -3,7 +3,8 @@
 Nobody in it exists. `county` invents it from a seed, `load` tells it to a ledger day by day.
 """
 
-from interface.demo.county import County, Day, Scheme, county
+from interface.demo.county import County, Day, county
 from interface.demo.loading import Loaded, load
+from interface.demo.schemes import Scheme
 
 __all__ = ["County", "Day", "Loaded", "Scheme", "county", "load"]

@@ -268,11 +268,11 @@ class County:
         """Which loans are looked at again after something was told late."""
         dice = self._dice("reviews")
         for loan in self.loans:
-            if loan.known_late and dice.chance(550):
+            if loan.known_late and dice.chance(650):
                 heard = max(loan.known_closed, loan.told) + 30
                 on = next((on for on in _REVIEWS if on >= heard), 0)
                 if on:
-                    review = Review(loan, dice.chance(800))
+                    review = Review(loan, dice.chance(850))
                     self._reviews.setdefault(on, []).append(review)
 
 

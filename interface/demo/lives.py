@@ -138,8 +138,8 @@ class Storyteller:
                 break
             fen = amounts[0], amounts[1], amounts[2]
             document = None
-            if dice.chance(80 if fen[0] else 58) and not mistaken:
-                told = on + dice.between(10, 60)
+            if dice.chance(105 if fen[0] else 55) and not mistaken:
+                told = on + dice.between(18 if fen[0] else 10, 60)
                 document = f"补报说明〔{day(told).year}〕{dice.between(1, 60)}号"
                 document = document if dice.chance(500) else None
                 loan.known_late = loan.known_late or fen[0] > 0

@@ -142,7 +142,7 @@ class Planner:
         dice = self.dice
         township = dice.pick(TOWNSHIPS)[0]
         people = self._family()
-        first = category or dice.weighted(_CATEGORIES)
+        first = dice.weighted(_CATEGORIES) if category is None else category
         registered = FIRST_DAY + dice.between(0, 20)
         if category is None and dice.chance(35):
             first = dice.weighted(_MONITORED)

@@ -107,11 +107,11 @@ class _Schemer:
         self.planner, self.dice, self.misuse = planner, dice, misuse
         self._left = dice.shuffled([home for home in planner.homes if home.loans])
 
-    def loan(self, fits: Callable[[LoanPlan], bool] = lambda loan: True) -> LoanPlan | None:
+    def loan(self, fits: Callable[[LoanPlan], bool] | None = None) -> LoanPlan | None:
         """A loan that ends its household's list and is not part of a scheme yet."""
         for place in range(len(self._left) - 1, -1, -1):
             last = self._left[place].loans[-1]
-            if not last.renews and fits(last):
+            if not last.renews and (fits is None or fits(last)):
                 self._left.pop(place)
                 return last
         return None

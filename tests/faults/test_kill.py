@@ -1,6 +1,6 @@
 """kill -9 of the service and of PostgreSQL under writers that retry: what was said, stands.
 
-MINGZHANG_TEST_KILLS sets the number of kills (default 4), MINGZHANG_TEST_SEED their moments.
+MINGZHANG_TEST_KILLS sets the number of kills (default 3), MINGZHANG_TEST_SEED their moments.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from application.vault import Keys
 from interface.embedded_db import EmbeddedPostgres
 
 WRITERS = 8
-KILLS = int(os.environ.get("MINGZHANG_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("MINGZHANG_TEST_KILLS", "3"))
 SEED = int(os.environ.get("MINGZHANG_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
-VICTIMS = ("service", "database", "both", "service")
+VICTIMS = ("database", "service", "both")
 
 
 class World(NamedTuple):
@@ -198,6 +198,6 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_caught_losing_events(
     world.postgres.start()
     found = verdict(world.dsn, acknowledged)
     if commit == "on":
-        assert found == KEPT or (found.lost, found.wrong) == ([], [])
+        assert (found.lost, found.wrong, found.gaps) == ([], [], False)
     else:
         assert found.lost, "the harness is blind: nothing was lost without the wait"

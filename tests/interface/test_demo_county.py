@@ -1,0 +1,295 @@
+"""The demo county: plausible, repeatable, labelled, and accepted by the ledger to the last line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+import pytest
+
+from application.commands import DisburseLoan, RegisterHousehold
+from application.decisions import subsidy_due
+from application.ledger import Ledger, Telling
+from domain.calendar import Period
+from domain.identity_number import problems
+from domain.loan import Loan
+from interface.demo import County, Loaded, county, load
+from interface.demo.schemes import FLAGS
+
+FACTOR = 0.02
+PLAN_2023_FEN = 32_337_000_000
+BUDGET_2023_FEN = 1_481_220_000
+
+
+@pytest.fixture(scope="module")
+def small() -> County:
+    return county(seed=1, factor=FACTOR)
+
+
+@pytest.fixture(scope="module")
+def full() -> County:
+    return county()
+
+
+class Told(NamedTuple):
+    """The demo county in a database, and what loading it said."""
+
+    database: Any
+    loaded: Loaded
+    heard: list[tuple[int, int]]
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database.owner_dsn) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+
+@pytest.fixture(scope="module")
+def told(shared_database: Any, small: County) -> Told:
+    heard: list[tuple[int, int]] = []
+    loaded = load(
+        shared_database.owner_dsn,
+        shared_database.dsn,
+        shared_database.keys,
+        small,
+        progress=lambda done, days: heard.append((done, days)),
+    )
+    return Told(shared_database, loaded, heard)
+
+
+def digest(some: County) -> str:
+    """Everything that will be told, in order, in one number."""
+    sum_of_all = hashlib.sha256()
+    for day in some.days():
+        sum_of_all.update(day.recorded_on.isoformat().encode())
+        for statement in day.statements:
+            if isinstance(statement, Telling):
+                sum_of_all.update(statement.command.content())
+            else:
+                sum_of_all.update(msgspec.json.encode(statement))
+            sum_of_all.update(repr(statement.by).encode())
+        for payment in day.payments:
+            sum_of_all.update(f"{payment.loan.no}{payment[1:]}".encode())
+        for review in day.reviews:
+            sum_of_all.update(f"{review.loan.no}{review.recover}".encode())
+    return sum_of_all.hexdigest()
+
+
+def commands(some: County, kind: type) -> Iterator[Any]:
+    for day in some.days():
+        for statement in day.statements:
+            if isinstance(statement, Telling) and isinstance(statement.command, kind):
+                yield statement.command
+
+
+# ---- the county itself ------------------------------------------------------------------
+
+
+def test_the_same_seed_and_factor_tell_the_same_story_and_another_seed_another() -> None:
+    assert digest(county(7, 0.01)) == digest(county(7, 0.01))
+    assert digest(county(7, 0.01)) != digest(county(8, 0.01))
+
+
+def test_the_days_may_be_asked_for_again(small: County) -> None:
+    assert digest(small) == digest(small)
+    assert len(list(small.days())) == len(small)
+
+
+def test_the_full_county_has_the_size_of_the_plan(full: County) -> None:
+    eligible = [home for home in full.homes if home.category != "none"]
+    assert len(eligible) == 6_142
+    assert 24 <= len(full.homes) - len(eligible) <= 60
+    assert len({home.township for home in full.homes}) == 26
+    assert abs(full.lent_fen(2023) - PLAN_2023_FEN) <= PLAN_2023_FEN * 3 // 100
+    assert full.lent_fen(2021) < full.lent_fen(2022) < full.lent_fen(2023)
+
+
+def test_most_loans_are_ordinary_ones(full: County) -> None:
+    ordinary = [
+        loan
+        for loan in full.loans
+        if 1_000_000 <= loan.principal_fen <= 5_000_000 and 12 <= loan.months <= 36
+    ]
+    assert len(ordinary) >= len(full.loans) * 99 // 100
+    assert all(loan.principal_fen % 100_000 == 0 for loan in full.loans)
+
+
+def test_a_smaller_county_is_smaller_in_proportion(small: County, full: County) -> None:
+    assert len(small.homes) == pytest.approx(len(full.homes) * FACTOR, rel=0.05)
+    assert small.lent_fen(2023) == pytest.approx(PLAN_2023_FEN * FACTOR, rel=0.05)
+
+
+def test_every_identity_number_is_valid_and_belongs_to_one_person(full: County) -> None:
+    people = {person.id_no: person for home in full.homes for person in home.people}
+    assert not [number for number in people if problems(number)]
+    assert all(number.startswith("411381") for number in people)
+    shared = sum(len(home.people) for home in full.homes) - len(people)
+    planted = [s for s in full.schemes if s.kind == "person_in_two_households"]
+    assert shared == len(planted)
+
+
+def test_some_names_hold_rare_characters(full: County) -> None:
+    names = [person.name for home in full.homes for person in home.people]
+    assert any("䶮" in name for name in names)
+    assert any(ord(character) > 0xFFFF for name in names for character in name)
+
+
+def test_every_kind_of_misuse_is_planted_and_labelled(small: County) -> None:
+    assert {scheme.kind for scheme in small.schemes} == FLAGS.keys()
+    known = {(loan.bank, loan.no): loan for loan in small.loans}
+    for scheme in small.schemes:
+        assert scheme.flag == FLAGS[scheme.kind]
+        assert scheme.loans or scheme.kind == "inflated_report"
+        assert known.keys() >= set(scheme.loans)
+
+
+def test_a_ring_is_three_households_or_more_whose_money_reached_one_firm(full: County) -> None:
+    rings = [scheme for scheme in full.schemes if scheme.kind == "pooled_by_a_firm"]
+    assert len(rings) >= 5
+    assert all(len(set(ring.households)) >= 3 and ring.detail for ring in rings)
+
+
+def test_no_household_borrows_more_than_the_cap_unless_it_is_planted(full: County) -> None:
+    planted = {no for scheme in full.schemes if scheme.households for no in scheme.households}
+    for home in full.homes:
+        if home.no in planted:
+            continue
+        for loan in home.loans:
+            owed_fen = sum(
+                other.principal_fen
+                for other in home.loans
+                if other.disbursed <= loan.disbursed < other.closed
+            )
+            assert owed_fen <= 5_000_000, home.no
+
+
+# ---- in the ledger ----------------------------------------------------------------------
+
+
+def test_the_ledger_accepts_every_statement(told: Told, small: County) -> None:
+    [(events,)] = told.rows("SELECT count(*) FROM ledger.event")
+    assert told.loaded.events == events
+    assert told.loaded.commands <= events
+    statements = sum(len(day.statements) for day in small.days())
+    assert told.loaded.commands >= statements
+    assert told.heard == [(done, len(small)) for done in range(1, len(small) + 1)]
+
+
+def test_every_kind_of_event_occurs(told: Told) -> None:
+    topics = {topic for (topic,) in told.rows("SELECT DISTINCT topic FROM ledger.event")}
+    assert topics >= {
+        "household.registered.v1", "household.status-changed.v1", "household.members-changed.v1",
+        "household.demand-recommended.v1", "household.credit-granted.v1",
+        "household.credit-refused.v1", "household.borrowed.v1", "loan.disbursed.v1",
+        "loan.outflow-observed.v1", "loan.usage-checked.v1", "loan.reminded.v1", "loan.repaid.v1",
+        "loan.settled.v1", "loan.extended.v1", "loan.renewed.v1", "loan.repayment-plan-agreed.v1",
+        "loan.subsidy-paid.v1", "loan.subsidy-recovered.v1", "loan.corrected.v1",
+        "bank-report.scale-reported.v1",
+    }  # fmt: skip
+
+
+def test_what_was_lent_in_2023_stands_in_the_ledger(told: Told, small: County) -> None:
+    [(lent_fen,)] = told.rows(
+        "WITH disbursed AS (SELECT originator_id, originator_version,"
+        " convert_from(state, 'UTF8')::jsonb AS body"
+        " FROM ledger.event WHERE topic = 'loan.disbursed.v1')"
+        " SELECT sum((body->>'principal_fen')::bigint)::bigint FROM disbursed d"
+        " WHERE body->>'effective_on' LIKE '2023-%' AND NOT EXISTS ("
+        "  SELECT FROM ledger.event c WHERE c.originator_id = d.originator_id"
+        "  AND c.topic = 'loan.corrected.v1' AND"
+        "  (convert_from(c.state, 'UTF8')::jsonb->>'corrects')::int = d.originator_version)"
+    )
+    assert lent_fen == small.lent_fen(2023)
+
+
+def test_the_subsidy_of_2023_is_of_the_order_of_the_budget(told: Told) -> None:
+    [(paid_fen,)] = told.rows(
+        "SELECT sum((body->>'amount_fen')::bigint)::bigint FROM ("
+        " SELECT convert_from(state, 'UTF8')::jsonb AS body FROM ledger.event"
+        " WHERE topic = 'loan.subsidy-paid.v1') paid WHERE body->>'period' LIKE '2023Q%'"
+    )
+    assert BUDGET_2023_FEN * FACTOR / 2 <= paid_fen <= BUDGET_2023_FEN * FACTOR
+
+
+def test_statements_arrive_in_the_evening_of_their_day_and_some_arrive_late(told: Told) -> None:
+    rows = told.rows(
+        "SELECT topic, recorded_at AT TIME ZONE 'UTC',"
+        " convert_from(state, 'UTF8')::jsonb->>'effective_on' FROM ledger.event ORDER BY position"
+    )
+    assert all(9 <= at.hour < 15 for _, at, _ in rows)
+    assert all(earlier[1] <= later[1] for earlier, later in pairwise(rows))
+    assert {at.year for _, at, _ in rows} == {2020, 2021, 2022, 2023, 2024}
+    assert all(date.fromisoformat(on) <= at.date() for _, at, on in rows)
+
+    late = Counter(t for t, at, on in rows if (at.date() - date.fromisoformat(on)).days > 9)
+    repaid = sum(topic == "loan.repaid.v1" for topic, _, _ in rows)
+    assert repaid * 4 // 100 <= late["loan.repaid.v1"] <= repaid * 10 // 100
+    assert late["loan.disbursed.v1"] >= 1
+
+
+def test_late_knowledge_leaves_subsidies_paid_that_were_not_due(told: Told, small: County) -> None:
+    ledger = Ledger(told.database.dsn, told.database.keys)
+    try:
+        differences = Counter(
+            _sign(ledger, ledger.loan(plan.bank, plan.no)) for plan in small.loans
+        )
+    finally:
+        ledger.close()
+    assert differences["overpaid"] >= 1
+    assert differences["exact"] > len(small.loans) * 8 // 10
+
+
+def test_every_command_of_the_small_county_is_a_valid_one(small: County) -> None:
+    """They are built by the contract's own models: what a sample says in JSON is read again."""
+    for kind in (RegisterHousehold, DisburseLoan):
+        for command in list(commands(small, kind))[:40]:
+            plain = command.model_dump(mode="json")
+            assert kind.model_validate(plain).content() == command.content()
+
+
+def test_loading_twice_tells_the_same_events_at_the_same_instants(database: Any) -> None:
+    tiny = county(3, 0.005)
+    load(database.owner_dsn, database.dsn, database.keys, tiny)
+    first = _log(database)
+    assert len(first) > 500
+    ledger = Ledger(database.dsn, database.keys)
+    try:
+        day = next(day for day in tiny.days() if day.statements)
+        again = ledger.tell_all([s for s in day.statements if isinstance(s, Telling)])
+    finally:
+        ledger.close()
+    assert all(getattr(outcome, "again", False) for outcome in again)
+    assert _log(database) == first
+
+
+def test_subsidies_are_paid_by_finance_after_the_quarter_closed(told: Told) -> None:
+    rows = told.rows(
+        "SELECT convert_from(state, 'UTF8')::jsonb, organisation FROM ledger.event"
+        " WHERE topic = 'loan.subsidy-paid.v1'"
+    )
+    assert {organisation for _, organisation in rows} == {"FIN"}
+    assert all(body["effective_on"] >= body["until"] for body, _ in rows)
+    assert {body["period"] for body, _ in rows} == {
+        f"{year}Q{n}" for year in range(2021, 2025) for n in range(1, 5)
+    }
+
+
+def _log(database: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database.owner_dsn) as connection:
+        return connection.execute(
+            "SELECT position, recorded_at, originator_id, originator_version, topic, organisation,"
+            " ref, part, told FROM ledger.event ORDER BY position"
+        ).fetchall()
+
+
+def _sign(ledger: Ledger, loan: Loan) -> str:
+    for period in dict.fromkeys(Period(p.first, p.until) for p in loan.paid.values()):
+        due_fen = subsidy_due(ledger, loan, period)[0].amount_fen
+        if loan.paid_fen(period.first, period.until) > due_fen:
+            return "overpaid"
+    return "exact"

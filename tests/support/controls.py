@@ -1,0 +1,254 @@
+"""One ordinary example of every command; a test names only what is different."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from application import commands as c
+from domain.kernel import Author
+
+BUREAU = Author("bureau", "BUREAU", "li")
+BANK = Author("bank", "NRCB", "wang")
+OTHER_BANK = Author("bank", "PSBC", "zhou")
+TOWNSHIP = Author("township", "T01", "sun")
+OTHER_TOWNSHIP = Author("township", "T02", "qian")
+FINANCE = Author("finance", "FINANCE", "zhao")
+AUDITOR = Author("auditor", "AUDIT", "bao")
+ADMIN = Author("admin", "ADMIN", "root")
+
+ID_NO = "11010519491231002X"
+OTHER_ID_NO = "440524188001010014"
+PAYER = {"account": "6222000000000001", "name": "张三"}
+
+
+def household(**other: Any) -> c.RegisterHousehold:
+    return c.RegisterHousehold.model_validate(
+        {
+            "ref": "HH-1",
+            "effective_on": "2020-01-01",
+            "household_no": "H1",
+            "township_code": "T01",
+            "village": "青石村",
+            "category": "out_of_poverty",
+            "members": [{"name": "张三", "id_no": ID_NO, "relation": "户主", "head": True}],
+            **other,
+        }
+    )
+
+
+def status(**other: Any) -> c.ChangeStatus:
+    return c.ChangeStatus.model_validate(
+        {
+            "ref": "ST-1",
+            "effective_on": "2023-06-01",
+            "household_no": "H1",
+            "category": "none",
+            "reason": "收入稳定",
+            **other,
+        }
+    )
+
+
+def members(**other: Any) -> c.ChangeMembers:
+    return c.ChangeMembers.model_validate(
+        {
+            "ref": "MB-1",
+            "effective_on": "2023-06-01",
+            "household_no": "H1",
+            "added": [{"name": "李四", "id_no": OTHER_ID_NO, "relation": "配偶"}],
+            **other,
+        }
+    )
+
+
+def demand(**other: Any) -> c.RecommendDemand:
+    return c.RecommendDemand.model_validate(
+        {
+            "ref": "DM-1",
+            "effective_on": "2023-02-01",
+            "household_no": "H1",
+            "amount_fen": 5_000_000,
+            "purpose": "养牛",
+            **other,
+        }
+    )
+
+
+def credit(**other: Any) -> c.DecideCredit:
+    return c.DecideCredit.model_validate(
+        {
+            "ref": "CR-1",
+            "effective_on": "2023-03-01",
+            "household_no": "H1",
+            "amount_fen": 5_000_000,
+            "purpose": "养牛",
+            "decision": "granted",
+            **other,
+        }
+    )
+
+
+def loan(**other: Any) -> c.DisburseLoan:
+    return c.DisburseLoan.model_validate(
+        {
+            "ref": "LN-1",
+            "effective_on": "2023-03-10",
+            "loan_no": "L1",
+            "contract_no": "C1",
+            "contract_on": "2023-03-10",
+            "household_no": "H1",
+            "borrower_id_no": ID_NO,
+            "principal_fen": 5_000_000,
+            "credited_fen": 5_000_000,
+            "annual_rate_bp": 365,
+            "due_on": "2024-03-10",
+            "purpose": "养牛",
+            "payee": PAYER,
+            **other,
+        }
+    )
+
+
+def repay(**other: Any) -> c.RepayLoan:
+    return c.RepayLoan.model_validate(
+        {
+            "ref": "RP-1",
+            "effective_on": "2023-08-01",
+            "loan_no": "L1",
+            "principal_fen": 2_000_000,
+            "interest_fen": 10_000,
+            "penalty_fen": 0,
+            "payer": PAYER,
+            **other,
+        }
+    )
+
+
+def outflow(**other: Any) -> c.ObserveOutflow:
+    return c.ObserveOutflow.model_validate(
+        {
+            "ref": "OF-1",
+            "effective_on": "2023-03-12",
+            "loan_no": "L1",
+            "amount_fen": 3_000_000,
+            "to": {"account": "6222000000009999", "name": "某牛场", "kind": "firm"},
+            **other,
+        }
+    )
+
+
+def extend(**other: Any) -> c.ExtendLoan:
+    return c.ExtendLoan.model_validate(
+        {
+            "ref": "EX-1",
+            "effective_on": "2024-02-20",
+            "loan_no": "L1",
+            "agreed_on": "2024-02-20",
+            "new_due_on": "2024-09-10",
+            **other,
+        }
+    )
+
+
+def remind(**other: Any) -> c.RemindBorrower:
+    return c.RemindBorrower.model_validate(
+        {
+            "ref": "RM-1",
+            "effective_on": "2024-01-05",
+            "loan_no": "L1",
+            "kind": "first",
+            "channel": "phone",
+            **other,
+        }
+    )
+
+
+def check(**other: Any) -> c.CheckUsage:
+    return c.CheckUsage.model_validate(
+        {
+            "ref": "UC-1",
+            "effective_on": "2023-06-08",
+            "loan_no": "L1",
+            "finding": "as_agreed",
+            "actual_use": "养牛",
+            "borrower_met": True,
+            "with_bank": True,
+            "inspector": "孙某",
+            **other,
+        }
+    )
+
+
+def plan(**other: Any) -> c.AgreeRepaymentPlan:
+    return c.AgreeRepaymentPlan.model_validate(
+        {
+            "ref": "PL-1",
+            "effective_on": "2024-03-20",
+            "loan_no": "L1",
+            "instalments": [{"due_on": "2024-06-30", "amount_fen": 3_000_000}],
+            **other,
+        }
+    )
+
+
+def report(**other: Any) -> c.ReportScale:
+    return c.ReportScale.model_validate(
+        {
+            "ref": "BR-1",
+            "effective_on": "2023-04-01",
+            "period": "2023-03",
+            "loans": 1,
+            "households": 1,
+            "balance_fen": 5_000_000,
+            "disbursed_fen": 5_000_000,
+            **other,
+        }
+    )
+
+
+def pay(**other: Any) -> c.PaySubsidy:
+    return c.PaySubsidy.model_validate(
+        {
+            "ref": "PAY-1",
+            "effective_on": "2023-06-25",
+            "loan_no": "L1",
+            "period": "2023Q2",
+            "amount_fen": 46_639,
+            "payee": PAYER,
+            "voucher": "V-1",
+            **other,
+        }
+    )
+
+
+def recover(**other: Any) -> c.RecoverSubsidy:
+    return c.RecoverSubsidy.model_validate(
+        {
+            "ref": "REC-1",
+            "effective_on": "2023-09-25",
+            "loan_no": "L1",
+            "payment_no": "PAY-1",
+            "amount_fen": 1_000,
+            "reason": "多贴",
+            "voucher": "V-2",
+            **other,
+        }
+    )
+
+
+def correct(event_id: str, **other: Any) -> c.CorrectEvent:
+    return c.CorrectEvent.model_validate(
+        {
+            "ref": "FIX-1",
+            "effective_on": "2023-10-01",
+            "event_id": event_id,
+            "reason": "录入错误",
+            **other,
+        }
+    )
+
+
+def body(command: c.Command, *without: str) -> dict[str, Any]:
+    """A command's content as its body has it: for a replacement, or for a route."""
+    plain = command.model_dump(mode="json", exclude_none=True)
+    return {name: value for name, value in plain.items() if name not in {"ref", *without}}

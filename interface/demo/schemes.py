@@ -298,6 +298,6 @@ def _alone(loan: LoanPlan) -> bool:
 
 
 def _at_month_end(loan: LoanPlan) -> bool:
-    """In the last five days of its month, and by itself."""
+    """In the last five days of its month."""
     next_month = months_later(day(loan.disbursed).replace(day=1).toordinal(), 1)
-    return next_month - loan.disbursed <= 5 and _alone(loan)
+    return next_month - loan.disbursed <= 5

@@ -16,7 +16,7 @@ import pytest
 from application.commands import DisburseLoan, RegisterHousehold
 from application.decisions import subsidy_due
 from application.ledger import Ledger, Telling
-from domain.calendar import Period
+from domain.calendar import Period, add_months
 from domain.identity_number import problems
 from domain.loan import Loan
 from interface.demo import County, Loaded, county, load
@@ -244,6 +244,32 @@ def test_late_knowledge_leaves_subsidies_paid_that_were_not_due(told: Told, smal
     assert differences["exact"] > len(small.loans) * 8 // 10
 
 
+def test_bank_reports_say_what_the_ledger_comes_to_know_unless_they_are_inflated(
+    told: Told, small: County
+) -> None:
+    inflated = {s.detail for s in small.schemes if s.kind == "inflated_report"}
+    reports = {
+        f"{body['bank']} {body['period']}": [
+            body["loans"], body["households"], body["balance_fen"], body["disbursed_fen"]
+        ]
+        for (body,) in told.rows(
+            "SELECT convert_from(state, 'UTF8')::jsonb FROM ledger.event"
+            " WHERE topic = 'bank-report.scale-reported.v1'"
+        )
+    }  # fmt: skip
+    ledger = Ledger(told.database.dsn, told.database.keys)
+    try:
+        loans = [ledger.loan(plan.bank, plan.no) for plan in small.loans]
+    finally:
+        ledger.close()
+    differ = {
+        name
+        for name, reported in reports.items()
+        if reported != _scale(loans, name.split()[0], date.fromisoformat(f"{name.split()[1]}-01"))
+    }
+    assert differ == inflated
+
+
 def test_every_command_of_the_small_county_is_a_valid_one(small: County) -> None:
     """They are built by the contract's own models: what a sample says in JSON is read again."""
     for kind in (RegisterHousehold, DisburseLoan):
@@ -277,6 +303,23 @@ def test_subsidies_are_paid_by_finance_after_the_quarter_closed(told: Told) -> N
     assert {body["period"] for body, _ in rows} == {
         f"{year}Q{n}" for year in range(2021, 2025) for n in range(1, 5)
     }
+
+
+def _scale(loans: list[Loan], bank: str, first: date) -> list[int]:
+    """Loans, households and balance at the end of the month, and what was lent in it."""
+    until = add_months(first, 1)
+    lent = [loan for loan in loans if loan.bank == bank and loan.disbursed_on < until]
+    left_fen = {
+        loan.id: loan.principal_fen - sum(fen for on, fen in loan.repaid.values() if on < until)
+        for loan in lent
+    }
+    owing = [loan for loan in lent if left_fen[loan.id]]
+    return [
+        len(owing),
+        len({loan.household_id for loan in owing}),
+        sum(left_fen.values()),
+        sum(loan.principal_fen for loan in lent if loan.disbursed_on >= first),
+    ]
 
 
 def _log(database: Any) -> list[tuple[Any, ...]]:

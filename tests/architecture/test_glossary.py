@@ -1,0 +1,125 @@
+"""The glossary names what the program has, all of it, and nothing that it has not."""
+
+import importlib
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from domain.catalogue import EVENTS
+from domain.household import Category
+from domain.kernel import Refused
+from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+from domain.subsidy import REASONS
+from projections.facts.draw import statements, tables
+
+ROOT = Path(__file__).parents[2]
+HEADING = ["中文", "English", "in code", "is", "is not"]
+POSTING = re.compile(r"INSERT INTO posting .*?t\.originator_id, (.*?), t\.sign", re.DOTALL)
+LEGS = re.compile(r"\('(\w+)', -?e\.")
+
+
+def sections() -> dict[str, list[list[str]]]:
+    """The rows of the glossary's tables, by the English word of the heading above them."""
+    found: dict[str, list[list[str]]] = {}
+    rows: list[list[str]] = []
+    for line in (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            rows = found[line.removeprefix("## ").rpartition(" ")[0]] = []
+        elif line.startswith("|") and not line.startswith("| ---"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if cells != HEADING:
+                rows.append(cells)
+    return found
+
+
+def names(section: str) -> list[str]:
+    """The last name in code of each row: a topic, a code, a table or an account."""
+    return [re.findall(r"`([^`]+)`", cells[2])[-1] for cells in sections()[section]]
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    for below in kind.__subclasses__():
+        yield below
+        yield from subclasses(below)
+
+
+def refusal_codes() -> list[str]:
+    """The codes of all refusals of the program, whoever has imported them."""
+    for name in ("domain", "application"):
+        package = importlib.import_module(name)
+        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+            importlib.import_module(module.name)
+    ours = ("domain.", "application.")
+    return [r.__dict__["CODE"] for r in subclasses(Refused) if r.__module__.startswith(ours)]
+
+
+def accounts() -> set[str]:
+    """The accounts and counter-accounts that draw.sql posts to."""
+    found: set[str] = set()
+    for statement in statements():
+        posted = POSTING.search(statement.sql)
+        if posted:
+            found |= set(re.findall(r"'(\w+)'", posted[1])) | set(LEGS.findall(statement.sql))
+    return found
+
+
+def test_every_row_of_the_glossary_has_all_its_cells() -> None:
+    rows = [cells for section in sections().values() for cells in section]
+    assert rows
+    assert [cells for cells in rows if len(cells) != len(HEADING) or not all(cells[:4])] == []
+
+
+def test_no_word_of_the_programme_is_explained_twice() -> None:
+    words = Counter(cells[0] for s in ("The programme", "The ledger") for cells in sections()[s])
+    assert [word for word, times in words.items() if times > 1] == []
+
+
+def test_every_event_stands_in_the_glossary_under_its_topic_and_its_chinese_word() -> None:
+    told = {(names_[-1], cells[0]) for cells in sections()["Events"] if (names_ := _code(cells))}
+    assert {(topic, event.ZH) for topic, event in EVENTS.items()} - told == set()
+
+
+def test_every_event_stands_in_the_glossary_under_the_name_it_has_in_code() -> None:
+    told = {tuple(_code(cells)) for cells in sections()["Events"]}
+    assert {(event.__qualname__, topic) for topic, event in EVENTS.items()} == told
+
+
+def test_the_glossary_names_no_event_that_does_not_exist() -> None:
+    assert sorted(names("Events")) == sorted(EVENTS)
+
+
+def test_every_refusal_stands_in_the_glossary_under_its_code() -> None:
+    assert set(refusal_codes()) - set(names("Refusals")) == set()
+
+
+def test_the_glossary_names_no_refusal_that_does_not_exist() -> None:
+    assert set(names("Refusals")) - set(refusal_codes()) == set()
+
+
+def test_no_two_refusals_share_a_code() -> None:
+    assert [code for code, times in Counter(refusal_codes()).items() if times > 1] == []
+
+
+def test_the_codes_a_statement_may_carry_are_those_of_the_glossary() -> None:
+    kinds = (Category, Finding, PayeeKind, ReminderKind, Channel)
+    codes = {code for kind in kinds for code in get_args(kind)} | REASONS.keys()
+    assert set(names("Codes")) == codes
+
+
+def test_a_reason_reads_in_the_glossary_as_it_does_on_a_slip() -> None:
+    told = {name: cells[0] for cells in sections()["Codes"] for name in _code(cells)}
+    assert {code: told[code] for code in REASONS if code != "overdue"} == {
+        code: zh for code, zh in REASONS.items() if code != "overdue"
+    }
+
+
+def test_the_tables_and_accounts_of_the_facts_are_those_of_the_glossary() -> None:
+    assert accounts() >= {"principal", "subsidy"}
+    assert set(names("Facts")) == set(tables()) | accounts()
+
+
+def _code(cells: list[str]) -> list[str]:
+    return re.findall(r"`([^`]+)`", cells[2])

@@ -63,8 +63,13 @@ class Recorded(NamedTuple):
 
     position: int
     recorded_at: datetime
-    event_ids: tuple[str, ...]
+    events: tuple[tuple[UUID, int], ...]
     again: bool
+
+    @property
+    def event_ids(self) -> list[str]:
+        """The ids of the events, in order: aggregate and version."""
+        return [f"{aggregate}.{version}" for aggregate, version in self.events]
 
 
 Outcome = Recorded | Refused
@@ -104,7 +109,7 @@ class _Draft(NamedTuple):
     """What one command would append."""
 
     tails: list[bytes]
-    event_ids: tuple[str, ...]
+    events: tuple[tuple[UUID, int], ...]
     fingerprint: bytes
 
 
@@ -299,7 +304,7 @@ class Ledger:
     def _draft(self, command: Command, by: Author, fingerprint: bytes) -> _Draft:
         """Seal and encode what the decision recorded."""
         tails: list[bytes] = []
-        event_ids: list[str] = []
+        events: list[tuple[UUID, int]] = []
         organisation, ref = by.organisation.encode(), command.ref.encode()
         for aggregate in self._now.values():
             for event in aggregate.collect_events():
@@ -329,9 +334,9 @@ class Ledger:
                         state,
                     )
                 )
-                event_ids.append(f"{aggregate.id}.{version}")
+                events.append((aggregate.id, version))
                 self._undecided.setdefault(aggregate.id, []).append(event)
-        return _Draft(tails, tuple(event_ids), fingerprint)
+        return _Draft(tails, tuple(events), fingerprint)
 
     def _store(
         self, outcomes: list[Outcome | _Draft], drafts: Sequence[_Draft]
@@ -349,7 +354,7 @@ class Ledger:
         places: dict[int, Recorded] = {}
         at = last[0] + 1
         for draft in drafts:
-            places[id(draft)] = Recorded(at, recorded_at, draft.event_ids, again=False)
+            places[id(draft)] = Recorded(at, recorded_at, draft.events, again=False)
             at += len(draft.tails)
         answered: list[Outcome] = []
         for outcome in outcomes:

@@ -282,7 +282,7 @@ class EventLog(ApplicationRecorder):
         )
         return {(row[0], row[1]): Heard(*row[2:]) for row in rows}
 
-    def events_of_command(self, position: int) -> list[str]:
+    def events_of_command(self, position: int) -> list[tuple[UUID, int]]:
         """The ids of the events of the command whose first event stands at `position`."""
         rows = self.connection.execute(
             "SELECT e.originator_id, e.originator_version FROM ledger.event e,"
@@ -291,7 +291,7 @@ class EventLog(ApplicationRecorder):
             " AND e.ref = first.ref ORDER BY e.position",
             (position,),
         )
-        return [f"{originator_id}.{version}" for originator_id, version in rows]
+        return [(row[0], row[1]) for row in rows]
 
     def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[UUID, int, str, bytes]]:
         """(id, version, topic, state) of all events of these aggregates, each in order."""

@@ -83,9 +83,9 @@ def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exceptio
 
 
 def _with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
-    if isinstance(outcome, Recorded) and outcome.again and not outcome.event_ids:
-        ids = ledger.log.events_of_command(outcome.position)
-        return outcome._replace(event_ids=tuple(ids))
+    if isinstance(outcome, Recorded) and outcome.again and not outcome.events:
+        events = ledger.log.events_of_command(outcome.position)
+        return outcome._replace(events=tuple(events))
     return outcome
 
 

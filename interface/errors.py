@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from application.commands import NO_CONTROL_CHARACTERS
 from application.store import ConnectionTroubled
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
@@ -58,6 +59,7 @@ _RULES = {
     "greater_than_equal": ("too_small", "不得小于 {ge}", "must be at least {ge}"),
     "less_than_equal": ("too_large", "不得大于 {le}", "must be at most {le}"),
     "string_type": ("not_text", "须为文字", "text is wanted"),
+    "string_unicode": ("not_text", "须为文字", "text is wanted"),
     "string_too_short": ("empty", "不得为空", "must not be empty"),
     "string_too_long": ("too_long", "不得超过 {max_length} 字", "at most {max_length} characters"),
     "string_pattern_mismatch": ("wrong_form", "格式不符：{pattern}", "wrong form: {pattern}"),
@@ -133,6 +135,8 @@ def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
     for error in errors:
         code, zh, en = _RULES.get(error["type"], ("malformed", "内容不合规", error["msg"]))
         context = error.get("ctx") or {}
+        if context.get("pattern") == NO_CONTROL_CHARACTERS:
+            code, zh, en = _RULES["control_character"]
         place = "/".join(str(part) for part in error["loc"][beyond:])
         if error["type"] == "json_invalid":
             place = ""

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from application.ledger import Ledger, Outcome, Recorded, Telling
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
 from interface.errors import faults
+from interface.read_ahead import read_ahead
 from interface.spreadsheet import (
     BadCell,
     BadRow,
@@ -43,7 +45,7 @@ from interface.spreadsheet import (
     write_xlsx,
 )
 
-_ROWS_AT_ONCE = 2_000
+_ROWS_AT_ONCE = 4_000
 _YES = {"是", "y", "yes", "true", "1"}
 _NO = {"否", "n", "no", "false", "0"}
 
@@ -300,14 +302,15 @@ def _each(
     by: Author,
     layout: Sequence[tuple[Field, int]],
 ) -> Iterator[Line]:
-    """Some rows at a time, each row for itself."""
-    waiting: list[Parsed] = []
-    for item in parsed:
-        waiting.append(item)
-        if len(waiting) >= _ROWS_AT_ONCE:
-            yield from _tell(ledger, waiting, by, layout)
-            waiting = []
-    yield from _tell(ledger, waiting, by, layout)
+    """Some rows at a time, each row for itself; the next are read while these are stored."""
+    for rows in read_ahead(_in_blocks(parsed)):
+        yield from _tell(ledger, rows, by, layout)
+
+
+def _in_blocks(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
+    following = iter(parsed)
+    while rows := list(islice(following, _ROWS_AT_ONCE)):
+        yield rows
 
 
 def _tell(

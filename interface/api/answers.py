@@ -54,6 +54,21 @@ ZH = {
     "net_fen": "净贴息(元)",
     "last_paid_on": "最近拨付日",
     "first_payment_no": "拨付编号",
+    "position": "日志位置",
+    "recorded_at": "得知时间",
+    "effective_on": "发生日",
+    "event": "事件代码",
+    "event_zh": "事件",
+    "organisation": "报送机构",
+    "person": "经办人",
+    "ref": "流水号",
+    "document": "凭证",
+    "corrected_by": "冲正事件",
+    "content": "内容",
+    "event_id": "事件编号",
+    "cause": "原因事件",
+    "amount_of": "款项",
+    "amount_fen": "金额(元)",
 }
 """The titles of the ledgers' columns."""
 
@@ -142,9 +157,11 @@ def _column(key: str) -> Column:
         kind = "bp"
     elif key.endswith("_on"):
         kind = "date"
-    elif key.endswith("_no") or key in ("bank", "township", "borrower"):
+    elif key.endswith("_at"):
+        kind = "instant"
+    elif key.endswith("_no") or key in ("bank", "township", "borrower", "ref", "event_id"):
         kind = "identifier"
-    elif key in ("checks", "payments"):
+    elif key in ("checks", "payments", "position"):
         kind = "integer"
     return Column(key, ZH.get(key, key), key, kind)
 

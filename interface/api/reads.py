@@ -29,13 +29,14 @@ from interface.people import Shelf, masked, masked_names
 from interface.service import Service, service_of
 from projections import changes as diff
 from projections.facts.reading import Connection, NotDrawnYet, Scope, Table, View
-from projections.history import Happening, history, trace
+from projections.history import Happening, as_table, history, trace
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
 router = APIRouter(tags=["查询 reads"])
 
 _PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
 
 AsOf = Annotated[Day | None, Query(description="civil day, default today")]
 KnownAt = Annotated[AwareDatetime | None, Query(description="RFC 3339 instant, default now")]
@@ -125,10 +126,13 @@ async def changes(
 ) -> Response:
     service = service_of(request)
     _, scope = await service.reader(request)
+    form = form_of(request)
 
     def answer() -> Response:
         with _view(service, as_of, known_to, position) as view:
             found = diff.changes(view, ledger, known_from, scope=scope)
+            if form != "json":
+                return table_file(diff.as_table(ledger, found), form, "changes", headers_of(view))
             total: dict[str, int] = {}
             for change in found:
                 for column, fen in change.difference.items():
@@ -176,16 +180,30 @@ async def loan(
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
 async def loan_history(
-    request: Request, no: str, bank: str | None = None, known_at: KnownAt = None
+    request: Request,
+    no: str,
+    bank: str | None = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
 ) -> Response:
     service = service_of(request)
     _, scope = await service.reader(request)
+    form = form_of(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
             events = _loan_events(connection, scope, bank, no, known_at)
+            if as_of is not None:
+                events = [e for e in events if e.content["effective_on"] <= as_of.isoformat()]
+            if form != "json":
+                return table_file(as_table(events), form, "history", {})
             return json_answer(
-                {"loan_no": no, "known_at": known_at, "events": _shown(service, connection, events)}
+                {
+                    "loan_no": no,
+                    "as_of": as_of,
+                    "known_at": known_at,
+                    "events": _shown(service, connection, events),
+                }
             )
 
     return await run_in_threadpool(answer)
@@ -222,13 +240,16 @@ async def household(
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")
-async def household_history(request: Request, no: str, known_at: KnownAt = None) -> Response:
+async def household_history(
+    request: Request, no: str, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
     service = service_of(request)
     _, scope = await service.reader(request)
+    form = form_of(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            events = history(connection, [Household.id_for(no)], known_at)
+            events = history(connection, [Household.id_for(no)], known_at, as_of)
             if not _household_visible(events, scope):
                 raise HouseholdUnknown(household_no=no)
             if scope.bank is not None:
@@ -239,9 +260,12 @@ async def household_history(request: Request, no: str, known_at: KnownAt = None)
                     or event.topic.startswith("household.reg")
                     or event.topic.startswith("household.status")
                 ]
+            if form != "json":
+                return table_file(as_table(events), form, "history", {})
             return json_answer(
                 {
                     "household_no": no,
+                    "as_of": as_of,
                     "known_at": known_at,
                     "events": _shown(service, connection, events),
                 }
@@ -316,16 +340,19 @@ SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS sinc
 def _view(service: Service, as_of: Any, known_at: datetime | None, position: int | None) -> Any:
     """A view of the facts, once they have come as far as the reader asks."""
     day = as_of or civil_day(service.clock())
-    if position is not None:
-        until = monotonic() + _PATIENCE_SECONDS
-        while True:
-            with service.facts.at(day) as view:
-                if view.position >= position:
-                    break
-            if monotonic() > until:
-                raise NotDrawnYet
-            sleep(0.02)
+    until = monotonic() + _PATIENCE_SECONDS
+    while position is not None and _drawn(service) < position:
+        if monotonic() > until:
+            raise NotDrawnYet
+        sleep(_PAUSE_SECONDS)
     return service.facts.at(day, known_at)
+
+
+def _drawn(service: Service) -> int:
+    """How far into the log the live facts have come; 0 when there are none yet."""
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
+    return row[0] if row else 0
 
 
 def _narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:

@@ -61,6 +61,44 @@ def changes(
     return [_change(which, key, before.get(key), after.get(key), causes) for key in sorted(keys)]
 
 
+def as_table(which: Which, found: Iterable[Change]) -> Table:
+    """The diff as a table, for a file: a row a cause, and a row for each changed amount."""
+    columns = list(_EXPLAINED[which])
+    rows: list[tuple[Any, ...]] = []
+    for change in found:
+        key = tuple(change.key[name] for name in _KEYS[which])
+        sums = tuple(change.difference[column] for column in columns)
+        rows.append((*key, *sums, None, None, None, None, None, None, None))
+        rows.extend(
+            (
+                *key,
+                *(None for _ in columns),
+                cause["topic"],
+                cause["amount_of"],
+                cause["amount_fen"],
+                cause["effective_on"],
+                cause["recorded_at"],
+                cause["organisation"],
+                cause["event_id"],
+            )
+            for cause in change.causes
+        )
+    return Table(
+        (
+            *_KEYS[which],
+            *columns,
+            "cause",
+            "amount_of",
+            "amount_fen",
+            "effective_on",
+            "recorded_at",
+            "organisation",
+            "event_id",
+        ),
+        rows,
+    )
+
+
 def _lines(view: View, which: Which, scope: Scope) -> dict[tuple[str, ...], dict[str, Any]]:
     table: Table
     table = (loan_ledger if which == "loans" else subsidy_ledger)(view, scope=scope)

@@ -15,7 +15,7 @@ import msgspec
 
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
-from projections.facts.reading import Connection, question
+from projections.facts.reading import Connection, Table, question
 
 
 class Happening(NamedTuple):
@@ -62,14 +62,60 @@ class Happening(NamedTuple):
 
 
 def history(
-    connection: Connection, aggregates: Sequence[UUID], known_at: datetime | None = None
+    connection: Connection,
+    aggregates: Sequence[UUID],
+    known_at: datetime | None = None,
+    as_of: date | None = None,
 ) -> list[Happening]:
-    """All events of these aggregates known at an instant, oldest knowledge first."""
+    """All events of these aggregates up to a day, known at an instant; oldest knowledge first."""
     cursor = connection.cursor(binary=True)
     cursor.execute(
         question(__name__).encode(), {"aggregates": list(aggregates), "known_at": known_at}
     )
-    return _happenings(cursor.fetchall())
+    events = _happenings(cursor.fetchall())
+    if as_of is None:
+        return events
+    return [event for event in events if event.content["effective_on"] <= as_of.isoformat()]
+
+
+def as_table(events: Sequence[Happening]) -> Table:
+    """A history as a table, for a file: the content in one column, as it is stored."""
+    rows = []
+    for event in events:
+        plain = event.plain()
+        rows.append(
+            (
+                event.position,
+                event.recorded_at,
+                date.fromisoformat(plain["effective_on"]),
+                event.topic,
+                plain["event_zh"],
+                event.organisation,
+                plain["told_by"]["person"],
+                event.ref,
+                plain["ground"]["document"],
+                event.corrected_by,
+                msgspec.json.encode(plain["content"]).decode(),
+                event.event_id,
+            )
+        )
+    return Table(
+        (
+            "position",
+            "recorded_at",
+            "effective_on",
+            "event",
+            "event_zh",
+            "organisation",
+            "person",
+            "ref",
+            "document",
+            "corrected_by",
+            "content",
+            "event_id",
+        ),
+        rows,
+    )
 
 
 class Trace(NamedTuple):

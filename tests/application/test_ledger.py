@@ -11,6 +11,17 @@ import msgspec
 import psycopg
 import pytest
 import rfc8785
+from support import controls
+from support.controls import (
+    ADMIN,
+    BANK,
+    BUREAU,
+    FINANCE,
+    OTHER_BANK,
+    OTHER_TOWNSHIP,
+    TOWNSHIP,
+)
+from support.county import SteppingClock, conversation, refusal, told
 
 from application.ledger import Ledger, Recorded, Telling
 from application.refusals import (
@@ -32,17 +43,6 @@ from domain.loan import (
     RepaidTooMuch,
     SubsidyExceedsDue,
 )
-from support import controls
-from support.controls import (
-    ADMIN,
-    BANK,
-    BUREAU,
-    FINANCE,
-    OTHER_BANK,
-    OTHER_TOWNSHIP,
-    TOWNSHIP,
-)
-from support.county import SteppingClock, conversation, refusal, told
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_same_repayment_told_twice_is_recorded_once(ledger: Ledger) -> None:
 
     assert (first.again, second.again) == (False, True)
     assert (second.position, second.recorded_at) == (first.position, first.recorded_at)
-    assert ledger.log.events_of_command(second.position) == list(first.event_ids)
+    assert ledger.log.events_of_command(second.position) == list(first.events)
 
 
 def test_one_reference_with_another_content_is_refused_by_name(ledger: Ledger) -> None:
@@ -119,9 +119,11 @@ def test_an_atomic_batch_with_one_refusal_leaves_the_log_as_it_was(ledger: Ledge
     assert not ledger.tell(controls.repay(), BANK).again
 
 
-def test_a_refusal_after_others_in_the_batch_disturbs_none_of_them(ledger: Ledger) -> None:
+def test_a_refusal_after_others_in_the_batch_disturbs_none_of_them(
+    ledger: Ledger, database: Any
+) -> None:
     """A correction may be refused after it has begun: what it began is undone, no more."""
-    [disbursed, repaid] = told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
+    _, repaid = told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
 
     outcomes = ledger.tell_all(
         [
@@ -140,9 +142,8 @@ def test_a_refusal_after_others_in_the_batch_disturbs_none_of_them(ledger: Ledge
     assert isinstance(outcomes[0], Recorded)
     assert isinstance(outcomes[1], RepaidTooMuch)
     assert isinstance(outcomes[2], Recorded)
-    replayed = Ledger(ledger.log._dsn, ledger.vault._keys)
-    loan = replayed.loan("NRCB", "L1")
-    replayed.close()
+    with conversation(database) as replayed:
+        loan = replayed.loan("NRCB", "L1")
     assert loan.outstanding_fen == 0
     assert loan.settled is not None
 
@@ -247,9 +248,7 @@ def test_a_repayment_before_the_disbursement_is_refused(ledger: Ledger) -> None:
 
 def test_all_events_of_a_disbursement_stand_together(ledger: Ledger) -> None:
     told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
-    [renewal] = told(
-        ledger, (controls.loan(ref="LN-2", loan_no="L2", renews_loan_no="L1"), BANK)
-    )
+    [renewal] = told(ledger, (controls.loan(ref="LN-2", loan_no="L2", renews_loan_no="L1"), BANK))
 
     rows = ledger.log.connection.execute(
         "SELECT topic, part FROM ledger.event WHERE ref = 'LN-2' ORDER BY position"
@@ -302,9 +301,7 @@ def test_a_replacement_stays_with_its_loan(ledger: Ledger) -> None:
     _, wrong = told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
     elsewhere = controls.body(controls.repay(loan_no="L9"))
 
-    refused = refusal(
-        ledger, controls.correct(wrong.event_ids[0], replacement=elsewhere), BANK
-    )
+    refused = refusal(ledger, controls.correct(wrong.event_ids[0], replacement=elsewhere), BANK)
 
     assert isinstance(refused, ReplacementElsewhere)
 

@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 import pytest
-
-from interface.spreadsheet import Column, write_xlsx
 from support import controls
 from support.service import Caller, service
+
+from interface.spreadsheet import Column, write_xlsx
 
 HEADER = "流水号 ref,借据号 loan_no,还款日期 effective_on,本金(元) principal,利息(元) interest,"
 HEADER += "罚息(元) penalty,付款账号 payer_account,付款户名 payer_name\n"
@@ -34,7 +34,9 @@ def bank(database: Any) -> Any:
 
 
 def upload(bank: Caller, content: bytes, **form: str) -> Any:
-    return bank.send("/files", files={"file": ("told", content)}, data={"kind": "repayment", **form})
+    return bank.send(
+        "/files", files={"file": ("told", content)}, data={"kind": "repayment", **form}
+    )
 
 
 def lines_of(answer: Any) -> list[dict[str, str]]:
@@ -62,13 +64,23 @@ def test_each_refused_row_names_its_row_its_column_and_the_rule(bank: Caller) ->
     good, *faulty = lines_of(answer)
     assert good["result"].endswith("recorded")
     assert [(line["row"], line["ref"]) for line in faulty] == [
-        ("3", "F2"), ("4", "F3"), ("5", "F4"), ("6", "F5"), ("7", "F6"),
+        ("3", "F2"),
+        ("4", "F3"),
+        ("5", "F4"),
+        ("6", "F5"),
+        ("7", "F6"),
     ]
     assert [line["column"].split()[-1] for line in faulty] == [
-        "effective_on", "loan_no", "principal", "principal", "payer_account",
+        "effective_on",
+        "loan_no",
+        "principal",
+        "principal",
+        "payer_account",
     ]
     assert [line["code"] for line in faulty][:3] == [
-        "no_such_day", "loan_unknown", "repaid_too_much",
+        "no_such_day",
+        "loan_unknown",
+        "repaid_too_much",
     ]
     assert all(line["reason_zh"] and line["reason_en"] for line in faulty)
 
@@ -121,7 +133,10 @@ def test_lines_of_json_are_answered_line_by_line_or_all_together(bank: Caller) -
     assert json.loads(together.text.splitlines()[0])["code"] == "batch_refused"
     answers = [json.loads(line) for line in apart.text.splitlines()]
     assert [answer.get("code") for answer in answers] == [
-        None, "malformed", "unknown_type", "malformed_json",
+        None,
+        "malformed",
+        "unknown_type",
+        "malformed_json",
     ]
     assert answers[1]["errors"][0]["pointer"] == "/principal_fen"
     assert answers[0]["again"] is False

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import controls
+from support.controls import BANK, BUREAU, FINANCE, TOWNSHIP
+from support.county import SteppingClock, conversation, drawn, told
 
 from application.ledger import Ledger, Recorded, Telling
 from domain.loan import Loan
@@ -17,9 +20,6 @@ from projections.facts.draw import Projector, digests, schema_of, tables
 from projections.facts.reading import Facts
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
-from support import controls
-from support.controls import BANK, BUREAU, FINANCE, TOWNSHIP
-from support.county import SteppingClock, conversation, drawn, told
 
 FIRST_DAY, DAYS = date(2023, 3, 10), 400
 
@@ -180,8 +180,10 @@ def test_a_rebuild_equals_what_was_drawn_bit_by_bit(database: Any) -> None:
         for command, by in (
             (controls.demand(), TOWNSHIP),
             (controls.credit(), BANK),
-            (controls.credit(ref="CR-2", decision="refused", reason="x", told_on="2023-03-01"),
-             BANK),
+            (
+                controls.credit(ref="CR-2", decision="refused", reason="x", told_on="2023-03-01"),
+                BANK,
+            ),
             (controls.loan(), BANK),
             (controls.outflow(), BANK),
             (controls.check(), TOWNSHIP),
@@ -224,8 +226,12 @@ def test_paid_recovered_and_net_subsidy_stand_by_loan_and_quarter(database: Any)
             (controls.household(), BUREAU),
             (controls.loan(), BANK),
             (controls.pay(), FINANCE),
-            (controls.pay(ref="PAY-2", period="2023Q3", amount_fen=46_639,
-                          effective_on="2023-09-22"), FINANCE),
+            (
+                controls.pay(
+                    ref="PAY-2", period="2023Q3", amount_fen=46_639, effective_on="2023-09-22"
+                ),
+                FINANCE,
+            ),
             (controls.recover(), FINANCE),
         )
     with drawn(database) as facts:

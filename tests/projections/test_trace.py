@@ -6,11 +6,12 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from projections.history import history, trace
-from domain.household import Household
 from support import controls
 from support.controls import BANK, BUREAU, FINANCE, TOWNSHIP
 from support.county import conversation, drawn, told
+
+from domain.household import Household
+from projections.history import history, trace
 
 
 def test_a_payment_is_traced_to_its_first_event_and_recomputed_from_its_slip(
@@ -39,7 +40,10 @@ def test_a_payment_is_traced_to_its_first_event_and_recomputed_from_its_slip(
     assert plain["payment"]["content"]["amount_fen"] == 46_639
     assert plain["payment"]["told_by"]["person"] == "zhao"
     assert plain["ground"]["document"] == "贴息批复〔2023〕7号"
-    assert [e["event"] for e in plain["loan_events"]] == ["loan.disbursed.v1", "loan.usage-checked.v1"]
+    assert [e["event"] for e in plain["loan_events"]] == [
+        "loan.disbursed.v1",
+        "loan.usage-checked.v1",
+    ]
     assert [e["event"] for e in plain["told_after_the_payment"]] == [
         "loan.repaid.v1",
         "loan.subsidy-recovered.v1",
@@ -71,9 +75,7 @@ def _recomputed(slip: dict[str, Any]) -> int:
 
 def test_a_history_shows_who_told_what_when_and_what_was_corrected(database: Any) -> None:
     with conversation(database) as ledger:
-        [registered, changed] = told(
-            ledger, (controls.household(), BUREAU), (controls.status(), BUREAU)
-        )
+        _, changed = told(ledger, (controls.household(), BUREAU), (controls.status(), BUREAU))
         [fixed] = told(ledger, (controls.correct(changed.event_ids[0]), BUREAU))
     with drawn(database) as facts, facts.connection() as connection:
         events = history(connection, [Household.id_for("H1")])

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from starlette.testclient import TestClient
+from support.county import ORGANISATIONS
 
 from application.access import enrol, issue_key
 from interface.app import create_app
 from interface.deployment import Deployment
 from interface.settings import Settings
-from support.county import ORGANISATIONS
 
 
 class Caller:

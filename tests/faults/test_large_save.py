@@ -1,0 +1,109 @@
+"""One save of 100 000 events holds nobody up, and the way that would is shut."""
+
+from __future__ import annotations
+
+import ast
+import time
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from faults import support
+from faults.support import ROOT, Place
+
+from application.ledger import Ledger, Recorded, Telling
+from application.store import EventLog
+from eventsourcing.persistence import StoredEvent
+from uuid import uuid4
+
+EVENTS = 100_000
+LOANS = 500
+LONGEST_WAIT_SECONDS = 2.0
+
+
+class SingleWriter(Thread):
+    """A bank that tells one repayment after the other, and how long each answer took."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(name="single")
+        self._place = place
+        self.stopping = Event()
+        self.waits: list[float] = []
+        self.faults: list[str] = []
+
+    def run(self) -> None:
+        ledger = Ledger(self._place.dsn, self._place.keys)
+        number = 0
+        while not self.stopping.is_set():
+            number += 1
+            began = time.monotonic()
+            try:
+                ledger.tell(support.repayment(number, "ONE"), support.bank("SINGLE"))
+            except Exception as error:
+                self.faults.append(repr(error))
+            self.waits.append(time.monotonic() - began)
+            time.sleep(0.01)
+        ledger.close()
+
+
+def test_a_save_of_100_000_events_holds_no_other_writer_up_for_2_seconds(
+    database: Place, record_property: pytest.RecordProperty
+) -> None:
+    support.lend(database, support.bank("SINGLE"), ["ONE"])
+    support.lend(database, support.bank("LARGE"), [f"L{n}" for n in range(LOANS)])
+    many = [
+        Telling(support.repayment(n + 1, f"L{n % LOANS}"), support.bank("LARGE"))
+        for n in range(EVENTS)
+    ]
+    single = SingleWriter(database)
+    single.start()
+    ledger = Ledger(database.dsn, database.keys)
+    try:
+        time.sleep(0.5)
+        began = time.monotonic()
+        outcomes = ledger.tell_all(many, atomic=True)
+        took = time.monotonic() - began
+        time.sleep(0.2)
+    finally:
+        single.stopping.set()
+        single.join()
+        ledger.close()
+
+    longest, usual = max(single.waits), sorted(single.waits)[len(single.waits) // 2]
+    record_property("large_save_seconds", round(took, 2))
+    record_property("longest_wait_seconds", round(longest, 3))
+    assert single.faults == []
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    ((stored, instants),) = support.asked(
+        database.dsn,
+        "SELECT count(*), count(DISTINCT recorded_at) FROM ledger.event"
+        " WHERE organisation = 'LARGE' AND topic = 'loan.repaid.v1'",
+    )
+    assert (stored, instants) == (EVENTS, 1), "one save, one transaction"
+    said = f"longest {longest:.2f} s, usual {usual * 1000:.0f} ms; the save took {took:.1f} s"
+    assert longest < LONGEST_WAIT_SECONDS, said
+    print(said)
+
+
+def test_the_librarys_own_insert_is_refused() -> None:
+    log = EventLog("host=/nowhere")
+    event = StoredEvent(uuid4(), 1, "loan.repaid.v1", b"{}")
+    with pytest.raises(NotImplementedError):
+        log.insert_events([event])
+
+
+def test_nothing_calls_psycopgs_pipeline() -> None:
+    called = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute | ast.Name)
+        and (node.attr if isinstance(node, ast.Attribute) else node.id).lower()
+        in ("pipeline", "pipeline_mode", "enter_pipeline_mode")
+    ]
+    assert called == []
+
+
+def sources() -> list[Path]:
+    packages = ("domain", "application", "projections", "interface")
+    return sorted(path for name in packages for path in (ROOT / name).rglob("*.py"))

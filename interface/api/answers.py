@@ -47,13 +47,13 @@ ZH = {
     "diverted_on": "发现挪用日",
     "borrower": "借款人代码",
     "period": "结息期",
-    "payments": "拨付笔数",
     "due_fen": "应贴(元)",
     "paid_fen": "已拨付(元)",
     "recovered_fen": "已追回(元)",
     "net_fen": "净贴息(元)",
-    "last_paid_on": "最近拨付日",
-    "first_payment_no": "拨付编号",
+    "paid_on": "拨付日",
+    "voucher": "凭证号",
+    "payment_no": "拨付编号",
     "position": "日志位置",
     "recorded_at": "得知时间",
     "effective_on": "发生日",
@@ -161,7 +161,7 @@ def _column(key: str) -> Column:
         kind = "instant"
     elif key.endswith("_no") or key in ("bank", "township", "borrower", "ref", "event_id"):
         kind = "identifier"
-    elif key in ("checks", "payments", "position"):
+    elif key in ("checks", "position"):
         kind = "integer"
     return Column(key, ZH.get(key, key), key, kind)
 

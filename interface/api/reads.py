@@ -104,13 +104,13 @@ async def subsidies(
                 scope=_narrowed(scope, bank, township),
                 household_no=household_no,
                 period=period,
-                after=_opened(cursor, 3),
+                after=_position(cursor),
                 most=limit + 1 if form == "json" else None,
             )
             table = _with_names(service, view, table)
             if form != "json":
                 return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
-            return _page(view, table, limit, ("bank", "loan_no", "period"))
+            return _page(view, table, limit, ("position",))
 
     return await run_in_threadpool(answer)
 
@@ -386,13 +386,13 @@ def _page(view: View, table: Table, limit: int, key: tuple[str, ...]) -> Respons
         head_of(view)
         | {
             "lines": lines,
-            "next": _closed([lines[-1][name] for name in key]) if more else None,
+            "next": _closed([str(lines[-1][name]) for name in key]) if more else None,
         },
         headers=headers_of(view),
     )
 
 
-def _closed(values: list[str]) -> str:
+def _closed(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 
@@ -407,6 +407,15 @@ def _opened(cursor: str | None, parts: int) -> Any:
     if len(values) != parts:
         raise HTTPException(422)
     return tuple(values)
+
+
+def _position(cursor: str | None) -> int | None:
+    opened = _opened(cursor, 1)
+    if opened is None:
+        return None
+    if not opened[0].isdigit():
+        raise HTTPException(422)
+    return int(opened[0])
 
 
 def _the_one(table: Table, loan_no: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ Which = Literal["loans", "subsidies"]
 
 _KEYS: dict[Which, tuple[str, ...]] = {
     "loans": ("bank", "loan_no"),
-    "subsidies": ("bank", "loan_no", "period"),
+    "subsidies": ("bank", "loan_no", "payment_no"),
 }
 _EXPLAINED: dict[Which, dict[str, str]] = {
     "loans": {
@@ -143,7 +143,7 @@ def _change(
     mine = [
         cause
         for cause in causes.get(line["loan_id"], [])
-        if which == "loans" or cause["period"] in (None, line["period"])
+        if which == "loans" or cause["payment_no"] in (None, line["payment_no"])
     ]
     difference, explained = {}, True
     for column, kind in _EXPLAINED[which].items():

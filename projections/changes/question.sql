@@ -3,11 +3,11 @@
 -- as_of, known_from, known_to; loans, households: ids of the lines that changed.
 WITH said AS (
   SELECT loan_id, NULL::uuid AS household_id, position, of_position, sign, effective_on,
-         account AS amount_of, amount_fen, NULL::text AS period
+         account AS amount_of, amount_fen, NULL::text AS payment_no
     FROM facts.posting WHERE account <> 'subsidy'
   UNION ALL
   SELECT loan_id, NULL, position, of_position, sign, effective_on, 'subsidy',
-         paid_fen - recovered_fen, period FROM facts.subsidy
+         paid_fen - recovered_fen, payment_no FROM facts.subsidy
   UNION ALL
   SELECT loan_id, NULL, position, of_position, sign, effective_on, NULL, NULL, NULL
     FROM facts.extension
@@ -24,7 +24,7 @@ WITH said AS (
   SELECT NULL, household_id, position, of_position, sign, effective_on, NULL, NULL, NULL
     FROM facts.household
 )
-SELECT s.loan_id, s.household_id, s.amount_of, s.amount_fen, s.period, s.sign, s.effective_on,
+SELECT s.loan_id, s.household_id, s.amount_of, s.amount_fen, s.payment_no, s.sign, s.effective_on,
        k.recorded_at, k.position, k.organisation, k.ref,
        e.originator_id || '.' || e.originator_version AS event_id, e.topic,
        k.originator_id || '.' || k.originator_version AS known_by_event_id

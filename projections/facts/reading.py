@@ -19,7 +19,9 @@ from psycopg_pool import ConnectionPool
 from projections.facts.draw import schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-_OPTIONS = "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
+_OPTIONS = (
+    "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s -c work_mem=64MB"
+)
 
 
 class NotDrawnYet(Exception):

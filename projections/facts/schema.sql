@@ -11,13 +11,13 @@
 CREATE TABLE household (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  household_id uuid NOT NULL, household_no text NOT NULL, township text NOT NULL,
-  village text NOT NULL, head text
+  household_id uuid NOT NULL, household_no text COLLATE "C" NOT NULL, township text COLLATE "C" NOT NULL,
+  village text NOT NULL, head text COLLATE "C"
 );
 CREATE TABLE status (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  household_id uuid NOT NULL, category text NOT NULL, reason text
+  household_id uuid NOT NULL, category text COLLATE "C" NOT NULL, reason text
 );
 CREATE TABLE member (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
@@ -28,28 +28,28 @@ CREATE TABLE member (
 CREATE TABLE demand (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  household_id uuid NOT NULL, township text NOT NULL, amount_fen bigint NOT NULL,
+  household_id uuid NOT NULL, township text COLLATE "C" NOT NULL, amount_fen bigint NOT NULL,
   purpose text NOT NULL
 );
 CREATE TABLE credit (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  household_id uuid NOT NULL, bank text NOT NULL, granted boolean NOT NULL, amount_fen bigint,
+  household_id uuid NOT NULL, bank text COLLATE "C" NOT NULL, granted boolean NOT NULL, amount_fen bigint,
   purpose text NOT NULL, reason text, told_on date
 );
 CREATE TABLE loan (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  loan_id uuid NOT NULL, bank text NOT NULL, loan_no text NOT NULL, contract_no text NOT NULL,
-  contract_on date NOT NULL, household_id uuid NOT NULL, household_no text NOT NULL,
-  borrower text NOT NULL, borrower_age_years int, principal_fen bigint NOT NULL,
+  loan_id uuid NOT NULL, bank text COLLATE "C" NOT NULL, loan_no text COLLATE "C" NOT NULL, contract_no text NOT NULL,
+  contract_on date NOT NULL, household_id uuid NOT NULL, household_no text COLLATE "C" NOT NULL,
+  borrower text COLLATE "C" NOT NULL, borrower_age_years int, principal_fen bigint NOT NULL,
   credited_fen bigint NOT NULL, annual_rate_bp int NOT NULL, due_on date NOT NULL,
-  purpose text NOT NULL, payee text NOT NULL, renews_loan_no text
+  purpose text NOT NULL, payee text COLLATE "C" NOT NULL, renews_loan_no text
 );
 CREATE TABLE posting (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  loan_id uuid NOT NULL, account text NOT NULL, counter_account text NOT NULL,
+  loan_id uuid NOT NULL, account text COLLATE "C" NOT NULL, counter_account text COLLATE "C" NOT NULL,
   amount_fen bigint NOT NULL
 );
 CREATE TABLE extension (
@@ -80,7 +80,7 @@ CREATE TABLE reminder (
 CREATE TABLE usage_check (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  loan_id uuid NOT NULL, finding text NOT NULL, actual_use text NOT NULL,
+  loan_id uuid NOT NULL, finding text COLLATE "C" NOT NULL, actual_use text NOT NULL,
   borrower_met boolean NOT NULL, with_bank boolean NOT NULL, inspector text NOT NULL
 );
 CREATE TABLE repayment_plan (
@@ -91,12 +91,12 @@ CREATE TABLE repayment_plan (
 CREATE TABLE subsidy (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  loan_id uuid NOT NULL, payment_no text NOT NULL, recovery_no text, period text NOT NULL,
+  loan_id uuid NOT NULL, payment_no text COLLATE "C" NOT NULL, recovery_no text, period text COLLATE "C" NOT NULL,
   paid_fen bigint NOT NULL, recovered_fen bigint NOT NULL, due_fen bigint, voucher text NOT NULL
 );
 CREATE TABLE scale_report (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  bank text NOT NULL, period text NOT NULL, loans bigint NOT NULL, households bigint NOT NULL,
+  bank text COLLATE "C" NOT NULL, period text COLLATE "C" NOT NULL, loans bigint NOT NULL, households bigint NOT NULL,
   balance_fen bigint NOT NULL, disbursed_fen bigint NOT NULL
 );

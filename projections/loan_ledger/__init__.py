@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
 
+_PAGE = "ORDER BY l.bank, l.loan_no LIMIT %(most)s"
+
 
 def loan_ledger(
     view: View,
@@ -17,7 +19,7 @@ def loan_ledger(
     """One line a loan, ordered by bank and loan number; `after` names the line before a page."""
     bank, number = after or (None, None)
     return view.ask(
-        question(__name__),
+        question(__name__).replace("{page}", "" if most is None else _PAGE),
         **parameters_of(scope),
         household_no=household_no,
         loan_no=loan_no,

@@ -1,7 +1,7 @@
 -- 贷款台账: one line a loan, as of a day, as known at an instant.
 -- as_of, known_at; bank, township, household_no, loan_no: whose loans (null: all);
 -- after_bank, after_loan_no: the line before this page (null: from the beginning);
--- most: how many lines (null: all). Amounts in fen, rates in basis points.
+-- {page}: which lines of these, in order (empty: all). Amounts in fen, rates in basis points.
 WITH household AS (
   SELECT household_id, township, village, head
     FROM facts.standing_household(%(as_of)s, %(known_at)s)
@@ -15,8 +15,7 @@ WITH household AS (
      AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
      AND (%(after_bank)s::text IS NULL
           OR (l.bank, l.loan_no) > (%(after_bank)s, %(after_loan_no)s))
-   ORDER BY l.bank, l.loan_no
-   LIMIT %(most)s
+   {page}
 ), category AS (
   SELECT DISTINCT ON (household_id) household_id, category
     FROM facts.standing_status(%(as_of)s, %(known_at)s)

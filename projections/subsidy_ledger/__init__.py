@@ -1,4 +1,4 @@
-"""The subsidy ledger (贴息台账): what was paid and recovered, by loan and settlement quarter."""
+"""The subsidy ledger (贴息台账): every payment, and what was recovered of it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ def subsidy_ledger(
     household_no: str | None = None,
     loan_no: str | None = None,
     period: str | None = None,
-    after: tuple[str, str, str] | None = None,
+    after: int | None = None,
     most: int | None = None,
 ) -> Table:
-    """One line a loan and quarter; `after` names the line before a page."""
-    bank, number, quarter = after or (None, None, None)
+    """One line a payment, in the order of the log; `after` is the line before a page."""
     return view.ask(
         question(__name__),
         **parameters_of(scope),
         household_no=household_no,
         loan_no=loan_no,
         period=period,
-        after_bank=bank,
-        after_loan_no=number,
-        after_period=quarter,
+        after=after,
         most=most,
     )

@@ -336,9 +336,7 @@ def test_a_loan_that_contradicts_itself_is_refused(
     ],
 )
 @pytest.mark.usefixtures("nothing_stored")
-def test_an_identity_number_that_checks_wrong_is_refused(
-    api: Api, number: str, code: str
-) -> None:
+def test_an_identity_number_that_checks_wrong_is_refused(api: Api, number: str, code: str) -> None:
     answer = api.tell("NRCB", "/v1/loans", loan(borrower_id_no=number))
     assure_problem(answer, 422, code, "borrower_id_no")
     member = changed(household(), "members/0/id_no", number)
@@ -732,11 +730,7 @@ def test_a_strangers_upload_is_refused_before_it_is_taken_in(api: Api, path: str
 
 # ---- texts ----------------------------------------------------------------------------
 
-TEXTS = [
-    (path, place)
-    for path, (_, body) in sorted(bodies().items())
-    for place in texts_of(body)
-]
+TEXTS = [(path, place) for path, (_, body) in sorted(bodies().items()) for place in texts_of(body)]
 CONTROLS = "\x00\x01\t\n\r\x1b\x7f\x85\x9b"
 
 
@@ -832,9 +826,7 @@ NUMBERS = (b"\0", b"a\0b", b" ", b"\n", b"\x1b[31m", b"\xff", b"%", b"..", b"x" 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: repr(number[:8]))
 @pytest.mark.parametrize("path", sorted(p for p in WRITES if p.count("/") == 4))
 @pytest.mark.usefixtures("nothing_stored")
-def test_a_number_in_the_path_that_is_none_is_refused(
-    api: Api, path: str, number: bytes
-) -> None:
+def test_a_number_in_the_path_that_is_none_is_refused(api: Api, path: str, number: bytes) -> None:
     who, body = bodies()[path]
     _, v1, noun, _, verb = path.split("/")
     answer = api.tell(who, f"/{v1}/{noun}/{quote_from_bytes(number, safe='')}/{verb}", body)
@@ -959,9 +951,7 @@ def test_a_file_as_windows_or_excel_write_it_is_read_by_its_mark(api: Api) -> No
     ids=lambda value: value if isinstance(value, str) else repr(value[:8]),
 )
 @pytest.mark.usefixtures("nothing_stored")
-def test_a_file_that_cannot_be_read_is_refused_whole(
-    api: Api, content: bytes, code: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_refused_whole(api: Api, content: bytes, code: str) -> None:
     answer = api.upload("NRCB", content)
     if code == "broken_quotes" and answer.status_code == 200:
         pytest.fail("rows were taken from a file whose quotes do not pair")
@@ -1008,7 +998,9 @@ def test_digits_that_excel_lost_are_refused_in_a_workbook_too(api: Api) -> None:
     with xlsxwriter.Workbook(file, {"in_memory": True}) as workbook:
         sheet = workbook.add_worksheet()
         sheet.write_row(0, 0, TITLES.split(","))
-        sheet.write_row(1, 0, [ref(), "L1", "2023-09-01", "0.00", "1.00", "0", 6.2220001e18, "张三"])
+        sheet.write_row(
+            1, 0, [ref(), "L1", "2023-09-01", "0.00", "1.00", "0", 6.2220001e18, "张三"]
+        )
     answer = api.upload("NRCB", file.getvalue())
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-refused"] == "1"

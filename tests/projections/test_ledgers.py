@@ -219,7 +219,7 @@ def test_a_rebuild_equals_what_was_drawn_bit_by_bit(database: Any) -> None:
     assert [table for table in tables() if after[table][0] == 0] == [], "every table is tried"
 
 
-def test_paid_recovered_and_net_subsidy_stand_by_loan_and_quarter(database: Any) -> None:
+def test_each_payment_is_a_line_with_what_was_recovered_of_it(database: Any) -> None:
     with conversation(database) as ledger:
         told(
             ledger,
@@ -237,9 +237,11 @@ def test_paid_recovered_and_net_subsidy_stand_by_loan_and_quarter(database: Any)
     with drawn(database) as facts:
         with facts.at(date(2023, 12, 31)) as view:
             second, third = subsidy_ledger(view).dicts()
+            [page] = subsidy_ledger(view, after=second["position"], most=5).dicts()
         with facts.at(date(2023, 9, 24)) as view:
             earlier = [line["net_fen"] for line in subsidy_ledger(view).dicts()]
 
+    assert page == third
     assert (second["period"], second["net_fen"]) == ("2023Q2", 45_639)
     assert (third["period"], third["net_fen"]) == ("2023Q3", 46_639)
     assert earlier == [46_639, 46_639]

@@ -3,6 +3,7 @@
 python3 run.py              准备环境，启动演示县的服务   set up, serve the demo county
 python3 run.py test [...]   准备环境，运行测试           set up, run the tests (the rest: pytest)
 python3 run.py check        格式、规范、类型、分层、测试 format, lint, types, layers, tests
+python3 run.py bench [...]  测量，见 benchmarks/README   measure, see benchmarks/README
 python3 run.py WORD [...]   其他命令，如 trace P-1       any other word goes to interface.cli
 
 All is kept in .venv; wheels in wheelhouse/ serve without a network; paths start in this folder.
@@ -44,6 +45,8 @@ def main(words):
         return check()
     if command == "test":
         return run([str(PYTHON), "-m", "pytest", *words[1:]])
+    if command == "bench":
+        return run([str(PYTHON), "-m", "benchmarks", *words[1:]])
     return run([str(PYTHON), "-m", "interface.cli", *(words or ["serve", "--demo"])])
 
 

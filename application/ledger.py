@@ -268,7 +268,7 @@ class Ledger:
                 try:
                     draft = self._decide(command, by, fingerprint, today)
                 except Refused as refusal:
-                    outcomes.append(refusal)
+                    outcomes.append(refusal.with_traceback(None))
                 else:
                     drafts[reference] = draft
                     outcomes.append(draft)

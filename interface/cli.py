@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,9 @@ from application.migrations import MigrationAltered, admit, migrate
 from application.store import UnsafeDatabase
 from application.vault import KeysMissing
 from domain.calendar import civil_day
+from domain.household import Household
 from domain.kernel import Author
+from domain.loan import Loan
 from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
 from interface.api.batches import carry_out
@@ -34,8 +35,10 @@ from interface.embedded_db import EmbeddedPostgresError
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
+from projections.changes import changes
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts, Table
+from projections.history import history
 from projections.history import trace as trace_payment
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
@@ -263,7 +266,7 @@ def ledger(
                 f" · position {view.position}",
                 highlight=False,
             )
-            _out.print(_grid(table))
+            _show(table)
 
 
 @app.command()
@@ -317,7 +320,8 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
     _out.rule(f"贴息 subsidy payment {payment_no}")
     _out.print(
         f"{paid['period']}  应贴 due {yuan(paid['due_fen'])}  已付 paid {yuan(paid['amount_fen'])}"
-        f"  凭证 voucher {paid['voucher']}  经办 by {by['organisation']}/{by['person']}",
+        f"  凭证 voucher {paid['voucher']}  经办 by {by['organisation']}/{by['person']}"
+        f"  依据 document {plain['ground']['document'] or '—'}",
         highlight=False,
     )
     grid = Grid("起 first", "止 until", "天 days", "本金 principal", "利率 bp", "份额 share")
@@ -339,11 +343,16 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
         f"{home['category_when_paid']} (现知 as known: {home['category_as_known']})",
         highlight=False,
     )
+    told = plain["household_events"] + plain["loan_events"]
+    told = sorted(told, key=lambda e: e["position"])
+    _out.print(_events_grid(told + plain["told_after_the_payment"]))
+
+
+def _events_grid(told: list[dict[str, Any]]) -> Grid:
     events = Grid(
         "位置", "事件", "发生日", "得知 recorded", "报送 told by", "编号 ref", "凭证 document"
     )
-    told = plain["household_events"] + plain["loan_events"]
-    for e in sorted(told, key=lambda e: e["position"]) + plain["told_after_the_payment"]:
+    for e in told:
         events.add_row(
             str(e["position"]),
             e["event_zh"] + (" (已冲正)" if e["corrected_by"] else ""),
@@ -353,7 +362,53 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
             e["ref"],
             e["ground"]["document"] or "",
         )
-    _out.print(events)
+    return events
+
+
+@app.command("history")
+def history_(
+    bank: Annotated[str, typer.Argument(help="the bank's code, or 'household'")],
+    number: Annotated[str, typer.Argument(help="loan number, or household number")],
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> None:
+    """事件史 Show every event of a loan, or of a household."""
+    id = Household.id_for(number) if bank == "household" else Loan.id_for(bank, number)
+    with _deployment() as deployment, _facts(deployment) as facts:
+        with facts.connection() as connection:
+            day = as_of.date() if as_of else None
+            events = history(connection, [id], _instant(known_at), day)
+    if not events:
+        _err.print(f"[red]没有记录 / nothing is known of[/red] {bank} {number}")
+        raise typer.Exit(1)
+    _out.print(_events_grid([event.plain() for event in events]))
+
+
+@app.command("changes")
+def changes_(
+    known_from: Annotated[str, typer.Argument(help="RFC 3339 instant")],
+    known_at: KnownAt = None,
+    which: Annotated[str, typer.Option(help="loans or subsidies")] = "loans",
+    as_of: AsOf = None,
+) -> None:
+    """认知差异 Show what changed in a ledger between two states of knowledge, and why."""
+    since = _instant(known_from)
+    assert since is not None
+    with _deployment() as deployment, _facts(deployment) as facts:
+        with facts.at(_day(as_of), _instant(known_at)) as view:
+            found = changes(view, "subsidies" if which == "subsidies" else "loans", since)
+    for change in found:
+        moved = "  ".join(f"{name} {yuan(fen)}" for name, fen in change.difference.items())
+        _out.print(f"[bold]{' '.join(change.key.values())}[/bold]  {moved}", highlight=False)
+        for cause in change.causes:
+            amount = "" if cause["amount_fen"] is None else yuan(cause["amount_fen"])
+            _out.print(
+                f"   {cause['recorded_at']:%Y-%m-%d %H:%M}  {cause['organisation']}"
+                f"  {cause['topic']}  {cause['amount_of'] or ''} {amount}  {cause['ref']}",
+                highlight=False,
+            )
+    everything = all(change.explained for change in found)
+    _out.print(f"{len(found)} 行有变 lines changed; 全部可解释 all explained: {everything}")
 
 
 keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
@@ -443,14 +498,28 @@ def _instant(known_at: str | None) -> datetime | None:
     return moment
 
 
-def _grid(table: Table) -> Grid:
-    shown = [c for c in table.columns if c not in ("loan_id", "borrower", "contract_no")]
-    wide = shutil.get_terminal_size().columns >= 160 or not sys.stdout.isatty()
-    shown = shown if wide else shown[:12]
-    grid = Grid(*(ZH.get(name, name) for name in shown))
+_SHOWN = (
+    "township", "household_no", "bank", "loan_no", "period", "payment_no", "principal_fen",
+    "annual_rate_bp", "disbursed_on", "due_on", "outstanding_fen", "subsidy_fen", "overdue",
+    "paid_on", "paid_fen", "recovered_fen",
+)  # fmt: skip
+
+
+def _show(table: Table) -> None:
+    """The main columns on a terminal; all of them, tab-separated, into a pipe."""
+    if not _out.is_terminal:
+        print("\t".join(table.columns))
+        for line in table.dicts():
+            print("\t".join(_text(name, value) for name, value in line.items()))
+        return
+    shown = [name for name in _SHOWN if name in table.columns]
+    grid = Grid()
+    for name in shown:
+        right = name.endswith(("_fen", "_bp"))
+        grid.add_column(ZH.get(name, name), no_wrap=True, justify="right" if right else "left")
     for line in table.dicts():
         grid.add_row(*(_text(name, line[name]) for name in shown))
-    return grid
+    _out.print(grid)
 
 
 def _text(name: str, value: Any) -> str:

@@ -6,9 +6,11 @@ before changes nothing and says so. Nothing of the file is held in memory but th
 
 from __future__ import annotations
 
+import gc
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -46,6 +48,7 @@ from interface.spreadsheet import (
 )
 
 _ROWS_AT_ONCE = 4_000
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 _YES = {"是", "y", "yes", "true", "1"}
 _NO = {"否", "n", "no", "false", "0"}
 
@@ -223,7 +226,7 @@ def take_in(
         for f in fields
     )
     tally = Tally()
-    with open_rows(path) as reader:
+    with open_rows(path) as reader, seldom_collecting():
         places = match_header(reader.header, [f.column for f in fields])
         layout = [(f, places[f.column.key]) for f in fields if f.column.key in places]
         commands = _commands(reader, command_type, layout)
@@ -231,6 +234,17 @@ def take_in(
         write = write_xlsx if reader.format == "xlsx" else write_csv
         write(result, RESULT, _counted(answered, tally, progress))
     return tally
+
+
+@contextmanager
+def seldom_collecting() -> Iterator[None]:
+    """Look for cyclic garbage seldom: rows by the thousand make none, and the looking costs."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _counted(

@@ -23,7 +23,7 @@ def test_a_stored_event_is_read_and_written_back_to_the_same_bytes(line: str) ->
 
     event = decode(stored["topic"], stored["state"].encode())
 
-    assert type(event).TOPIC == stored["topic"]
+    assert stored["topic"] == type(event).TOPIC
     assert encode(event) == stored["state"].encode()
     told = msgspec.json.decode(stored["state"])
     assert set(told) <= set(type(event).__struct_fields__)

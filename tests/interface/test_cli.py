@@ -1,0 +1,127 @@
+"""The command line: the same commands and questions on the same store."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import controls
+from support.controls import BANK, BUREAU, FINANCE
+from support.county import conversation, told
+from typer.testing import CliRunner
+
+from interface.cli import app
+
+
+class CommandLine:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def __call__(self, *words: str, ends: int = 0) -> str:
+        outcome = CliRunner().invoke(app, list(words), env=self._environment)
+        assert outcome.exit_code == ends, outcome.output + str(outcome.exception)
+        return outcome.output
+
+
+@pytest.fixture
+def mingzhang(database: Any, tmp_path: Path, monkeypatch: Any) -> CommandLine:
+    """A county with one subsidised loan, and the command line over it."""
+    database.keys.save(tmp_path / "keys.json")
+    with conversation(database) as ledger:
+        told(
+            ledger,
+            (controls.household(), BUREAU),
+            (controls.loan(), BANK),
+            (controls.pay(ground={"document": "批复7号"}), FINANCE),
+        )
+    monkeypatch.setenv("COLUMNS", "200")
+    return CommandLine({"MINGZHANG_DSN": database.dsn, "MINGZHANG_DATA": str(tmp_path)})
+
+
+def test_a_payment_is_traced_on_the_terminal(mingzhang: CommandLine) -> None:
+    shown = mingzhang("trace", "PAY-1")
+    plain = json.loads(mingzhang("trace", "PAY-1", "--json"))
+
+    assert "466.39" in shown
+    assert "批复7号" in shown
+    assert plain["calculation"]["amount_fen"] == 46_639
+    assert "no such payment" in mingzhang("trace", "PAY-9", ends=1)
+
+
+def test_a_file_of_lines_is_imported_once_however_often_it_is_told(
+    mingzhang: CommandLine, tmp_path: Path
+) -> None:
+    told = {"type": "repayment", **controls.repay().model_dump(mode="json", exclude_none=True)}
+    path = tmp_path / "told.ndjson"
+    path.write_text(json.dumps(told) + "\n", "utf-8")
+
+    first = mingzhang("import", str(path), "--as", "NRCB:bank")
+    second = mingzhang("import", str(path), "--as", "NRCB:bank")
+    nobody = mingzhang("import", str(path), "--as", "NOBODY:bank", ends=2)
+
+    assert "recorded 1" in first
+    assert "told before 1" in second
+    assert "no such organisation" in nobody
+
+
+def test_a_table_is_imported_and_its_result_file_written(
+    mingzhang: CommandLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "told.csv"
+    path.write_text(
+        "流水号,借据号,还款日期,本金(元),利息(元),罚息(元),付款账号,付款户名\n"
+        "F1,L1,2023-09-01,100.00,1,0,6222000000000001,张三\n"
+        "F2,L9,2023-09-01,100.00,1,0,6222000000000001,张三\n",
+        "utf-8",
+    )
+
+    shown = mingzhang("import", str(path), "--as", "NRCB:bank", ends=1)
+
+    assert "recorded 1" in shown
+    assert "refused 1" in shown
+    with (tmp_path / "told.result.csv").open(encoding="utf-8-sig") as result:
+        assert [row[4] for row in csv.reader(result)][1:] == ["", "loan_unknown"]
+
+
+def test_the_ledger_of_a_day_is_shown_exported_and_rebuilt(
+    mingzhang: CommandLine, tmp_path: Path
+) -> None:
+    shown = mingzhang("ledger", "loans", "--as-of", "2023-12-31")
+    before = mingzhang("ledger", "loans", "--as-of", "2023-03-09")
+    mingzhang("export", str(tmp_path / "loans.csv"), "--as-of", "2023-12-31")
+    rebuilt = mingzhang("rebuild")
+
+    assert "50000.00" in shown
+    assert "50000.00" not in before
+    assert "50000.00" in (tmp_path / "loans.csv").read_text("utf-8-sig")
+    assert "equal to the facts before" in rebuilt
+
+
+def test_histories_and_changes_are_shown(mingzhang: CommandLine) -> None:
+    loan = mingzhang("history", "NRCB", "L1")
+    household = mingzhang("history", "household", "H1")
+    changed = mingzhang("changes", "2020-01-01T00:00:00Z", "--as-of", "2023-12-31")
+
+    assert "放款" in loan
+    assert "贴息拨付" in loan
+    assert "登记" in household
+    assert "all explained: True" in changed
+    assert "466.39" in changed
+
+
+def test_keys_are_issued_once_shown_and_revoked(mingzhang: CommandLine) -> None:
+    mingzhang("keys", "enrol", "ABC", "bank", "农行")
+    key = mingzhang("keys", "issue", "ABC", "clerk").strip()
+
+    assert key.startswith("mz_")
+    assert "1 revoked" in mingzhang("keys", "revoke", "ABC", "clerk")
+    assert "0 revoked" in mingzhang("keys", "revoke", "ABC", "clerk")
+
+
+def test_a_log_without_its_key_file_is_not_opened(mingzhang: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").unlink()
+
+    assert "cannot start" in mingzhang("ledger", ends=2)

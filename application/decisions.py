@@ -341,9 +341,13 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
 
 def _slip(calculation: Calculation) -> dict[str, Any]:
     """The calculation as it is stored: segments in full, rulings by version and value."""
-    slip = calculation.to_dict()
-    slip["rulings"] = {r.version: r.to_dict()["value"] for r in calculation.rulings}
-    return slip
+    bare = calculation._replace(rulings=())
+    return bare.to_dict() | {
+        "rulings": {
+            ruling.version: ruling.value if isinstance(ruling.value, int) else list(ruling.value)
+            for ruling in calculation.rulings
+        }
+    }
 
 
 @carries_out(RecoverSubsidy, "finance", looks_at=_named_loan)

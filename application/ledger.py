@@ -201,7 +201,11 @@ class Ledger:
         """The aggregate as it is now, from memory or from the log."""
         found = self._now.get(id)
         if found is None:
-            found = self._cache.get(id) or self.fetch({id: kind})[id]
+            found = self._cache.get(id)
+            if found is None:
+                found = self.fetch({id: kind})[id]
+            else:
+                self._cache.move_to_end(id)
             self._now[id] = found
         return cast(A, found)
 

@@ -273,10 +273,11 @@ class EventLog(ApplicationRecorder):
     def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
         """What the log already holds under these (organisation, ref)."""
         rows = self.connection.execute(
-            "SELECT e.organisation, e.ref, e.position, e.recorded_at, e.told"
+            "SELECT asked.organisation, asked.ref, e.position, e.recorded_at, e.told"
             " FROM unnest(%s::text[], %s::text[]) AS asked (organisation, ref)"
-            " JOIN ledger.event e ON e.organisation = asked.organisation"
-            " AND e.ref = asked.ref AND e.part = 0",
+            " CROSS JOIN LATERAL (SELECT position, recorded_at, told FROM ledger.event"
+            " WHERE organisation = asked.organisation AND ref = asked.ref AND part = 0"
+            " LIMIT 1) e",  # LATERAL and LIMIT: by the index, also before there are statistics
             ([organisation for organisation, _ in told], [ref for _, ref in told]),
             binary=True,
         )

@@ -49,6 +49,7 @@ _ATTEMPTS = 8
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _PATIENCE_SECONDS = 0.05
 _MOST_CACHED = 30_000
+_FEW = 300
 
 
 class Telling(NamedTuple):
@@ -345,18 +346,22 @@ class Ledger:
     def _store(
         self, outcomes: list[Outcome | _Draft], drafts: Sequence[_Draft]
     ) -> list[Outcome] | None:
-        last = self.log.begin_append()
-        if not self._still_true(last[0]):
-            return None
-        self.log.keep_keys(self._new_keys)
         tails = [tail for draft in drafts for tail in draft.tails]
-        position, recorded_at = self.log.write(tails, last)
-        self.log.commit()
-        self._seen = position
+        stored = None
+        if len(tails) <= _FEW and not self._new_keys:
+            stored = self.log.append_behind(tails, self._seen)
+        if stored is None:
+            last = self.log.begin_append()
+            if not self._still_true(last[0]):
+                return None
+            self.log.keep_keys(self._new_keys)
+            stored = self.log.write(tails, last)
+            self.log.commit()
+        self._seen, recorded_at = stored
         self._new_keys.clear()
 
         places: dict[int, Recorded] = {}
-        at = last[0] + 1
+        at = self._seen - len(tails) + 1
         for draft in drafts:
             places[id(draft)] = Recorded(at, recorded_at, draft.events, again=False)
             at += len(draft.tails)

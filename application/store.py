@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,8 @@ from eventsourcing.persistence import (
     StoredEvent,
     Subscription,
 )
-from psycopg.pq import TransactionStatus
+from psycopg.adapt import Dumper
+from psycopg.pq import Format, TransactionStatus
 
 from application.vault import Vault
 from domain.catalogue import EVENTS
@@ -42,6 +43,7 @@ _pack_stamp = struct.Struct("!iqiq").pack
 _pack_version = struct.Struct("!i16siqi").pack
 _pack_part = struct.Struct("!ihi").pack
 _pack_length = struct.Struct("!i").pack
+_pack_array = struct.Struct("!iiiii").pack
 _pack_count = struct.pack("!h", _COLUMNS)
 _mac_length = struct.pack("!i", 32)
 
@@ -131,6 +133,64 @@ def row_tail(
     )
 
 
+class _RawArray(bytes):
+    """A PostgreSQL array in its binary form, made of values that stand behind their lengths."""
+
+    element_oid: ClassVar[int]
+
+
+class _UuidArray(_RawArray):
+    element_oid = 2950
+
+
+class _BigintArray(_RawArray):
+    element_oid = 20
+
+
+class _SmallintArray(_RawArray):
+    element_oid = 21
+
+
+class _TextArray(_RawArray):
+    element_oid = 25
+
+
+class _ByteaArray(_RawArray):
+    element_oid = 17
+
+
+_ARRAY_OIDS = {_UuidArray: 2951, _BigintArray: 1016, _SmallintArray: 1005, _TextArray: 1009}
+_ARRAY_OIDS[_ByteaArray] = 1001
+_COLUMN_ARRAYS = (
+    _UuidArray, _BigintArray, _TextArray, _TextArray, _TextArray, _SmallintArray, _ByteaArray,
+    _ByteaArray, _ByteaArray,
+)  # fmt: skip
+
+
+def _dumper_of(oid_of_array: int) -> type[Dumper]:
+    class RawArrayDumper(Dumper):
+        format = Format.BINARY
+        oid = oid_of_array
+
+        def dump(self, obj: Any) -> bytes:
+            return bytes(obj)
+
+    return RawArrayDumper
+
+
+_ARRAY_DUMPERS = {kind: _dumper_of(oid) for kind, oid in _ARRAY_OIDS.items()}
+
+
+def _columns_of(tail: bytes) -> list[bytes]:
+    """The columns of a row's tail, each still behind its length."""
+    columns, at = [], 0
+    while at < len(tail):
+        end = at + 4 + int.from_bytes(tail[at : at + 4], "big")
+        columns.append(tail[at:end])
+        at = end
+    return columns
+
+
 def microseconds(instant: datetime) -> int:
     """Whole microseconds since 2000-01-01 UTC: PostgreSQL's own count."""
     return (instant - _EPOCH) // _MICROSECOND
@@ -178,12 +238,15 @@ class EventLog(ApplicationRecorder):
         self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
         self._clock = clock
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._head: tuple[int, int] | None = None
 
     @property
     def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
         """The connection, opened again when it was lost."""
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._dsn, options=self._options, autocommit=True)
+            for kind, dumper in _ARRAY_DUMPERS.items():
+                self._connection.adapters.register_dumper(kind, dumper)
         return self._connection
 
     def close(self) -> None:
@@ -192,6 +255,39 @@ class EventLog(ApplicationRecorder):
             self._connection = None
 
     # ---- appending --------------------------------------------------------------------
+
+    def append_behind(self, tails: Sequence[bytes], position: int) -> tuple[int, datetime] | None:
+        """Store a few rows in one question, if `position` is still the last one.
+
+        Returns (last position, recorded_at), durably; None when the log has gone on, or when
+        this connection has not yet stored anything and cannot tell.
+        """
+        assert self._vault is not None
+        if self._head is None or self._head[0] != position:
+            return None
+        recorded_us = max(microseconds(self._clock()), self._head[1] + 1)
+        columns: list[list[bytes]] = [[] for _ in _COLUMN_ARRAYS]
+        for number, tail in enumerate(tails, position + 1):
+            body = _pack_stamp(8, number, 8, recorded_us) + tail
+            values = _columns_of(tail)
+            values.append(_mac_length + self._vault.authenticate(body))
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+        recorded_at = _EPOCH + recorded_us * _MICROSECOND
+        arrays = (
+            kind(_pack_array(1, 0, kind.element_oid, len(tails), 1) + b"".join(column))
+            for kind, column in zip(_COLUMN_ARRAYS, columns, strict=True)
+        )
+        row = self.connection.execute(
+            "SELECT ledger.append(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (position, recorded_at, *arrays),
+            prepare=True,
+        ).fetchone()
+        if row is None or not row[0]:
+            self._head = None
+            return None
+        self._head = (position + len(tails), recorded_us)
+        return self._head[0], recorded_at
 
     def begin_append(self) -> tuple[int, int]:
         """Begin a transaction, take the lock; returns (last position, last recorded_at in µs)."""
@@ -228,6 +324,7 @@ class EventLog(ApplicationRecorder):
                     rows.clear()
             rows += _COPY_TRAILER
             copy.write(bytes(rows))
+        self._head = (position, recorded_us)
         return position, _EPOCH + recorded_us * _MICROSECOND
 
     def keep_keys(self, wrapped: dict[UUID, bytes]) -> None:
@@ -245,6 +342,7 @@ class EventLog(ApplicationRecorder):
 
     def rollback(self) -> None:
         """End a transaction that may have failed, with or without a connection."""
+        self._head = None
         connection = self._connection
         if connection is None or connection.closed:
             return

@@ -8,7 +8,7 @@ import structlog
 
 from projections.facts.draw import Projector
 
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.2
 _PAUSE_AFTER_TROUBLE_SECONDS = 1.0
 
 

@@ -24,6 +24,8 @@ from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 
+NAME_IN_PATH = r"^[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,63}$"
+EVENT_ID = r"^[0-9a-f-]{36}\.[0-9]{1,9}$"
 MOST_FEN = 10**15
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _FIRST_DAY = date(1990, 1, 1)
@@ -94,7 +96,7 @@ IdentityNo = Annotated[
 ]
 Month = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}Q[1-4]$")]
-EventId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-f-]{36}\.[0-9]{1,9}$")]
+EventId = Annotated[str, StringConstraints(strict=True, pattern=EVENT_ID)]
 
 
 class Model(BaseModel):

@@ -159,9 +159,14 @@ class _ByteaArray(_RawArray):
     element_oid = 17
 
 
-_ARRAY_OIDS = {_UuidArray: 2951, _BigintArray: 1016, _SmallintArray: 1005, _TextArray: 1009}
-_ARRAY_OIDS[_ByteaArray] = 1001
-_COLUMN_ARRAYS = (
+_ARRAY_OIDS: dict[type[_RawArray], int] = {
+    _UuidArray: 2951,
+    _BigintArray: 1016,
+    _SmallintArray: 1005,
+    _TextArray: 1009,
+    _ByteaArray: 1001,
+}
+_COLUMN_ARRAYS: tuple[type[_RawArray], ...] = (
     _UuidArray, _BigintArray, _TextArray, _TextArray, _TextArray, _SmallintArray, _ByteaArray,
     _ByteaArray, _ByteaArray,
 )  # fmt: skip

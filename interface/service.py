@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from interface.projector import ProjectorThread
 from projections.facts.reading import COUNTY, Facts, Scope
 
 _FILES_AT_ONCE = 2
+_COLLECTIONS = (20_000, 20, 50)
+"""Cyclic garbage is rare here, and looking for it among cached aggregates is dear."""
 COUNTY_ROLES = frozenset({"centre", "bureau", "finance", "auditor"})
 
 
@@ -40,6 +43,8 @@ class Service:
         self._files = Semaphore(_FILES_AT_ONCE)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        gc.freeze()
+        gc.set_threshold(*_COLLECTIONS)
         self.writer.start(loop)
         if self._projector:
             self._projector.start()

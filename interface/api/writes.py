@@ -135,12 +135,13 @@ def _endpoint(
     async def tell_named(
         request: Request,
         body: body_type,  # type: ignore[valid-type]
-        no: Annotated[str, Path(max_length=64)],
+        no: Annotated[str, Path(pattern=c.EVENT_ID if named == "event_id" else c.NAME_IN_PATH)],
     ) -> Response:
         assert named is not None
         service = service_of(request)
         by = await service.author(request)
-        command = command_type.model_validate({**vars(body), named: no})
+        told: dict[str, Any] = {**vars(body), named: no}
+        command = command_type.model_construct(**told)
         return recorded_answer(await service.writer.tell(Telling(command, by)))
 
     return tell if named is None else tell_named

@@ -6,6 +6,8 @@ as 50 000 fen. Unknown fields are refused. Days are civil days (Asia/Shanghai).
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -24,10 +26,12 @@ from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 
-NAME_IN_PATH = r"^[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,63}$"
+NUMBER = r"^[^\x00-\x20\x7f-\x9f/]([^\x00-\x1f\x7f-\x9f/]{0,62}[^\x00-\x20\x7f-\x9f/])?$"
+"""A number that can stand in a path: no slash, no control characters, no space at its ends."""
 EVENT_ID = r"^[0-9a-f-]{36}\.[0-9]{1,9}$"
 MOST_FEN = 10**15
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_DAY = date(1990, 1, 1)
 
 
@@ -35,7 +39,7 @@ def _plain_day(value: Any) -> Any:
     """Only `YYYY-MM-DD`: pydantic alone would also read numbers as seconds since 1970."""
     if isinstance(value, str):
         try:
-            day = date.fromisoformat(value) if len(value) == 10 else None
+            day = date.fromisoformat(value) if _DAY.fullmatch(value) else None
         except ValueError:
             raise PydanticCustomError("no_such_day", "there is no such day") from None
         if day is None:
@@ -76,6 +80,9 @@ Name = Annotated[
         pattern=NO_CONTROL_CHARACTERS,
     ),
 ]
+Number = Annotated[
+    str, StringConstraints(strict=True, strip_whitespace=True, max_length=64, pattern=NUMBER)
+]
 Text = Annotated[
     str,
     StringConstraints(
@@ -97,6 +104,15 @@ IdentityNo = Annotated[
 Month = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}Q[1-4]$")]
 EventId = Annotated[str, StringConstraints(strict=True, pattern=EVENT_ID)]
+
+
+def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
+    """Only what JSON can say: no NaN, no infinity, no half characters."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        raise PydanticCustomError("not_plain_json", "not plain JSON") from None
+    return value
 
 
 class Model(BaseModel):
@@ -160,7 +176,7 @@ _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class HouseholdBody(Told):
-    household_no: Name
+    household_no: Number
     township_code: Name
     village: Name
     category: Category
@@ -178,7 +194,7 @@ class StatusBody(Told):
 
 class ChangeStatus(StatusBody, Command):
     TYPE: ClassVar[str] = "status"
-    household_no: Name
+    household_no: Number
 
 
 class MembersBody(Told):
@@ -188,7 +204,7 @@ class MembersBody(Told):
 
 class ChangeMembers(MembersBody, Command):
     TYPE: ClassVar[str] = "members"
-    household_no: Name
+    household_no: Number
 
 
 class DemandBody(Told):
@@ -198,7 +214,7 @@ class DemandBody(Told):
 
 class RecommendDemand(DemandBody, Command):
     TYPE: ClassVar[str] = "demand"
-    household_no: Name
+    household_no: Number
 
 
 class CreditBody(Told):
@@ -211,14 +227,14 @@ class CreditBody(Told):
 
 class DecideCredit(CreditBody, Command):
     TYPE: ClassVar[str] = "credit"
-    household_no: Name
+    household_no: Number
 
 
 class LoanBody(Told):
-    loan_no: Name
+    loan_no: Number
     contract_no: Name
     contract_on: Day
-    household_no: Name
+    household_no: Number
     borrower_id_no: IdentityNo
     principal_fen: PositiveFen
     credited_fen: Fen
@@ -226,7 +242,7 @@ class LoanBody(Told):
     due_on: Day
     purpose: Text
     payee: Account
-    renews_loan_no: Name | None = None
+    renews_loan_no: Number | None = None
 
 
 class DisburseLoan(LoanBody, Command):
@@ -242,7 +258,7 @@ class RepaymentBody(Told):
 
 class RepayLoan(RepaymentBody, Command):
     TYPE: ClassVar[str] = "repayment"
-    loan_no: Name
+    loan_no: Number
 
 
 class OutflowBody(Told):
@@ -252,7 +268,7 @@ class OutflowBody(Told):
 
 class ObserveOutflow(OutflowBody, Command):
     TYPE: ClassVar[str] = "outflow"
-    loan_no: Name
+    loan_no: Number
 
 
 class ExtensionBody(Told):
@@ -262,7 +278,7 @@ class ExtensionBody(Told):
 
 class ExtendLoan(ExtensionBody, Command):
     TYPE: ClassVar[str] = "extension"
-    loan_no: Name
+    loan_no: Number
 
 
 class ReminderBody(Told):
@@ -273,7 +289,7 @@ class ReminderBody(Told):
 
 class RemindBorrower(ReminderBody, Command):
     TYPE: ClassVar[str] = "reminder"
-    loan_no: Name
+    loan_no: Number
 
 
 class UsageCheckBody(Told):
@@ -287,7 +303,7 @@ class UsageCheckBody(Told):
 
 class CheckUsage(UsageCheckBody, Command):
     TYPE: ClassVar[str] = "usage-check"
-    loan_no: Name
+    loan_no: Number
 
 
 class RepaymentPlanBody(Told):
@@ -297,7 +313,7 @@ class RepaymentPlanBody(Told):
 
 class AgreeRepaymentPlan(RepaymentPlanBody, Command):
     TYPE: ClassVar[str] = "repayment-plan"
-    loan_no: Name
+    loan_no: Number
 
 
 class BankReportBody(Told):
@@ -324,7 +340,7 @@ class SubsidyPaymentBody(Told):
 
 class PaySubsidy(SubsidyPaymentBody, Command):
     TYPE: ClassVar[str] = "subsidy-payment"
-    loan_no: Name
+    loan_no: Number
 
 
 class SubsidyRecoveryBody(Told):
@@ -337,14 +353,14 @@ class SubsidyRecoveryBody(Told):
 
 class RecoverSubsidy(SubsidyRecoveryBody, Command):
     TYPE: ClassVar[str] = "subsidy-recovery"
-    loan_no: Name
+    loan_no: Number
 
 
 class CorrectionBody(Told):
     """`replacement` is a body as it was first told, or nothing: then the event falls away."""
 
     reason: Text
-    replacement: dict[str, Any] | None = None
+    replacement: Annotated[dict[str, Any], AfterValidator(_plain_json)] | None = None
 
 
 class CorrectEvent(CorrectionBody, Command):

@@ -114,6 +114,16 @@ class _Draft(NamedTuple):
     fingerprint: bytes
 
 
+class _Reused(NamedTuple):
+    """A reference that a command before in the same batch already uses for something else."""
+
+    first: _Draft
+    ref: str
+
+
+_Answer = Recorded | Refused | _Draft | _Reused
+
+
 class Ledger:
     """One conversation with the log. Not shared between threads; any number side by side."""
 
@@ -255,7 +265,7 @@ class Ledger:
         self._fetch_ahead(tellings)
         today = civil_day(self._clock())
 
-        outcomes: list[Outcome | _Draft] = []
+        outcomes: list[_Answer] = []
         drafts: dict[tuple[str, str], _Draft] = {}
         for telling, content in zip(tellings, contents, strict=True):
             command, by = telling
@@ -268,7 +278,7 @@ class Ledger:
                     outcomes.append(Recorded(first.position, first.recorded_at, (), again=True))
             elif (before := drafts.get(reference)) is not None:
                 same = before.fingerprint == fingerprint
-                outcomes.append(before if same else ReferenceReused(ref=command.ref, position=0))
+                outcomes.append(before if same else _Reused(before, command.ref))
             else:
                 try:
                     draft = self._decide(command, by, fingerprint, today)
@@ -278,7 +288,7 @@ class Ledger:
                     drafts[reference] = draft
                     outcomes.append(draft)
 
-        refused = atomic and any(isinstance(outcome, Refused) for outcome in outcomes)
+        refused = atomic and any(isinstance(outcome, Refused | _Reused) for outcome in outcomes)
         if not drafts or refused or dry:
             return self._answer_only(outcomes)
         return self._store(outcomes, list(drafts.values()))
@@ -343,9 +353,7 @@ class Ledger:
                 self._undecided.setdefault(aggregate.id, []).append(event)
         return _Draft(tails, tuple(events), fingerprint)
 
-    def _store(
-        self, outcomes: list[Outcome | _Draft], drafts: Sequence[_Draft]
-    ) -> list[Outcome] | None:
+    def _store(self, outcomes: list[_Answer], drafts: Sequence[_Draft]) -> list[Outcome] | None:
         tails = [tail for draft in drafts for tail in draft.tails]
         stored = None
         if len(tails) <= _FEW and not self._new_keys:
@@ -371,18 +379,29 @@ class Ledger:
                 recorded = places[id(outcome)]
                 answered.append(recorded)
                 places[id(outcome)] = recorded._replace(again=True)
+            elif isinstance(outcome, _Reused):
+                position = places[id(outcome.first)].position
+                answered.append(ReferenceReused(ref=outcome.ref, position=position))
             else:
                 answered.append(outcome)
         return answered
 
-    def _answer_only(self, outcomes: Iterable[Outcome | _Draft]) -> list[Outcome] | None:
+    def _answer_only(self, outcomes: Iterable[_Answer]) -> list[Outcome] | None:
         """Answer without appending: still only on what is true now."""
         if not self._still_true(self.log.last_position()):
             return None
         if self._undecided:
             self._forget_undecided()
         nothing = Recorded(0, _NEVER, (), again=False)
-        return [nothing if isinstance(outcome, _Draft) else outcome for outcome in outcomes]
+        answered: list[Outcome] = []
+        for outcome in outcomes:
+            if isinstance(outcome, _Draft):
+                answered.append(nothing)
+            elif isinstance(outcome, _Reused):
+                answered.append(ReferenceReused(ref=outcome.ref, position=0))
+            else:
+                answered.append(outcome)
+        return answered
 
     def _still_true(self, last: int) -> bool:
         """Whether nobody else changed what was looked at; learns what changed either way."""

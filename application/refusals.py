@@ -51,6 +51,11 @@ class LedgerBusy(Refused):
     EN = "the ledger is busy: tell it again under the same reference"
 
 
+class CursorMalformed(Refused):
+    CODE, FIELD = "cursor_malformed", "cursor"
+    ZH, EN = "翻页标记无效", "this is no cursor that we gave"
+
+
 class OrganisationUnknown(Refused):
     CODE, FIELD = "organisation_unknown", ""
     ZH, EN = (

@@ -6,6 +6,7 @@ and commits before the next one may begin, so nobody who reads in order can miss
 
 from __future__ import annotations
 
+import hmac
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -241,6 +242,8 @@ class EventLog(ApplicationRecorder):
         self._dsn = dsn
         self._vault = vault
         self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
+        if vault is not None:  # whoever appends waits for the disk, whatever the server was told
+            self._options += " -c synchronous_commit=on"
         self._clock = clock
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._head: tuple[int, int] | None = None
@@ -416,6 +419,28 @@ class EventLog(ApplicationRecorder):
             binary=True,
         ).fetchone()
         return None if row is None else Stored(*row)
+
+    def authentic(self, position: int) -> bool:
+        """Whether the event at `position` bears the seal of this deployment's own key."""
+        assert self._vault is not None
+        row = self.connection.execute(
+            "SELECT * FROM ledger.event WHERE position = %s", (position,), binary=True
+        ).fetchone()
+        if row is None:
+            return False
+        e = Stored(*row)
+        tail = row_tail(
+            e.originator_id,
+            e.originator_version,
+            e.topic,
+            e.organisation.encode(),
+            e.ref.encode(),
+            e.part,
+            e.told,
+            e.state,
+        )
+        body = _pack_stamp(8, e.position, 8, microseconds(e.recorded_at)) + tail
+        return hmac.compare_digest(self._vault.authenticate(body), e.mac)
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self.connection.execute(

@@ -56,7 +56,7 @@ class Keys(msgspec.Struct, frozen=True):
         try:
             stored = json.loads(path.read_text("utf-8"))
             keys = [base64.b64decode(stored[name], validate=True) for name in _KEY_NAMES]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise KeysMissing(f"密钥文件不可用 / key file not usable: {path}") from error
         if any(len(key) != 32 for key in keys):
             raise KeysMissing(f"密钥长度不是 32 字节 / keys are not 32 bytes long: {path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from application.store import Clock, utc_now
 from interface import errors
@@ -35,8 +36,12 @@ class TooLarge(Exception):
     """More was sent than the route takes."""
 
 
-class BodyLimit:
-    """Refuses a body that is too large while it comes in, whatever its header claims."""
+class Door:
+    """Lets nobody's body in unread: who sends one is known, and it is not too large.
+
+    A stranger is turned away before his body is taken; a body that grows too large is cut off
+    while it comes in, whatever its header claims.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -45,13 +50,27 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        most = _MOST_BATCH_BYTES if scope["path"] in _BATCH_PATHS else _MOST_BODY_BYTES
+        credentials, length = "", b"0"
         for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or int(value) > most):
-                await errors.http_problem(413)(scope, receive, send)
+            if name == b"authorization":
+                credentials = value.decode("latin-1")
+            elif name == b"content-length":
+                length = value
+        most = _MOST_BATCH_BYTES if scope["path"] in _BATCH_PATHS else _MOST_BODY_BYTES
+        if scope["path"].startswith("/v1/"):
+            try:
+                await scope["app"].state.service.author_of(credentials)
+            except HTTPException as refusal:
+                await _turn_away(refusal.status_code, refusal.headers, scope, receive, send)
                 return
+        if not length.isdigit() or int(length) > most:
+            await _turn_away(413, None, scope, receive, send)
+            return
+        await self._measured(most, scope, receive, send)
+
+    async def _measured(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
         taken = 0
-        started = False
+        answered = False
 
         async def counted() -> Message:
             nonlocal taken
@@ -62,17 +81,26 @@ class BodyLimit:
             return message
 
         async def sent(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
+            nonlocal answered
+            if taken > most and not answered:
+                answered = True
+                await _turn_away(413, None, scope, receive, send)
+            elif taken <= most:
+                await send(message)
 
         try:
             await self._app(scope, counted, sent)
         except TooLarge:
-            if not started:
-                await errors.http_problem(413, headers={"Connection": "close"})(
-                    scope, receive, send
-                )
+            if not answered:
+                await _turn_away(413, None, scope, receive, send)
+
+
+async def _turn_away(
+    status: int, headers: Mapping[str, str] | None, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Answer without reading on; the connection cannot be used again."""
+    closing = {**(headers or {}), "Connection": "close"}
+    await errors.http_problem(status, headers=closing)(scope, receive, send)
 
 
 def create_app(
@@ -102,7 +130,7 @@ def create_app(
     app.include_router(writes.router, prefix="/v1")
     app.include_router(batches.router, prefix="/v1")
     app.include_router(reads.router, prefix="/v1")
-    app.add_middleware(BodyLimit)
+    app.add_middleware(Door)
 
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
     async def healthz(request: Request) -> Response:

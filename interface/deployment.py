@@ -10,7 +10,7 @@ from typing import NamedTuple
 from application.access import Organisation
 from application.migrations import admit, may_migrate, migrate
 from application.store import EventLog, assure_safe
-from application.vault import Keys, KeysMissing
+from application.vault import Keys, KeysMissing, Vault
 from interface.embedded_db import EmbeddedPostgres
 from interface.settings import Settings
 
@@ -57,15 +57,31 @@ def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) 
     log = EventLog(dsn, role="mingzhang_reader")
     try:
         assure_safe(log.connection, os.environ)
-        empty = log.last_position() == 0
+        last = log.last_position()
     finally:
         log.close()
     if not settings.key_file.exists():
-        if not empty:
+        if last:
             raise KeysMissing(
                 f"台账已有事件，但密钥文件不在 / the log has events, but there is no key file:"
                 f" {settings.key_file}"
             )
         with suppress(FileExistsError):
             Keys.generate().save(settings.key_file)
-    return Deployment(dsn, owner_dsn, Keys.load(settings.key_file), settings)
+    keys = Keys.load(settings.key_file)
+    if last:
+        _assure_own(dsn, keys, last)
+    return Deployment(dsn, owner_dsn, keys, settings)
+
+
+def _assure_own(dsn: str, keys: Keys, last: int) -> None:
+    """The keys must be the ones that the log was written with. Raises KeysMissing."""
+    log = EventLog(dsn, Vault(keys), role="mingzhang_reader")
+    try:
+        if not log.authentic(last):
+            raise KeysMissing(
+                "密钥不是写入本台账的密钥，或最后一条事件被改动"
+                " / these are not the keys of this log, or its last event was altered"
+            )
+    finally:
+        log.close()

@@ -10,10 +10,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from application.commands import NO_CONTROL_CHARACTERS
+from application.commands import NO_CONTROL_CHARACTERS, NUMBER
 from application.store import ConnectionTroubled
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
+from interface.strict_json import FieldDoubled
 from projections.facts.reading import NotDrawnYet
 
 _STATUS = {
@@ -22,6 +23,7 @@ _STATUS = {
     "household_unknown": 404,
     "event_unknown": 404,
     "payment_unknown": 404,
+    "cursor_malformed": 422,
     "replacement_malformed": 422,
     "replacement_elsewhere": 422,
     "ledger_busy": 503,
@@ -69,6 +71,13 @@ _RULES = {
     "no_such_day": ("no_such_day", "没有这一天", "there is no such day"),
     "date_too_early": ("date_too_early", "早于 1990-01-01", "before 1990-01-01"),
     "control_character": ("control_character", "含控制字符", "control characters are not allowed"),
+    "out_of_reach": (
+        "out_of_reach",
+        "时间须在 1900 年至 9000 年之间",
+        "between the years 1900 and 9000",
+    ),
+    "not_plain_json": ("malformed_json", "含 JSON 不能表示的值", "not plain JSON"),
+    "doubled_key": ("doubled_field", "字段重复：{key}", "the field is given twice: {key}"),
     "json_invalid": ("malformed_json", "不是合规的 JSON", "this is not JSON"),
     "too_short": ("too_few", "至少 {min_length} 项", "at least {min_length} items"),
     "too_long": ("too_many", "至多 {max_length} 项", "at most {max_length} items"),
@@ -133,9 +142,14 @@ def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
     """
     found = []
     for error in errors:
-        code, zh, en = _RULES.get(error["type"], ("malformed", "内容不合规", error["msg"]))
+        code, zh, en = _RULES.get(
+            error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
+        )
         context = error.get("ctx") or {}
-        if context.get("pattern") == NO_CONTROL_CHARACTERS:
+        pattern = context.get("pattern")
+        if pattern == NUMBER:
+            zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
+        if pattern == NO_CONTROL_CHARACTERS:
             code, zh, en = _RULES["control_character"]
         place = "/".join(str(part) for part in error["loc"][beyond:])
         if error["type"] == "json_invalid":
@@ -149,6 +163,11 @@ def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def doubled_key(key: str) -> dict[str, Any]:
+    """A finding as pydantic would say it, were it asked."""
+    return {"type": "doubled_key", "loc": (key,), "ctx": {"key": key}}
 
 
 def _filled(text: str, context: Mapping[str, Any]) -> str:
@@ -184,6 +203,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
+        if isinstance(error, FieldDoubled):
+            found = faults([doubled_key(error.key)])
+            return problem(422, "malformed", *_HTTP[422][1:], errors=found)
         return http_problem(error.status_code, headers=error.headers)
 
     @app.exception_handler(NotDrawnYet)

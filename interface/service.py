@@ -72,7 +72,11 @@ class Service:
 
     async def author(self, request: Request) -> Author:
         """Who is asking. Raises HTTPException 401."""
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        return await self.author_of(request.headers.get("authorization", ""))
+
+    async def author_of(self, credentials: str) -> Author:
+        """Who holds these credentials, `Bearer KEY`. Raises HTTPException 401."""
+        scheme, _, key = credentials.partition(" ")
         if scheme.lower() == "bearer" and key:
             author = self._access.remembered(key)
             if author is UNKNOWN:

@@ -19,10 +19,11 @@ from application.ledger import Ledger, Outcome, Recorded, Telling
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
 from interface.api.answers import instant
-from interface.errors import faults, problem
+from interface.errors import doubled_key, faults, problem
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
+from interface.strict_json import DoubledField, read
 
 router = APIRouter(tags=["批量 batches"])
 
@@ -74,8 +75,11 @@ def carry_out(
 def parsed_line(number: int, text: bytes) -> Command | Line:
     """A command, or the line that says why it is none."""
     try:
-        told = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        told = read(text)
+    except DoubledField as doubled:
+        errors = faults([doubled_key(str(doubled))])
+        return _fault(number, None, "malformed", "内容不合规", "the content breaks a rule", errors)
+    except ValueError:
         return _fault(number, None, "malformed_json", "不是合规的 JSON", "this is not JSON", [])
     if not isinstance(told, dict):
         return _fault(number, None, "not_an_object", "须为对象", "an object is wanted", [])

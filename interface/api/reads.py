@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AfterValidator, AwareDatetime
+from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import Day
-from application.refusals import LoanAmbiguous
+from application.commands import NUMBER, Day
+from application.refusals import CursorMalformed, LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
@@ -38,8 +39,19 @@ router = APIRouter(tags=["查询 reads"])
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
 
+
+def _in_reach(moment: datetime) -> datetime:
+    """An instant that every part of the service can hold, in UTC."""
+    if not 1900 <= moment.year <= 9000:
+        raise PydanticCustomError("out_of_reach", "an instant out of reach")
+    return moment.astimezone(UTC)
+
+
 AsOf = Annotated[Day | None, Query(description="civil day, default today")]
-KnownAt = Annotated[AwareDatetime | None, Query(description="RFC 3339 instant, default now")]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
+No = Annotated[str, Path(pattern=NUMBER)]
+Code = Annotated[str | None, Query(pattern=NUMBER)]
 Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
@@ -52,9 +64,9 @@ async def loans(
     request: Request,
     as_of: AsOf = None,
     known_at: KnownAt = None,
-    township: str | None = None,
-    bank: str | None = None,
-    household_no: str | None = None,
+    township: Code = None,
+    bank: Code = None,
+    household_no: Code = None,
     cursor: Cursor = None,
     limit: Page = 200,
     position: After = None,
@@ -85,10 +97,10 @@ async def subsidies(
     request: Request,
     as_of: AsOf = None,
     known_at: KnownAt = None,
-    township: str | None = None,
-    bank: str | None = None,
-    household_no: str | None = None,
-    period: str | None = None,
+    township: Code = None,
+    bank: Code = None,
+    household_no: Code = None,
+    period: Code = None,
     cursor: Cursor = None,
     limit: Page = 200,
     position: After = None,
@@ -118,8 +130,8 @@ async def subsidies(
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
 async def changes(
     request: Request,
-    known_from: AwareDatetime,
-    known_to: AwareDatetime | None = None,
+    known_from: Annotated[Instant, Query(description="RFC 3339 instant")],
+    known_to: KnownAt = None,
     ledger: Literal["loans", "subsidies"] = "loans",
     as_of: AsOf = None,
     position: After = None,
@@ -155,8 +167,8 @@ async def changes(
 @router.get("/loans/{no}", summary="贷款 one loan on any day")
 async def loan(
     request: Request,
-    no: str,
-    bank: str | None = None,
+    no: No,
+    bank: Code = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     position: After = None,
@@ -181,8 +193,8 @@ async def loan(
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
 async def loan_history(
     request: Request,
-    no: str,
-    bank: str | None = None,
+    no: No,
+    bank: Code = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> Response:
@@ -212,7 +224,7 @@ async def loan_history(
 @router.get("/households/{no}", summary="户 one household on any day: status and loans")
 async def household(
     request: Request,
-    no: str,
+    no: No,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     position: After = None,
@@ -241,7 +253,7 @@ async def household(
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")
 async def household_history(
-    request: Request, no: str, as_of: AsOf = None, known_at: KnownAt = None
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
     _, scope = await service.reader(request)
@@ -276,7 +288,7 @@ async def household_history(
 
 @router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
 async def payment_trace(
-    request: Request, no: str, as_of: AsOf = None, known_at: KnownAt = None
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
     _, scope = await service.reader(request)
@@ -403,9 +415,9 @@ def _opened(cursor: str | None, parts: int) -> Any:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         values = msgspec.json.decode(text, type=list[str])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise HTTPException(422) from None
+        raise CursorMalformed from None
     if len(values) != parts:
-        raise HTTPException(422)
+        raise CursorMalformed
     return tuple(values)
 
 
@@ -413,8 +425,8 @@ def _position(cursor: str | None) -> int | None:
     opened = _opened(cursor, 1)
     if opened is None:
         return None
-    if not opened[0].isdigit():
-        raise HTTPException(422)
+    if not (opened[0].isascii() and opened[0].isdigit() and len(opened[0]) < 19):
+        raise CursorMalformed
     return int(opened[0])
 
 

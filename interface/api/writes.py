@@ -13,8 +13,9 @@ from application import commands as c
 from application.ledger import Recorded, Telling
 from interface.api.answers import instant
 from interface.service import service_of
+from interface.strict_json import StrictRoute
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -135,7 +136,7 @@ def _endpoint(
     async def tell_named(
         request: Request,
         body: body_type,  # type: ignore[valid-type]
-        no: Annotated[str, Path(pattern=c.EVENT_ID if named == "event_id" else c.NAME_IN_PATH)],
+        no: Annotated[str, Path(pattern=c.EVENT_ID if named == "event_id" else c.NUMBER)],
     ) -> Response:
         assert named is not None
         service = service_of(request)

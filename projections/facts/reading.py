@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -22,6 +22,10 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _OPTIONS = (
     "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s -c work_mem=64MB"
 )
+
+
+_ATTEMPTS = 5
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NotDrawnYet(Exception):
@@ -96,18 +100,35 @@ class Facts:
         Raises NotDrawnYet.
         """
         with self._pool.connection() as connection:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
-                row = connection.execute(
-                    "SELECT number, position, CASE WHEN position > 0 THEN recorded_at END"
-                    " FROM projection.generation WHERE live"
-                ).fetchone()
-                if row is None:
-                    raise NotDrawnYet
-                known_through = row[2] or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-                yield View(connection, schema_of(row[0]), row[1], known_through, as_of, known_at)
+                number, position, known_through = _hold(connection)
+                yield View(connection, schema_of(number), position, known_through, as_of, known_at)
             finally:
                 connection.execute("ROLLBACK")
+
+
+def _hold(connection: Connection) -> tuple[int, int, datetime]:
+    """Begin a snapshot and hold its generation: one that is read is not dropped.
+
+    Raises NotDrawnYet.
+    """
+    for attempt in range(_ATTEMPTS):
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        row = connection.execute(
+            "SELECT number, position, CASE WHEN position > 0 THEN recorded_at END"
+            " FROM projection.generation WHERE live"
+        ).fetchone()
+        if row is None:
+            raise NotDrawnYet
+        try:
+            connection.execute(f"SELECT FROM {schema_of(row[0])}.loan LIMIT 0".encode())
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            connection.execute("ROLLBACK")  # dropped in this very moment: there is a newer one
+            if attempt == _ATTEMPTS - 1:
+                raise
+            continue
+        return row[0], row[1], row[2] or _BEFORE_ALL
+    raise NotDrawnYet
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,8 @@ def parsed_line(number: int, text: bytes) -> Command | Line:
     """A command, or the line that says why it is none."""
     try:
         told = read(text)
+        if b"\\u" in text:  # an escape may be half a character, which no answer could repeat
+            json.dumps(told, ensure_ascii=False).encode()
     except DoubledField as doubled:
         errors = faults([doubled_key(str(doubled))])
         return _fault(number, None, "malformed", "内容不合规", "the content breaks a rule", errors)
@@ -173,7 +176,7 @@ async def upload(
         tally = await run_in_threadpool(carry)
     except UnreadableFile as refusal:
         _clear(folder)
-        return problem(422, refusal.code, refusal.zh, refusal.en)
+        return problem(422, refusal.code, refusal.zh, refusal.en, details={"kind": kind})
     except BaseException:
         _clear(folder)
         raise

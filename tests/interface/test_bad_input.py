@@ -149,7 +149,7 @@ def bodies() -> dict[str, tuple[str, Body]]:
     return {
         "/v1/households": ("BUREAU", household()),
         "/v1/households/H1/status": (
-            "BUREAU", told(category="lifted", reason="脱贫")),
+            "BUREAU", told(category="none", reason="脱贫")),
         "/v1/households/H1/members": ("BUREAU", told(added=[], left=[])),
         "/v1/households/H1/demands": ("T01", told(amount_fen=5_000_000, purpose="养牛")),
         "/v1/households/H1/credits": (
@@ -350,7 +350,7 @@ def test_a_small_x_is_the_same_person_as_a_large_one(api: Api) -> None:
     assert again.status_code == 200
     events = api.ask("NRCB", f"/v1/loans/{small['loan_no']}/history").json()["events"]
     known = api.ask("NRCB", "/v1/loans/L1/history").json()["events"]
-    assert events[0]["borrower"] == known[0]["borrower"]
+    assert events[0]["content"]["borrower"] == known[0]["content"]["borrower"]
 
 
 # ---- repayments that cannot be --------------------------------------------------------
@@ -474,7 +474,7 @@ def test_the_administrators_batches_and_files_are_refused_line_by_line(api: Api)
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Bearer wrong", "Basic d3Jvbmc6d3Jvbmc=", "Bearer \xff\xfe",
+    ["", "Bearer", "Bearer wrong", "Basic d3Jvbmc6d3Jvbmc=", "Bearer \xff\xfe",
      "Bearer mz_" + "A" * 43, "Bearer ' OR 1=1 --", "Bearer " + "x" * 30_000],
 )  # fmt: skip
 @pytest.mark.usefixtures("nothing_stored")
@@ -782,7 +782,7 @@ def test_sql_in_every_text_field_is_stored_as_it_came_and_does_nothing(
             " WHERE schemaname IN ('ledger', 'projection', 'public') ORDER BY 1, 2",
         )
 
-    before, number = tables(), f"{attack} {ref()}"
+    before, number = tables(), f"{attack} {ref()}".replace("/", "|")  # a number stands in paths
     home = household(
         number, village=attack, ground={"document": attack, "note": attack},
         members=[{"name": attack, "id_no": ID_NO, "relation": attack, "head": True}],
@@ -811,10 +811,14 @@ def test_sql_in_every_text_field_is_stored_as_it_came_and_does_nothing(
     listed = api.ask("AUDIT", "/v1/ledgers/loans", household_no=number, position=position).json()
     assert [each["loan_no"] for each in listed["lines"]] == [number]
     events = api.ask("AUDIT", f"/v1/loans/{path}/history", bank="NRCB").json()["events"]
-    assert events[-1]["actual_use"] == events[-1]["inspector"] == attack
+    checked_then = events[-1]["content"]
+    assert checked_then["actual_use"] == checked_then["inspector"] == attack
     for name in ("bank", "township", "household_no"):
         nothing = api.ask("AUDIT", "/v1/ledgers/loans", **{name: attack})
-        assert nothing.json()["lines"] == []
+        if "/" in attack:  # no number has a slash
+            assure_problem(nothing, 422, "malformed", name)
+        else:
+            assert nothing.json()["lines"] == []
     assert tables() == before
 
 

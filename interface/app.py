@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.store import Clock, utc_now
+from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
 from interface.api import batches, reads, writes
 from interface.deployment import Deployment
@@ -62,6 +62,9 @@ class Door:
                 await scope["app"].state.service.author_of(credentials)
             except HTTPException as refusal:
                 await _turn_away(refusal.status_code, refusal.headers, scope, receive, send)
+                return
+            except ConnectionTroubled:
+                await _turn_away(503, {"Retry-After": "1"}, scope, receive, send)
                 return
         if not length.isdigit() or int(length) > most:
             await _turn_away(413, None, scope, receive, send)

@@ -20,7 +20,6 @@ import pytest
 from faults import support
 from faults.support import KEPT, Acknowledged, ServiceProcess, verdict
 
-from application import store
 from application.ledger import Ledger
 from application.migrations import migrate
 from application.vault import Keys
@@ -174,14 +173,13 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_caught_losing_events(
     world: World, monkeypatch: pytest.MonkeyPatch, commit: str
 ) -> None:
     """The negative control of the test above, and beside it the same crash with the wait."""
-    settings = f"{store._SETTINGS} -c synchronous_commit={commit}"
-    monkeypatch.setattr(store, "_SETTINGS", settings)
     # Nobody may come to the rescue: the log's own writer sleeps as long as it can.
     support.done(
         world.owner_dsn, "ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"
     )
     support.lend(world, support.bank(), [f"S-{commit}"])
     ledger = Ledger(world.dsn, world.keys)
+    ledger.log._options += f" -c synchronous_commit={commit}"
     first = 7_000_000 if commit == "on" else 8_000_000
     acknowledged = []
     try:

@@ -6,15 +6,15 @@ import ast
 import time
 from pathlib import Path
 from threading import Event, Thread
+from uuid import uuid4
 
 import pytest
+from eventsourcing.persistence import StoredEvent
 from faults import support
 from faults.support import ROOT, Place
 
 from application.ledger import Ledger, Recorded, Telling
 from application.store import EventLog
-from eventsourcing.persistence import StoredEvent
-from uuid import uuid4
 
 EVENTS = 100_000
 LOANS = 500

@@ -134,7 +134,7 @@ def test_the_same_digests_catch_a_stretch_that_was_drawn_twice(database: Place) 
     try:
         projector.rebuild()
         before = facts_of(database.owner_dsn)
-        support.done(database.owner_dsn, "UPDATE projection.generation SET position = position - 1")
+        support.done(database.owner_dsn, "UPDATE projection.generation SET position = position - 2")
         projector.catch_up()
         assert facts_of(database.owner_dsn) != before, "the harness is blind to doubled facts"
         projector.rebuild()

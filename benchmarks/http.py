@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -23,14 +22,11 @@ def service(ground: Ground, database: Database, *, projecting: bool = True) -> I
         database.keys.save(key_file)
     port = _free_port()
     child = subprocess.Popen(
-        [sys.executable, *os.environ.get("BENCH_SERVER", "-m benchmarks.server").split(), database.dsn, str(key_file), str(port),
+        [sys.executable, "-m", "benchmarks.server", database.dsn, str(key_file), str(port),
          "1" if projecting else "0"],
     )  # fmt: skip
     try:
         _wait(port, child)
-        if os.environ.get("BENCH_PID_FILE"):
-            with open(os.environ["BENCH_PID_FILE"], "w") as file:
-                file.write(str(child.pid))
         yield port
     finally:
         child.terminate()

@@ -24,7 +24,7 @@ def run(ground: Ground) -> list[Result]:
     head = f"Host: localhost\r\nAuthorization: Bearer {key}\r\n"
     results = []
     with (
-        service(ground, database, projecting=not __import__("os").environ.get("NOPROJ")) as port,
+        service(ground, database) as port,
         Load() as load,
     ):
         for clients in (8, 64):

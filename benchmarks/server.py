@@ -41,7 +41,7 @@ async def empty(request: Request) -> Response:
 def main() -> None:
     dsn, key_file, port, projecting = sys.argv[1:5]
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
-    sys.setswitchinterval(float(__import__("os").environ.get("SWITCH", "0.001")))
+    sys.setswitchinterval(0.001)
     keys = Keys.load(Path(key_file))
     app = create_app(Deployment(dsn, dsn, keys, Settings()), projecting=projecting == "1")
     app.router.routes.insert(

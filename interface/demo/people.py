@@ -29,7 +29,7 @@ TOWNSHIPS: Final = tuple(
 COUNTY: Final = (
     Organisation("CENTRE", "centre", "金融扶贫服务中心"),
     Organisation("BUREAU", "bureau", "乡村振兴局"),
-    Organisation("FIN", "finance", "财政局"),
+    Organisation("FINANCE", "finance", "财政局"),
     Organisation("AUDIT", "auditor", "审计局"),
     Organisation("ADMIN", "admin", "系统管理"),
 )

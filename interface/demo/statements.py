@@ -34,7 +34,7 @@ from interface.demo.people import BANKS, TOWNSHIPS, Person
 from interface.demo.plans import Home, LoanPlan
 
 BUREAU: Final = Author("bureau", "BUREAU", "bureau-01")
-FINANCE: Final = Author("finance", "FIN", "fin-01")
+FINANCE: Final = Author("finance", "FINANCE", "fin-01")
 _CLERKS: Final = {
     code: tuple(Author("bank", code, f"{code.lower()}-{n:02d}") for n in range(1, 7))
     for _, code, _ in BANKS

@@ -298,7 +298,7 @@ def test_subsidies_are_paid_by_finance_after_the_quarter_closed(told: Told) -> N
         "SELECT convert_from(state, 'UTF8')::jsonb, organisation FROM ledger.event"
         " WHERE topic = 'loan.subsidy-paid.v1'"
     )
-    assert {organisation for _, organisation in rows} == {"FIN"}
+    assert {organisation for _, organisation in rows} == {"FINANCE"}
     assert all(body["effective_on"] >= body["until"] for body, _ in rows)
     assert {body["period"] for body, _ in rows} == {
         f"{year}Q{n}" for year in range(2021, 2025) for n in range(1, 5)

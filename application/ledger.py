@@ -260,17 +260,15 @@ class Ledger:
         self._undecided.clear()
         if self._seen < 0:
             self._seen = self.log.last_position()
-        contents = [telling.command.content() for telling in tellings]
         heard = self.log.heard([(t.by.organisation, t.command.ref) for t in tellings])
         self._fetch_ahead(tellings)
         today = civil_day(self._clock())
 
         outcomes: list[_Answer] = []
         drafts: dict[tuple[str, str], _Draft] = {}
-        for telling, content in zip(tellings, contents, strict=True):
-            command, by = telling
+        for command, by in tellings:
             reference = (by.organisation, command.ref)
-            fingerprint = self.vault.fingerprint(content)
+            fingerprint = self.vault.fingerprint(command.content())
             if (first := heard.get(reference)) is not None:
                 if first.told != fingerprint:
                     outcomes.append(ReferenceReused(ref=command.ref, position=first.position))

@@ -1,0 +1,1 @@
+"""The tree over the log: sealing, checkpoints, proofs (docs/tamper-evidence.md)."""

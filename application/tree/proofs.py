@@ -1,0 +1,196 @@
+"""What the tree proves to others: receipts, updates for witnesses, bundles of proven events."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import psycopg
+
+from application.tree.merkle import HASHES
+from application.tree.nodes import Checkpoint, Connection, TreeNodes, last_checkpoint
+from application.tree.notes import (
+    COSIGNED,
+    Head,
+    Line,
+    NoteMalformed,
+    VerifierKey,
+    parse_checkpoint,
+)
+from application.tree.rows import rows_between
+
+_PROOF = "c2sp.org/tlog-proof@v1"
+
+
+class NotSealed(Exception):
+    """The event, or the size, is not under a checkpoint (yet)."""
+
+
+class WitnessRefused(Exception):
+    """A cosignature by nobody who was admitted, over nothing that was signed, or a wrong one."""
+
+
+class Witness(NamedTuple):
+    """Somebody who cosigns, and how far he has come."""
+
+    organisation: str
+    key: VerifierKey
+    size: int
+
+
+class ProvenEvent(NamedTuple):
+    """The data of a leaf and the way from it to a checkpoint's root."""
+
+    index: int
+    leaf_data: bytes
+    proof: list[bytes]
+
+
+class Proofs:
+    """Reads one tree of the log on one connection, of a role that may read the log."""
+
+    def __init__(self, connection: Connection, origin: str) -> None:
+        self._connection = connection
+        self._hash = HASHES[origin.rpartition("/")[2]]
+        self._nodes = TreeNodes(connection, origin, self._hash)
+        self.origin = origin
+
+    def checkpoint(self, covering: int = 0) -> Checkpoint:
+        """The newest checkpoint over position `covering`, rather one that witnesses cosigned.
+
+        Raises NotSealed.
+        """
+        row = self._connection.execute(
+            "SELECT size FROM ledger.cosignature WHERE origin = %s AND size >= %s"
+            " GROUP BY size ORDER BY count(*) DESC, size DESC LIMIT 1",
+            (self.origin, covering),
+        ).fetchone()
+        found = last_checkpoint(self._connection, self.origin, row[0] if row else None)
+        if found is None or found.head.size < covering:
+            raise NotSealed(covering)
+        return found
+
+    def newest(self) -> Checkpoint | None:
+        """The newest checkpoint, whoever cosigned it."""
+        return last_checkpoint(self._connection, self.origin)
+
+    def receipt(self, position: int) -> str:
+        """The receipt of one event, to be kept and checked by others. Raises NotSealed."""
+        checkpoint = self.checkpoint(covering=position)
+        [event] = self.events([position], checkpoint)
+        lines = [
+            _PROOF,
+            f"extra {_text(event.leaf_data)}",
+            f"index {event.index}",
+            *map(_text, event.proof),
+            "",
+            checkpoint.text(),
+        ]
+        return "\n".join(lines)
+
+    def events(self, positions: Iterable[int], checkpoint: Checkpoint) -> list[ProvenEvent]:
+        """Events with their proofs to one checkpoint, in order. Raises NotSealed."""
+        proven = []
+        for position in sorted(set(positions)):
+            if not 0 < position <= checkpoint.head.size:
+                raise NotSealed(position)
+            row = b"".join(rows_between(self._connection, position - 1, position))
+            proof = self._nodes.inclusion_proof(position - 1, checkpoint.head.size)
+            proven.append(ProvenEvent(position - 1, self._hash.prefix + row, proof))
+        return proven
+
+    def inclusion(self, position: int, size: int) -> list[bytes]:
+        """The inclusion proof of an event in the tree of `size` leaves. Raises NotSealed."""
+        return self._nodes.inclusion_proof(position - 1, self._signed(position, size))
+
+    def consistency(self, old: int, size: int) -> list[bytes]:
+        """The proof that the tree of `size` leaves begins with that of `old`. Raises NotSealed."""
+        return self._nodes.consistency_proof(old, self._signed(old, size))
+
+    def update(self, old: int) -> str:
+        """The newest checkpoint for a witness who last saw `old` leaves. Raises NotSealed."""
+        newest = self.newest()
+        if newest is None or old > newest.head.size:
+            raise NotSealed(old)
+        proof = self._nodes.consistency_proof(old, newest.head.size)
+        return "\n".join([f"old {old}", *map(_text, proof), "", newest.text()])
+
+    def witnesses(self) -> list[Witness]:
+        """Who was admitted, and the largest tree that each has cosigned."""
+        lines = self._connection.execute(
+            "SELECT size, line FROM ledger.cosignature WHERE origin = %s", (self.origin,)
+        ).fetchall()
+        sizes: dict[tuple[str, bytes], int] = {}
+        for size, text in lines:
+            line = Line.parse(text.rstrip("\n"))
+            owner = (line.name, line.key_id)
+            sizes[owner] = max(size, sizes.get(owner, 0))
+        admitted = self._connection.execute(
+            "SELECT organisation, vkey FROM ledger.witness ORDER BY organisation, vkey"
+        )
+        keys = [(row[0], VerifierKey.parse(row[1])) for row in admitted]
+        return [Witness(code, key, sizes.get((key.name, key.id), 0)) for code, key in keys]
+
+    def keep_cosignatures(self, note: str) -> int:
+        """Keep what admitted witnesses signed below a checkpoint of ours; returns how many are new.
+
+        Needs a connection that may add. Raises NoteMalformed, WitnessRefused.
+        """
+        head, lines = parse_checkpoint(note)
+        if head not in self._heads(head.size):
+            raise WitnessRefused("不是本日志签署的检查点 / not a checkpoint of this log")
+        keys = [witness.key for witness in self.witnesses()]
+        valid = [line for line in lines if any(key.signed(head, line) for key in keys)]
+        if not valid:
+            raise WitnessRefused("没有已登记见证人的有效签名 / no admitted witness signed it")
+        added = 0
+        for line in valid:
+            key = next(key for key in keys if key.signed(head, line))
+            added += self._connection.execute(
+                "INSERT INTO ledger.cosignature (origin, size, line) VALUES (%s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (self.origin, head.size, key.line(line.signature)),
+            ).rowcount
+        return added
+
+    def _heads(self, size: int) -> Sequence[Head]:
+        rows = self._connection.execute(
+            "SELECT note FROM ledger.checkpoint WHERE origin = %s AND size = %s",
+            (self.origin, size),
+        )
+        return [parse_checkpoint(row[0])[0] for row in rows]
+
+    def _signed(self, position: int, size: int) -> int:
+        newest = self.newest()
+        if newest is None or not 0 <= position <= size <= newest.head.size:
+            raise NotSealed(position)
+        return size
+
+
+def admit_witness(owner_dsn: str, organisation: str, vkey: str) -> VerifierKey:
+    """Let an organisation witness with a key of its own. Raises NoteMalformed."""
+    key = VerifierKey.parse(vkey)
+    if key.kind != COSIGNED:
+        raise NoteMalformed("须为见证密钥 / not a witness's key")
+    with psycopg.connect(owner_dsn) as connection:
+        connection.execute(
+            "INSERT INTO ledger.witness (vkey, organisation) VALUES (%s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (vkey, organisation),
+        )
+    return key
+
+
+def trust_policy(log_key: VerifierKey, witnesses: Sequence[Witness], quorum: int) -> str:
+    """A trust policy (C2SP tlog-policy) that asks for `quorum` of the witnesses."""
+    lines = [f"log {log_key.text()}"]
+    lines += [f"witness {witness.key.name} {witness.key.text()}" for witness in witnesses]
+    if not quorum:
+        return "\n".join([*lines, "quorum none", ""])
+    members = " ".join(witness.key.name for witness in witnesses)
+    return "\n".join([*lines, f"group witnesses {quorum} {members}", "quorum witnesses", ""])
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,132 @@
+"""Who signs checkpoints. A port: a key file here, a signing device or server elsewhere.
+
+A signer never signs two truths: it remembers the last head that it signed, on disk before it
+gives the signature out, and refuses whatever does not extend that one.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from application.tree.merkle import HASHES, ProofWrong, TreeHash, assure_consistent
+from application.tree.notes import SIGNED, Head, VerifierKey, parse_checkpoint
+
+
+class SigningRefused(Exception):
+    """The head does not extend the one that was signed last: the log was altered or set back."""
+
+
+class SigningKeyMissing(Exception):
+    """The log was sealed before, but its signing key is not here."""
+
+
+class Signer(Protocol):
+    """Signs heads of growing trees."""
+
+    def key(self, origin: str) -> VerifierKey: ...
+
+    def last(self, origin: str) -> Head | None:
+        """The head of `origin` that was signed last."""
+
+    def sign(self, head: Head, tree_hash: TreeHash, proof: Sequence[bytes]) -> str:
+        """The checkpoint as a signed note.
+
+        `proof`: the consistency of `head` with the last one signed. Raises SigningRefused.
+        """
+
+
+class FileSigner:
+    """An Ed25519 key in a file, and beside it what was signed last with it."""
+
+    def __init__(self, path: Path) -> None:
+        self._memory = path.with_suffix(".last")
+        self._private = Ed25519PrivateKey.from_private_bytes(_seed(path))
+        self._public = self._private.public_key().public_bytes_raw()
+
+    @staticmethod
+    def create(path: Path) -> FileSigner:
+        """The signer of this file, with a new key if there is none yet."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            seed = base64.b64encode(secrets.token_bytes(32)).decode()
+            _write(path, json.dumps({"ed25519": seed}))
+        return FileSigner(path)
+
+    def key(self, origin: str) -> VerifierKey:
+        return VerifierKey(origin, SIGNED, self._public)
+
+    def last(self, origin: str) -> Head | None:
+        note = self._remembered().get(origin)
+        return None if note is None else parse_checkpoint(note)[0]
+
+    def sign(self, head: Head, tree_hash: TreeHash, proof: Sequence[bytes]) -> str:
+        with self._locked():
+            remembered = self._remembered()
+            if head.origin in remembered:
+                last, _ = parse_checkpoint(remembered[head.origin])
+                try:
+                    assure_consistent(tree_hash, last[1:], head[1:], proof)
+                except ProofWrong as error:
+                    raise SigningRefused(f"{head.origin}: {error}") from error
+            text = head.text()
+            signature = self.key(head.origin).line(self._private.sign(text.encode()))
+            note = f"{text}\n{signature}"
+            _write(self._memory, json.dumps({**remembered, head.origin: note}, indent=1))
+            return note
+
+    def _remembered(self) -> dict[str, str]:
+        try:
+            remembered: dict[str, str] = json.loads(self._memory.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        return remembered
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self._memory.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def origin_of(log_name: str, hash_name: str) -> str:
+    """The origin of a log's tree. Raises KeyError for an unknown hash."""
+    return f"{log_name}/{HASHES[hash_name].name}"
+
+
+def _seed(path: Path) -> bytes:
+    try:
+        seed = base64.b64decode(json.loads(path.read_text("utf-8"))["ed25519"], validate=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SigningKeyMissing(f"签名密钥不可用 / signing key not usable: {path}") from error
+    if len(seed) != 32:
+        raise SigningKeyMissing(f"签名密钥长度不对 / signing key has a wrong length: {path}")
+    return seed
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace a file as a whole, on the disk when this returns; readable by its owner alone."""
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

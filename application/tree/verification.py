@@ -1,0 +1,270 @@
+"""Checking the live log against itself, its tree, its checkpoints and those kept elsewhere.
+
+Everything is computed again from the stored rows. What is wrong is named by position; nothing
+stops at the first fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from application.guards import missing_guards
+from application.tree import merkle
+from application.tree.merkle import HASHES, SIZE, TreeHash
+from application.tree.nodes import STEP, TILE, Connection, TreeNodes
+from application.tree.notes import Head, NoteMalformed, VerifierKey, parse_checkpoint
+from application.tree.rows import MAC_BYTES, position_of, rows_between, sealed_part
+from application.tree.sealer import Authenticate
+
+_STRETCH = 1 << 15
+_MOST_NAMED = 1_000
+_RECORDED_AT = slice(18, 26)
+_ORIGINATOR_ID = slice(30, 46)
+_VERSION = slice(50, 58)
+
+
+class Fault(NamedTuple):
+    """Something that is not as it was written. `position`: 0 when it is not about one event."""
+
+    position: int
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        where = f"第 {self.position} 条 / event {self.position}: " if self.position else ""
+        return f"{where}{self.zh} / {self.en}"
+
+
+class Verified(NamedTuple):
+    """How much was checked, and what was found."""
+
+    events: int
+    sealed: int
+    checkpoints: int
+    anchors: int
+    faults: list[Fault]
+
+    @property
+    def coverage(self) -> float:
+        """The share of the events that stand under a checkpoint and were checked against it."""
+        return self.sealed / self.events if self.events else 1.0
+
+
+Told = Callable[[int, int], None]
+"""Hears (events checked, events in all)."""
+
+
+class Verification:
+    """One check of the whole log, in one snapshot of the database."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        origin: str,
+        log_key: VerifierKey,
+        authenticate: Authenticate,
+        *,
+        signed_last: Head | None = None,
+        anchors: Sequence[str] = (),
+    ) -> None:
+        self._connection = connection
+        self._hash = HASHES[origin.rpartition("/")[2]]
+        self._nodes = TreeNodes(connection, origin, self._hash)
+        self._origin = origin
+        self._log_key = log_key
+        self._authenticate = authenticate
+        self._signed_last = signed_last
+        self._anchors = anchors
+        self._faults: list[Fault] = []
+
+    def run(self, told: Told = lambda done, total: None) -> Verified:
+        """Check everything; `told` hears of the progress."""
+        with self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return self._run(told)
+
+    def _run(self, told: Told) -> Verified:
+        self._faults += [Fault(0, guard, "guard") for guard in missing_guards(self._connection)]
+        checkpoints = self._checkpoints()
+        sealed = max((head.size for head in checkpoints), default=0)
+        kept = self._nodes.size()
+        tree = _Growing(self._hash)
+        wanted = {head.size for head in checkpoints} | {head.size for head, _ in self._anchored()}
+        roots = {0: self._hash.digest(b"")}
+        events = self._events(kept, tree, wanted, roots, told)
+        self._compare_heads(checkpoints, roots, events)
+        self._compare_nodes(tree, kept, sealed)
+        return Verified(events, min(sealed, events), len(checkpoints), len(self._anchors),
+                        sorted(set(self._faults))[:_MOST_NAMED])  # fmt: skip
+
+    def _events(
+        self, kept: int, tree: _Growing, wanted: set[int], roots: dict[int, bytes], told: Told
+    ) -> int:
+        """Every row: where it stands, that the service wrote it, that the tree holds it."""
+        row = self._connection.execute("SELECT count(*), max(position) FROM ledger.event").fetchone()
+        count, last = (row[0], row[1] or 0) if row else (0, 0)
+        versions: dict[bytes, int] = {}
+        leaf, authenticate = self._hash.leaf_maker(), self._authenticate
+        expected, recorded_at = 0, -(1 << 62)
+        for after in range(0, max(last, 1), _STRETCH):
+            leaves: list[bytes] = []
+            for row_bytes in rows_between(self._connection, after, after + _STRETCH):
+                expected += 1
+                position = position_of(row_bytes)
+                if position != expected:
+                    if position < expected:
+                        self._fault(position, "同一位置有两条", "two events at one position")
+                        expected -= 1
+                        continue
+                    self._fault(expected, "缺失", "missing")
+                    leaves += [bytes(SIZE)] * (position - expected)
+                    expected = position
+                if authenticate(sealed_part(row_bytes)) != row_bytes[-MAC_BYTES:]:
+                    self._fault(position, "不是本服务写入的，或被改动", "not as the service wrote it")
+                moment = int.from_bytes(row_bytes[_RECORDED_AT], "big", signed=True)
+                if moment < recorded_at:
+                    self._fault(position, "得知时间倒退", "recorded_at goes back")
+                recorded_at = moment
+                aggregate = row_bytes[_ORIGINATOR_ID]
+                version = int.from_bytes(row_bytes[_VERSION], "big")
+                if version != versions.get(aggregate, 0) + 1:
+                    self._fault(position, f"聚合 {UUID(bytes=aggregate)} 的版本不连续",
+                                "its aggregate's versions are not gapless")  # fmt: skip
+                versions[aggregate] = version
+                leaves.append(leaf(row_bytes))
+            self._compare_leaves(after, leaves, kept)
+            tree.add(b"".join(leaves), wanted, roots)
+            told(min(after + _STRETCH, last), last)
+        if count != expected and not self._faults:
+            self._fault(0, f"应有 {expected} 条，实有 {count} 条", f"{count} rows, not {expected}")
+        return expected
+
+    def _compare_leaves(self, after: int, leaves: list[bytes], kept: int) -> None:
+        until = min(after + len(leaves), kept)
+        for first in range(after, until, TILE):
+            count = min(TILE, until - first)
+            try:
+                hashes = self._nodes.range(0, first, count)
+            except LookupError:
+                self._fault(first + 1, "树叶不在", "its leaf is not kept")
+                continue
+            if hashes == b"".join(leaves[first - after : first - after + count]):
+                continue
+            for at in range(count):
+                if hashes[at * SIZE : (at + 1) * SIZE] != leaves[first - after + at]:
+                    self._fault(first + at + 1, "与封存的树叶不符", "not what its leaf sealed")
+
+    def _compare_nodes(self, tree: _Growing, kept: int, sealed: int) -> None:
+        if kept < sealed:
+            self._fault(kept + 1, "树叶缺失", "leaves are missing")
+        elif kept > sealed:
+            self._fault(sealed + 1, "树叶没有检查点", "leaves without a checkpoint")
+        for level, hashes in tree.kept.items():
+            count = kept >> level
+            for first in range(0, min(count, len(hashes) // SIZE), TILE):
+                wanted = min(TILE, count - first, len(hashes) // SIZE - first)
+                try:
+                    same = self._nodes.range(level, first, wanted) == hashes[
+                        first * SIZE : (first + wanted) * SIZE
+                    ]
+                except LookupError:
+                    same = False
+                if not same:
+                    self._fault((first << level) + 1, f"第 {level} 层树节点不符",
+                                f"nodes of level {level} do not fit")  # fmt: skip
+        rows = self._connection.execute(
+            "SELECT DISTINCT level FROM ledger.tree_node WHERE origin = %s", (self._origin,)
+        )
+        for (level,) in rows:
+            if level % STEP or kept >> level == 0:
+                self._fault(0, f"多出第 {level} 层树节点", f"nodes of a level {level}")
+
+    def _checkpoints(self) -> list[Head]:
+        """The heads that are kept, each signed by the log; a fault for any other row."""
+        rows = self._connection.execute(
+            "SELECT size, note FROM ledger.checkpoint WHERE origin = %s ORDER BY size, signed_at",
+            (self._origin,),
+        )
+        heads = []
+        for size, note in rows:
+            try:
+                head, lines = parse_checkpoint(note)
+            except NoteMalformed:
+                self._fault(size, "检查点损坏", "a checkpoint is malformed")
+                continue
+            if head.size != size or head.origin != self._origin:
+                self._fault(size, "检查点与其行不符", "a checkpoint is not what its row says")
+            elif not any(self._log_key.signed(head, line) for line in lines):
+                self._fault(size, "检查点签名无效", "a checkpoint is not signed by the log")
+            else:
+                heads.append(head)
+        return heads
+
+    def _anchored(self) -> Iterable[tuple[Head, str]]:
+        """Heads that were kept outside: by witnesses, and by the signer himself."""
+        for note in self._anchors:
+            head, lines = parse_checkpoint(note)
+            if head.origin == self._origin and any(self._log_key.signed(head, x) for x in lines):
+                yield head, "外存检查点 / a checkpoint kept elsewhere"
+            else:
+                self._fault(head.size, "外存检查点不是本日志签署", "an anchor not of this log")
+        if self._signed_last is not None:
+            yield self._signed_last, "签名器最后签署 / what the signer signed last"
+
+    def _compare_heads(self, checkpoints: list[Head], roots: dict[int, bytes], events: int) -> None:
+        for head in checkpoints:
+            if head.size > events:
+                self._fault(events + 1, f"缺失：检查点有 {head.size} 条",
+                            f"missing: a checkpoint counts {head.size}")  # fmt: skip
+            elif roots.get(head.size) != head.root:
+                self._fault(0, f"前 {head.size} 条与检查点的根不符",
+                            f"the first {head.size} do not give their checkpoint's root")  # fmt: skip
+        known = set(checkpoints)
+        for head, whose in self._anchored():
+            if head.size > events:
+                self._fault(events + 1, f"缺失：{whose}：{head.size}", "missing")
+            elif roots.get(head.size) != head.root:
+                self._fault(0, f"前 {head.size} 条与外存的根不符：{whose}",
+                            f"the first {head.size} are not what was seen elsewhere")  # fmt: skip
+            elif head not in known:
+                self._fault(0, f"{head.size} 处的检查点被删", f"no checkpoint at {head.size} any more")
+
+    def _fault(self, position: int, zh: str, en: str) -> None:
+        self._faults.append(Fault(position, zh, en))
+
+
+class _Growing:
+    """A tree computed from leaves as they come: the kept levels, and roots at wanted sizes."""
+
+    def __init__(self, tree_hash: TreeHash) -> None:
+        self._hash = tree_hash
+        self._leaves = bytearray()
+        self._first = 0
+        self.kept: dict[int, bytearray] = {}
+
+    def add(self, leaves: bytes, wanted: set[int], roots: dict[int, bytes]) -> None:
+        self._leaves += leaves
+        end = self._first + len(self._leaves) // SIZE
+        whole = len(self._leaves) // SIZE // TILE * TILE
+        level, hashes = STEP, self._hash.above(bytes(self._leaves[: whole * SIZE]), STEP)
+        while hashes:
+            kept = self.kept.setdefault(level, bytearray())
+            before = len(kept) // SIZE // TILE * TILE
+            kept += hashes
+            after = len(kept) // SIZE // TILE * TILE
+            hashes = self._hash.above(bytes(kept[before * SIZE : after * SIZE]), STEP)
+            level += STEP
+        for size in wanted:
+            if self._first < size <= end:
+                roots[size] = merkle.root(self._hash, size, self._node)
+        del self._leaves[: whole * SIZE]
+        self._first += whole
+
+    def _node(self, level: int, index: int) -> bytes:
+        up = level % STEP
+        base, first, count = level - up, index << up, 1 << up
+        hashes = self.kept[base] if base else self._leaves
+        first -= 0 if base else self._first
+        return self._hash.above(bytes(hashes[first * SIZE : (first + count) * SIZE]), up)

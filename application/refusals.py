@@ -68,3 +68,14 @@ class BatchRefused(Refused):
     CODE, FIELD = "batch_refused", ""
     ZH = "整批退回：另有 {refused} 行不合格"
     EN = "the whole batch is refused: {refused} other lines are at fault"
+
+
+class NotSealedYet(Refused):
+    CODE, FIELD = "not_sealed_yet", ""
+    ZH = "第 {position} 条事件尚未封存，请稍后再取"
+    EN = "event {position} is not sealed yet: ask again later"
+
+
+class CosignatureRefused(Refused):
+    CODE, FIELD = "cosignature_refused", ""
+    ZH = EN = "{problem}"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
-from interface.api import batches, reads, writes
+from interface.api import batches, log, reads, writes
 from interface.deployment import Deployment
 from interface.service import Service, service_of
 
@@ -24,6 +25,8 @@ _MOST_BATCH_BYTES = 256 << 20
 _BATCH_PATHS = ("/v1/files", "/v1/submissions")
 
 _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log")
+_SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
+_SEALING_HALTED = Gauge("mingzhang_sealing_halted", "1 while this process cannot seal the log")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
 
 Scope = MutableMapping[str, Any]
@@ -107,13 +110,20 @@ async def _turn_away(
 
 
 def create_app(
-    deployment: Deployment, *, projecting: bool = True, clock: Clock = utc_now
+    deployment: Deployment,
+    *,
+    projecting: bool = True,
+    sealing: bool = True,
+    clock: Clock = utc_now,
 ) -> FastAPI:
-    """The application over a deployment. `projecting`: whether it draws the facts itself."""
+    """The application over a deployment.
+
+    `projecting`, `sealing`: whether it draws the facts and seals the log itself.
+    """
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        service = Service(deployment, projecting=projecting, clock=clock)
+        service = Service(deployment, projecting=projecting, sealing=sealing, clock=clock)
         service.start(asyncio.get_running_loop())
         app.state.service = service
         try:
@@ -132,6 +142,7 @@ def create_app(
     errors.install(app)
     app.include_router(writes.router, prefix="/v1")
     app.include_router(batches.router, prefix="/v1")
+    app.include_router(log.router, prefix="/v1")
     app.include_router(reads.router, prefix="/v1")
     app.add_middleware(Door)
 
@@ -146,25 +157,35 @@ def create_app(
     return app
 
 
-def _positions(service: Service) -> tuple[int, int]:
+def _positions(service: Service) -> tuple[int, int, int]:
+    """How far the log goes, how far the facts are drawn, how far the log is sealed."""
     with service.facts.connection() as connection:
         row = connection.execute(
             "SELECT coalesce((SELECT max(position) FROM ledger.event), 0),"
-            " coalesce((SELECT position FROM projection.generation WHERE live), 0)"
+            " coalesce((SELECT position FROM projection.generation WHERE live), 0),"
+            " coalesce((SELECT max(size) FROM ledger.checkpoint WHERE origin = %s), 0)",
+            (service.deployment.origin,),
         ).fetchone()
-    return row or (0, 0)
+    return row or (0, 0, 0)
 
 
 def _health(service: Service) -> Response:
-    log, facts = _positions(service)
-    return Response(
-        f'{{"status":"ok","log_position":{log},"facts_position":{facts}}}',
-        media_type="application/json",
-    )
+    log, facts, sealed = _positions(service)
+    status = "sealing_halted" if service.sealing_trouble else "ok"
+    content = {
+        "status": status,
+        "log_position": log,
+        "facts_position": facts,
+        "sealed": sealed,
+        "trouble": service.sealing_trouble,
+    }
+    return Response(msgspec.json.encode(content), media_type="application/json")
 
 
 def _metrics(service: Service) -> Response:
-    log, facts = _positions(service)
+    log, facts, sealed = _positions(service)
     _LOG_POSITION.set(log)
     _FACTS_POSITION.set(facts)
+    _SEALED.set(sealed)
+    _SEALING_HALTED.set(bool(service.sealing_trouble))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -7,34 +7,39 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from application import access
 from application.ledger import Ledger
-from application.migrations import MigrationAltered, admit, migrate
-from application.store import UnsafeDatabase
-from application.vault import KeysMissing
-from domain.calendar import civil_day
+from application.migrations import admit, migrate
 from domain.household import Household
 from domain.kernel import Author
 from domain.loan import Loan
 from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
 from interface.api.batches import carry_out
-from interface.deployment import COUNTY_OFFICES, Deployment, deployed
-from interface.embedded_db import EmbeddedPostgresError
+from interface.deployment import COUNTY_OFFICES, Deployment
 from interface.files import LAYOUTS, own_columns, take_in
+from interface.log_commands import evidence, log_app, verify
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
+from interface.terminal import (
+    ERR,
+    OUT,
+    AsOf,
+    KnownAt,
+    day_of,
+    deployment_or_exit,
+    instant_of,
+    progress_bar,
+    up_to_date_facts,
+)
 from projections.changes import changes
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts, Table
@@ -50,41 +55,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_out, _err = Console(), Console(stderr=True)
-
-AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="civil day")]
-KnownAt = Annotated[str | None, typer.Option("--known-at", help="RFC 3339 instant")]
-
-
-@contextmanager
-def _deployment() -> Iterator[Deployment]:
-    """The deployment that the environment names; what is unsafe is said and ends the program."""
-    try:
-        with deployed(Settings()) as deployment:
-            yield deployment
-    except (UnsafeDatabase, KeysMissing, MigrationAltered, EmbeddedPostgresError) as error:
-        _err.print(f"[red]不能启动 / cannot start:[/red] {error}", highlight=False)
-        raise typer.Exit(2) from error
-
-
-@contextmanager
-def _progress(text: str, total: int | None) -> Iterator[Any]:
-    """A bar on the terminal; yields a function of (done, total)."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=_err) as bar:
-        task = bar.add_task(text, total=total)
-        yield lambda done, of=None: bar.update(task, completed=done, total=of or total)
 
 
 @app.command()
 def serve(
     demo: Annotated[bool, typer.Option(help="load the demo county into an empty ledger")] = False,
     projecting: Annotated[bool, typer.Option(help="draw the facts in this process")] = True,
+    sealing: Annotated[bool, typer.Option(help="seal the log in this process")] = True,
 ) -> None:
     """启动服务 Start the service, on the embedded PostgreSQL if MINGZHANG_DSN names no other."""
     import uvicorn
@@ -93,13 +70,13 @@ def serve(
 
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     sys.setswitchinterval(0.001)
-    with _deployment() as deployment:
+    with deployment_or_exit() as deployment:
         settings = deployment.settings
         if demo:
             _load_demo(deployment)
         _welcome(deployment, demo=demo)
         uvicorn.run(
-            create_app(deployment, projecting=projecting),
+            create_app(deployment, projecting=projecting, sealing=sealing),
             host=settings.host,
             port=settings.port,
             log_level="warning",
@@ -118,12 +95,12 @@ def migrate_() -> None:
     settings = Settings()
     dsn = settings.owner_dsn or settings.dsn
     if dsn is None:
-        with _deployment():
+        with deployment_or_exit():
             return
     for name in migrate(dsn):
-        _out.print(f"applied {name}")
+        OUT.print(f"applied {name}")
     if settings.dsn and (login := admit(dsn, settings.dsn)):
-        _out.print(f"admitted {login}")
+        OUT.print(f"admitted {login}")
     access.enrol(dsn, COUNTY_OFFICES)
 
 
@@ -135,14 +112,14 @@ def project() -> None:
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with _deployment() as deployment:
+    with deployment_or_exit() as deployment:
         keep_drawing(deployment.dsn, stopping)
 
 
 @app.command()
 def rebuild() -> None:
     """重建 Draw all facts again beside the live ones, compare, and let them take their place."""
-    with _deployment() as deployment, _progress("重建 rebuilding", None) as progress:
+    with deployment_or_exit() as deployment, progress_bar("重建 rebuilding", None) as progress:
         projector = Projector(deployment.dsn)
         projector.catch_up()
         row = projector.connection.execute(
@@ -158,13 +135,13 @@ def rebuild() -> None:
         projector.close()
     same = before == after
     for table, (rows, digest) in after.items():
-        _out.print(f"{table:16} {rows:>10}  {digest}", highlight=False)
+        OUT.print(f"{table:16} {rows:>10}  {digest}", highlight=False)
     if moved:
-        _out.print("其间有新事件，未作比较 / new events came meanwhile: not compared")
+        OUT.print("其间有新事件，未作比较 / new events came meanwhile: not compared")
     elif same:
-        _out.print("[green]与原有事实逐表相同 / equal to the facts before, table by table[/green]")
+        OUT.print("[green]与原有事实逐表相同 / equal to the facts before, table by table[/green]")
     else:
-        _out.print("[red]与原有事实不同！/ different from the facts before![/red]")
+        OUT.print("[red]与原有事实不同！/ different from the facts before![/red]")
         raise typer.Exit(1)
 
 
@@ -181,9 +158,9 @@ def import_(
 ) -> None:
     """导入 Tell the ledger a file, as an organisation; the same file again changes nothing."""
     organisation, _, role = as_.partition(":")
-    with _deployment() as deployment:
+    with deployment_or_exit() as deployment:
         if access.organisation_of(deployment.dsn, organisation, role) is None:
-            _err.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
+            ERR.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
             raise typer.Exit(2)
         by = Author(role, organisation, person)
         ledger = Ledger(deployment.dsn, deployment.keys)
@@ -201,7 +178,7 @@ def _import_lines(ledger: Ledger, path: Path, by: Author, atomic: bool, result: 
     recorded = again = refused = 0
     target = result or path.with_suffix(".result.ndjson")
     with path.open("rb") as told, target.open("w", encoding="utf-8") as answers:
-        with _progress("导入 importing", None) as progress:
+        with progress_bar("导入 importing", None) as progress:
             for line in carry_out(ledger, told, by, atomic=atomic):
                 answers.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
                 again += bool(line.get("again"))
@@ -226,19 +203,19 @@ def _import_table(
     target = result or path.with_name(f"{path.stem}.result{path.suffix}")
     titles = own_columns(deployment.settings.column_folder, by.organisation, kind)
     try:
-        with _progress("导入 importing", None) as progress:
+        with progress_bar("导入 importing", None) as progress:
             tally = take_in(
                 ledger, path, kind, by, target, atomic=atomic, titles=titles, progress=progress
             )
     except UnreadableFile as refusal:
-        _err.print(f"[red]{refusal.code}[/red] {refusal.zh} / {refusal.en}", highlight=False)
+        ERR.print(f"[red]{refusal.code}[/red] {refusal.zh} / {refusal.en}", highlight=False)
         return 1
     _tally(tally.recorded, tally.again, tally.refused, target)
     return tally.refused
 
 
 def _tally(recorded: int, again: int, refused: int, target: Path) -> None:
-    _out.print(
+    OUT.print(
         f"入账 recorded {recorded} · 已报送过 told before {again} · 退回 refused {refused}"
         f" · 回盘 result: {target}",
         highlight=False,
@@ -257,11 +234,11 @@ def ledger(
     """台账 Show a ledger of any day, as it was known at any instant."""
     from projections.facts.reading import Scope
 
-    with _deployment() as deployment, _facts(deployment) as facts:
-        with facts.at(_day(as_of), _instant(known_at)) as view:
+    with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
+        with facts.at(day_of(as_of), instant_of(known_at)) as view:
             ask = subsidy_ledger if which == "subsidies" else loan_ledger
             table = ask(view, scope=Scope(bank, township), most=most)
-            _out.print(
+            OUT.print(
                 f"as_of {view.as_of} · known_at {view.known_at:%Y-%m-%dT%H:%M:%S.%fZ}"
                 f" · position {view.position}",
                 highlight=False,
@@ -277,14 +254,14 @@ def export(
     known_at: KnownAt = None,
 ) -> None:
     """导出 Write a whole ledger of any day to a file, in yuan."""
-    with _deployment() as deployment, _facts(deployment) as facts:
-        with facts.at(_day(as_of), _instant(known_at)) as view:
+    with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
+        with facts.at(day_of(as_of), instant_of(known_at)) as view:
             table = (subsidy_ledger if which == "subsidies" else loan_ledger)(view)
-            with _progress("导出 exporting", len(table.rows)) as progress:
+            with progress_bar("导出 exporting", len(table.rows)) as progress:
                 rows = _counted(table_rows(table), progress)
                 write = write_xlsx if path.suffix == ".xlsx" else write_csv
                 write(path, table_columns(table), rows)
-    _out.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
+    OUT.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
 
 
 def _counted(rows: Any, progress: Any) -> Iterator[Any]:
@@ -301,11 +278,11 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="the whole trace as JSON")] = False,
 ) -> None:
     """溯源 Show the full history behind one subsidy payment, to the fen and to the document."""
-    with _deployment() as deployment, _facts(deployment) as facts:
+    with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.connection() as connection:
-            found = trace_payment(connection, payment_no, _instant(known_at))
+            found = trace_payment(connection, payment_no, instant_of(known_at))
     if found is None:
-        _err.print(f"[red]没有这笔贴息 / no such payment:[/red] {payment_no}")
+        ERR.print(f"[red]没有这笔贴息 / no such payment:[/red] {payment_no}")
         raise typer.Exit(1)
     plain = found.plain(date.max)
     if as_json:
@@ -317,8 +294,8 @@ def trace(
 def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
     paid = plain["payment"]["content"]
     by = plain["payment"]["told_by"]
-    _out.rule(f"贴息 subsidy payment {payment_no}")
-    _out.print(
+    OUT.rule(f"贴息 subsidy payment {payment_no}")
+    OUT.print(
         f"{paid['period']}  应贴 due {yuan(paid['due_fen'])}  已付 paid {yuan(paid['amount_fen'])}"
         f"  凭证 voucher {paid['voucher']}  经办 by {by['organisation']}/{by['person']}"
         f"  依据 document {plain['ground']['document'] or '—'}",
@@ -334,18 +311,18 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
             str(s["rate_bp"]),
             str(s["share_bp"]),
         )
-    _out.print(grid)
+    OUT.print(grid)
     for rule in plain["rules_in_force"]:
-        _out.print(f"  {rule['name']} = {rule['value_then']}  {rule['source']}", highlight=False)
+        OUT.print(f"  {rule['name']} = {rule['value_then']}  {rule['source']}", highlight=False)
     home = plain["household_on_disbursement_day"]
-    _out.print(
+    OUT.print(
         f"户 household {home['household_no']}  {home['disbursed_on']}: "
         f"{home['category_when_paid']} (现知 as known: {home['category_as_known']})",
         highlight=False,
     )
     told = plain["household_events"] + plain["loan_events"]
     told = sorted(told, key=lambda e: e["position"])
-    _out.print(_events_grid(told + plain["told_after_the_payment"]))
+    OUT.print(_events_grid(told + plain["told_after_the_payment"]))
 
 
 def _events_grid(told: list[dict[str, Any]]) -> Grid:
@@ -374,14 +351,14 @@ def history_(
 ) -> None:
     """事件史 Show every event of a loan, or of a household."""
     id = Household.id_for(number) if bank == "household" else Loan.id_for(bank, number)
-    with _deployment() as deployment, _facts(deployment) as facts:
+    with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.connection() as connection:
             day = as_of.date() if as_of else None
-            events = history(connection, [id], _instant(known_at), day)
+            events = history(connection, [id], instant_of(known_at), day)
     if not events:
-        _err.print(f"[red]没有记录 / nothing is known of[/red] {bank} {number}")
+        ERR.print(f"[red]没有记录 / nothing is known of[/red] {bank} {number}")
         raise typer.Exit(1)
-    _out.print(_events_grid([event.plain() for event in events]))
+    OUT.print(_events_grid([event.plain() for event in events]))
 
 
 @app.command("changes")
@@ -392,48 +369,51 @@ def changes_(
     as_of: AsOf = None,
 ) -> None:
     """认知差异 Show what changed in a ledger between two states of knowledge, and why."""
-    since = _instant(known_from)
+    since = instant_of(known_from)
     assert since is not None
-    with _deployment() as deployment, _facts(deployment) as facts:
-        with facts.at(_day(as_of), _instant(known_at)) as view:
+    with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
+        with facts.at(day_of(as_of), instant_of(known_at)) as view:
             found = changes(view, "subsidies" if which == "subsidies" else "loans", since)
     for change in found:
         moved = "  ".join(f"{name} {yuan(fen)}" for name, fen in change.difference.items())
-        _out.print(f"[bold]{' '.join(change.key.values())}[/bold]  {moved}", highlight=False)
+        OUT.print(f"[bold]{' '.join(change.key.values())}[/bold]  {moved}", highlight=False)
         for cause in change.causes:
             amount = "" if cause["amount_fen"] is None else yuan(cause["amount_fen"])
-            _out.print(
+            OUT.print(
                 f"   {cause['recorded_at']:%Y-%m-%d %H:%M}  {cause['organisation']}"
                 f"  {cause['topic']}  {cause['amount_of'] or ''} {amount}  {cause['ref']}",
                 highlight=False,
             )
     everything = all(change.explained for change in found)
-    _out.print(f"{len(found)} 行有变 lines changed; 全部可解释 all explained: {everything}")
+    OUT.print(f"{len(found)} 行有变 lines changed; 全部可解释 all explained: {everything}")
 
 
 keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(log_app, name="log")
+app.command()(verify)
+app.command()(evidence)
 
 
 @keys_app.command("enrol")
 def enrol(code: str, role: str, name: str) -> None:
     """登记机构 Enter an organisation."""
-    with _deployment() as deployment:
+    with deployment_or_exit() as deployment:
         access.enrol(deployment.owner_dsn, [access.Organisation(code, role, name)])
 
 
 @keys_app.command("issue")
 def issue(organisation: str, person: str) -> None:
     """发放 Issue a key to a person; it is shown once."""
-    with _deployment() as deployment:
+    with deployment_or_exit() as deployment:
         print(access.issue_key(deployment.owner_dsn, organisation, person))
 
 
 @keys_app.command("revoke")
 def revoke(organisation: str, person: str) -> None:
     """吊销 Revoke a person's keys."""
-    with _deployment() as deployment:
-        _out.print(f"{access.revoke_keys(deployment.owner_dsn, organisation, person)} revoked")
+    with deployment_or_exit() as deployment:
+        OUT.print(f"{access.revoke_keys(deployment.owner_dsn, organisation, person)} revoked")
 
 
 def _load_demo(deployment: Deployment) -> None:
@@ -445,9 +425,9 @@ def _load_demo(deployment: Deployment) -> None:
     ledger.close()
     if empty:
         made = county()
-        with _progress("示范县 demo county", None) as progress:
+        with progress_bar("示范县 demo county", None) as progress:
             load(deployment.owner_dsn, deployment.dsn, deployment.keys, made, progress)
-        with _progress("生成台账 drawing the facts", None) as progress:
+        with progress_bar("生成台账 drawing the facts", None) as progress:
             projector = Projector(deployment.dsn)
             projector.rebuild(progress)
             projector.close()
@@ -463,39 +443,10 @@ def _load_demo(deployment: Deployment) -> None:
 def _welcome(deployment: Deployment, *, demo: bool) -> None:
     settings = deployment.settings
     base = f"http://{settings.host}:{settings.port}"
-    _out.print(f"明账 mingzhang  {base}/docs   health {base}/healthz", highlight=False)
+    OUT.print(f"明账 mingzhang  {base}/docs   health {base}/healthz", highlight=False)
     if demo:
         key_file = settings.data / "demo-keys.json"
-        _out.print(f"示范密钥 demo keys: {key_file}", highlight=False)
-
-
-@contextmanager
-def _facts(deployment: Deployment) -> Iterator[Facts]:
-    """The facts, drawn up to the end of the log."""
-    projector = Projector(deployment.dsn)
-    projector.catch_up()
-    projector.close()
-    facts = Facts(deployment.dsn, most=2)
-    try:
-        yield facts
-    finally:
-        facts.close()
-
-
-def _day(as_of: datetime | None) -> date:
-    return as_of.date() if as_of else civil_day(datetime.now().astimezone())
-
-
-def _instant(known_at: str | None) -> datetime | None:
-    if known_at is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(known_at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise typer.BadParameter("2023-04-05T12:00:00Z", param_hint="--known-at")
-    return moment
+        OUT.print(f"示范密钥 demo keys: {key_file}", highlight=False)
 
 
 _SHOWN = (
@@ -507,7 +458,7 @@ _SHOWN = (
 
 def _show(table: Table) -> None:
     """The main columns on a terminal; all of them, tab-separated, into a pipe."""
-    if not _out.is_terminal:
+    if not OUT.is_terminal:
         print("\t".join(table.columns))
         for line in table.dicts():
             print("\t".join(_text(name, value) for name, value in line.items()))
@@ -519,7 +470,7 @@ def _show(table: Table) -> None:
         grid.add_column(ZH.get(name, name), no_wrap=True, justify="right" if right else "left")
     for line in table.dicts():
         grid.add_row(*(_text(name, line[name]) for name in shown))
-    _out.print(grid)
+    OUT.print(grid)
 
 
 def _text(name: str, value: Any) -> str:

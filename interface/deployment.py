@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import psycopg
 
 from application.access import Organisation
 from application.migrations import admit, may_migrate, migrate
-from application.store import EventLog, assure_safe
+from application.store import Clock, EventLog, assure_safe, utc_now
+from application.tree.sealer import Sealer
+from application.tree.signer import FileSigner, SigningKeyMissing, origin_of
 from application.vault import Keys, KeysMissing, Vault
 from interface.embedded_db import EmbeddedPostgres
 from interface.settings import Settings
@@ -31,12 +35,32 @@ class Deployment(NamedTuple):
     keys: Keys
     settings: Settings
 
+    @property
+    def origin(self) -> str:
+        """What checkpoints call this log and its hash."""
+        return origin_of(self.settings.log_name, self.settings.tree_hash)
+
+    def signer(self) -> FileSigner:
+        """Who signs checkpoints here; a key is made the first time. Raises SigningKeyMissing."""
+        return FileSigner.create(self.settings.signing_key_file)
+
+    @contextmanager
+    def adding_to_tree(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """A short connection that may add to the tree, in one transaction."""
+        with psycopg.connect(self.dsn, options="-c role=mingzhang_sealer") as connection:
+            yield connection
+
+    def sealer(self, clock: Clock = utc_now) -> Sealer:
+        """A sealing conversation with the database. Raises SigningKeyMissing."""
+        authenticate = Vault(self.keys).authenticate
+        return Sealer(self.dsn, self.origin, self.signer(), authenticate, clock=clock)
+
 
 @contextmanager
 def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployment]:
     """Start the embedded database if there is no other, bring the schema up, load the keys.
 
-    Raises UnsafeDatabase, KeysMissing, MigrationAltered.
+    Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, MigrationAltered.
     """
     if settings.dsn is not None:
         owner_dsn = settings.owner_dsn or settings.dsn
@@ -71,6 +95,11 @@ def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) 
     keys = Keys.load(settings.key_file)
     if last:
         _assure_own(dsn, keys, last)
+    if not settings.signing_key_file.exists() and _sealed_before(dsn):
+        raise SigningKeyMissing(
+            f"台账已有检查点，但签名密钥不在 / the log was sealed, but there is no signing key:"
+            f" {settings.signing_key_file}"
+        )
     return Deployment(dsn, owner_dsn, keys, settings)
 
 
@@ -83,5 +112,14 @@ def _assure_own(dsn: str, keys: Keys, last: int) -> None:
                 "密钥不是写入本台账的密钥，或最后一条事件被改动"
                 " / these are not the keys of this log, or its last event was altered"
             )
+    finally:
+        log.close()
+
+
+def _sealed_before(dsn: str) -> bool:
+    log = EventLog(dsn, role="mingzhang_reader")
+    try:
+        row = log.connection.execute("SELECT EXISTS (SELECT FROM ledger.checkpoint)").fetchone()
+        return bool(row and row[0])
     finally:
         log.close()

@@ -26,7 +26,9 @@ _STATUS = {
     "cursor_malformed": 422,
     "replacement_malformed": 422,
     "replacement_elsewhere": 422,
+    "cosignature_refused": 422,
     "ledger_busy": 503,
+    "not_sealed_yet": 503,
 }
 _HTTP = {
     400: ("bad_request", "请求不合规", "the request is malformed"),
@@ -131,7 +133,7 @@ def refusal_problem(refusal: Refused) -> Response:
         refusal.en,
         errors=errors,
         details=refusal.details,
-        headers={"Retry-After": "1"} if refusal.CODE == "ledger_busy" else None,
+        headers={"Retry-After": "1"} if _STATUS.get(refusal.CODE) == 503 else None,
     )
 
 

@@ -20,6 +20,7 @@ from application.writer import GroupWriter
 from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.projector import ProjectorThread
+from interface.sealer import SealerThread
 from projections.facts.reading import COUNTY, Facts, Scope
 
 _FILES_AT_ONCE = 2
@@ -31,7 +32,14 @@ COUNTY_ROLES = frozenset({"centre", "bureau", "finance", "auditor"})
 class Service:
     """Everything with a connection or a thread. One to a process."""
 
-    def __init__(self, deployment: Deployment, *, projecting: bool, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        *,
+        projecting: bool,
+        sealing: bool,
+        clock: Clock = utc_now,
+    ) -> None:
         self.deployment = deployment
         self.clock = clock
         self.writer = GroupWriter(self.ledger)
@@ -40,6 +48,7 @@ class Service:
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         self._projector = ProjectorThread(deployment.dsn) if projecting else None
+        self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
         self._files = Semaphore(_FILES_AT_ONCE)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -48,14 +57,28 @@ class Service:
         self.writer.start(loop)
         if self._projector:
             self._projector.start()
+        if self._sealer:
+            self._sealer.start()
 
     def stop(self) -> None:
         self.writer.stop()
         if self._projector:
             self._projector.stop()
+        if self._sealer:
+            self._sealer.stop()
         self._access_thread.shutdown()
         self._access.close()
         self.facts.close()
+
+    @property
+    def sealing(self) -> bool:
+        """Whether this process seals the log."""
+        return self._sealer is not None
+
+    @property
+    def sealing_trouble(self) -> str | None:
+        """Why this process seals nothing at present."""
+        return self._sealer.trouble if self._sealer else None
 
     def ledger(self) -> Ledger:
         return Ledger(self.deployment.dsn, self.deployment.keys, clock=self.clock)

@@ -54,3 +54,4 @@ BEGIN
 END $$;
 GRANT INSERT ON ledger.tree_node, ledger.checkpoint TO mingzhang_sealer;
 GRANT INSERT ON ledger.cosignature TO mingzhang_sealer;
+GRANT SELECT ON ledger.organisation TO mingzhang_sealer;

@@ -9,6 +9,13 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
+_SERVICE_ROLES = (
+    "mingzhang_writer",
+    "mingzhang_projector",
+    "mingzhang_reader",
+    "mingzhang_sealer",
+)
+
 
 class MigrationAltered(Exception):
     """A migration that was applied to this database has another text now."""
@@ -50,11 +57,8 @@ def admit(owner_dsn: str, service_dsn: str) -> str | None:
     if login is None or login == owner:
         return None
     with psycopg.connect(owner_dsn) as connection:
-        connection.execute(
-            SQL("GRANT mingzhang_writer, mingzhang_projector, mingzhang_reader TO {}").format(
-                Identifier(str(login))
-            )
-        )
+        roles = SQL(", ").join(map(Identifier, _SERVICE_ROLES))
+        connection.execute(SQL("GRANT {} TO {}").format(roles, Identifier(str(login))))
     return str(login)
 
 

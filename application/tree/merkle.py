@@ -145,26 +145,29 @@ def assure_consistent(
 ) -> None:
     """Check RFC 9162 §2.1.4.2 between two (size, root). Raises ProofWrong."""
     (old_size, old_root), (new_size, new_root) = old, new
-    if old_size > new_size:
-        raise ProofWrong(f"{new_size} < {old_size}")
     if old_size in (0, new_size):
-        if proof or (old_size == new_size and old_root != new_root):
-            raise ProofWrong(f"two roots at {old_size}")
-        if old_size == 0 and old_root != tree_hash.digest(b""):
-            raise ProofWrong("not the root of nothing")
-        return
-    hashes = list(proof)
-    if old_size & (old_size - 1) == 0:
-        hashes.insert(0, old_root)
-    if not hashes:
-        raise ProofWrong("no proof")
+        nothing = tree_hash.digest(b"")
+        if proof or old_root != (nothing if old_size == 0 else new_root):
+            raise ProofWrong(f"{old_size} → {new_size}")
+    elif old_size > new_size or (old_root, new_root) != _roots(tree_hash, old_size, new_size, [
+        *([old_root] if old_size & (old_size - 1) == 0 else []), *proof
+    ]):  # fmt: skip
+        raise ProofWrong(f"{old_size} → {new_size}")
+
+
+def _roots(
+    tree_hash: TreeHash, old_size: int, new_size: int, path: Sequence[bytes]
+) -> tuple[bytes, bytes] | None:
+    """The two roots to which a consistency path leads; None when its length is wrong."""
+    if not path:
+        return None
     at, last = old_size - 1, new_size - 1
     while at & 1:
         at, last = at >> 1, last >> 1
-    old_made = new_made = hashes[0]
-    for sibling in hashes[1:]:
+    old_made = new_made = path[0]
+    for sibling in path[1:]:
         if last == 0:
-            raise ProofWrong("too long")
+            return None
         if at & 1 or at == last:
             old_made = tree_hash.node(sibling, old_made)
             new_made = tree_hash.node(sibling, new_made)
@@ -173,12 +176,11 @@ def assure_consistent(
         else:
             new_made = tree_hash.node(new_made, sibling)
         at, last = at >> 1, last >> 1
-    if last or old_made != old_root or new_made != new_root:
-        raise ProofWrong(f"{old_size} → {new_size}")
+    return (old_made, new_made) if last == 0 else None
 
 
 def _span(tree_hash: TreeHash, first: int, end: int, node: NodeOf) -> bytes:
-    """The hash over the leaves [first, end): `first` is a multiple of a power of two >= its length."""
+    """The hash over the leaves [first, end); a power of two >= their number divides `first`."""
     size = end - first
     level = (size - 1).bit_length()
     if size == 1 << level:

@@ -96,9 +96,7 @@ class TreeNodes:
         return b"".join(row[1] for row in rows)
 
 
-def keep_nodes(
-    connection: Connection, nodes: TreeNodes, first: int, leaves: bytes
-) -> None:
+def keep_nodes(connection: Connection, nodes: TreeNodes, first: int, leaves: bytes) -> None:
     """Keep the hashes of the leaves behind leaf `first`, and the nodes that they complete."""
     level, at, hashes = 0, first, leaves
     while hashes:
@@ -115,7 +113,9 @@ def keep_nodes(
         level, at = level + STEP, begun // TILE
 
 
-def last_checkpoint(connection: Connection, origin: str, most: int | None = None) -> Checkpoint | None:
+def last_checkpoint(
+    connection: Connection, origin: str, most: int | None = None
+) -> Checkpoint | None:
     """The largest checkpoint of a tree (of at most `most` leaves), with its cosignatures."""
     row = connection.execute(
         "SELECT c.signed_at, c.note, ARRAY(SELECT line FROM ledger.cosignature s"

@@ -1,4 +1,7 @@
-"""Signed notes and the checkpoints in them (C2SP signed-note, tlog-checkpoint, tlog-cosignature)."""
+"""Signed notes and the checkpoints in them, as C2SP writes them.
+
+signed-note, tlog-checkpoint and tlog-cosignature: docs/tamper-evidence.md §2.
+"""
 
 from __future__ import annotations
 

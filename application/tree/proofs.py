@@ -42,7 +42,7 @@ class Witness(NamedTuple):
 class ProvenEvent(NamedTuple):
     """The data of a leaf and the way from it to a checkpoint's root."""
 
-    index: int
+    position: int
     leaf_data: bytes
     proof: list[bytes]
 
@@ -51,7 +51,7 @@ class Proofs:
     """Reads one tree of the log on one connection, of a role that may read the log."""
 
     def __init__(self, connection: Connection, origin: str) -> None:
-        self._connection = connection
+        self.connection = connection
         self._hash = HASHES[origin.rpartition("/")[2]]
         self._nodes = TreeNodes(connection, origin, self._hash)
         self.origin = origin
@@ -61,19 +61,19 @@ class Proofs:
 
         Raises NotSealed.
         """
-        row = self._connection.execute(
+        row = self.connection.execute(
             "SELECT size FROM ledger.cosignature WHERE origin = %s AND size >= %s"
             " GROUP BY size ORDER BY count(*) DESC, size DESC LIMIT 1",
             (self.origin, covering),
         ).fetchone()
-        found = last_checkpoint(self._connection, self.origin, row[0] if row else None)
+        found = last_checkpoint(self.connection, self.origin, row[0] if row else None)
         if found is None or found.head.size < covering:
             raise NotSealed(covering)
         return found
 
     def newest(self) -> Checkpoint | None:
         """The newest checkpoint, whoever cosigned it."""
-        return last_checkpoint(self._connection, self.origin)
+        return last_checkpoint(self.connection, self.origin)
 
     def receipt(self, position: int) -> str:
         """The receipt of one event, to be kept and checked by others. Raises NotSealed."""
@@ -82,7 +82,7 @@ class Proofs:
         lines = [
             _PROOF,
             f"extra {_text(event.leaf_data)}",
-            f"index {event.index}",
+            f"index {event.position - 1}",
             *map(_text, event.proof),
             "",
             checkpoint.text(),
@@ -95,9 +95,9 @@ class Proofs:
         for position in sorted(set(positions)):
             if not 0 < position <= checkpoint.head.size:
                 raise NotSealed(position)
-            row = b"".join(rows_between(self._connection, position - 1, position))
+            row = b"".join(rows_between(self.connection, position - 1, position))
             proof = self._nodes.inclusion_proof(position - 1, checkpoint.head.size)
-            proven.append(ProvenEvent(position - 1, self._hash.prefix + row, proof))
+            proven.append(ProvenEvent(position, self._hash.prefix + row, proof))
         return proven
 
     def inclusion(self, position: int, size: int) -> list[bytes]:
@@ -118,7 +118,7 @@ class Proofs:
 
     def witnesses(self) -> list[Witness]:
         """Who was admitted, and the largest tree that each has cosigned."""
-        lines = self._connection.execute(
+        lines = self.connection.execute(
             "SELECT size, line FROM ledger.cosignature WHERE origin = %s", (self.origin,)
         ).fetchall()
         sizes: dict[tuple[str, bytes], int] = {}
@@ -126,7 +126,7 @@ class Proofs:
             line = Line.parse(text.rstrip("\n"))
             owner = (line.name, line.key_id)
             sizes[owner] = max(size, sizes.get(owner, 0))
-        admitted = self._connection.execute(
+        admitted = self.connection.execute(
             "SELECT organisation, vkey FROM ledger.witness ORDER BY organisation, vkey"
         )
         keys = [(row[0], VerifierKey.parse(row[1])) for row in admitted]
@@ -147,7 +147,7 @@ class Proofs:
         added = 0
         for line in valid:
             key = next(key for key in keys if key.signed(head, line))
-            added += self._connection.execute(
+            added += self.connection.execute(
                 "INSERT INTO ledger.cosignature (origin, size, line) VALUES (%s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
                 (self.origin, head.size, key.line(line.signature)),
@@ -155,7 +155,7 @@ class Proofs:
         return added
 
     def _heads(self, size: int) -> Sequence[Head]:
-        rows = self._connection.execute(
+        rows = self.connection.execute(
             "SELECT note FROM ledger.checkpoint WHERE origin = %s AND size = %s",
             (self.origin, size),
         )

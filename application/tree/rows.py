@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from select import select
-from typing import Any
+from typing import Any, BinaryIO
 
 import psycopg
 
@@ -14,8 +14,9 @@ _COLUMNS = (
     "position, recorded_at, originator_id, originator_version, topic, organisation, ref, part,"
     " told, state, mac"
 )
-_HEADER = 19
-_TRAILER = 2
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+_TOLD_EVERY = 20_000
 _COUNT = 2
 _MAC_BEHIND_LENGTH = 36
 _POSITION = slice(6, 14)
@@ -25,28 +26,50 @@ MAC_BYTES = 32
 def rows_between(connection: Connection, after: int, until: int) -> Iterator[bytes]:
     """The rows at the positions (after, until], in order, each as COPY's binary form has it.
 
-    They are taken from libpq as they come: psycopg's own reading of a COPY costs a
-    microsecond a row, more than the hashing. Must be read to the end.
+    Must be read to the end.
+    """
+    cut = len(HEADER)
+    for block in _copied(connection, f"WHERE position > {after} AND position <= {until}"):
+        if len(block) > cut + len(TRAILER):
+            yield block[cut:]
+            cut = 0
+
+
+def export_log(
+    connection: Connection, file: BinaryIO, told: Callable[[int], None] = lambda _: None
+) -> int:
+    """Write the whole log as COPY's binary form; returns how many events it was."""
+    blocks = 0
+    for block in _copied(connection, ""):
+        file.write(block)
+        blocks += 1
+        if blocks % _TOLD_EVERY == 0:
+            told(blocks)
+    return blocks - 1  # the last one is the trailer
+
+
+def _copied(connection: Connection, where: str) -> Iterator[bytes]:
+    """What COPY sends, block by block: a row each, the header before the first, then the trailer.
+
+    Taken from libpq as it comes: psycopg's own reading of a COPY costs a microsecond a row, more
+    than the hashing.
     """
     libpq = connection.pgconn
     libpq.send_query(
-        f"COPY (SELECT {_COLUMNS} FROM ledger.event WHERE position > {after}"
-        f" AND position <= {until} ORDER BY position) TO STDOUT (FORMAT binary)".encode()
+        f"COPY (SELECT {_COLUMNS} FROM ledger.event {where} ORDER BY position)"
+        " TO STDOUT (FORMAT binary)".encode()
     )
     while libpq.is_busy():
-        select([libpq.socket], [], [])
-        libpq.consume_input()
-    _result(libpq)
-    take, cut = libpq.get_copy_data, _HEADER
+        _wait(libpq)
+    _assure_fine(libpq.get_result())
+    take = libpq.get_copy_data
     while True:
         size, data = take(1)
-        if size > _TRAILER + cut:
-            yield bytes(data[cut:])
-            cut = 0
+        if size > 0:
+            yield bytes(data)
         elif size == 0:
-            select([libpq.socket], [], [])
-            libpq.consume_input()
-        elif size < 0:
+            _wait(libpq)
+        else:
             break
     while (result := libpq.get_result()) is not None:
         _assure_fine(result)
@@ -61,15 +84,14 @@ def sealed_part(row: bytes) -> bytes:
     return row[_COUNT:-_MAC_BEHIND_LENGTH]
 
 
-def _result(libpq: Any) -> None:
-    result = libpq.get_result()
-    if result is not None:
-        _assure_fine(result)
+def _wait(libpq: Any) -> None:
+    select([libpq.socket], [], [])
+    libpq.consume_input()
 
 
 def _assure_fine(result: Any) -> None:
     """Raises psycopg.DatabaseError."""
-    if result.status in (
+    if result is not None and result.status in (
         psycopg.pq.ExecStatus.FATAL_ERROR,
         psycopg.pq.ExecStatus.BAD_RESPONSE,
     ):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import NamedTuple
 
 import psycopg
@@ -24,7 +24,7 @@ from application.tree.nodes import (
 )
 from application.tree.notes import Head
 from application.tree.rows import MAC_BYTES, position_of, rows_between, sealed_part
-from application.tree.signer import Signer, origin_of
+from application.tree.signer import Signer
 
 _SEALER_LOCK = 7291002
 _SETTINGS = "-c role=mingzhang_sealer -c timezone=UTC -c lock_timeout=10s"
@@ -55,16 +55,15 @@ class Sealer:
     def __init__(
         self,
         dsn: str,
-        log_name: str,
-        hash_name: str,
+        origin: str,
         signer: Signer,
         authenticate: Authenticate,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._dsn = dsn
-        self._hash = HASHES[hash_name]
-        self.origin = origin_of(log_name, hash_name)
+        self._hash = HASHES[origin.rpartition("/")[2]]
+        self.origin = origin
         self._signer = signer
         self._authenticate = authenticate
         self._clock = clock
@@ -159,9 +158,3 @@ class Sealer:
                 "SELECT pg_try_advisory_xact_lock(%s)", (_SEALER_LOCK,)
             ).fetchone()
             yield self._connection if row and row[0] else None
-
-
-def sealed_until(connection: Connection, origin: str) -> tuple[int, datetime | None]:
-    """How much of the log is under a signed checkpoint, and since when."""
-    last = last_checkpoint(connection, origin)
-    return (0, None) if last is None else (last.head.size, last.signed_at)

@@ -304,7 +304,7 @@ def _traced(
 ) -> Response:
     with service.facts.connection() as connection:
         found = trace(connection, no, known_at)
-    if found is None or not _trace_visible(found.events, scope):
+    if found is None or not trace_visible(found.events, scope):
         raise PaymentUnknown(payment_no=no)
     household = found.household_id
     if found.wrapped_key is not None:
@@ -483,7 +483,7 @@ def _household_visible(events: list[Happening], scope: Scope) -> bool:
     return bool(events)
 
 
-def _trace_visible(events: list[Happening], scope: Scope) -> bool:
+def trace_visible(events: list[Happening], scope: Scope) -> bool:
     if scope.bank is not None:
         return any(
             e.topic == "loan.disbursed.v1" and e.content["bank"] == scope.bank for e in events

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from time import sleep
 from typing import Any, NamedTuple
@@ -114,18 +115,7 @@ class Projector:
 
         Readers see the old generation whole until the new one is whole. Returns its number.
         """
-        with self.connection.transaction():
-            self.connection.execute("LOCK TABLE projection.generation IN SHARE ROW EXCLUSIVE MODE")
-            self._drop_unfinished()
-            row = self.connection.execute(
-                "SELECT coalesce(max(number), 0) + 1 FROM projection.generation"
-            ).fetchone()
-            assert row is not None
-            number: int = row[0]
-            self.connection.execute(
-                "INSERT INTO projection.generation (number) VALUES (%s)", (number,)
-            )
-            self._create(number)
+        number = self._begin_generation()
         last = self._last_position()
         position = 0
         while position < last:
@@ -142,6 +132,47 @@ class Projector:
                 )
             self.connection.execute("; ".join(f"ANALYZE {table}" for table in tables()).encode())
         self._take_over(number)
+        return number
+
+    @contextmanager
+    def drawn_beside(
+        self, progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[tuple[int, int, int]]:
+        """All facts drawn once more, for comparison; they are gone afterwards.
+
+        Yields (the live generation, the fresh one, the position that both have come to).
+        """
+        self.catch_up()
+        row = self.connection.execute(
+            "SELECT number, position FROM projection.generation WHERE live"
+        ).fetchone()
+        live, last = row or (0, 0)
+        number = self._begin_generation()
+        try:
+            position = 0
+            while position < last:
+                with self.connection.transaction():
+                    position += self._draw(number, position, min(_BUILD_BATCH, last - position))
+                if progress:
+                    progress(position, last)
+            yield live, number, last
+        finally:
+            self._drop(number)
+
+    def _begin_generation(self) -> int:
+        """A new, empty generation beside the live one."""
+        with self.connection.transaction():
+            self.connection.execute("LOCK TABLE projection.generation IN SHARE ROW EXCLUSIVE MODE")
+            self._drop_unfinished()
+            row = self.connection.execute(
+                "SELECT coalesce(max(number), 0) + 1 FROM projection.generation"
+            ).fetchone()
+            assert row is not None
+            number: int = row[0]
+            self.connection.execute(
+                "INSERT INTO projection.generation (number) VALUES (%s)", (number,)
+            )
+            self._create(number)
         return number
 
     def _take_over(self, number: int) -> None:

@@ -1,0 +1,207 @@
+"""Routes about the log itself: checkpoints, proofs, receipts, witnesses, evidence.
+
+All of it is for people who do not trust the service: see docs/tamper-evidence.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.commands import EVENT_ID
+from application.refusals import CosignatureRefused, EventUnknown, NotSealedYet
+from application.tree.notes import NoteMalformed
+from application.tree.proofs import NotSealed, Proofs, WitnessRefused, trust_policy
+from domain.calendar import civil_day
+from domain.loan import PaymentUnknown
+from interface.api.answers import json_answer
+from interface.api.reads import AsOf, KnownAt, No, trace_visible
+from interface.checkpoint_page import page
+from interface.evidence import bundle
+from interface.service import Service, service_of
+from projections.facts.reading import COUNTY
+from projections.history import trace
+
+router = APIRouter(tags=["核验 proofs"])
+
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.1
+_TEXT = "text/plain; charset=utf-8"
+
+T = TypeVar("T")
+Position = Annotated[int, Query(ge=1, lt=1 << 62)]
+Size = Annotated[int, Query(ge=0, lt=1 << 62)]
+
+
+@router.get("/log", summary="日志状态 how much is recorded and how much is sealed")
+async def status(request: Request) -> Response:
+    service = service_of(request)
+    await service.author(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            proofs = Proofs(connection, service.deployment.origin)
+            newest = proofs.newest()
+            row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+            last = (row and row[0]) or 0
+            sealed = newest.head.size if newest else 0
+            return json_answer(
+                {
+                    "origin": proofs.origin,
+                    "position": last,
+                    "sealed": sealed,
+                    "not_sealed_yet": last - sealed,
+                    "signed_at": newest.signed_at if newest else None,
+                    "trouble": service.sealing_trouble,
+                    "witnesses": [
+                        {"organisation": w.organisation, "name": w.key.name, "cosigned": w.size}
+                        for w in proofs.witnesses()
+                    ],
+                }
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/log/checkpoint", summary="检查点 the newest checkpoint, or an update for a witness")
+async def checkpoint(
+    request: Request,
+    old: Annotated[int | None, Query(ge=0, lt=1 << 62, description="last seen size")] = None,
+    position: Annotated[
+        int | None, Query(ge=1, lt=1 << 62, description="wait until it is sealed")
+    ] = None,
+) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        newest = proofs.newest()
+        if newest is None or newest.head.size < (position or 0):
+            raise NotSealed(position)
+        text = newest.text() if old is None else proofs.update(old)
+        return Response(text, media_type=_TEXT)
+
+    return await _proven(request, answer)
+
+
+@router.get("/log/checkpoint/page", summary="检查点打印页 the newest checkpoint on paper")
+async def checkpoint_page(request: Request) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        return Response(page(proofs.checkpoint()), media_type="text/html; charset=utf-8")
+
+    return await _proven(request, answer)
+
+
+@router.get("/log/proofs/inclusion", summary="包含证明 that an event is in a tree")
+async def inclusion(request: Request, position: Position, size: Size) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        hashes = proofs.inclusion(position, size)
+        return json_answer({"index": position - 1, "size": size, "hashes": _hex(hashes)})
+
+    return await _proven(request, answer)
+
+
+@router.get("/log/proofs/consistency", summary="一致性证明 that a tree goes on from another")
+async def consistency(request: Request, old: Size, size: Size) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        hashes = proofs.consistency(old, size)
+        return json_answer({"old": old, "size": size, "hashes": _hex(hashes)})
+
+    return await _proven(request, answer)
+
+
+@router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
+async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
+    service = service_of(request)
+    author, scope = await service.reader(request)
+    originator_id, _, version = event_id.partition(".")
+
+    def answer(proofs: Proofs) -> Response:
+        event = proofs.connection.execute(
+            "SELECT position, organisation FROM ledger.event"
+            " WHERE originator_id = %s AND originator_version = %s",
+            (originator_id, int(version)),
+        ).fetchone()
+        if event is None or (scope != COUNTY and event[1] != author.organisation):
+            raise EventUnknown(event_id=event_id)
+        return Response(proofs.receipt(event[0]), media_type=_TEXT)
+
+    return await _proven(request, answer)
+
+
+@router.get("/subsidy-payments/{no}/evidence", summary="证据包 a payment's trace, proven")
+async def evidence(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    day = as_of or civil_day(service.clock())
+
+    def answer(proofs: Proofs) -> Response:
+        found = trace(proofs.connection, no, known_at)
+        if found is None or not trace_visible(found.events, scope):
+            raise PaymentUnknown(payment_no=no)
+        content = bundle(proofs, no, found, day, known_at)
+        file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
+        return json_answer(content, headers=file)
+
+    return await _proven(request, answer)
+
+
+@router.get("/log/witness", summary="见证人与信任策略 who witnesses, as a trust policy")
+async def witness(request: Request, quorum: Annotated[int, Query(ge=0, le=100)] = 0) -> Response:
+    service = service_of(request)
+
+    def answer(proofs: Proofs) -> Response:
+        witnesses = proofs.witnesses()
+        if quorum > len(witnesses):
+            raise HTTPException(422)
+        key = service.deployment.signer().key(proofs.origin)
+        return Response(trust_policy(key, witnesses, quorum), media_type=_TEXT)
+
+    return await _proven(request, answer)
+
+
+@router.post("/log/witness", summary="交回共签 a witness gives his cosignature")
+async def cosign(request: Request) -> Response:
+    service = service_of(request)
+    await service.author(request)
+    note = (await request.body()).decode("utf-8", "replace")
+
+    def answer() -> Response:
+        try:
+            with service.deployment.adding_to_tree() as connection:
+                proofs = Proofs(connection, service.deployment.origin)
+                return json_answer({"added": proofs.keep_cosignatures(note)}, 201)
+        except (NoteMalformed, WitnessRefused) as error:
+            raise CosignatureRefused(problem=str(error)) from error
+
+    return await run_in_threadpool(answer)
+
+
+async def _proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
+    """Ask the tree as somebody known; waits a while for what is not sealed yet.
+
+    Raises NotSealedYet.
+    """
+    service = service_of(request)
+    await service.author(request)
+    return await run_in_threadpool(_patiently, service, ask)
+
+
+def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
+    until = monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with service.facts.connection() as connection, connection.transaction():
+                return ask(Proofs(connection, service.deployment.origin))
+        except NotSealed as error:
+            if monotonic() > until or service.sealing_trouble or not service.sealing:
+                raise NotSealedYet(position=error.args[0]) from error
+        sleep(_PAUSE_SECONDS)
+
+
+def _hex(hashes: list[bytes]) -> list[str]:
+    return [node.hex() for node in hashes]

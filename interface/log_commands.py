@@ -1,0 +1,222 @@
+"""Commands about the log itself: sealing, checkpoints, receipts, witnesses, verification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg
+import typer
+
+from application.tree.notes import NoteMalformed
+from application.tree.proofs import (
+    NotSealed,
+    Proofs,
+    WitnessRefused,
+    admit_witness,
+    trust_policy,
+)
+from application.tree.rows import export_log
+from application.tree.sealer import LogAltered
+from application.tree.signer import SigningRefused
+from application.tree.verification import Verification
+from application.vault import Vault
+from interface.checkpoint_page import page
+from interface.deployment import Deployment
+from interface.evidence import bundle
+from interface.terminal import (
+    ERR,
+    OUT,
+    AsOf,
+    KnownAt,
+    day_of,
+    deployment_or_exit,
+    instant_of,
+    progress_bar,
+)
+from projections.facts.comparison import export_facts, wrong_facts
+from projections.facts.draw import Projector
+from projections.history import trace as trace_payment
+
+log_app = typer.Typer(help="日志 The log itself: seals, proofs, witnesses.", no_args_is_help=True)
+
+Target = Annotated[Path, typer.Argument(help="where to")]
+
+
+@log_app.command()
+def seal() -> None:
+    """封存 Seal whatever is not sealed yet, and sign a checkpoint."""
+    with deployment_or_exit() as deployment:
+        sealer = deployment.sealer()
+        try:
+            with progress_bar("封存 sealing", None) as progress:
+                done = 0
+
+                def told(added: int) -> None:
+                    nonlocal done
+                    done += added
+                    progress(done)
+
+                sealer.catch_up(told)
+        except (LogAltered, SigningRefused) as finding:
+            ERR.print(f"[red]拒绝封存 / not sealed:[/red] {finding}", highlight=False)
+            raise typer.Exit(1) from finding
+        finally:
+            sealer.close()
+        with _proofs(deployment) as proofs:
+            print(proofs.checkpoint().text(), end="")
+
+
+@log_app.command()
+def checkpoint(
+    old: Annotated[
+        int | None, typer.Option(help="an update for a witness who saw this size")
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--page", help="as a page to print")] = None,
+) -> None:
+    """检查点 Show the newest checkpoint."""
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        if html is not None:
+            html.write_text(page(proofs.checkpoint()), "utf-8")
+        print(proofs.checkpoint().text() if old is None else proofs.update(old), end="")
+
+
+@log_app.command()
+def receipt(event_id: Annotated[str, typer.Argument(help="event id, or position")]) -> None:
+    """回执 Show the receipt of one event."""
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        position = int(event_id) if event_id.isdigit() else _position_of(proofs, event_id)
+        print(proofs.receipt(position), end="")
+
+
+@log_app.command()
+def export(path: Target) -> None:
+    """导出日志 Write the whole log, as PostgreSQL itself writes it, for the verifier."""
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        with path.open("wb") as file, progress_bar("导出 exporting", None) as progress:
+            count = export_log(proofs.connection, file, progress)
+    OUT.print(f"{count} 条 events → {path}", highlight=False)
+
+
+@log_app.command()
+def facts(folder: Target) -> None:
+    """导出事实 Write each table of the facts as CSV, for the verifier."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        Projector(deployment.dsn).catch_up()
+        for table, rows in export_facts(proofs.connection, folder):
+            OUT.print(f"{table:16} {rows:>10}", highlight=False)
+
+
+@log_app.command()
+def admit(organisation: str, vkey: str) -> None:
+    """登记见证人 Let an organisation witness, with the key that its witness showed."""
+    with deployment_or_exit() as deployment:
+        try:
+            key = admit_witness(deployment.owner_dsn, organisation, vkey)
+        except (NoteMalformed, psycopg.errors.ForeignKeyViolation) as error:
+            ERR.print(f"[red]不能登记 / not admitted:[/red] {error}", highlight=False)
+            raise typer.Exit(1) from error
+        OUT.print(f"{organisation}: {key.name}", highlight=False)
+
+
+@log_app.command()
+def policy(
+    quorum: Annotated[int, typer.Option(help="how many witnesses must have signed")] = 0,
+) -> None:
+    """信任策略 Write the trust policy of this log: its key, its witnesses, how many are needed."""
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        key = deployment.signer().key(proofs.origin)
+        print(trust_policy(key, proofs.witnesses(), quorum), end="")
+
+
+@log_app.command()
+def cosigned(path: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """收下共签 Keep the cosignatures that a witness gave back."""
+    with deployment_or_exit() as deployment, deployment.adding_to_tree() as connection:
+        try:
+            added = Proofs(connection, deployment.origin).keep_cosignatures(path.read_text("utf-8"))
+        except (NoteMalformed, WitnessRefused, UnicodeDecodeError) as error:
+            ERR.print(f"[red]不受理 / refused:[/red] {error}", highlight=False)
+            raise typer.Exit(1) from error
+    OUT.print(f"{added} 个共签 cosignatures")
+
+
+def verify(
+    anchor: Annotated[
+        list[Path] | None, typer.Option(exists=True, help="a checkpoint kept elsewhere")
+    ] = None,
+    with_facts: Annotated[bool, typer.Option("--facts/--no-facts", help="the facts too")] = True,
+) -> None:
+    """核验 Check the whole log, its tree, its checkpoints and the facts drawn from it."""
+    anchors = [path.read_text("utf-8") for path in anchor or []]
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        signer = deployment.signer()
+        verification = Verification(
+            proofs.connection,
+            deployment.origin,
+            signer.key(deployment.origin),
+            Vault(deployment.keys).authenticate,
+            signed_last=signer.last(deployment.origin),
+            anchors=anchors,
+        )
+        with progress_bar("核验 verifying", None) as progress:
+            result = verification.run(progress)
+        faults = [str(fault) for fault in result.faults]
+        if with_facts:
+            with progress_bar("核对事实 facts", None) as progress:
+                faults += [str(fact) for fact in wrong_facts(deployment.dsn, progress)]
+    for fault in faults:
+        OUT.print(f"[red]✗[/red] {fault}", highlight=False)
+    OUT.print(
+        f"事件 events {result.events} · 已封存并核对 sealed and checked {result.sealed}"
+        f" ({result.coverage:.2%}) · 检查点 checkpoints {result.checkpoints}"
+        f" · 外存 anchors {result.anchors} · 问题 faults {len(faults)}",
+        highlight=False,
+    )
+    raise typer.Exit(1 if faults else 0)
+
+
+def evidence(
+    payment_no: str,
+    out: Annotated[Path | None, typer.Option(help="default: evidence-PAYMENT.json")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> None:
+    """证据包 Write a payment's trace with all its events proven, as one file."""
+    target = out or Path(f"evidence-{payment_no}.json")
+    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
+        known = instant_of(known_at)
+        found = trace_payment(proofs.connection, payment_no, known)
+        if found is None:
+            ERR.print(f"[red]没有这笔贴息 / no such payment:[/red] {payment_no}")
+            raise typer.Exit(1)
+        content = bundle(proofs, payment_no, found, day_of(as_of), known)
+    target.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str), "utf-8")
+    OUT.print(f"{len(content['events'])} 条事件 events → {target}", highlight=False)
+
+
+@contextmanager
+def _proofs(deployment: Deployment) -> Iterator[Proofs]:
+    """The tree, read as a reader; what is not sealed is said and ends the program."""
+    options = "-c role=mingzhang_reader -c timezone=UTC"
+    with psycopg.connect(deployment.dsn, options=options, autocommit=True) as connection:
+        try:
+            yield Proofs(connection, deployment.origin)
+        except NotSealed as error:
+            ERR.print(f"[red]尚未封存 / not sealed:[/red] {error}", highlight=False)
+            raise typer.Exit(1) from error
+
+
+def _position_of(proofs: Proofs, event_id: str) -> Any:
+    originator_id, _, version = event_id.partition(".")
+    row = proofs.connection.execute(
+        "SELECT position FROM ledger.event WHERE originator_id = %s AND originator_version = %s",
+        (originator_id, version),
+    ).fetchone()
+    if row is None:
+        raise typer.BadParameter(event_id, param_hint="EVENT_ID")
+    return row[0]

@@ -91,6 +91,12 @@ class Sealer:
             self._assure_kept(nodes, last)
             leaves = self._leaves(connection, size, most)
             added = len(leaves) // SIZE
+            if signed is not None and signed.size > size + added:
+                raise LogAltered(
+                    size + added + 1,
+                    f"缺失：已签署至 {signed.size}",
+                    f"missing: signed up to {signed.size} before",
+                )
             today = self._clock().astimezone(UTC).date()
             if not added and (last is None or last.signed_at.astimezone(UTC).date() >= today):
                 return Sealed(0, last)
@@ -115,12 +121,6 @@ class Sealer:
     def _signed(self, nodes: TreeNodes, head: Head, signed: Head | None) -> Checkpoint:
         proof: list[bytes] = []
         if signed is not None:
-            if signed.size > head.size:
-                raise LogAltered(
-                    head.size + 1,
-                    f"缺失：已签署至 {signed.size}",
-                    f"missing: signed up to {signed.size} before",
-                )
             proof = nodes.consistency_proof(signed.size, head.size)
         note = self._signer.sign(head, self._hash, proof)
         return Checkpoint(head, self._clock(), note)

@@ -34,7 +34,7 @@ def wrong_facts(dsn: str, progress: Callable[[int, int], None] | None = None) ->
             return [
                 fact
                 for table in tables()
-                for fact in _differences(projector.connection, table, live, fresh, position)
+                for fact in differences(projector.connection, table, live, fresh, position)
             ]
     finally:
         projector.close()
@@ -55,9 +55,10 @@ def export_facts(connection: Connection, folder: Path) -> Iterator[tuple[str, in
         yield table, rows - 1
 
 
-def _differences(
+def differences(
     connection: Connection, table: str, live: int, fresh: int, position: int
 ) -> list[WrongFact]:
+    """The rows up to `position` in which two drawings of a table differ, a hundred at most."""
     here = f"SELECT * FROM {schema_of(live)}.{table} WHERE position <= {position}"
     there = f"SELECT * FROM {schema_of(fresh)}.{table}"
     rows = connection.execute(

@@ -60,7 +60,7 @@ def everything(copies: int = 1) -> list[tuple[Command, Author]]:
                 c.repay(ref=f"RS-{n}", effective_on="2024-06-01", principal_fen=3_000_000, **loan),
                 c.BANK,
             ),
-            (c.report(ref=f"BR-{n}", period=f"2023-{n % 12 + 1:02}"), c.BANK),
+            (c.report(ref=f"BR-{n}", period=f"{2022 - n // 12}-{n % 12 + 1:02}"), c.BANK),
         ]
     return told
 

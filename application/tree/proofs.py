@@ -24,7 +24,11 @@ _PROOF = "c2sp.org/tlog-proof@v1"
 
 
 class NotSealed(Exception):
-    """The event, or the size, is not under a checkpoint (yet)."""
+    """No checkpoint covers this position (yet)."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
 
 
 class WitnessRefused(Exception):
@@ -101,12 +105,18 @@ class Proofs:
         return proven
 
     def inclusion(self, position: int, size: int) -> list[bytes]:
-        """The inclusion proof of an event in the tree of `size` leaves. Raises NotSealed."""
-        return self._nodes.inclusion_proof(position - 1, self._signed(position, size))
+        """The inclusion proof of an event in the tree of `size` leaves.
+
+        Raises NotSealed; ValueError when the event is not among them.
+        """
+        return self._nodes.inclusion_proof(position - 1, self._signed(size))
 
     def consistency(self, old: int, size: int) -> list[bytes]:
-        """The proof that the tree of `size` leaves begins with that of `old`. Raises NotSealed."""
-        return self._nodes.consistency_proof(old, self._signed(old, size))
+        """The proof that the tree of `size` leaves begins with that of `old`.
+
+        Raises NotSealed; ValueError when `old` is the larger one.
+        """
+        return self._nodes.consistency_proof(old, self._signed(size))
 
     def update(self, old: int) -> str:
         """The newest checkpoint for a witness who last saw `old` leaves. Raises NotSealed."""
@@ -161,10 +171,10 @@ class Proofs:
         )
         return [parse_checkpoint(row[0])[0] for row in rows]
 
-    def _signed(self, position: int, size: int) -> int:
+    def _signed(self, size: int) -> int:
         newest = self.newest()
-        if newest is None or not 0 <= position <= size <= newest.head.size:
-            raise NotSealed(position)
+        if newest is None or size > newest.head.size:
+            raise NotSealed(size)
         return size
 
 

@@ -79,7 +79,7 @@ async def checkpoint(
     def answer(proofs: Proofs) -> Response:
         newest = proofs.newest()
         if newest is None or newest.head.size < (position or 0):
-            raise NotSealed(position)
+            raise NotSealed(position or 1)
         text = newest.text() if old is None else proofs.update(old)
         return Response(text, media_type=_TEXT)
 
@@ -194,12 +194,17 @@ async def _proven(request: Request, ask: Callable[[Proofs], Response]) -> Respon
 def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
     until = monotonic() + _PATIENCE_SECONDS
     while True:
-        try:
-            with service.facts.connection() as connection, connection.transaction():
+        with service.facts.connection() as connection, connection.transaction():
+            try:
                 return ask(Proofs(connection, service.deployment.origin))
-        except NotSealed as error:
-            if monotonic() > until or service.sealing_trouble or not service.sealing:
-                raise NotSealedYet(position=error.args[0]) from error
+            except ValueError as error:
+                raise HTTPException(422) from error
+            except NotSealed as error:
+                row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+                told = (row and row[0]) or 0
+                coming = service.sealing and not service.sealing_trouble and error.position <= told
+                if not coming or monotonic() > until:
+                    raise NotSealedYet(position=error.position) from error
         sleep(_PAUSE_SECONDS)
 
 

@@ -18,6 +18,7 @@ FIGURES = {
     "P3": "p3_facts",
     "P4": "p4_ledgers_any_date",
     "P5": "p5_trace",
+    "P6": "p6_sealing",
     "P9": "p9_memory",
 }
 

@@ -21,7 +21,7 @@ def run(ground: Ground) -> list[Result]:
         loans = plain_loans(database, LOANS)
         told = ground.folder / "told.csv"
         write_file(told, rows, loans, "M")
-        for work in ("file", "atomic", "rebuild"):
+        for work in ("file", "atomic", "rebuild", "seal", "verify"):
             if work == "atomic" and rows > 100_000:
                 continue
             if work == "atomic":
@@ -32,6 +32,7 @@ def run(ground: Ground) -> list[Result]:
                 limit=f"{MOST_MB} MB", ratio=round(used / MOST_MB, 2),
             ))  # fmt: skip
         ground.drop(database)
+        (ground.folder / "signing-key.last").unlink()
     return results
 
 
@@ -47,8 +48,13 @@ def _in_a_process(database: Database, told: Path, work: str) -> int:
 
 
 def main() -> None:
+    import psycopg
+
     from application.ledger import Ledger
-    from application.vault import Keys
+    from application.tree.sealer import Sealer
+    from application.tree.signer import FileSigner
+    from application.tree.verification import Verification
+    from application.vault import Keys, Vault
     from benchmarks.ground import BANK
     from interface.files import take_in
     from projections.facts.draw import Projector
@@ -56,6 +62,16 @@ def main() -> None:
     dsn, keys, told, work = sys.argv[1:5]
     if work == "rebuild":
         Projector(dsn).rebuild()
+    elif work in ("seal", "verify"):
+        origin = "bench.local/ledger/sha-256"
+        signer = FileSigner.create(Path(told).with_name("signing-key.json"))
+        authenticate = Vault(Keys.load(Path(keys))).authenticate
+        if work == "seal":
+            Sealer(dsn, origin, signer, authenticate).catch_up()
+        else:
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                found = Verification(connection, origin, signer.key(origin), authenticate).run()
+            assert not found.faults
     else:
         ledger = Ledger(dsn, Keys.load(Path(keys)))
         path = Path(told)

@@ -1,0 +1,88 @@
+"""The sealer, killed at any moment: what it left is whole, and the next one goes on from there."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Event, Thread
+
+import psycopg
+from faults import support
+from faults.support import ROOT, Place
+from faults.test_projection import write_on
+
+from application.tree.nodes import last_checkpoint
+from application.tree.sealer import Sealer
+from application.tree.signer import FileSigner
+from application.tree.verification import Verification
+from application.vault import Vault
+
+SEED = random.SystemRandom().randrange(1, 10**6)
+KILLS = 20
+LOANS = 300
+ORIGIN = "test.local/ledger/sha-256"
+
+SEALER = """
+import random, sys
+from pathlib import Path
+from application.tree.sealer import Sealer
+from application.tree.signer import FileSigner
+from application.vault import Keys, Vault
+dsn, keys, signing_key, seed = sys.argv[1:]
+dice = random.Random(int(seed))
+authenticate = Vault(Keys.load(Path(keys))).authenticate
+sealer = Sealer(dsn, "test.local/ledger/sha-256", FileSigner(Path(signing_key)), authenticate)
+sealer.seal(most=1)
+print("ready", flush=True)
+while True:
+    sealer.seal(most=dice.randint(1, 60))
+"""
+
+
+def test_after_20_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_path: Path) -> None:
+    keys, signing_key = tmp_path / "keys.json", tmp_path / "signing-key.json"
+    database.keys.save(keys)
+    signer = FileSigner.create(signing_key)
+    support.lend(database, support.bank(), [f"L{n}" for n in range(LOANS)])
+    dice = random.Random(SEED)
+    faults: list[str] = []
+    stopping = Event()
+    writer = Thread(target=write_on, args=(database, stopping, faults))
+    writer.start()
+    sizes = [0]
+    try:
+        for kill in range(KILLS):
+            words = [sys.executable, "-c", SEALER, database.dsn, str(keys), str(signing_key)]
+            with subprocess.Popen(
+                [*words, str(SEED + kill)], cwd=ROOT, stdout=subprocess.PIPE
+            ) as process:
+                assert process.stdout is not None
+                assert process.stdout.readline() == b"ready\n", f"seed {SEED}, kill {kill}"
+                time.sleep(dice.uniform(0.01, 0.1))
+                assert process.poll() is None, f"it ended by itself: seed {SEED}, kill {kill}"
+                process.kill()
+            with psycopg.connect(database.dsn) as connection:
+                last = last_checkpoint(connection, ORIGIN)
+            assert last is not None
+            sizes.append(last.head.size)
+    finally:
+        stopping.set()
+        writer.join()
+    assert faults == [], f"seed {SEED}"
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) > KILLS // 2, "too little was sealed between the kills"
+
+    authenticate = Vault(database.keys).authenticate
+    sealer = Sealer(database.dsn, ORIGIN, FileSigner(signing_key), authenticate)
+    sealer.catch_up()
+    sealer.close()
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        found = Verification(
+            connection, ORIGIN, signer.key(ORIGIN), authenticate, signed_last=signer.last(ORIGIN)
+        ).run()
+    assert found.faults == [], f"seed {SEED}"
+    assert found.coverage == 1.0
+    assert found.events > LOANS

@@ -14,25 +14,30 @@ from threading import Event
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Grid
 
 from application import access
-from application.ledger import Ledger
+from application.commands import Command, EraseHousehold, LookAtHousehold
+from application.ledger import Ledger, Recorded
 from application.migrations import MigrationAltered, admit, migrate
+from application.rotation import rotate_wrapping
 from application.store import UnsafeDatabase
-from application.vault import KeysMissing
+from application.vault import KeysMissing, Vault
 from domain.calendar import civil_day
 from domain.household import Household
-from domain.kernel import Author
+from domain.kernel import Author, Refused
 from domain.loan import Loan
 from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
 from interface.api.batches import carry_out
 from interface.deployment import COUNTY_OFFICES, Deployment, deployed
 from interface.embedded_db import EmbeddedPostgresError
+from interface.errors import faults
 from interface.files import LAYOUTS, own_columns, take_in
+from interface.people import laid_open, looks_at
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
 from projections.changes import changes
@@ -180,13 +185,9 @@ def import_(
     result: Annotated[Path | None, typer.Option(help="where the result file goes")] = None,
 ) -> None:
     """导入 Tell the ledger a file, as an organisation; the same file again changes nothing."""
-    organisation, _, role = as_.partition(":")
     with _deployment() as deployment:
-        if access.organisation_of(deployment.dsn, organisation, role) is None:
-            _err.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
-            raise typer.Exit(2)
-        by = Author(role, organisation, person)
-        ledger = Ledger(deployment.dsn, deployment.keys)
+        by = _author(deployment, as_, person)
+        ledger = _ledger(deployment)
         try:
             if path.suffix.lower() in (".ndjson", ".jsonl", ".json"):
                 refused = _import_lines(ledger, path, by, atomic, result)
@@ -195,6 +196,19 @@ def import_(
         finally:
             ledger.close()
     raise typer.Exit(1 if refused else 0)
+
+
+def _author(deployment: Deployment, as_: str, person: str) -> Author:
+    """Somebody of an organisation that is enrolled; ends the program when it is not."""
+    organisation, _, role = as_.partition(":")
+    if access.organisation_of(deployment.dsn, organisation, role) is None:
+        _err.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
+        raise typer.Exit(2)
+    return Author(role, organisation, person)
+
+
+def _ledger(deployment: Deployment) -> Ledger:
+    return Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
 
 
 def _import_lines(ledger: Ledger, path: Path, by: Author, atomic: bool, result: Path | None) -> int:
@@ -384,6 +398,94 @@ def history_(
     _out.print(_events_grid([event.plain() for event in events]))
 
 
+As = Annotated[str, typer.Option("--as", help="ORGANISATION:ROLE")]
+Person = Annotated[str, typer.Option(help="who does it")]
+Ref = Annotated[str, typer.Option(help="the organisation's own number for it")]
+Why = Annotated[str, typer.Option(help="why")]
+Document = Annotated[str | None, typer.Option(help="on what paper it rests")]
+
+
+@app.command()
+def erase(
+    household_no: str,
+    as_: As,
+    person: Person,
+    ref: Ref,
+    reason: Why,
+    document: Document = None,
+) -> None:
+    """个人信息销毁 Destroy a household's key: its names and numbers can never be read again."""
+    with _deployment() as deployment:
+        by = _author(deployment, as_, person)
+        told = _told(ref, reason, document, household_no=household_no)
+        recorded = _tell(deployment, EraseHousehold, told, by)
+    again = "  已报送过 told before" if recorded.again else ""
+    _out.print(f"已销毁 erased {household_no} · 位置 position {recorded.position}{again}")
+    _out.print("旧备份仍含密钥：请运行 / old backups still hold the key: keys rotate-wrapping")
+
+
+@app.command()
+def look(
+    household_no: str,
+    as_: As,
+    person: Person,
+    ref: Ref,
+    reason: Why,
+    document: Document = None,
+) -> None:
+    """查看个人信息 Show a household's personal data as JSON, once it is recorded who looks."""
+    with _deployment() as deployment:
+        by = _author(deployment, as_, person)
+        told = _told(ref, reason, document, household_no=household_no)
+        if _tell(deployment, LookAtHousehold, told, by).again:
+            _err.print("[red]此编号已答复过 / this reference was answered before[/red]")
+            raise typer.Exit(1)
+        with _facts(deployment) as facts, facts.connection() as connection:
+            bank = by.organisation if by.role == "bank" else None
+            vault = Vault(deployment.keys, deployment.settings.key_file)
+            shown = laid_open(connection, vault, household_no, bank=bank)
+    print(json.dumps(shown, ensure_ascii=False, indent=1, default=str))
+
+
+@app.command()
+def looks(household_no: str) -> None:
+    """查看记录 Show who looked at a household's people, when and why."""
+    with _deployment() as deployment, _facts(deployment) as facts:
+        with facts.connection() as connection:
+            table = looks_at(connection, Household.id_for(household_no), None, None)
+    if table is None:
+        _err.print(f"[red]没有记录 / nothing is known of[/red] {household_no}")
+        raise typer.Exit(1)
+    grid = Grid(*(ZH[name] for name in table.columns[:-1]))
+    for row in table.rows:
+        grid.add_row(*("" if value is None else str(value) for value in row[:-1]))
+    _out.print(grid)
+
+
+def _told(ref: str, reason: str, document: str | None, **named: str) -> dict[str, Any]:
+    ground = {"document": document} if document else {}
+    today = civil_day(datetime.now().astimezone())
+    return {"ref": ref, "effective_on": today, "reason": reason, "ground": ground, **named}
+
+
+def _tell(
+    deployment: Deployment, kind: type[Command], told: dict[str, Any], by: Author
+) -> Recorded:
+    """Tell the ledger one thing; what is refused is said and ends the program."""
+    ledger = _ledger(deployment)
+    try:
+        return ledger.tell(kind.model_validate(told), by)
+    except ValidationError as error:
+        fault = faults(error.errors(include_url=False))[0]
+        code, zh, en = fault["code"], f"{fault['pointer']} {fault['zh']}", fault["en"]
+    except Refused as refusal:
+        code, zh, en = refusal.CODE, refusal.zh, refusal.en
+    finally:
+        ledger.close()
+    _err.print(f"[red]{code}[/red] {zh} / {en}", highlight=False)
+    raise typer.Exit(1)
+
+
 @app.command("changes")
 def changes_(
     known_from: Annotated[str, typer.Argument(help="RFC 3339 instant")],
@@ -436,6 +538,19 @@ def revoke(organisation: str, person: str) -> None:
         _out.print(f"{access.revoke_keys(deployment.owner_dsn, organisation, person)} revoked")
 
 
+@keys_app.command("rotate-wrapping")
+def rotate_wrapping_() -> None:
+    """更换封装密钥 Change the wrapping secret: older backups open no household's key any more."""
+    with _deployment() as deployment:
+        done = rotate_wrapping(deployment.owner_dsn, deployment.settings.key_file)
+    _out.print(
+        f"重新封装 re-wrapped {done.rewrapped} · 打不开 unreadable {done.unreadable}"
+        " · 请即备份数据库和密钥文件，并销毁旧的 / back up database and key file now,"
+        " and destroy the old copies",
+        highlight=False,
+    )
+
+
 def _load_demo(deployment: Deployment) -> None:
     """The demo county into an empty ledger, and a key for one person of each organisation."""
     from interface.demo import county, load
@@ -464,6 +579,8 @@ def _welcome(deployment: Deployment, *, demo: bool) -> None:
     settings = deployment.settings
     base = f"http://{settings.host}:{settings.port}"
     _out.print(f"明账 mingzhang  {base}/docs   health {base}/healthz", highlight=False)
+    if deployment.keys.wrapping_next is not None:
+        _out.print("[red]封装密钥更换未完成 / unfinished:[/red] keys rotate-wrapping")
     if demo:
         key_file = settings.data / "demo-keys.json"
         _out.print(f"示范密钥 demo keys: {key_file}", highlight=False)

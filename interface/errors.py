@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from application.commands import NO_CONTROL_CHARACTERS, NUMBER
 from application.store import ConnectionTroubled
+from application.vault import KeysMissing
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from interface.strict_json import FieldDoubled
@@ -27,7 +28,9 @@ _STATUS = {
     "replacement_malformed": 422,
     "replacement_elsewhere": 422,
     "ledger_busy": 503,
+    "too_many_looks": 429,
 }
+_RETRY_AFTER = {"ledger_busy": "1", "too_many_looks": "60"}
 _HTTP = {
     400: ("bad_request", "请求不合规", "the request is malformed"),
     401: ("not_authenticated", "未提供有效密钥", "a valid key is missing"),
@@ -131,7 +134,9 @@ def refusal_problem(refusal: Refused) -> Response:
         refusal.en,
         errors=errors,
         details=refusal.details,
-        headers={"Retry-After": "1"} if refusal.CODE == "ledger_busy" else None,
+        headers={"Retry-After": _RETRY_AFTER[refusal.CODE]}
+        if refusal.CODE in _RETRY_AFTER
+        else None,
     )
 
 
@@ -218,7 +223,7 @@ def install(app: FastAPI) -> None:
             headers={"Retry-After": "1"},
         )
 
-    for kind in ConnectionTroubled:
+    for kind in (*ConnectionTroubled, KeysMissing):
 
         @app.exception_handler(kind)
         async def _(request: Request, error: Exception) -> Response:

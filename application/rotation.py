@@ -59,15 +59,21 @@ def rewrap(owner_dsn: str, keys: Keys) -> Rotated:
         log.begin_append()
         connection = log.connection
         connection.execute(
-            "INSERT INTO ledger.wrapping (wrapping_id) VALUES (%s) ON CONFLICT DO NOTHING", (new,)
+            "INSERT INTO ledger.wrapping (number, wrapping_id)"
+            " SELECT coalesce(max(number), 0) + 1, %s FROM ledger.wrapping"
+            " ON CONFLICT (wrapping_id) DO NOTHING",  # it is there when this was interrupted
+            (new,),
         )
         old = connection.execute(
             "SELECT household_id, wrapped FROM ledger.household_key WHERE wrapping_id <> %s",
             (new,),
             binary=True,
         ).fetchall()
-        opened = {household: wrapper.unwrap(household, wrapped) for household, wrapped in old}
-        anew = {home: wrapper.wrap(home, key) for home, key in opened.items() if key is not None}
+        anew = {
+            household: wrapper.wrap(household, key)
+            for household, wrapped in old
+            if (key := wrapper.unwrap(household, wrapped)) is not None
+        }
         log.keep_keys(anew)
         connection.execute(
             "DELETE FROM ledger.household_key WHERE wrapping_id <> %s AND household_id = ANY(%s)",
@@ -76,7 +82,7 @@ def rewrap(owner_dsn: str, keys: Keys) -> Rotated:
         log.commit()
     finally:
         log.close()
-    return Rotated(len(anew), len(opened) - len(anew))
+    return Rotated(len(anew), len({household for household, _ in old} - anew.keys()))
 
 
 def finish(key_file: Path) -> None:

@@ -451,7 +451,8 @@ class EventLog(ApplicationRecorder):
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self.connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)",
+            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
+            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
             (households,),
             binary=True,
         )

@@ -90,6 +90,8 @@ _RULES = {
     "dict_type": ("not_an_object", "须为对象", "an object is wanted"),
 } | {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
 
+_TOO_SHORT = ("too_short", "至少 {min_length} 字", "at least {min_length} characters")
+
 
 def problem(
     status: int,
@@ -151,6 +153,8 @@ def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
             error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
         )
         context = error.get("ctx") or {}
+        if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
+            code, zh, en = _TOO_SHORT
         pattern = context.get("pattern")
         if pattern == NUMBER:
             zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"

@@ -32,7 +32,8 @@ class Shelf:
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self._connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)",
+            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
+            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
             (households,),
             binary=True,
         )

@@ -12,7 +12,7 @@ ALTER TABLE ledger.household_key ADD PRIMARY KEY (household_id, wrapping_id);
 
 -- Which secret the keys are wrapped under, and since when. The newest row holds; none: the first.
 CREATE TABLE ledger.wrapping (
-  number      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  number      bigint      PRIMARY KEY,  -- 1, 2, 3 ... in the order of change
   wrapping_id bytea       NOT NULL UNIQUE CHECK (octet_length(wrapping_id) = 8),
   begun_at    timestamptz NOT NULL DEFAULT now()
 );

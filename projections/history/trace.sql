@@ -19,7 +19,8 @@ WITH payment AS (
 SELECT e.position, e.recorded_at, e.originator_id, e.originator_version, e.topic,
        e.organisation, e.ref, e.state,
        (SELECT k.wrapped FROM ledger.household_key k, household
-         WHERE k.household_id = household.id LIMIT 1)
+         WHERE k.household_id = household.id
+         ORDER BY k.wrapping_id = ledger.present_wrapping() DESC LIMIT 1)
   FROM ledger.event e
  WHERE e.originator_id IN (SELECT originator_id FROM payment UNION ALL SELECT id FROM household)
    AND (%(known_at)s::timestamptz IS NULL OR e.recorded_at <= %(known_at)s)

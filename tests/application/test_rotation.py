@@ -25,7 +25,14 @@ from support.county import conversation, told
 from application import rotation
 from application.ledger import Ledger
 from application.rotation import rotate_wrapping
-from application.vault import Keys, KeysMissing, Vault, Wrapper, wrapping_id
+from application.vault import (
+    Keys,
+    KeysMissing,
+    Vault,
+    Wrapper,
+    refresh_everywhere,
+    wrapping_id,
+)
 from domain.household import Household
 from interface.embedded_db import pg_bin
 from interface.people import laid_open
@@ -96,6 +103,26 @@ def test_every_key_is_wrapped_anew_and_the_old_secret_is_gone(place: Place) -> N
     assert S_IMODE(place.key_file.stat().st_mode) == 0o600
     assert [path.name for path in place.key_file.parent.iterdir()] == ["keys.json"]
     assert shown(place, place.key_file, "H1")[0]["id_no"] == ID_NO
+
+
+def test_a_running_service_drops_the_old_secret(place: Place) -> None:
+    before, running = wrapped(place.dsn), Vault(place.keys, place.key_file)
+    rotate_wrapping(place.owner_dsn, place.key_file)
+
+    refresh_everywhere()
+
+    assert running.unlock(_Shelf(before), {H1}) == set()
+    assert not running.has_key(H1), "the old wrapped key opens no more"
+    running.unlock(_Shelf(wrapped(place.dsn)), {H1})
+    assert running.has_key(H1)
+
+
+class _Shelf:
+    def __init__(self, keys: dict[Any, bytes]) -> None:
+        self._keys = keys
+
+    def wrapped_keys(self, households: list[Any]) -> dict[Any, bytes]:
+        return {household: self._keys[household] for household in households}
 
 
 @pytest.mark.parametrize("steps", [1, 2])

@@ -93,6 +93,17 @@ Text = Annotated[
         pattern=NO_CONTROL_CHARACTERS,
     ),
 ]
+Why = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        strip_whitespace=True,
+        min_length=4,
+        max_length=500,
+        pattern=NO_CONTROL_CHARACTERS,
+    ),
+]
+"""A reason long enough to say something."""
 AccountNo = Annotated[
     str, StringConstraints(strict=True, strip_whitespace=True, pattern=r"^[0-9A-Za-z-]{4,40}$")
 ]
@@ -227,6 +238,27 @@ class CreditBody(Told):
 
 class DecideCredit(CreditBody, Command):
     TYPE: ClassVar[str] = "credit"
+    household_no: Number
+
+
+class ErasureBody(Told):
+    ground: Ground
+    reason: Text
+
+
+class EraseHousehold(ErasureBody, Command):
+    TYPE: ClassVar[str] = "erasure"
+    household_no: Number
+
+
+class LookBody(Told):
+    reason: Why
+
+
+class LookAtHousehold(LookBody, Command):
+    """Not for batches: it is answered by what was looked at."""
+
+    TYPE: ClassVar[str] = "look"
     household_no: Number
 
 
@@ -376,6 +408,7 @@ COMMANDS: dict[str, type[Command]] = {
         ChangeMembers,
         RecommendDemand,
         DecideCredit,
+        EraseHousehold,
         DisburseLoan,
         RepayLoan,
         ObserveOutflow,

@@ -6,7 +6,7 @@ so it cannot reach another bank's; a township reaches the loans of its own house
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,9 @@ from application.commands import (
     CorrectEvent,
     DecideCredit,
     DisburseLoan,
+    EraseHousehold,
     ExtendLoan,
+    LookAtHousehold,
     MemberBody,
     ObserveOutflow,
     PaySubsidy,
@@ -33,7 +35,13 @@ from application.commands import (
     ReportScale,
 )
 from application.ledger import RULES, Ledger, Looks, carries_out
-from application.refusals import EventUnknown, ReplacementElsewhere, ReplacementMalformed
+from application.refusals import (
+    EventUnknown,
+    LookNotToday,
+    ReplacementElsewhere,
+    ReplacementMalformed,
+    TooManyLooks,
+)
 from domain.bank_report import BankReport
 from domain.calendar import Period, quarter
 from domain.catalogue import EVENTS
@@ -43,6 +51,9 @@ from domain.kernel import Author, NotCorrectable, Note
 from domain.loan import Instalment, Loan, LoanUnknown
 from domain.policy import ruling
 from domain.subsidy import REASONS, Calculation, calculate
+
+MOST_LOOKS = 30
+LOOKS_COUNTED_FOR = timedelta(minutes=1)
 
 
 def _own_loan(command: Any, by: Author) -> Looks:
@@ -141,6 +152,35 @@ def decide_credit(
         told_on=command.told_on,
         replaces=replaces,
     )
+
+
+@carries_out(EraseHousehold, "bureau", looks_at=_its_household)
+def erase_household(ledger: Ledger, command: EraseHousehold, note: Note) -> None:
+    """Give a household's personal data up, when nothing is owed on any loan it has."""
+    household = ledger.household(command.household_no)
+    loans = [ledger.aggregate(Loan, id) for id in sorted(set(household.borrowed.values()))]
+    owed = [f"{loan.bank}/{loan.loan_no}" for loan in loans if loan.outstanding_fen > 0]
+    household.erase(note, open_loans=sorted(owed), reason=command.reason)
+
+
+@carries_out(
+    LookAtHousehold,
+    "bureau",
+    "centre",
+    "finance",
+    "auditor",
+    "township",
+    "bank",
+    looks_at=_its_household,
+)
+def look_at_household(ledger: Ledger, command: LookAtHousehold, note: Note) -> None:
+    """Record a look at personal data, before anything is shown."""
+    today = ledger.today()
+    if command.effective_on != today:
+        raise LookNotToday(effective_on=command.effective_on, today=today)
+    if ledger.looks_within(LOOKS_COUNTED_FOR, note.by) >= MOST_LOOKS:
+        raise TooManyLooks(most=MOST_LOOKS)
+    ledger.household(command.household_no).look_at(note, reason=command.reason)
 
 
 # ---- loans, told by the bank ----------------------------------------------------------

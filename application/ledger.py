@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from time import sleep
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
@@ -35,7 +36,7 @@ from application.store import (
     row_tail,
     utc_now,
 )
-from application.vault import Keys, Vault
+from application.vault import KeyGone, Keys, KeysMissing, Vault, forget_everywhere
 from domain.bank_report import BankReport
 from domain.calendar import civil_day
 from domain.household import Household
@@ -135,8 +136,9 @@ class Ledger:
         clock: Clock = utc_now,
         most_cached: int = _MOST_CACHED,
         transaction_seconds: int = 60,
+        key_file: Path | None = None,
     ) -> None:
-        self.vault = Vault(keys)
+        self.vault = Vault(keys, key_file)
         self.log = EventLog(dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds)
         self._clock = clock
         self._most_cached = most_cached
@@ -147,6 +149,7 @@ class Ledger:
         self._undecided: dict[UUID, list[Event]] = {}
         self._keyless: set[UUID] = set()
         self._new_keys: dict[UUID, bytes] = {}
+        self._erased: list[UUID] = []
         self._banks: list[str] = []
 
     def close(self) -> None:
@@ -175,7 +178,7 @@ class Ledger:
         for attempt in range(_ATTEMPTS):
             try:
                 outcomes = self._attempt(tellings, atomic=atomic, dry=dry)
-            except TakenMeanwhile:
+            except (TakenMeanwhile, KeyGone):
                 outcomes = None  # another writer was first: decide again on what it left
             except ConnectionTroubled:
                 # The answer was lost, perhaps after the commit: the log itself will tell.
@@ -245,6 +248,16 @@ class Ledger:
 
     def today(self) -> date:
         return civil_day(self._clock())
+
+    def looks_within(self, time: timedelta, by: Author) -> int:
+        """How often a person looked at personal data of late, in this batch too."""
+        waiting = sum(
+            isinstance(event, Household.LookedAt)
+            and (event.role, event.person) == (by.role, by.person)
+            for events in self._undecided.values()
+            for event in events
+        )
+        return waiting + self.log.looks_since(by.organisation, by.person, self._clock() - time)
 
     def pseudonym(self, kind: str, value: str) -> str:
         return self.vault.pseudonym(kind, value)
@@ -319,18 +332,20 @@ class Ledger:
         tails: list[bytes] = []
         events: list[tuple[UUID, int]] = []
         organisation, ref = by.organisation.encode(), command.ref.encode()
-        for aggregate in self._now.values():
+        for aggregate in list(self._now.values()):
             for event in aggregate.collect_events():
                 version = cast(int, event.originator_version)
                 if event.personal is not UNSET:
                     household = aggregate.sealed_for
                     assert household is not None
-                    self._have_key(household)
-                    place = (aggregate.id, version, event.TOPIC)
-                    force_setattr(
-                        event, "sealed", self.vault.seal(household, place, event.personal)
-                    )
+                    if self._have_key(household):
+                        place = (aggregate.id, version, event.TOPIC)
+                        force_setattr(
+                            event, "sealed", self.vault.seal(household, place, event.personal)
+                        )
                     force_setattr(event, "personal", UNSET)
+                if isinstance(event, Household.Erased):
+                    self._erased.append(aggregate.id)
                 force_setattr(event, "originator_id", UNSET)
                 force_setattr(event, "originator_version", UNSET)
                 state = encode(event)
@@ -354,7 +369,7 @@ class Ledger:
     def _store(self, outcomes: list[_Answer], drafts: Sequence[_Draft]) -> list[Outcome] | None:
         tails = [tail for draft in drafts for tail in draft.tails]
         stored = None
-        if len(tails) <= _FEW and not self._new_keys:
+        if len(tails) <= _FEW and not (self._new_keys or self._erased):
             stored = self.log.append_behind(tails, self._seen)
         if stored is None:
             last = self.log.begin_append()
@@ -362,9 +377,12 @@ class Ledger:
                 return None
             self.log.keep_keys(self._new_keys)
             stored = self.log.write(tails, last)
+            self.log.destroy_keys(self._erased)
             self.log.commit()
         self._seen, recorded_at = stored
         self._new_keys.clear()
+        forget_everywhere(self._erased)
+        self._erased.clear()
 
         places: dict[int, Recorded] = {}
         at = self._seen - len(tails) + 1
@@ -407,16 +425,33 @@ class Ledger:
             return True
         changed = self.log.changed(self._seen, last)
         self._seen = last
+        for id in changed:
+            self.vault.forget(id)  # perhaps erased: asked for again where it is needed
         for id in changed - self._used:
             self._cache.pop(id, None)
         return not changed & self._used
 
-    def _have_key(self, household: UUID) -> None:
+    def _have_key(self, household: UUID) -> bool:
+        """Have a key to seal with, a new one if need be; False for a household that was erased.
+
+        The decision stands only while nothing new is told of the household: an erasure, perhaps.
+        Raises KeysMissing when there is a key, but nothing opens it.
+        """
+        self._used.add(household)
+        if household in self._erased:
+            return False
         if self.vault.has_key(household):
-            return
+            return True
         if household in self._keyless or self.vault.unlock(self.log, {household}):
+            if self.aggregate(Household, household).erased:
+                return False
+            if not self._new_keys:
+                self.vault.wrap_under(self.log.present_wrapping())
             self._new_keys[household] = self.vault.new_household_key(household)
             self._keyless.discard(household)
+        elif not self.vault.has_key(household):
+            raise KeysMissing("户密钥打不开 / a household's key cannot be unwrapped")
+        return True
 
     def _fetch_ahead(self, tellings: Sequence[Telling]) -> None:
         """Load all that the commands will look at in one question, and the keys in another."""
@@ -428,7 +463,8 @@ class Ledger:
         if wanted:
             loaded = self.fetch(wanted)
             households = {a.sealed_for for a in loaded.values()} - {None}
-            self._keyless = self.vault.unlock(self.log, cast(set[UUID], households))
+            missing = self.vault.missing_keys(cast(set[UUID], households))
+            self._keyless = self.vault.unlock(self.log, missing)
 
     def _take_back(self) -> None:
         """Undo what a command recorded before it was refused: its aggregates are drawn again."""
@@ -446,6 +482,8 @@ class Ledger:
         for household in self._new_keys:
             self.vault.forget(household)
         self._new_keys.clear()
+        forget_everywhere(self._erased)  # it may have been stored, and the answer lost
+        self._erased.clear()
         self._keyless.clear()
 
     def _trim(self) -> None:

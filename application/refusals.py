@@ -22,6 +22,18 @@ class DatedInFuture(Refused):
     ZH, EN = "日期 {effective_on} 晚于今日 {today}", "{effective_on} is after today, {today}"
 
 
+class LookNotToday(Refused):
+    CODE, FIELD = "look_not_today", "effective_on"
+    ZH = "查看只能发生在今日 {today}，不能写作 {effective_on}"
+    EN = "a look happens today, {today}, not on {effective_on}"
+
+
+class TooManyLooks(Refused):
+    CODE, FIELD = "too_many_looks", ""
+    ZH = "一分钟内查看个人信息不得超过 {most} 次"
+    EN = "at most {most} looks at personal data a minute"
+
+
 class LoanAmbiguous(Refused):
     CODE, FIELD = "loan_ambiguous", "bank"
     ZH = "多家银行有同号借据：{banks}，请注明 bank"
@@ -78,4 +90,4 @@ class NotSealedYet(Refused):
 
 class CosignatureRefused(Refused):
     CODE, FIELD = "cosignature_refused", ""
-    ZH = EN = "{problem}"
+    ZH, EN = "共签不受理：{problem}", "this cosignature is not taken: {problem}"

@@ -345,6 +345,13 @@ class EventLog(ApplicationRecorder):
                 for row in wrapped.items():
                     copy.write_row(row)
 
+    def destroy_keys(self, households: Sequence[UUID]) -> None:
+        """Destroy household keys, in the transaction of the events that say so and after them."""
+        if households:
+            self.connection.execute(
+                "DELETE FROM ledger.household_key WHERE household_id = ANY(%s)", (list(households),)
+            )
+
     def commit(self) -> None:
         self.connection.execute("COMMIT")
 
@@ -444,11 +451,27 @@ class EventLog(ApplicationRecorder):
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self.connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)",
+            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
+            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
             (households,),
             binary=True,
         )
         return dict(rows.fetchall())
+
+    def present_wrapping(self) -> bytes | None:
+        """The id of the secret that household keys are to be wrapped under; None: the first."""
+        row = self.connection.execute("SELECT ledger.present_wrapping()", binary=True).fetchone()
+        return row[0] if row else None
+
+    def looks_since(self, organisation: str, person: str, since: datetime) -> int:
+        """How often a person looked at personal data after an instant."""
+        row = self.connection.execute(
+            "SELECT count(*) FROM ledger.event WHERE topic = 'household.looked-at.v1'"
+            " AND organisation = %s AND recorded_at > %s"
+            " AND convert_from(state, 'UTF8')::jsonb ->> 'person' = %s",
+            (organisation, since, person),
+        ).fetchone()
+        return row[0] if row else 0
 
     def organisations(self, role: str) -> list[str]:
         rows = self.connection.execute(

@@ -19,6 +19,8 @@ EVENTS: dict[str, type[Event]] = {
         Household.CreditGranted,
         Household.CreditRefused,
         Household.Borrowed,
+        Household.Erased,
+        Household.LookedAt,
         Household.Corrected,
         Loan.Disbursed,
         Loan.Repaid,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, Author, Event, NotCorrectable, Note, Refused, identity, told_by
 
 Category = Literal[
     "out_of_poverty", "monitored_unstable", "monitored_marginal", "monitored_hardship", "none"
@@ -55,6 +56,25 @@ class RefusalReasonMissing(Refused):
     ZH, EN = "不予授信须写明告知的原因和日期", "a refused credit needs the reason told and the day"
 
 
+class HouseholdErased(Refused):
+    CODE, FIELD = "household_erased", "household_no"
+    ZH = "户 {household_no} 的个人信息已于 {erased_on} 销毁"
+    EN = "the personal data of household {household_no} were erased on {erased_on}"
+
+
+class HouseholdHasOpenLoans(Refused):
+    CODE, FIELD = "household_has_open_loans", "household_no"
+    ZH = (
+        "户 {household_no} 尚有未结清贷款 {loans}："
+        "《会计档案管理办法》规定，未结清的债权债务会计凭证不得销毁；《个人信息保护法》第四十七条"
+        "规定，法定保存期限未届满的，只作存储和必要保护"
+    )
+    EN = (
+        "household {household_no} still owes on {loans}: vouchers of unsettled debts must be kept "
+        "(Measures for Accounting Archives; Personal Information Protection Law, article 47)"
+    )
+
+
 class Member(msgspec.Struct, frozen=True):
     """A member as the log shows him: a keyed pseudonym, never a name or a number."""
 
@@ -82,6 +102,9 @@ class Household(Aggregate):
         self.members: dict[str, Member] = {}
         self.categories: dict[int, tuple[date, str]] = {}
         self.borrowed: dict[int, UUID] = {}
+        self.lenders: dict[int, str] = {}
+        self.ever_borrowed: set[UUID] = set()
+        self.erased_on: date | None = None
         self.live: dict[int, Event] = {}
 
     @staticmethod
@@ -95,6 +118,19 @@ class Household(Aggregate):
     @property
     def exists(self) -> bool:
         return self.registered_version > 0
+
+    @property
+    def erased(self) -> bool:
+        """Whether its key was destroyed: nobody's name or number can be read or sealed again."""
+        return self.erased_on is not None
+
+    def open_to(self, by: Author) -> bool:
+        """Whether somebody may look at its people: its township, its lenders, the county."""
+        if by.role == "township":
+            return self.exists and self.township == by.organisation
+        if by.role == "bank":
+            return by.organisation in self.lenders.values()
+        return self.version > 0
 
     def category_on(self, day: date) -> str | None:
         """The category in force on `day`; None before the register knew the household."""
@@ -189,6 +225,25 @@ class Household(Aggregate):
 
         def apply(self, household: Any) -> None:
             household.borrowed[self.originator_version] = self.loan_id
+            household.lenders[self.originator_version] = self.bank
+            household.ever_borrowed.add(self.loan_id)
+
+    class Erased(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The household's key was destroyed: its names and numbers are gone, everywhere."""
+
+        TOPIC, ZH = "household.erased.v1", "个人信息销毁"
+        CORRECTABLE = False
+        reason: str
+
+        def apply(self, household: Any) -> None:
+            household.erased_on = self.effective_on
+
+    class LookedAt(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Somebody asked for the household's personal data unmasked, and said why."""
+
+        TOPIC, ZH = "household.looked-at.v1", "查看个人信息"
+        CORRECTABLE = False
+        reason: str
 
     class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
@@ -203,6 +258,7 @@ class Household(Aggregate):
             household.live.pop(self.corrects, None)
             household.categories.pop(self.corrects, None)
             household.borrowed.pop(self.corrects, None)
+            household.lenders.pop(self.corrects, None)
             if self.corrects == household.registered_version:
                 household.registered_version = 0
             household._recount_members()
@@ -221,7 +277,11 @@ class Household(Aggregate):
         personal: dict[str, Any],
         replaces: int | None = None,
     ) -> None:
-        """Enter the household. Raises HouseholdAlreadyRegistered, NotOneHead, MemberTwice."""
+        """Enter the household.
+
+        Raises HouseholdErased, HouseholdAlreadyRegistered, NotOneHead, MemberTwice.
+        """
+        self._takes_people(replaces)
         if self.exists:
             raise HouseholdAlreadyRegistered(household_no=household_no)
         heads = sum(member.head for member in members)
@@ -266,9 +326,10 @@ class Household(Aggregate):
     ) -> None:
         """Let people join and leave.
 
-        Raises HouseholdUnknown, MemberTwice, MemberUnknown, NotOneHead.
+        Raises HouseholdUnknown, HouseholdErased, MemberTwice, MemberUnknown, NotOneHead.
         """
         self.must_exist()
+        self._takes_people(replaces)
         gone = {leaver.person for leaver in left}
         if not gone <= self.members.keys():
             raise MemberUnknown
@@ -343,7 +404,12 @@ class Household(Aggregate):
     def borrow(
         self, note: Note, *, loan_id: UUID, bank: str, loan_no: str, principal_fen: int
     ) -> None:
-        """Take note of a loan, also when the register does not know the household (yet)."""
+        """Take note of a loan, also when the register does not know the household (yet).
+
+        Raises HouseholdErased, unless a loan that was its own before is told anew.
+        """
+        if self.erased and loan_id not in self.ever_borrowed:
+            raise self._erased()
         self.record(
             Household.Borrowed(
                 **told_by(note),
@@ -369,6 +435,39 @@ class Household(Aggregate):
         for version, linked in list(self.borrowed.items()):
             if linked == loan_id:
                 self.correct(note, version=version, topic=Household.Borrowed.TOPIC, reason=reason)
+
+    def erase(self, note: Note, *, open_loans: Sequence[str], reason: str) -> None:
+        """Give up its personal data for ever; `open_loans` are those of its loans still owed.
+
+        A household that the register does not know, but a bank named, can be erased too.
+        Raises HouseholdUnknown, HouseholdErased, HouseholdHasOpenLoans.
+        """
+        if not self.version:
+            raise HouseholdUnknown(household_no=self.household_no)
+        if self.erased:
+            raise self._erased()
+        if open_loans:
+            raise HouseholdHasOpenLoans(household_no=self.household_no, loans=list(open_loans))
+        self.record(Household.Erased(**told_by(note), reason=reason))
+
+    def look_at(self, note: Note, *, reason: str) -> None:
+        """Record that somebody is about to see its personal data.
+
+        Raises HouseholdUnknown (also to whom it is not open), HouseholdErased.
+        """
+        if not self.open_to(note.by):
+            raise HouseholdUnknown(household_no=self.household_no)
+        if self.erased:
+            raise self._erased()
+        self.record(Household.LookedAt(**told_by(note), reason=reason))
+
+    def _takes_people(self, replaces: int | None) -> None:
+        """People join a household that was not erased; what was told of it can be corrected."""
+        if self.erased and replaces is None:
+            raise self._erased()
+
+    def _erased(self) -> HouseholdErased:
+        return HouseholdErased(household_no=self.household_no, erased_on=self.erased_on)
 
     def must_exist(self) -> None:
         if not self.exists:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
-from interface.api import batches, log, reads, writes
+from interface.api import batches, log, personal, reads, writes
 from interface.deployment import Deployment
 from interface.service import Service, service_of
 
@@ -141,6 +141,7 @@ def create_app(
     )
     errors.install(app)
     app.include_router(writes.router, prefix="/v1")
+    app.include_router(personal.router, prefix="/v1")
     app.include_router(batches.router, prefix="/v1")
     app.include_router(log.router, prefix="/v1")
     app.include_router(reads.router, prefix="/v1")

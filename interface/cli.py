@@ -27,6 +27,7 @@ from interface.api.batches import carry_out
 from interface.deployment import COUNTY_OFFICES, Deployment
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
+from interface.personal_commands import erase, look, looks, rotate_wrapping
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
 from interface.terminal import (
@@ -34,9 +35,11 @@ from interface.terminal import (
     OUT,
     AsOf,
     KnownAt,
+    author_or_exit,
     day_of,
     deployment_or_exit,
     instant_of,
+    ledger_of,
     progress_bar,
     up_to_date_facts,
 )
@@ -157,13 +160,9 @@ def import_(
     result: Annotated[Path | None, typer.Option(help="where the result file goes")] = None,
 ) -> None:
     """导入 Tell the ledger a file, as an organisation; the same file again changes nothing."""
-    organisation, _, role = as_.partition(":")
     with deployment_or_exit() as deployment:
-        if access.organisation_of(deployment.dsn, organisation, role) is None:
-            ERR.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
-            raise typer.Exit(2)
-        by = Author(role, organisation, person)
-        ledger = Ledger(deployment.dsn, deployment.keys)
+        by = author_or_exit(deployment, as_, person)
+        ledger = ledger_of(deployment)
         try:
             if path.suffix.lower() in (".ndjson", ".jsonl", ".json"):
                 refused = _import_lines(ledger, path, by, atomic, result)
@@ -391,8 +390,9 @@ def changes_(
 keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(log_app, name="log")
-app.command()(verify)
-app.command()(evidence)
+for command in (verify, evidence, erase, look, looks):
+    app.command()(command)
+keys_app.command()(rotate_wrapping)
 
 
 @keys_app.command("enrol")
@@ -444,6 +444,8 @@ def _welcome(deployment: Deployment, *, demo: bool) -> None:
     settings = deployment.settings
     base = f"http://{settings.host}:{settings.port}"
     OUT.print(f"明账 mingzhang  {base}/docs   health {base}/healthz", highlight=False)
+    if deployment.keys.wrapping_next is not None:
+        OUT.print("[red]封装密钥更换未完成 / unfinished:[/red] keys rotate-wrapping")
     if demo:
         key_file = settings.data / "demo-keys.json"
         OUT.print(f"示范密钥 demo keys: {key_file}", highlight=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
-
-import psycopg
+from typing import NamedTuple
 
 from application.access import Organisation
 from application.migrations import admit, may_migrate, migrate
@@ -43,12 +41,6 @@ class Deployment(NamedTuple):
     def signer(self) -> FileSigner:
         """Who signs checkpoints here; a key is made the first time. Raises SigningKeyMissing."""
         return FileSigner.create(self.settings.signing_key_file)
-
-    @contextmanager
-    def adding_to_tree(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """A short connection that may add to the tree, in one transaction."""
-        with psycopg.connect(self.dsn, options="-c role=mingzhang_sealer") as connection:
-            yield connection
 
     def sealer(self, clock: Clock = utc_now) -> Sealer:
         """A sealing conversation with the database. Raises SigningKeyMissing."""

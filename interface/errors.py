@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from application.commands import NO_CONTROL_CHARACTERS, NUMBER
 from application.store import ConnectionTroubled
+from application.vault import KeysMissing
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from interface.strict_json import FieldDoubled
@@ -29,7 +30,9 @@ _STATUS = {
     "cosignature_refused": 422,
     "ledger_busy": 503,
     "not_sealed_yet": 503,
+    "too_many_looks": 429,
 }
+_RETRY_AFTER = {"ledger_busy": "1", "not_sealed_yet": "1", "too_many_looks": "60"}
 _HTTP = {
     400: ("bad_request", "请求不合规", "the request is malformed"),
     401: ("not_authenticated", "未提供有效密钥", "a valid key is missing"),
@@ -89,6 +92,8 @@ _RULES = {
     "dict_type": ("not_an_object", "须为对象", "an object is wanted"),
 } | {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
 
+_TOO_SHORT = ("too_short", "至少 {min_length} 字", "at least {min_length} characters")
+
 
 def problem(
     status: int,
@@ -133,7 +138,9 @@ def refusal_problem(refusal: Refused) -> Response:
         refusal.en,
         errors=errors,
         details=refusal.details,
-        headers={"Retry-After": "1"} if _STATUS.get(refusal.CODE) == 503 else None,
+        headers={"Retry-After": _RETRY_AFTER[refusal.CODE]}
+        if refusal.CODE in _RETRY_AFTER
+        else None,
     )
 
 
@@ -148,6 +155,8 @@ def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
             error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
         )
         context = error.get("ctx") or {}
+        if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
+            code, zh, en = _TOO_SHORT
         pattern = context.get("pattern")
         if pattern == NUMBER:
             zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
@@ -220,7 +229,7 @@ def install(app: FastAPI) -> None:
             headers={"Retry-After": "1"},
         )
 
-    for kind in ConnectionTroubled:
+    for kind in (*ConnectionTroubled, KeysMissing):
 
         @app.exception_handler(kind)
         async def _(request: Request, error: Exception) -> Response:

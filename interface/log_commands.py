@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import psycopg
 import typer
 
 from application.tree.notes import NoteMalformed
@@ -16,7 +15,9 @@ from application.tree.proofs import (
     NotSealed,
     Proofs,
     WitnessRefused,
+    adding,
     admit_witness,
+    reading,
     trust_policy,
 )
 from application.tree.rows import export_log
@@ -117,7 +118,7 @@ def admit(organisation: str, vkey: str) -> None:
     with deployment_or_exit() as deployment:
         try:
             key = admit_witness(deployment.owner_dsn, organisation, vkey)
-        except (NoteMalformed, psycopg.errors.ForeignKeyViolation) as error:
+        except (NoteMalformed, WitnessRefused) as error:
             ERR.print(f"[red]不能登记 / not admitted:[/red] {error}", highlight=False)
             raise typer.Exit(1) from error
         OUT.print(f"{organisation}: {key.name}", highlight=False)
@@ -136,9 +137,9 @@ def policy(
 @log_app.command()
 def cosigned(path: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """收下共签 Keep the cosignatures that a witness gave back."""
-    with deployment_or_exit() as deployment, deployment.adding_to_tree() as connection:
+    with deployment_or_exit() as deployment, adding(deployment.dsn, deployment.origin) as proofs:
         try:
-            added = Proofs(connection, deployment.origin).keep_cosignatures(path.read_text("utf-8"))
+            added = proofs.keep_cosignatures(path.read_text("utf-8"))
         except (NoteMalformed, WitnessRefused, UnicodeDecodeError) as error:
             ERR.print(f"[red]不受理 / refused:[/red] {error}", highlight=False)
             raise typer.Exit(1) from error
@@ -173,7 +174,7 @@ def verify(
         OUT.print(f"[red]✗[/red] {fault}", highlight=False)
     OUT.print(
         f"事件 events {result.events} · 已封存并核对 sealed and checked {result.sealed}"
-        f" ({result.coverage:.2%}) · 检查点 checkpoints {result.checkpoints}"
+        f" ({result.coverage_bp / 100:.2f} %) · 检查点 checkpoints {result.checkpoints}"
         f" · 外存 anchors {result.anchors} · 问题 faults {len(faults)}",
         highlight=False,
     )
@@ -202,10 +203,9 @@ def evidence(
 @contextmanager
 def _proofs(deployment: Deployment) -> Iterator[Proofs]:
     """The tree, read as a reader; what is not sealed is said and ends the program."""
-    options = "-c role=mingzhang_reader -c timezone=UTC"
-    with psycopg.connect(deployment.dsn, options=options, autocommit=True) as connection:
+    with reading(deployment.dsn, deployment.origin) as proofs:
         try:
-            yield Proofs(connection, deployment.origin)
+            yield proofs
         except NotSealed as error:
             ERR.print(f"[red]尚未封存 / not sealed:[/red] {error}", highlight=False)
             raise typer.Exit(1) from error

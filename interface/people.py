@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from application.store import decode
 from application.vault import Vault, masked_name, masked_number
-from projections.facts.reading import Connection
+from domain.household import Household
+from domain.kernel import Author
+from projections.facts.reading import Connection, Table
+from projections.history import Happening, history
 
 _SAID = (
     "SELECT originator_id, originator_version, topic, state FROM ledger.event"
@@ -27,7 +32,8 @@ class Shelf:
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self._connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)",
+            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
+            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
             (households,),
             binary=True,
         )
@@ -55,6 +61,118 @@ def masked_names(
     """By pseudonym: the masked name of all who were ever told of in these households."""
     people = people_of(connection, vault, households)
     return {person: masked_name(values["name"]) for person, values in people.items()}
+
+
+def laid_open(
+    connection: Connection, vault: Vault, household_no: str, *, bank: str | None = None
+) -> dict[str, Any]:
+    """A household's personal data unmasked: for somebody whose look is in the log already.
+
+    `members`: those of today, with name and identity number. `loan_events`: every event of its
+    loans that holds personal values, with these; of one bank's loans alone when `bank` is given.
+    What cannot be read any more is absent.
+    """
+    id = Household.id_for(household_no)
+    household = _replayed(id, history(connection, [id]))
+    people = people_of(connection, vault, [id])
+    loans = {
+        loan
+        for version, loan in household.borrowed.items()
+        if bank in (None, household.lenders[version])
+    }
+    told = history(connection, list(loans))
+    notes = {
+        event.originator_id: {name: event.content[name] for name in ("bank", "loan_no")}
+        for event in told
+        if event.topic == "loan.disbursed.v1"
+    }
+    opened = []
+    for event in told:
+        values = unsealed(vault, id, event)
+        if values is not None:
+            opened.append(
+                {
+                    "event_id": event.event_id,
+                    "event": event.topic,
+                    "effective_on": event.content["effective_on"],
+                    **notes[event.originator_id],
+                    "corrected_by": event.corrected_by,
+                    "personal": values,
+                }
+            )
+    members = [
+        {"relation": member.relation, "head": member.head, **people[member.person]}
+        for member in household.members.values()
+        if member.person in people
+    ]
+    return {"members": members, "loan_events": opened}
+
+
+LOOKS_SHOWN_TO = frozenset({"auditor", "bureau"})
+
+
+def may_see_look(reader: Author, event: Happening) -> bool:
+    """Who looked at a household is shown to those who watch over it, and to who did it himself."""
+    return (
+        event.topic != Household.LookedAt.TOPIC
+        or reader.role in LOOKS_SHOWN_TO
+        or event.organisation == reader.organisation
+    )
+
+
+_LOOK_COLUMNS = (
+    "position",
+    "recorded_at",
+    "effective_on",
+    "organisation",
+    "role",
+    "person",
+    "reason",
+    "ref",
+    "document",
+    "event_id",
+)
+
+
+def looks_at(
+    connection: Connection, household: UUID, known_at: datetime | None, as_of: date | None
+) -> Table | None:
+    """Who looked at a household's people, when and why; None when nothing is known of it."""
+    events = history(connection, [household], known_at, as_of)
+    rows = [
+        (
+            event.position,
+            event.recorded_at,
+            date.fromisoformat(event.content["effective_on"]),
+            event.organisation,
+            event.content["role"],
+            event.content["person"],
+            event.content["reason"],
+            event.ref,
+            event.content.get("document"),
+            event.event_id,
+        )
+        for event in events
+        if event.topic == Household.LookedAt.TOPIC
+    ]
+    return Table(_LOOK_COLUMNS, rows) if events else None
+
+
+def unsealed(vault: Vault, household: UUID, event: Happening) -> dict[str, Any] | None:
+    """The personal values that an event holds; None when it holds none, or none that opens."""
+    sealed = event.content.get("sealed")
+    if not sealed:
+        return None
+    place = (event.originator_id, event.version, event.topic)
+    return vault.unseal(household, place, sealed)
+
+
+def _replayed(id: UUID, events: list[Happening]) -> Household:
+    household = Household(id)
+    for event in events:
+        told = decode(event.topic, msgspec.json.encode(event.content))
+        told.placed(id, event.version).mutate(household)
+    return household
 
 
 def masked(personal: dict[str, Any] | None) -> dict[str, Any]:

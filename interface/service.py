@@ -19,6 +19,7 @@ from application.vault import Vault
 from application.writer import GroupWriter
 from domain.kernel import Author
 from interface.deployment import Deployment
+from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
 from interface.sealer import SealerThread
 from projections.facts.reading import COUNTY, Facts, Scope
@@ -44,7 +45,8 @@ class Service:
         self.clock = clock
         self.writer = GroupWriter(self.ledger)
         self.facts = Facts(deployment.dsn)
-        self.vault = Vault(deployment.keys)
+        self.vault = Vault(deployment.keys, deployment.settings.key_file)
+        self._key_watch = KeyWatch(self.facts)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         self._projector = ProjectorThread(deployment.dsn) if projecting else None
@@ -55,6 +57,7 @@ class Service:
         gc.freeze()
         gc.set_threshold(*_COLLECTIONS)
         self.writer.start(loop)
+        self._key_watch.start()
         if self._projector:
             self._projector.start()
         if self._sealer:
@@ -68,6 +71,7 @@ class Service:
             self._sealer.stop()
         self._access_thread.shutdown()
         self._access.close()
+        self._key_watch.stop()
         self.facts.close()
 
     @property
@@ -81,7 +85,12 @@ class Service:
         return self._sealer.trouble if self._sealer else None
 
     def ledger(self) -> Ledger:
-        return Ledger(self.deployment.dsn, self.deployment.keys, clock=self.clock)
+        return Ledger(
+            self.deployment.dsn,
+            self.deployment.keys,
+            clock=self.clock,
+            key_file=self.deployment.settings.key_file,
+        )
 
     @contextmanager
     def ledger_for_file(self) -> Iterator[Ledger]:

@@ -11,11 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from application import access
+from application.ledger import Ledger
 from application.migrations import MigrationAltered
 from application.store import UnsafeDatabase
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
 from domain.calendar import civil_day
+from domain.kernel import Author
 from interface.deployment import Deployment, deployed
 from interface.embedded_db import EmbeddedPostgresError
 from interface.settings import Settings
@@ -71,6 +74,20 @@ def up_to_date_facts(deployment: Deployment) -> Iterator[Facts]:
         yield facts
     finally:
         facts.close()
+
+
+def author_or_exit(deployment: Deployment, as_: str, person: str) -> Author:
+    """Somebody of an organisation that is enrolled; ends the program when it is not."""
+    organisation, _, role = as_.partition(":")
+    if access.organisation_of(deployment.dsn, organisation, role) is None:
+        ERR.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
+        raise typer.Exit(2)
+    return Author(role, organisation, person)
+
+
+def ledger_of(deployment: Deployment) -> Ledger:
+    """A conversation with the deployment's ledger."""
+    return Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
 
 
 def day_of(as_of: datetime | None) -> date:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import psycopg
@@ -178,17 +179,35 @@ class Proofs:
         return size
 
 
+@contextmanager
+def reading(dsn: str, origin: str) -> Iterator[Proofs]:
+    """The proofs of a tree, on a reader's connection of their own."""
+    options = "-c role=mingzhang_reader -c timezone=UTC"
+    with psycopg.connect(dsn, options=options, autocommit=True) as connection:
+        yield Proofs(connection, origin)
+
+
+@contextmanager
+def adding(dsn: str, origin: str) -> Iterator[Proofs]:
+    """The same on a connection that may add cosignatures, in one transaction."""
+    with psycopg.connect(dsn, options="-c role=mingzhang_sealer") as connection:
+        yield Proofs(connection, origin)
+
+
 def admit_witness(owner_dsn: str, organisation: str, vkey: str) -> VerifierKey:
-    """Let an organisation witness with a key of its own. Raises NoteMalformed."""
+    """Let an organisation witness with a key of its own. Raises NoteMalformed, WitnessRefused."""
     key = VerifierKey.parse(vkey)
     if key.kind != COSIGNED:
         raise NoteMalformed("须为见证密钥 / not a witness's key")
-    with psycopg.connect(owner_dsn) as connection:
-        connection.execute(
-            "INSERT INTO ledger.witness (vkey, organisation) VALUES (%s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (vkey, organisation),
-        )
+    try:
+        with psycopg.connect(owner_dsn) as connection:
+            connection.execute(
+                "INSERT INTO ledger.witness (vkey, organisation) VALUES (%s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (vkey, organisation),
+            )
+    except psycopg.errors.ForeignKeyViolation as error:
+        raise WitnessRefused(f"没有登记的机构 / no such organisation: {organisation}") from error
     return key
 
 

@@ -47,9 +47,9 @@ class Verified(NamedTuple):
     faults: list[Fault]
 
     @property
-    def coverage(self) -> float:
-        """The share of the events that stand under a checkpoint and were checked against it."""
-        return self.sealed / self.events if self.events else 1.0
+    def coverage_bp(self) -> int:
+        """The share of the events that were checked against a checkpoint, in basis points."""
+        return self.sealed * 10_000 // self.events if self.events else 10_000
 
 
 Told = Callable[[int, int], None]

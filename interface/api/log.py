@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from application.commands import EVENT_ID
 from application.refusals import CosignatureRefused, EventUnknown, NotSealedYet
 from application.tree.notes import NoteMalformed
-from application.tree.proofs import NotSealed, Proofs, WitnessRefused, trust_policy
+from application.tree.proofs import NotSealed, Proofs, WitnessRefused, adding, trust_policy
 from domain.calendar import civil_day
 from domain.loan import PaymentUnknown
 from interface.api.answers import json_answer
@@ -172,8 +172,7 @@ async def cosign(request: Request) -> Response:
 
     def answer() -> Response:
         try:
-            with service.deployment.adding_to_tree() as connection:
-                proofs = Proofs(connection, service.deployment.origin)
+            with adding(service.deployment.dsn, service.deployment.origin) as proofs:
                 return json_answer({"added": proofs.keep_cosignatures(note)}, 201)
         except (NoteMalformed, WitnessRefused) as error:
             raise CosignatureRefused(problem=str(error)) from error

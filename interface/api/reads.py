@@ -26,7 +26,7 @@ from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
-from interface.people import Shelf, masked, masked_names
+from interface.people import Shelf, masked, masked_names, may_see_look
 from interface.service import Service, service_of
 from projections import changes as diff
 from projections.facts.reading import Connection, NotDrawnYet, Scope, Table, View
@@ -256,7 +256,7 @@ async def household_history(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -264,6 +264,7 @@ async def household_history(
             events = history(connection, [Household.id_for(no)], known_at, as_of)
             if not _household_visible(events, scope):
                 raise HouseholdUnknown(household_no=no)
+            events = [event for event in events if may_see_look(author, event)]
             if scope.bank is not None:
                 events = [
                     event
@@ -307,8 +308,7 @@ def _traced(
     if found is None or not trace_visible(found.events, scope):
         raise PaymentUnknown(payment_no=no)
     household = found.household_id
-    if found.wrapped_key is not None:
-        service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
+    service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
     content = found.plain(as_of or civil_day(service.clock()))
     payment = found.payment
     sealed = payment.content.get("sealed")
@@ -322,8 +322,10 @@ def _traced(
 
 
 class _OneKey:
-    def __init__(self, household: UUID, wrapped: bytes) -> None:
-        self._keys = {household: wrapped}
+    """The key that came with a trace; none when it was destroyed."""
+
+    def __init__(self, household: UUID, wrapped: bytes | None) -> None:
+        self._keys = {} if wrapped is None else {household: wrapped}
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         return {home: self._keys[home] for home in households if home in self._keys}

@@ -50,6 +50,13 @@ ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] =
         c.DecideCredit,
         "授信 grant or refuse credit",
     ),
+    (
+        "/households/{no}/erasure",
+        "household_no",
+        c.ErasureBody,
+        c.EraseHousehold,
+        "个人信息销毁 erase a household's personal data",
+    ),
     ("/loans", None, c.LoanBody, c.DisburseLoan, "放款 disburse a loan"),
     ("/loans/{no}/repayments", "loan_no", c.RepaymentBody, c.RepayLoan, "还款 record a repayment"),
     (

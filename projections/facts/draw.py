@@ -65,8 +65,14 @@ def schema_of(generation: int) -> str:
 
 
 _STATEMENTS = statements()
-WITHOUT_FACTS = {"household.borrowed.v1", *_CORRECTED}
-"""Events that say nothing of their own: a link kept for decisions, and corrections."""
+WITHOUT_FACTS = {
+    "household.borrowed.v1",
+    "household.erased.v1",
+    "household.looked-at.v1",
+    *_CORRECTED,
+}
+"""Events that say nothing of their own: a link kept for decisions, what became of personal data,
+and corrections."""
 _unknown = EVENTS.keys() - {s.topic for s in _STATEMENTS} - WITHOUT_FACTS
 assert not _unknown, f"no fact says what these events mean: {_unknown}"
 

@@ -1,6 +1,7 @@
 -- 贴息溯源: the whole history behind one subsidy payment, in one question to the log.
 -- payment_no; known_at: what was recorded by then (null: all).
--- Returns every event of the loan and of its household, and the household's wrapped key.
+-- Returns every event of the loan and of its household (but not who looked at its people), and the
+-- household's wrapped key; null when it was destroyed.
 WITH payment AS (
   SELECT e.originator_id
     FROM ledger.organisation o
@@ -17,8 +18,11 @@ WITH payment AS (
 )
 SELECT e.position, e.recorded_at, e.originator_id, e.originator_version, e.topic,
        e.organisation, e.ref, e.state,
-       (SELECT k.wrapped FROM ledger.household_key k, household WHERE k.household_id = household.id)
+       (SELECT k.wrapped FROM ledger.household_key k, household
+         WHERE k.household_id = household.id
+         ORDER BY k.wrapping_id = ledger.present_wrapping() DESC LIMIT 1)
   FROM ledger.event e
  WHERE e.originator_id IN (SELECT originator_id FROM payment UNION ALL SELECT id FROM household)
    AND (%(known_at)s::timestamptz IS NULL OR e.recorded_at <= %(known_at)s)
+   AND e.topic <> 'household.looked-at.v1'
  ORDER BY e.position

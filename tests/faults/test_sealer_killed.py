@@ -84,5 +84,5 @@ def test_after_20_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_pat
             connection, ORIGIN, signer.key(ORIGIN), authenticate, signed_last=signer.last(ORIGIN)
         ).run()
     assert found.faults == [], f"seed {SEED}"
-    assert found.coverage == 1.0
+    assert found.coverage_bp == 10_000
     assert found.events > LOANS

@@ -131,7 +131,7 @@ def named(result: Verified) -> set[int]:
 def test_what_was_left_alone_raises_no_alarm(truth: Truth) -> None:
     result = verified(truth, truth.anchor)
     assert result.faults == []
-    assert (result.events, result.sealed, result.coverage) == (truth.last, truth.last, 1.0)
+    assert (result.events, result.sealed, result.coverage_bp) == (truth.last, truth.last, 10_000)
     assert (result.checkpoints, result.anchors) == (2, 1)
     assert wrong_facts(truth.dsn) == []
 
@@ -255,7 +255,7 @@ def test_an_inserted_event_is_seen(truth: Truth, owner: psycopg.Connection[Any])
     owner.execute(forged(truth.last + 1))
     result = verified(truth)
     assert truth.last + 1 in named(result)
-    assert result.coverage < 1
+    assert result.coverage_bp < 10_000
 
 
 def test_an_inserted_event_is_never_sealed(truth: Truth, owner: psycopg.Connection[Any]) -> None:

@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from threading import Barrier, Thread
@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from application.access import issue_key, revoke_keys
+from domain.calendar import civil_day
 from interface.app import create_app
 from interface.deployment import Deployment
 from interface.settings import Settings
@@ -154,6 +155,10 @@ def bodies() -> dict[str, tuple[str, Body]]:
         "/v1/households/H1/demands": ("T01", told(amount_fen=5_000_000, purpose="养牛")),
         "/v1/households/H1/credits": (
             "NRCB", told(amount_fen=5_000_000, purpose="养牛", decision="granted")),
+        "/v1/households/H1/erasure": (
+            "BUREAU", told(reason="本人申请", ground={"document": "申请书"})),
+        "/v1/households/H1/looks": (
+            "AUDIT", told(reason="核对账户") | {"effective_on": str(civil_day(datetime.now(UTC)))}),
         "/v1/loans": ("NRCB", loan()),
         "/v1/loans/L1/repayments": ("NRCB", repayment()),
         "/v1/loans/L1/outflows": (
@@ -416,6 +421,12 @@ def test_a_township_cannot_write_to_anothers_household_nor_tell_it_from_none(api
     )
     assure_problem(anothers, 404, "household_unknown", "household_no")
     assert same_but_for(anothers, "H1") == same_but_for(none, "H0")
+    look = bodies()["/v1/households/H1/looks"][1]
+    anothers, none = (
+        api.tell("T02", f"/v1/households/{number}/looks", look) for number in ("H1", "H0")
+    )
+    assure_problem(anothers, 404, "household_unknown", "household_no")
+    assert same_but_for(anothers, "H1") == same_but_for(none, "H0")
     for path in ("/v1/households/{}", "/v1/households/{}/history"):
         anothers, none = (api.ask("T02", path.format(number)) for number in ("H1", "H0"))
         assure_problem(anothers, 404, "household_unknown", "household_no")
@@ -440,6 +451,8 @@ def test_no_role_but_the_right_one_may_write(api: Api, path: str) -> None:
     right, body = bodies()[path]
     alike = {"NRCB": "PSBC", "T01": "T02"}.get(right)
     also = {"T01", "T02", "BUREAU", "FINANCE"} if path.endswith("/corrections") else set()
+    if path.endswith("/looks"):
+        also = set(ROLES) - {"ADMIN"}
     before = api.log_position()
     for who in set(ROLES) - {right, alike} - also:
         said = assure_problem(api.tell(who, path, {**body, "ref": ref()}), 403, "not_permitted")
@@ -451,7 +464,8 @@ def test_no_role_but_the_right_one_may_write(api: Api, path: str) -> None:
     "path",
     [
         "/v1/ledgers/loans", "/v1/ledgers/subsidies", "/v1/loans/L1", "/v1/loans/L1/history",
-        "/v1/households/H1", "/v1/households/H1/history", "/v1/subsidy-payments/x/trace",
+        "/v1/households/H1", "/v1/households/H1/history", "/v1/households/H1/looks",
+        "/v1/subsidy-payments/x/trace",
         "/v1/changes?known_from=2020-01-01T00:00:00Z",
     ],
 )  # fmt: skip
@@ -1082,7 +1096,7 @@ def test_the_contract_names_every_way_to_write(api: Api) -> None:
         path.replace("/H1/", "/{no}/").replace("/L1/", "/{no}/").replace(f"/{NOWHERE}/", "/{no}/")
         for path in WRITES
     }
-    assert contract == here | {"/v1/files", "/v1/submissions"}
+    assert contract == here | {"/v1/files", "/v1/submissions", "/v1/log/witness"}
 
 
 @pytest.mark.parametrize("path", WRITES)
@@ -1117,7 +1131,7 @@ def test_no_body_makes_the_service_fail(api: Api, path: str) -> None:
     path=st.sampled_from(
         ["/v1/ledgers/loans", "/v1/ledgers/subsidies", "/v1/changes", "/v1/loans/{}",
          "/v1/loans/{}/history", "/v1/households/{}", "/v1/households/{}/history",
-         "/v1/subsidy-payments/{}/trace"]
+         "/v1/households/{}/looks", "/v1/subsidy-payments/{}/trace"]
     ),
     number=st.text(min_size=1, max_size=20) | st.sampled_from(["L1", "H1"]),
     query=st.dictionaries(

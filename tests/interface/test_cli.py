@@ -125,3 +125,46 @@ def test_a_log_without_its_key_file_is_not_opened(mingzhang: CommandLine, tmp_pa
     (tmp_path / "keys.json").unlink()
 
     assert "cannot start" in mingzhang("ledger", ends=2)
+
+
+def test_a_look_on_the_terminal_is_recorded_and_listed_and_shows_nothing_twice(
+    mingzhang: CommandLine,
+) -> None:
+    words = ("look", "H1", "--as", "AUDIT:auditor", "--person", "bao", "--ref", "LK-1")
+    shown = json.loads(mingzhang(*words, "--reason", "核对付款账户"))
+    again = mingzhang(*words, "--reason", "核对付款账户", ends=1)
+    short = mingzhang(*words[:-1], "LK-2", "--reason", "查", ends=1)
+
+    assert shown["members"][0]["id_no"] == controls.ID_NO
+    assert shown["loan_events"][0]["personal"]["payee_name"] == "张三"
+    assert controls.ID_NO not in again
+    assert "too_short" in short
+    listed = mingzhang("looks", "H1")
+    assert "bao" in listed
+    assert "核对付款账户" in listed
+    assert "nothing is known" in mingzhang("looks", "H9", ends=1)
+
+
+def test_an_erasure_and_a_rotation_on_the_terminal(mingzhang: CommandLine, tmp_path: Path) -> None:
+    words = ("erase", "H1", "--as", "BUREAU:bureau", "--person", "li", "--ref", "ER-1")
+    because = ("--reason", "本人申请删除", "--document", "申请书")
+    open_loans = mingzhang(*words, *because, ends=1)
+    path = tmp_path / "told.ndjson"
+    told = {"type": "repayment", **controls.repay(principal_fen=5_000_000).model_dump(mode="json")}
+    path.write_text(json.dumps(told) + "\n", "utf-8")
+    mingzhang("import", str(path), "--as", "NRCB:bank")
+    secret = (tmp_path / "keys.json").read_text()
+
+    assert "household_has_open_loans" in open_loans
+    assert "NRCB/L1" in open_loans
+    assert "erased H1" in mingzhang(*words, *because)
+    assert "told before" in mingzhang(*words, *because)
+    assert "re-wrapped 0" in mingzhang("keys", "rotate-wrapping")
+    assert (tmp_path / "keys.json").read_text() != secret
+    assert "household_erased" in mingzhang(
+        "look", "H1", "--as", "AUDIT:auditor", "--person", "bao", "--ref", "LK-1",
+        "--reason", "核对付款账户", ends=1,
+    )  # fmt: skip
+    assert "个人信息销毁" in mingzhang("history", "household", "H1")
+    assert "466.39" in mingzhang("trace", "PAY-1")
+    assert "equal to the facts before" in mingzhang("rebuild")

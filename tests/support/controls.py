@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from application import commands as c
+from domain.calendar import civil_day
 from domain.kernel import Author
 
 BUREAU = Author("bureau", "BUREAU", "li")
@@ -13,6 +15,7 @@ OTHER_BANK = Author("bank", "PSBC", "zhou")
 TOWNSHIP = Author("township", "T01", "sun")
 OTHER_TOWNSHIP = Author("township", "T02", "qian")
 FINANCE = Author("finance", "FINANCE", "zhao")
+CENTRE = Author("centre", "CENTRE", "qin")
 AUDITOR = Author("auditor", "AUDIT", "bao")
 ADMIN = Author("admin", "ADMIN", "root")
 
@@ -83,6 +86,31 @@ def credit(**other: Any) -> c.DecideCredit:
             "amount_fen": 5_000_000,
             "purpose": "养牛",
             "decision": "granted",
+            **other,
+        }
+    )
+
+
+def erasure(**other: Any) -> c.EraseHousehold:
+    return c.EraseHousehold.model_validate(
+        {
+            "ref": "ER-1",
+            "effective_on": "2025-03-01",
+            "household_no": "H1",
+            "ground": {"document": "本人申请2025-3"},
+            "reason": "本人申请删除",
+            **other,
+        }
+    )
+
+
+def look(**other: Any) -> c.LookAtHousehold:
+    return c.LookAtHousehold.model_validate(
+        {
+            "ref": "LK-1",
+            "effective_on": civil_day(datetime.now(UTC)),
+            "household_no": "H1",
+            "reason": "核对付款账户",
             **other,
         }
     )

@@ -1,0 +1,93 @@
+"""Looks at personal data: recorded first, on the day itself, thirty a minute for each person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from support import controls
+from support.controls import AUDITOR, BANK, BUREAU, OTHER_BANK, TOWNSHIP
+from support.county import SteppingClock, conversation, refusal, told
+
+from application.ledger import Ledger, Recorded, Telling
+from application.refusals import TooManyLooks
+from domain.household import HouseholdUnknown
+from domain.kernel import Author, NotCorrectable
+
+TODAY = "2026-01-01"
+
+
+def looks(number: int, name: str = "LK", **other: Any) -> list[Any]:
+    return [controls.look(ref=f"{name}-{n}", effective_on=TODAY, **other) for n in range(number)]
+
+
+@pytest.fixture
+def clock() -> SteppingClock:
+    return SteppingClock()
+
+
+@pytest.fixture
+def ledger(database: Any, clock: SteppingClock) -> Iterator[Ledger]:
+    with conversation(database, clock=clock) as ledger:
+        told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
+        clock.now += timedelta(minutes=2)
+        yield ledger
+
+
+def test_the_thirty_first_look_of_a_minute_is_refused_and_a_minute_later_allowed(
+    ledger: Ledger, clock: SteppingClock
+) -> None:
+    outcomes = ledger.tell_all([Telling(look, AUDITOR) for look in looks(20)])
+    outcomes += ledger.tell_all([Telling(look, AUDITOR) for look in looks(15, "MORE")])
+
+    assert [isinstance(outcome, Recorded) for outcome in outcomes] == [True] * 30 + [False] * 5
+    assert all(isinstance(outcome, TooManyLooks) for outcome in outcomes[30:])
+    clock.now += timedelta(seconds=61)
+    told(ledger, *((look, AUDITOR) for look in looks(1, "LATER")))
+
+
+def test_each_person_has_a_measure_of_his_own(ledger: Ledger) -> None:
+    colleague = Author("auditor", "AUDIT", "colleague")
+    namesake = Author("bank", "NRCB", AUDITOR.person)
+    ledger.tell_all([Telling(look, AUDITOR) for look in looks(30)])
+
+    assert isinstance(refusal(ledger, looks(1, "X")[0], AUDITOR), TooManyLooks)
+    told(ledger, *((look, by) for by in (colleague, namesake) for look in looks(1, by.role)))
+    told(ledger, (looks(1, "Y")[0], colleague))
+
+
+def test_another_conversation_counts_what_was_looked_at_here(
+    ledger: Ledger, database: Any, clock: SteppingClock
+) -> None:
+    ledger.tell_all([Telling(look, AUDITOR) for look in looks(30)])
+
+    with conversation(database, clock=clock) as other:
+        assert isinstance(refusal(other, looks(1, "X")[0], AUDITOR), TooManyLooks)
+
+
+def test_a_look_told_again_is_not_counted(ledger: Ledger) -> None:
+    first = looks(30)
+    outcomes = ledger.tell_all([Telling(look, AUDITOR) for look in (*first[:29], *first[:29])])
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    told(ledger, (first[29], AUDITOR))
+
+
+def test_a_household_is_open_to_its_township_and_its_lenders(ledger: Ledger) -> None:
+    [lent] = told(ledger, (controls.loan(ref="P-1"), OTHER_BANK))
+    [one, two, three] = looks(3)
+    told(ledger, (one, OTHER_BANK), (one, TOWNSHIP), (one, BANK))
+
+    told(ledger, (controls.correct(lent.event_ids[0]), OTHER_BANK))
+
+    assert isinstance(refusal(ledger, two, OTHER_BANK), HouseholdUnknown)
+    assert isinstance(refusal(ledger, two, Author("township", "T02", "x")), HouseholdUnknown)
+    told(ledger, (three, BANK))
+
+
+def test_a_look_cannot_be_taken_back(ledger: Ledger) -> None:
+    [seen] = told(ledger, (looks(1)[0], BUREAU))
+
+    taken_back = controls.correct(seen.event_ids[0], effective_on=TODAY)
+    assert isinstance(refusal(ledger, taken_back, BUREAU), NotCorrectable)

@@ -272,6 +272,7 @@ async def household_history(
                     if event.organisation == scope.bank
                     or event.topic.startswith("household.reg")
                     or event.topic.startswith("household.status")
+                    or event.topic == Household.Erased.TOPIC
                 ]
             if form != "json":
                 return table_file(as_table(events), form, "history", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from pathlib import Path
 from random import Random
 from stat import S_IMODE
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import controls
 from support.controls import BANK, BUREAU, ID_NO
@@ -24,6 +27,7 @@ from support.county import conversation, told
 
 from application import rotation
 from application.ledger import Ledger
+from application.migrations import migrate
 from application.rotation import rotate_wrapping
 from application.vault import (
     Keys,
@@ -161,7 +165,7 @@ def test_killed_at_any_moment_a_rotation_loses_no_name(place: Place) -> None:
         with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
-            time.sleep(dice.uniform(0, 0.15))
+            time.sleep(dice.uniform(0, 0.05 * (round_ + 1)))
             process.send_signal(signal.SIGKILL)
         keys = Keys.load(place.key_file)
         secrets.add(keys.wrapping)
@@ -232,6 +236,32 @@ def test_households_registered_while_secrets_change_are_all_kept(place: Place) -
     rotate_wrapping(place.owner_dsn, place.key_file)
     assert all(opened(place.dsn, Keys.load(place.key_file)))
     assert shown(place, place.key_file, "P2-24")[0]["id_no"] == ID_NO
+
+
+def test_a_database_of_the_first_schema_keeps_its_keys(empty: Any, tmp_path: Path) -> None:
+    text = resources.files("application.migrations").joinpath("0001_log.sql").read_text("utf-8")
+    keys, nonce, key = Keys.generate(), b"n" * 12, AESGCM.generate_key(256)
+    keys.save(tmp_path / "keys.json")
+    old = nonce + AESGCM(keys.wrapping).encrypt(nonce, key, H1.bytes)
+    with psycopg.connect(empty.owner_dsn) as owner:
+        owner.execute(text.encode())
+        owner.execute("INSERT INTO ledger.household_key VALUES (%s, %s)", (H1, old))
+        owner.execute(
+            "CREATE TABLE public.mingzhang_migration (name text PRIMARY KEY,"
+            " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        owner.execute(
+            "INSERT INTO public.mingzhang_migration VALUES ('0001_log.sql', %s)",
+            (hashlib.sha256(text.encode()).hexdigest(),),
+        )
+
+    applied = migrate(empty.owner_dsn)
+
+    assert "0004_erasure.sql" in applied
+    assert wrapped(empty.dsn) == {H1: old}
+    assert opened(empty.dsn, keys) == [True]
+    assert rotate_wrapping(empty.owner_dsn, tmp_path / "keys.json") == (1, 0)
+    assert opened(empty.dsn, Keys.load(tmp_path / "keys.json")) == [True]
 
 
 def test_a_key_file_that_is_not_there_or_not_whole_stops_a_rotation_before_it_begins(

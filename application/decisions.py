@@ -373,10 +373,13 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
         "household_category": household.category_on(loan.disbursed_on),
         "household_loans": {str(s.id): s.version for s in siblings},
     }
-    return (
-        calculate(terms[loan.id], list(terms.values()), period, known_on=known_on),
-        grounds,
-    )
+    calculation = calculate(terms[loan.id], list(terms.values()), period, known_on=known_on)
+    judged = ruling("eligible_categories", loan.disbursed_on, known_on)
+    quarter_rulings = [
+        ruling(name, period.first) for name in ("settlement_months", "settlement_day")
+    ]
+    rulings = (*calculation.rulings, judged, *quarter_rulings)
+    return calculation._replace(rulings=rulings), grounds
 
 
 def _slip(calculation: Calculation) -> dict[str, Any]:

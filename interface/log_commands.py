@@ -38,6 +38,7 @@ from interface.terminal import (
     instant_of,
     progress_bar,
 )
+from projections.cited_rules import wrong_rules
 from projections.facts.comparison import export_facts, wrong_facts
 from projections.facts.draw import Projector
 from projections.history import trace as trace_payment
@@ -167,6 +168,7 @@ def verify(
         with progress_bar("核验 verifying", None) as progress:
             result = verification.run(progress)
         faults = [str(fault) for fault in result.faults]
+        faults += [str(rule) for rule in wrong_rules(proofs.connection)]
         if with_facts:
             with progress_bar("核对事实 facts", None) as progress:
                 faults += [str(fact) for fact in wrong_facts(deployment.dsn, progress)]

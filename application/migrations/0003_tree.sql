@@ -28,6 +28,8 @@ CREATE TABLE ledger.checkpoint (
   PRIMARY KEY (origin, size, signed_at)
 );
 
+CREATE INDEX checkpoint_in_time ON ledger.checkpoint (signed_at);
+
 -- Who may witness, by the key that he showed; and what he signed.
 CREATE TABLE ledger.witness (
   vkey         text        PRIMARY KEY,

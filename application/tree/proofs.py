@@ -44,6 +44,14 @@ class Witness(NamedTuple):
     size: int
 
 
+class Receipt(NamedTuple):
+    """The receipt of one event, with what it is called."""
+
+    event_id: str
+    position: int
+    receipt: str
+
+
 class ProvenEvent(NamedTuple):
     """The data of a leaf and the way from it to a checkpoint's root."""
 
@@ -84,15 +92,29 @@ class Proofs:
         """The receipt of one event, to be kept and checked by others. Raises NotSealed."""
         checkpoint = self.checkpoint(covering=position)
         [event] = self.events([position], checkpoint)
-        lines = [
-            _PROOF,
-            f"extra {_text(event.leaf_data)}",
-            f"index {event.position - 1}",
-            *map(_text, event.proof),
-            "",
-            checkpoint.text(),
+        return _receipt(event, checkpoint)
+
+    def receipts(self, organisation: str | None, after: int, most: int) -> list[Receipt]:
+        """The receipts of an organisation's (or of all) sealed events behind a position."""
+        newest = self.newest()
+        if newest is None:
+            return []
+        ids = {
+            row[0]: f"{row[1]}.{row[2]}"
+            for row in self.connection.execute(
+                "SELECT position, originator_id, originator_version FROM ledger.event"
+                " WHERE position > %s AND position <= %s"
+                " AND (%s::text IS NULL OR organisation = %s) ORDER BY position LIMIT %s",
+                (after, newest.head.size, organisation, organisation, most),
+            )
+        }
+        if not ids:
+            return []
+        checkpoint = self.checkpoint(covering=max(ids))
+        return [
+            Receipt(ids[event.position], event.position, _receipt(event, checkpoint))
+            for event in self.events(ids, checkpoint)
         ]
-        return "\n".join(lines)
 
     def events(self, positions: Iterable[int], checkpoint: Checkpoint) -> list[ProvenEvent]:
         """Events with their proofs to one checkpoint, in order. Raises NotSealed."""
@@ -219,6 +241,18 @@ def trust_policy(log_key: VerifierKey, witnesses: Sequence[Witness], quorum: int
         return "\n".join([*lines, "quorum none", ""])
     members = " ".join(witness.key.name for witness in witnesses)
     return "\n".join([*lines, f"group witnesses {quorum} {members}", "quorum witnesses", ""])
+
+
+def _receipt(event: ProvenEvent, checkpoint: Checkpoint) -> str:
+    lines = [
+        _PROOF,
+        f"extra {_text(event.leaf_data)}",
+        f"index {event.position - 1}",
+        *map(_text, event.proof),
+        "",
+        checkpoint.text(),
+    ]
+    return "\n".join(lines)
 
 
 def _text(data: bytes) -> str:

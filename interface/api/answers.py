@@ -94,6 +94,7 @@ def head_of(view: View) -> dict[str, Any]:
         "known_at": view.known_at,
         "position": view.position,
         "known_through": view.known_through,
+        "sealed": view.sealed,
     }
 
 
@@ -102,6 +103,7 @@ def headers_of(view: View) -> dict[str, str]:
         "X-As-Of": view.as_of.isoformat(),
         "X-Known-At": instant(view.known_at),
         "X-Position": str(view.position),
+        "X-Sealed": str(view.sealed),
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Annotated, TypeVar
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -127,6 +128,26 @@ async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_
         if event is None or (scope != COUNTY and event[1] != author.organisation):
             raise EventUnknown(event_id=event_id)
         return Response(proofs.receipt(event[0]), media_type=_TEXT)
+
+    return await _proven(request, answer)
+
+
+@router.get("/log/receipts", summary="成批回执 the receipts of one's own events, as NDJSON")
+async def receipts(
+    request: Request,
+    after: Annotated[int, Query(ge=0, lt=1 << 62, description="behind this position")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """A line each: event_id, position, receipt. The last position is the next `after`."""
+    service = service_of(request)
+    author, scope = await service.reader(request)
+    of = None if scope == COUNTY else author.organisation
+
+    def answer(proofs: Proofs) -> Response:
+        lines = [
+            msgspec.json.encode(receipt._asdict()) for receipt in proofs.receipts(of, after, limit)
+        ]
+        return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson")
 
     return await _proven(request, answer)
 

@@ -51,12 +51,15 @@ class View:
         schema: str,
         position: int,
         known_through: datetime,
+        sealed: int,
         as_of: date,
         known_at: datetime | None,
     ) -> None:
         self.connection = connection
         self._schema = schema
         self.position = position
+        self.sealed = sealed
+        """How many events stood under a signed checkpoint."""
         self.known_through = known_through
         self.as_of = as_of
         self.known_at = min(known_at or known_through, known_through)
@@ -101,13 +104,14 @@ class Facts:
         """
         with self._pool.connection() as connection:
             try:
-                number, position, known_through = _hold(connection)
-                yield View(connection, schema_of(number), position, known_through, as_of, known_at)
+                number, position, known_through, sealed = _hold(connection)
+                schema = schema_of(number)
+                yield View(connection, schema, position, known_through, sealed, as_of, known_at)
             finally:
                 connection.execute("ROLLBACK")
 
 
-def _hold(connection: Connection) -> tuple[int, int, datetime]:
+def _hold(connection: Connection) -> tuple[int, int, datetime, int]:
     """Begin a snapshot and hold its generation: one that is read is not dropped.
 
     Raises NotDrawnYet.
@@ -115,7 +119,8 @@ def _hold(connection: Connection) -> tuple[int, int, datetime]:
     for attempt in range(_ATTEMPTS):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute(
-            "SELECT number, position, CASE WHEN position > 0 THEN recorded_at END"
+            "SELECT number, position, CASE WHEN position > 0 THEN recorded_at END,"
+            " (SELECT size FROM ledger.checkpoint ORDER BY signed_at DESC LIMIT 1)"
             " FROM projection.generation WHERE live"
         ).fetchone()
         if row is None:
@@ -127,7 +132,7 @@ def _hold(connection: Connection) -> tuple[int, int, datetime]:
             if attempt == _ATTEMPTS - 1:
                 raise
             continue
-        return row[0], row[1], row[2] or _BEFORE_ALL
+        return row[0], row[1], row[2] or _BEFORE_ALL, row[3] or 0
     raise NotDrawnYet
 
 

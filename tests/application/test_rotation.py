@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import controls
+from support.backup import pg_tool
 from support.controls import BANK, BUREAU, ID_NO
 from support.county import conversation, told
 
@@ -38,7 +38,6 @@ from application.vault import (
     wrapping_id,
 )
 from domain.household import Household
-from interface.embedded_db import pg_bin
 from interface.people import laid_open
 
 H1, H2 = Household.id_for("H1"), Household.id_for("H2")
@@ -280,19 +279,6 @@ def test_a_key_file_that_is_not_there_or_not_whole_stops_a_rotation_before_it_be
 # ---- backups --------------------------------------------------------------------------
 
 
-def run(tool: str, dsn: str, *words: str) -> None:
-    named = conninfo_to_dict(dsn)
-    password = str(named.pop("password", ""))
-    done = subprocess.run(
-        [str(pg_bin() / tool), "--dbname", make_conninfo(**named), *words],  # type: ignore[arg-type]
-        check=False,
-        env={"PGPASSWORD": password},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture
 def empty(server: str, database: Any) -> Iterator[Any]:
     """An empty database to restore into."""
@@ -308,13 +294,13 @@ def test_a_backup_from_before_an_erasure_and_a_rotation_yields_no_name(
 ) -> None:
     old_keys, old_dump, new_dump = (tmp_path / name for name in ("old.json", "old", "new"))
     shutil.copy(place.key_file, old_keys)
-    run("pg_dump", place.owner_dsn, "--format=custom", f"--file={old_dump}")
+    pg_tool("pg_dump", place.owner_dsn, "--format=custom", f"--file={old_dump}")
 
     with conversation(place, key_file=place.key_file) as ledger:
         told(ledger, (controls.erasure(), BUREAU))
     rotate_wrapping(place.owner_dsn, place.key_file)
-    run("pg_dump", place.owner_dsn, "--format=custom", f"--file={new_dump}")
-    run("pg_restore", empty.owner_dsn, str(old_dump))
+    pg_tool("pg_dump", place.owner_dsn, "--format=custom", f"--file={new_dump}")
+    pg_tool("pg_restore", empty.owner_dsn, str(old_dump))
 
     assert set(wrapped(empty.dsn)) == {H1, H2}, "the backup holds the wrapped keys"
     assert shown(empty, old_keys, "H1")[0]["id_no"] == ID_NO, "and with the old secret the names"
@@ -324,7 +310,7 @@ def test_a_backup_from_before_an_erasure_and_a_rotation_yields_no_name(
 
     # Who was not erased comes back with the key tables of a backup taken after the rotation.
     tables = ("--data-only", "--schema=ledger", "--table=wrapping", "--table=household_key")
-    run("pg_restore", empty.owner_dsn, *tables, str(new_dump))
+    pg_tool("pg_restore", empty.owner_dsn, *tables, str(new_dump))
     assert shown(empty, place.key_file, "H2")[0]["id_no"] == ID_NO
     assert shown(empty, place.key_file, "H1") == []
     assert rotate_wrapping(empty.owner_dsn, place.key_file) == (1, 1)
@@ -337,9 +323,9 @@ def test_a_backup_taken_after_an_erasure_keeps_the_household_erased(
     with conversation(place, key_file=place.key_file) as ledger:
         told(ledger, (controls.erasure(), BUREAU))
     rotate_wrapping(place.owner_dsn, place.key_file)
-    run("pg_dump", place.owner_dsn, "--format=custom", f"--file={tmp_path / 'dump'}")
+    pg_tool("pg_dump", place.owner_dsn, "--format=custom", f"--file={tmp_path / 'dump'}")
 
-    run("pg_restore", empty.owner_dsn, str(tmp_path / "dump"))
+    pg_tool("pg_restore", empty.owner_dsn, str(tmp_path / "dump"))
 
     assert shown(empty, place.key_file, "H1") == []
     assert shown(empty, place.key_file, "H2")[0]["id_no"] == ID_NO

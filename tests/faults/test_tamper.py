@@ -7,6 +7,7 @@ shows it. What he has besides is said in each test: nothing, the log's key, the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.backup import pg_tool
 from support.county import conversation, drawn
 from support.everything import tell_everything
 
@@ -24,6 +26,8 @@ from application.tree.sealer import LogAltered, Sealer
 from application.tree.signer import FileSigner, SigningRefused
 from application.tree.verification import Verification, Verified
 from application.vault import Keys, Vault
+from domain.policy import POLICY, Book
+from projections.cited_rules import wrong_rules
 from projections.facts.comparison import differences, wrong_facts
 from projections.facts.draw import Projector, schema_of, tables
 
@@ -542,6 +546,24 @@ def test_a_lifted_guard_shows(owner: psycopg.Connection[Any], table: str, liftin
 
 
 @pytest.mark.parametrize(
+    "lifting",
+    [
+        "ALTER TABLE ledger.household_key DISABLE TRIGGER guarded",
+        "DROP TRIGGER never_changed ON ledger.household_key",
+        "GRANT UPDATE ON ledger.household_key TO mingzhang_writer",
+        "CREATE OR REPLACE FUNCTION ledger.guard_key() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NULL; END'",
+    ],
+)
+def test_a_lifted_guard_of_the_keys_shows(owner: psycopg.Connection[Any], lifting: str) -> None:
+    owner.execute("BEGIN")
+    owner.execute(lifting)
+    found = missing_guards(owner)
+    owner.execute("ROLLBACK")
+    assert any("household_key" in guard for guard in found)
+
+
+@pytest.mark.parametrize(
     "upkeep",
     [
         "VACUUM FULL ledger.event",
@@ -555,6 +577,61 @@ def test_a_lifted_guard_shows(owner: psycopg.Connection[Any], table: str, liftin
 def test_upkeep_raises_no_alarm(truth: Truth, owner: psycopg.Connection[Any], upkeep: str) -> None:
     owner.execute(upkeep)
     assert verified(truth, truth.anchor).faults == []
+
+
+def test_a_restored_dump_raises_no_alarm(
+    truth: Truth, owner: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    pg_tool("pg_dump", truth.owner_dsn, "--format=custom", f"--file={tmp_path / 'dump'}")
+    owner.execute("CREATE DATABASE mz_tamper_restored")
+    try:
+        restored = in_database(truth.dsn, "mz_tamper_restored")
+        pg_tool("pg_restore", restored, str(tmp_path / "dump"))
+        elsewhere = truth._replace(owner_dsn=restored, dsn=restored)
+        assert verified(elsewhere, truth.anchor).faults == []
+        sealer = elsewhere.sealer()
+        assert sealer.seal().added == 0
+        sealer.close()
+    finally:
+        owner.execute("DROP DATABASE mz_tamper_restored WITH (FORCE)")
+
+
+def in_database(dsn: str, name: str) -> str:
+    return f"{dsn.rpartition('dbname=')[0]}dbname={name}"
+
+
+def test_an_altered_policy_table_is_seen_where_it_was_first_cited(
+    truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(truth.dsn) as connection:
+        cited = connection.execute(
+            "SELECT convert_from(state, 'UTF8')::jsonb #> '{calculation,rulings}', position"
+            " FROM ledger.event WHERE topic = 'loan.subsidy-paid.v1' ORDER BY position LIMIT 1"
+        ).fetchone()
+        assert cited is not None
+        rulings, position = cited
+        assert wrong_rules(connection) == []
+        assert len(rulings) > 8
+        for version, value in rulings.items():
+            altered = amended(version, value)
+            monkeypatch.setattr("projections.cited_rules.POLICY", altered)
+            [wrong] = wrong_rules(connection)
+            assert (wrong.position, wrong.version, wrong.cited) == (position, version, value)
+
+
+def amended(version: str, value: Any) -> Book:
+    """The policy tables with one value of one ruling changed."""
+    name, _, days = version.partition("@")
+    text = (resources.files("domain.policy") / f"{name}.toml").read_text("utf-8")
+    head, *rulings = text.split("[[ruling]]")
+    first, _, known = days.partition("/")
+    for place, ruling in enumerate(rulings):
+        if f"\nfrom = {first}\n" in ruling and f"known_from = {known}\n" in ruling:
+            old = ruling.partition("value = ")[2].partition("\n")[0]
+            new = str(value + 1) if isinstance(value, int) else repr(value[:-1]).replace("'", '"')
+            rulings[place] = ruling.replace(f"value = {old}\n", f"value = {new}\n")
+            return POLICY.amended({name: "[[ruling]]".join([head, *rulings])})
+    raise AssertionError(version)
 
 
 def test_only_admitted_witnesses_of_this_logs_own_checkpoints_are_kept(

@@ -338,6 +338,7 @@ READS = {
     "/log/proofs/inclusion": "/log/proofs/inclusion",
     "/log/proofs/consistency": "/log/proofs/consistency",
     "/log/receipts/{event_id}": f"/log/receipts/{Household.id_for('H1')}.1",
+    "/log/receipts": "/log/receipts",
     "/log/witness": "/log/witness",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -77,6 +78,20 @@ def test_a_receipt_is_for_who_told_it_and_for_the_county(callers: Callers) -> No
         missing = stranger.get(f"/log/receipts/{event_id[:-2]}.999")
         assert (answer.status_code, answer.json()["code"]) == (404, "event_unknown")
         assert missing.json()["code"] == "event_unknown"
+
+
+def test_a_bank_fetches_the_receipts_of_all_it_told(callers: Callers) -> None:
+    told = [repaid(callers, f"B-{n}") for n in range(3)]
+    callers.NRCB.get("/log/checkpoint", position=told[-1]["position"])
+    lines = callers.NRCB.get("/log/receipts").text.splitlines()
+    found = {line["event_id"]: line["receipt"] for line in map(json.loads, lines)}
+    for event in told:
+        [event_id] = event["event_ids"]
+        assert found[event_id] == callers.NRCB.get(f"/log/receipts/{event_id}").text
+    page = callers.NRCB.get("/log/receipts", after=told[0]["position"], limit=1).text
+    assert json.loads(page)["event_id"] == told[1]["event_ids"][0]
+    assert callers.PSBC.get("/log/receipts").text == ""
+    assert len(callers.AUDIT.get("/log/receipts", limit=1000).text.splitlines()) > len(lines)
 
 
 @pytest.mark.parametrize("id", ["x", "0.1", "00000000-0000-0000-0000-000000000000.0"])

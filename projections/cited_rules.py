@@ -1,0 +1,46 @@
+"""Whether the policy tables still say what paid subsidies rested on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from domain.policy import POLICY, table_names
+from projections.facts.reading import Connection
+
+_CITED = """
+SELECT r.key, r.value, min(e.position)
+  FROM ledger.event e,
+       jsonb_each(convert_from(e.state, 'UTF8')::jsonb #> '{calculation,rulings}') r
+ WHERE e.topic = 'loan.subsidy-paid.v1'
+ GROUP BY r.key, r.value ORDER BY 3, 1
+"""
+
+
+class WrongRule(NamedTuple):
+    """A ruling that a payment cites and that the policy tables now lack, or tell otherwise."""
+
+    position: int
+    version: str
+    cited: Any
+    now: Any
+
+    def __str__(self) -> str:
+        now = "不在 / gone" if self.now is None else self.now
+        return (
+            f"第 {self.position} 条所引政策与政策表不符 / event {self.position} cites a rule that"
+            f" the policy tables tell otherwise: {self.version} = {self.cited} → {now}"
+        )
+
+
+def wrong_rules(connection: Connection) -> list[WrongRule]:
+    """Each ruling that was cited and altered since, with the first event that cites it."""
+    present = {
+        ruling.version: ruling.to_dict()["value"]
+        for name in table_names()
+        for ruling in POLICY.table(name).rulings
+    }
+    return [
+        WrongRule(position, version, value, present.get(version))
+        for version, value, position in connection.execute(_CITED)
+        if present.get(version) != value
+    ]

@@ -79,6 +79,7 @@ DRAWN = {
     "bank-report.scale-reported.v1": ["scale_report"],
     "bank-report.corrected.v1": [],
 }
+INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9:]{2,5}"
 Fact = tuple[int, str, int, datetime, str]
 """of_position, table, position, recorded_at, and the other cells as COPY writes them."""
 
@@ -93,7 +94,7 @@ def facts_of(row: verify.Row, by: verify.Row, columns: dict[str, list[str]]) -> 
     for drawn in DRAWN[row.topic]:
         table, *changes = drawn.split()
         table, _, each = table.partition("/")
-        for item in state[each] if each else [state]:
+        for item in state.get(each, []) if each else [state]:
             fact = {"head": False, **item, "effective_on": state["effective_on"], "sign": sign}
             fact[f"{kind}_id"] = UUID(bytes=row.aggregate)
             for change in changes:
@@ -134,9 +135,11 @@ def facts_in(path: Path, columns: dict[str, list[str]]) -> Iterator[Fact]:
     columns[path.stem] = header[3:]
     for line in lines[1:]:
         of_position, position, recorded_at, rest = line[:-1].split(",", 3)
+        proper = re.fullmatch(INSTANT, recorded_at)
+        verify.must(proper, f"{path.name}: 不是时刻 not an instant: {recorded_at}")
         instant = datetime.fromisoformat(recorded_at)
-        verify.must(instant.tzinfo, f"{path.name}: 无时区 no time zone: {recorded_at}")
-        yield int(of_position), path.stem, int(position), instant, rest
+        places = verify.number_of(of_position), verify.number_of(position)
+        yield places[0], path.stem, places[1], instant, rest
 
 
 def check_facts(export: Path, folder: Path) -> str:

@@ -159,7 +159,7 @@ def row_of(read: Callable[[int], bytes]) -> Any:
     must(len(raw := b"".join(parts)) == length, "行残缺 the row is cut off")
     columns, a, position, b, us, c, aggregate, d, version = struct.unpack("!hiqiqi16siq", head[:58])
     lengths = columns, a, b, c, d, *struct.unpack("!ixxi", ref[-30:-20]), state[-36:-32]
-    must(lengths == (11, 8, 8, 16, 8, 2, 16, b"\0\0\0 "), f"列长不对 wrong lengths: {lengths}")
+    must(lengths == (11, 8, 8, 16, 8, 2, 16, b"\0\0\0 "), "列的长度不对 columns of wrong lengths")
     texts = topic[:-4].decode(), organisation[:-4].decode(), ref[:-30].decode()
     recorded_at = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
     return Row(position, recorded_at, aggregate, version, *texts, state[:-36], raw)
@@ -183,7 +183,7 @@ def rows_of(export: Path) -> Iterator[Row]:
 def proven(leaf: bytes, path: list[str], note: Checkpoint) -> Row:
     """The row in this leaf data, if it stands at its place in the checkpoint's tree."""
     row: Row = row_of(io.BytesIO(leaf[2:]).read)
-    must(row and leaf == b"\1" + note.hash_byte + row.raw, "叶数据不对 wrong leaf data")
+    must(leaf == b"\1" + note.hash_byte + row.raw, "叶数据不对 wrong leaf data")
     must(0 < row.position <= note.size, f"位置 {row.position} 不在树内 is not in the tree")
     siblings = [bytes_of(sibling) for sibling in path]
     _, root = climb(note.h, row.position - 1, note.size - 1, siblings, note.h(b"\0" + leaf))

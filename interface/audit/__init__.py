@@ -1,0 +1,1 @@
+"""What auditors and witnesses run by themselves; no file here imports the service."""

@@ -1,0 +1,398 @@
+"""Every small fault put into the verifier's proof and note code is noticed.
+
+One node of the syntax tree is changed at a time: comparisons turned, constants moved by one, `not`
+dropped, conditions negated, `and` for `or`, a statement or a raise removed, the two children of a
+node hash exchanged. A mutant that the checks below still call right is a hole in them, or means the
+same; those stand in `EQUIVALENT`, with the reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import signal
+import types
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from audit.support import (
+    NRCB,
+    WITNESSES,
+    Key,
+    Log,
+    b64,
+    consistency_path,
+    county,
+    county_log,
+    inclusion_path,
+    policy,
+    sha256,
+    sm3,
+    tree_hash,
+)  # fmt: skip
+from audit.test_notes import BAD_POLICIES, GOOD_POLICIES, bad_receipts, bad_texts, signed
+
+from interface.audit import verify, witness
+
+MUTATED = {
+    verify: ["must", "sm3", "climb", "text_of", "number_of", "bytes_of", "key_of", "policy_of",
+             "open_checkpoint", "row_of", "proven", "check_receipt"],
+    witness: ["check_consistency", "update_of"],
+}  # fmt: skip
+
+TURNED = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+PATIENCE_SECONDS = 2.0
+_SIZE = "row_of: must(size <= 1 << 26, '列为 NULL 或过长 a column is NULL or too long') → "
+_BOUND = "how much memory a broken file may ask for; what is too long is found cut off all the same"
+EQUIVALENT = {
+    _SIZE + "pass": _BOUND,
+    **{
+        f"{_SIZE}must({other}, '列为 NULL 或过长 a column is NULL or too long')": _BOUND
+        for other in ("size < 1 << 26", "size <= 2 << 26", "size <= 1 << 27", "size <= 1 << 25")
+    },
+    "row_of: if parts[0] == b'\\xff\\xff': → if parts[-1] == b'\\xff\\xff':": (
+        "there is one part only"
+    ),
+    "policy_of: must(seen - {'none'} >= {*members}, f'没有此名称 no such name: {line}') → "
+    "must(seen - {'none'} > {*members}, f'没有此名称 no such name: {line}')": (
+        "the keys of the members are among what was seen, so it is always more"
+    ),
+    "check_consistency: verify.must(nodes, '缺证明 the proof is missing') → pass": (
+        "there is no first hash then: refused as malformed"
+    ),
+}
+
+
+def changes(node: ast.AST) -> Iterator[Callable[[Any], None]]:  # noqa: C901, PLR0912
+    """The ways to spoil one node, each a function of that node's copy."""
+    match node:
+        case ast.Compare():
+            for n, op in enumerate(node.ops):
+                if type(op) in TURNED:
+                    yield lambda c, n=n, op=op: c.ops.__setitem__(n, TURNED[type(op)]())
+        case ast.BoolOp():
+            other = ast.Or if isinstance(node.op, ast.And) else ast.And
+            yield lambda c: setattr(c, "op", other())
+        case ast.Constant(value=int()) if not isinstance(node.value, bool):
+            for step in (1, -1):
+                yield lambda c, step=step: setattr(c, "value", c.value + step)
+        case ast.Constant(value=bytes()) if node.value:
+            yield lambda c: setattr(c, "value", bytes([c.value[0] ^ 1]) + c.value[1:])
+        case ast.If() | ast.While() | ast.IfExp():
+            yield lambda c: setattr(c, "test", ast.UnaryOp(ast.Not(), c.test))
+        case ast.BinOp(op=ast.Add(), left=ast.BinOp(op=ast.Add(), left=ast.Constant())):
+            yield exchange
+    for name, value in ast.iter_fields(node):
+        if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not):
+            yield lambda c, name=name: setattr(c, name, getattr(c, name).operand)
+        if name in ("body", "orelse") and isinstance(value, list):
+            for n, statement in enumerate(value):
+                said = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+                if isinstance(statement, ast.Expr | ast.Raise | ast.AugAssign) and not said:
+                    yield lambda c, name=name, n=n: getattr(c, name).__setitem__(n, ast.Pass())
+
+
+def exchange(node: ast.BinOp) -> None:
+    """H(1, left, right) becomes H(1, right, left)."""
+    assert isinstance(node.left, ast.BinOp)
+    node.left.right, node.right = node.right, node.left.right
+
+
+def words(node: ast.AST) -> set[int]:
+    """Nodes that only make messages, or stand in annotations: not what decides."""
+    skipped: set[int] = set()
+    for inner in ast.walk(node):
+        parts: list[ast.AST | None] = []
+        match inner:
+            case ast.Call(func=ast.Name(id="must") | ast.Attribute(attr="must"), args=[_, message]):
+                parts = [message]
+            case ast.Raise():
+                parts = [inner.exc]
+            case ast.FunctionDef():
+                parts = [inner.args, inner.returns]
+            case ast.AnnAssign():
+                parts = [inner.annotation]
+        for part in parts:
+            skipped |= {id(n) for n in ast.walk(part)} if part else set()
+    return skipped
+
+
+def mutants(module: Any, names: list[str]) -> Iterator[tuple[str, ast.Module]]:
+    """(function: the changed line, the module's tree with that change)."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    for place, function in enumerate(tree.body):
+        if not isinstance(function, ast.FunctionDef) or function.name not in names:
+            continue
+        skipped = words(function)
+        nodes = list(ast.walk(function))
+        for n, node in enumerate(nodes):
+            if id(node) in skipped:
+                continue
+            for change in changes(node):
+                other = copy.deepcopy(function)
+                change(list(ast.walk(other))[n])
+                ast.fix_missing_locations(other)
+                body = [*tree.body[:place], other, *tree.body[place + 1 :]]
+                yield f"{function.name}: {differing(function, other)}", ast.Module(body, [])
+
+
+def differing(one: ast.AST, other: ast.AST) -> str:
+    a, b = ast.unparse(one).split("\n"), ast.unparse(other).split("\n")
+    return next((f"{x.strip()} → {y.strip()}" for x, y in zip(a, b, strict=False) if x != y), "")
+
+
+def run(tree: ast.Module, module: Any) -> Any:
+    mutant = types.ModuleType(module.__name__)
+    mutant.__dict__.update(__package__="interface.audit", __file__=module.__file__)
+    exec(compile(tree, module.__file__, "exec"), mutant.__dict__)
+    return mutant
+
+
+# ---- what every version of the verifier must get right ----------------------------------------
+
+MANY = 9
+LEAVES = [b"leaf %d" % n for n in range(MANY)]
+ROOTS = [tree_hash(sha256, LEAVES[:n]) for n in range(MANY + 1)]
+INCLUSION = [
+    (n, size, inclusion_path(sha256, n, LEAVES[:size]))
+    for size in range(1, MANY + 1)
+    for n in range(size)
+]
+CONSISTENCY = [
+    (old, size, consistency_path(sha256, old, LEAVES[:size]))
+    for size in range(1, MANY + 1)
+    for old in range(size + 1)
+]
+
+
+CANONICAL: Any = {"ensure_ascii": False, "sort_keys": True, "separators": (",", ":")}
+Case = tuple[Callable[[Any, Any], object], bool]
+
+
+def tree_cases() -> Iterator[Case]:
+    """Every proof of the small trees, and each with one thing wrong."""
+
+    def reaches(n: int, size: int, path: list[bytes], root: bytes) -> Callable[..., object]:
+        def ask(v: Any, _: Any) -> None:
+            leaf = sha256(b"\0" + LEAVES[n])
+            v.must(v.climb(sha256, n, size - 1, path, leaf)[1] == root, "root")
+
+        return ask
+
+    def follows(
+        old: int, a: bytes, size: int, b: bytes, path: list[bytes], origin: str = "x"
+    ) -> Callable[..., object]:
+        def ask(v: Any, w: Any) -> None:
+            one = v.Checkpoint("x", old, a, b"", sha256, [])
+            w.check_consistency(one, v.Checkpoint(origin, size, b, b"", sha256, []), path)
+
+        return ask
+
+    for n, size, path in INCLUSION:
+        yield reaches(n, size, path, ROOTS[size]), True
+        for wrong in (path[:-1], [*path, ROOTS[1]], path[::-1], path[1:]):
+            yield reaches(n, size, wrong, ROOTS[size]), wrong == path
+        yield reaches(n, size, path, ROOTS[size - 1]), False
+        yield reaches(n, 4 * size, path, ROOTS[size]), False
+    beyond = sha256(b"\1" + ROOTS[2] + sha256(b"\0" + LEAVES[0]))
+    yield reaches(0, 1, [ROOTS[2]], beyond), False
+    yield follows(2, ROOTS[2], 1, ROOTS[2], []), False
+    yield follows(3, ROOTS[3], 3, ROOTS[3], [], "y"), False
+    for old, size, path in CONSISTENCY:
+        a, b = ROOTS[old], ROOTS[size]
+        yield follows(old, a, size, b, path), True
+        for wrong in (path[:-1], [*path, ROOTS[1]], path[::-1], path[1:]):
+            yield follows(old, a, size, b, wrong), wrong == path
+        yield follows(old, a, size, sha256(b), path), old == 0
+        yield follows(old, sha256(a), size, b, path), old == 0
+        yield follows(size, b, old, a, path), old == size
+
+
+def note_cases() -> Iterator[Case]:  # noqa: C901, PLR0912, PLR0915
+    """Receipts, checkpoints, policies and updates, right and wrong."""
+    log, other = county_log(11), county_log(5, "sm3")
+    trust, loose = policy(log.key), policy(log.key, quorum="none")
+
+    def receipt(data: bytes, lines: bytes = trust, position: int = 0) -> Callable[..., object]:
+        def ask(v: Any, _: Any) -> None:
+            said = v.check_receipt(data, v.policy_of(lines)).split("\n")
+            if position:
+                event = county(position)[-1]
+                state = json.dumps(event.state, **CANONICAL)
+                when = f"2026-01-01 00:00:{position:02}+00:00"
+                assert said[0].endswith(f"position {position}")
+                assert said[1] == f"{when} {event.organisation} {event.ref} {event.topic}: {state}"
+
+        return ask
+
+    def note(
+        data: bytes, lines: bytes, by: int | None = None, *, quorum: bool = True
+    ) -> Callable[..., object]:
+        def ask(v: Any, _: Any) -> None:
+            found = v.open_checkpoint(data, v.policy_of(lines), quorum=quorum)
+            assert by is None or found.witnesses == [f"w{n}" for n in range(by)]
+            assert found[:2] == (data.split(b"\n")[0].decode(), int(data.split(b"\n")[1]))
+
+        return ask
+
+    def trusted(lines: bytes) -> Callable[..., object]:
+        return lambda v, _: v.policy_of(lines)
+
+    for position, size in ((1, 1), (3, 11), (11, 11), (8, 9), (9, 9)):
+        yield receipt(log.receipt(position, size), position=position), True
+    yield receipt(other.receipt(2), policy(other.key), 2), True
+    for data in bad_receipts(log):
+        yield receipt(data), False
+    right = log.receipt(3)
+    for wrong in (
+        right[:-1], right + b"\n", right.replace(b"\n\n", b"\n", 1), right.replace(b"v1", b"v2", 1),
+        right.replace("—".encode(), b"-", 1), right.replace("—".encode(), "–".encode(), 1),
+        right.replace(b"extra ", b"extra  ", 1), right.replace(b"index ", b"Index ", 1),
+    ):  # fmt: skip
+        yield receipt(wrong), False
+    for leaf in bad_leaves(log):
+        liar = Log(log.rows)
+        liar._leaves[1] = leaf
+        yield receipt(liar.receipt(2)), False
+    for row, fits in rows_with_lengths(log):
+        odd = Log([row])
+        yield receipt(odd.receipt(1), policy(odd.key)), fits
+    for text in bad_texts(log):
+        yield note(signed(log, text), loose), False
+    yield note(signed(log, f"{log.key.name}\n0\n{b64(log.h(b''))}\n"), loose), True
+    for quorum, needed in (("none", 0), ("any", 1), ("2", 2), ("all", 3)):
+        for n in range(4):
+            data = log.checkpoint(witnesses=WITNESSES[:n])
+            yield note(data, policy(log.key, quorum=quorum), n), n >= needed
+    yield note(log.checkpoint(witnesses=()), trust, quorum=False), True
+    late = f"{log.text()}\n{log.key.line(log.text())}{NRCB.line(log.text(), 1 << 60)}"
+    yield note(late.encode(), policy(log.key, quorum="any"), 1), True
+    yield lambda v, _: v.must(v.row_of(BytesIO(b"\xff\xff").read) is None, "the end"), True
+    for position, size in ((5, 1), (0, 1), (12, 11)):
+        row = log.rows[4][:6] + position.to_bytes(8, "big") + log.rows[4][14:]
+        odd = Log([*log.rows[: size - 1], row])
+        data = odd.receipt(size).replace(b"index %d" % (size - 1), b"index %d" % (position - 1))
+        yield receipt(data, policy(odd.key)), False
+    yield note(log.checkpoint(witnesses=(NRCB, NRCB)), policy(log.key, quorum="2")), False
+    text, stranger = log.text(), Key("somebody.example/witness", 4)
+    elsewhere = Key("other.test/ledger/sha-256")
+    both = policy(log.key, ()).replace(b"quorum", f"log {elsewhere.vkey}\nquorum".encode())
+    mine, theirs = log.key.line(text), elsewhere.line(text)
+    yield note(f"{text}\n{theirs}".encode(), both), False
+    yield note(f"{text}\n{theirs}{mine}".encode(), both), True
+    yield note(f"{text}\n{mine}{stranger.line(text)}".encode(), loose), True
+    yield note(f"{text}\n{NRCB.line(text)}".encode(), loose), False
+    yield note(f"{text}\n{mine}{NRCB.line(text + ' ')}".encode(), loose), False
+    yield note(f"{text}\n{log.key.line(text + ' ')}".encode(), loose), False
+    for line in ("— x", "— x AAAA", "— x AAAAAA==", "—  AAAAAAA=", "- x AAAAAAA=", "— x AAAAAAB=",
+                 "— x\u3000y AAAAAAA=", "— x AAAAAAA= y", ""):  # fmt: skip
+        yield note(f"{text}\n{mine}{line}\n".encode(), loose), False
+    yield note(f"{text}\n{mine}— x AAAAAAA=\n".encode(), loose), True
+    for lines, good in [(GOOD_POLICIES, True), (BAD_POLICIES, False)]:
+        for each in lines:
+            yield trusted(f"{each}\n".encode()), good
+    for lines in (trust[:-1], trust + b"\x1f\n", trust + b"\xff\n", b""):
+        yield trusted(lines), False
+    for path in (0, 63, 64):
+        yield lambda _, w, n=path: w.update_of(updates(n)), path < 64
+    for head in (b"old 03", b"old", b"new 3", b"3", b"old 3\nAAA"):
+        yield lambda _, w, head=head: w.update_of(head + b"\n\n" + log.checkpoint()), False
+
+
+def updates(hashes: int) -> bytes:
+    return b"old 3\n" + hashes * b"AAAA\n" + b"\nnote\n"
+
+
+def bad_leaves(log: Log) -> Iterator[bytes]:
+    """Leaf data that its log put into the tree at position 2, and that is no row of position 2."""
+    row = log.rows[1]
+    for start in (b"\1\2", b"\2\1", b"\0\1", b"", b"\1"):
+        yield start + row
+    for body in (
+        row[:-1], row + b"\0", b"\xff\xff", b"", b"\0\x0a" + row[2:], b"\0\x0c" + row[2:], row[:70],
+        row[:58] + b"\xff" * 4 + row[62:], row[:13] + b"\3" + row[14:], row[:13] + b"\0" + row[14:],
+        row[:13] + b"\x0c" + row[14:], row[:6] + b"\xff" * 8 + row[14:], log.rows[2],
+        row.replace(b"NRCB", b"NR\xff\xff", 1),
+    ):  # fmt: skip
+        yield b"\1\1" + body
+
+
+def rows_with_lengths(log: Log) -> Iterator[tuple[bytes, bool]]:
+    """Rows whose fixed columns are said to have another length, each byte of each length."""
+    row = log.rows[0]
+    yield row, True
+    lengths, at = [], 2
+    for _ in range(11):
+        lengths.append(at)
+        at += 4 + int.from_bytes(row[at : at + 4], "big")
+    for place in lengths:
+        for byte in range(4):
+            other = bytearray(row)
+            other[place + byte] ^= 1
+            yield bytes(other), False
+    for count in (b"\0\x0a", b"\1\x0b"):
+        yield count + row[2:], False
+
+
+CASES: list[Case] = [*tree_cases(), *note_cases()]
+
+
+def differs(verifier: Any, witnessing: Any) -> bool:
+    """Whether some case comes out otherwise than it must, refusals in a known way only."""
+    refusals = (verifier.Wrong, *verifier.MALFORMED)
+    if verifier.sm3(b"abc") != sm3(b"abc"):
+        return True
+    for ask, right in CASES:
+        try:
+            ask(verifier, witnessing)
+            accepted = True
+        except refusals:
+            accepted = False
+        if accepted != right:
+            return True
+    return False
+
+
+def noticed(tree: ast.Module, module: Any) -> bool:
+    """Whether a mutant is told from the verifier; one that hangs or breaks down is."""
+
+    def hangs(*_: object) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, hangs)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE_SECONDS)
+    try:
+        mutant = run(tree, module)
+        if module is verify:
+            watching = run(ast.parse(Path(witness.__file__).read_text("utf-8")), witness)
+            watching.verify = mutant
+            return differs(mutant, watching)
+        return differs(verify, mutant)
+    except Exception:
+        return True
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def test_the_verifier_itself_gets_every_case_right() -> None:
+    assert not differs(verify, witness)
+
+
+def test_every_mutant_of_the_proof_and_note_code_is_noticed() -> None:
+    all_of_them = [
+        (what, tree, module)
+        for module, names in MUTATED.items()
+        for what, tree in mutants(module, names)
+    ]  # fmt: skip
+
+    survivors = [what for what, tree, module in all_of_them if not noticed(tree, module)]
+
+    assert len(all_of_them) > 200
+    assert sorted(set(survivors) - set(EQUIVALENT)) == []
+    assert sorted(set(EQUIVALENT) - set(survivors)) == []

@@ -51,6 +51,8 @@ DRAWN = {
     "household.credit-refused.v1": ["credit granted=f"],
     "household.borrowed.v1": [],
     "household.corrected.v1": [],
+    "household.erased.v1": [],
+    "household.looked-at.v1": [],
     "loan.disbursed.v1": [
         "loan",
         "posting account=principal counter_account=bank amount_fen=+principal_fen",

@@ -8,8 +8,9 @@ again. What was told before is answered as the first time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import compress
 from time import sleep
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
@@ -29,7 +30,9 @@ from application.store import (
     Clock,
     ConnectionTroubled,
     EventLog,
+    Heard,
     TakenMeanwhile,
+    ToldBefore,
     decode,
     encode,
     row_tail,
@@ -50,6 +53,7 @@ _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _PATIENCE_SECONDS = 0.05
 _MOST_CACHED = 30_000
 _FEW = 300
+_SAMPLE = 32
 
 
 class Telling(NamedTuple):
@@ -174,9 +178,10 @@ class Ledger:
             return []
         for attempt in range(_ATTEMPTS):
             try:
-                outcomes = self._attempt(tellings, atomic=atomic, dry=dry)
-            except TakenMeanwhile:
-                outcomes = None  # another writer was first: decide again on what it left
+                outcomes = self._attempt(tellings, atomic=atomic, dry=dry, again=attempt > 0)
+            except (TakenMeanwhile, ToldBefore):
+                # Another writer was first, or a reference was not new: decide again, knowing it.
+                outcomes = None
             except ConnectionTroubled:
                 # The answer was lost, perhaps after the commit: the log itself will tell.
                 if attempt == _ATTEMPTS - 1:
@@ -252,18 +257,41 @@ class Ledger:
     # ---- one attempt ------------------------------------------------------------------
 
     def _attempt(
-        self, tellings: Sequence[Telling], *, atomic: bool, dry: bool
+        self, tellings: Sequence[Telling], *, atomic: bool, dry: bool, again: bool
     ) -> list[Outcome] | None:
-        """Decide and store once; None when something looked at changed meanwhile."""
+        """Decide and store once; None when what the decisions rest on is not so.
+
+        The first attempt takes references for new: the log itself refuses one that is not.
+        """
         self._trim()
         self._used.clear()
         self._undecided.clear()
         if self._seen < 0:
             self._seen = self.log.last_position()
-        heard = self.log.heard([(t.by.organisation, t.command.ref) for t in tellings])
+        asked = again or dry or self._looks_repeated(tellings)
+        heard = self.log.heard(_references(tellings)) if asked else {}
         self._fetch_ahead(tellings)
-        today = civil_day(self._clock())
+        outcomes, drafts = self._decide_all(tellings, heard)
 
+        refused = [isinstance(outcome, Refused | _Reused) for outcome in outcomes]
+        storing = bool(drafts) and not dry and not (atomic and any(refused))
+        if not asked:  # what is not stored is not compared by the log: ask for it now
+            unsure = list(compress(tellings, refused)) if storing else tellings
+            if unsure and self.log.heard(_references(unsure)):
+                return None
+        return self._store(outcomes, drafts) if storing else self._answer_only(outcomes)
+
+    def _looks_repeated(self, tellings: Sequence[Telling]) -> bool:
+        """Whether some references of a large batch, asked for as a sample, were told before."""
+        if len(tellings) <= _FEW:
+            return False
+        return bool(self.log.heard(_references(tellings[:: -(-len(tellings) // _SAMPLE)])))
+
+    def _decide_all(
+        self, tellings: Sequence[Telling], heard: Mapping[tuple[str, str], Heard]
+    ) -> tuple[list[_Answer], list[_Draft]]:
+        """Decide each command in order; what was heard before is answered, not decided."""
+        today = civil_day(self._clock())
         outcomes: list[_Answer] = []
         drafts: dict[tuple[str, str], _Draft] = {}
         for command, by in tellings:
@@ -285,11 +313,7 @@ class Ledger:
                 else:
                     drafts[reference] = draft
                     outcomes.append(draft)
-
-        refused = atomic and any(isinstance(outcome, Refused | _Reused) for outcome in outcomes)
-        if not drafts or refused or dry:
-            return self._answer_only(outcomes)
-        return self._store(outcomes, list(drafts.values()))
+        return outcomes, list(drafts.values())
 
     def _decide(self, command: Command, by: Author, fingerprint: bytes, today: date) -> _Draft:
         rule = RULES[type(command)]
@@ -451,3 +475,7 @@ class Ledger:
     def _trim(self) -> None:
         while len(self._cache) > self._most_cached:
             self._cache.popitem(last=False)
+
+
+def _references(tellings: Iterable[Telling]) -> list[tuple[str, str]]:
+    return [(by.organisation, command.ref) for command, by in tellings]

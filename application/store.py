@@ -58,6 +58,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class ToldBefore(Exception):
+    """A reference that was taken for new is in the log: nothing was stored."""
+
+
 class UnsafeDatabase(Exception):
     """The server's settings would let acknowledged events be lost or missed."""
 
@@ -268,7 +272,7 @@ class EventLog(ApplicationRecorder):
         """Store a few rows in one question, if `position` is still the last one.
 
         Returns (last position, recorded_at), durably; None when the log has gone on, or when
-        this connection has not yet stored anything and cannot tell.
+        this connection has not yet stored anything and cannot tell. Raises ToldBefore.
         """
         assert self._vault is not None
         if self._head is None or self._head[0] != position:
@@ -293,6 +297,8 @@ class EventLog(ApplicationRecorder):
         ).fetchone()
         if row is None or not row[0]:
             self._head = None
+            if row is not None and row[0] is None:
+                raise ToldBefore
             return None
         self._head = (position + len(tails), recorded_us)
         return self._head[0], recorded_at

@@ -130,9 +130,8 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    app.include_router(writes.router, prefix="/v1")
-    app.include_router(batches.router, prefix="/v1")
-    app.include_router(reads.router, prefix="/v1")
+    for router in (reads.router, writes.router, batches.router):
+        app.router.routes.extend(router.routes)  # flat: nested routers are searched twice
     app.add_middleware(Door)
 
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")

@@ -118,6 +118,13 @@ class _Draft(NamedTuple):
     fingerprint: bytes
 
 
+class _Undecided(NamedTuple):
+    """An event that commands before in the same batch recorded, not yet in the log."""
+
+    organisation: str
+    event: Event
+
+
 class _Reused(NamedTuple):
     """A reference that a command before in the same batch already uses for something else."""
 
@@ -144,11 +151,12 @@ class Ledger:
         self.log = EventLog(dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds)
         self._clock = clock
         self._most_cached = most_cached
-        self._cache: OrderedDict[UUID, Aggregate] = OrderedDict()
+        # By the number of the aggregate's id: a UUID itself is hashed and compared in Python.
+        self._cache: OrderedDict[int, Aggregate] = OrderedDict()
         self._seen = -1
-        self._used: set[UUID] = set()
-        self._now: dict[UUID, Aggregate] = {}
-        self._undecided: dict[UUID, list[Event]] = {}
+        self._used: set[int] = set()
+        self._now: dict[int, Aggregate] = {}
+        self._undecided: dict[int, list[_Undecided]] = {}
         self._keyless: set[UUID] = set()
         self._new_keys: dict[UUID, bytes] = {}
         self._banks: list[str] = []
@@ -215,23 +223,33 @@ class Ledger:
 
     def aggregate(self, kind: type[A], id: UUID) -> A:
         """The aggregate as it is now, from memory or from the log."""
-        found = self._now.get(id)
+        number = id.int
+        found = self._now.get(number)
         if found is None:
-            found = self._cache.get(id)
+            found = self._cache.get(number)
             if found is None:
-                found = self.fetch({id: kind})[id]
+                [found] = self.fetch({id: kind})
             else:
-                self._cache.move_to_end(id)
-            self._now[id] = found
+                self._cache.move_to_end(number)
+            self._now[number] = found
         return cast(A, found)
 
-    def fetch(self, wanted: dict[UUID, type[Aggregate]]) -> dict[UUID, Aggregate]:
+    def fetch(self, wanted: Mapping[UUID, type[Aggregate]]) -> list[Aggregate]:
         """Replay these aggregates from the log, in one question; new ones are empty."""
-        fresh: dict[UUID, Aggregate] = {id: kind(id) for id, kind in wanted.items()}
-        for id, version, topic, state in self.log.events_of(list(wanted)):
-            decode(topic, state).placed(id, version).mutate(fresh[id])
-        self._cache.update(fresh)
+        fresh = [kind(id) for id, kind in wanted.items()]
+        for place, version, topic, state in self.log.events_of(list(wanted)):
+            aggregate = fresh[place]
+            decode(topic, state).placed(aggregate.id, version).mutate(aggregate)
+        self._cache.update((aggregate.id.int, aggregate) for aggregate in fresh)
         return fresh
+
+    def told_event(self, id: UUID, version: int) -> tuple[str, Event] | None:
+        """An event and the organisation that told it, by this batch or before; None: no such."""
+        for organisation, event in self._undecided.get(id.int, ()):
+            if event.version == version:
+                return organisation, event
+        stored = self.log.stored(id, version)
+        return None if stored is None else (stored.organisation, stored.event())
 
     def loan_of(self, bank: str | None, loan_no: str) -> Loan | None:
         """The loan that a township or the county means by a number. Raises LoanAmbiguous."""
@@ -240,7 +258,7 @@ class Ledger:
             return loan if loan.exists else None
         self._banks = self._banks or self.log.organisations("bank")
         ids = {Loan.id_for(bank, loan_no): bank for bank in self._banks}
-        missing: dict[UUID, type[Aggregate]] = {id: Loan for id in ids if id not in self._cache}
+        missing = {id: Loan for id in ids if id.int not in self._cache}
         if missing:
             self.fetch(missing)
         found = [loan for bank in ids.values() if (loan := self.loan(bank, loan_no)).exists]
@@ -372,7 +390,8 @@ class Ledger:
                     )
                 )
                 events.append((aggregate.id, version))
-                self._undecided.setdefault(aggregate.id, []).append(event)
+                undecided = _Undecided(by.organisation, event)
+                self._undecided.setdefault(aggregate.id.int, []).append(undecided)
         return _Draft(tails, tuple(events), fingerprint)
 
     def _store(self, outcomes: list[_Answer], drafts: Sequence[_Draft]) -> list[Outcome] | None:
@@ -429,10 +448,10 @@ class Ledger:
         """Whether nobody else changed what was looked at; learns what changed either way."""
         if last == self._seen:
             return True
-        changed = self.log.changed(self._seen, last)
+        changed = {id.int for id in self.log.changed(self._seen, last)}
         self._seen = last
-        for id in changed - self._used:
-            self._cache.pop(id, None)
+        for number in changed - self._used:
+            self._cache.pop(number, None)
         return not changed & self._used
 
     def _have_key(self, household: UUID) -> None:
@@ -447,25 +466,24 @@ class Ledger:
         wanted: dict[UUID, type[Aggregate]] = {}
         for command, by in tellings:
             for id, kind in RULES[type(command)].looks_at(command, by):
-                if id not in self._cache:
+                if id.int not in self._cache:
                     wanted[id] = kind
         if wanted:
-            loaded = self.fetch(wanted)
-            households = {a.sealed_for for a in loaded.values()} - {None}
+            households = {aggregate.sealed_for for aggregate in self.fetch(wanted)} - {None}
             self._keyless = self.vault.unlock(self.log, cast(set[UUID], households))
 
     def _take_back(self) -> None:
         """Undo what a command recorded before it was refused: its aggregates are drawn again."""
-        spoilt = {id: type(found) for id, found in self._now.items() if found.pending}
+        spoilt = {found.id: type(found) for found in self._now.values() if found.pending}
         if spoilt:
-            for id, fresh in self.fetch(spoilt).items():
-                for event in self._undecided.get(id, ()):
+            for fresh in self.fetch(spoilt):
+                for _, event in self._undecided.get(fresh.id.int, ()):
                     event.mutate(fresh)
 
     def _forget_undecided(self) -> None:
         """Forget all that was looked at: it may hold decisions that were never stored."""
-        for id in (*self._used, *self._now):
-            self._cache.pop(id, None)
+        for number in (*self._used, *self._now):
+            self._cache.pop(number, None)
         self._now.clear()
         for household in self._new_keys:
             self.vault.forget(household)

@@ -406,12 +406,18 @@ class EventLog(ApplicationRecorder):
         )
         return [(row[0], row[1]) for row in rows]
 
-    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[UUID, int, str, bytes]]:
-        """(id, version, topic, state) of all events of these aggregates, each in order."""
+    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[int, int, str, bytes]]:
+        """(place, version, topic, state) of all events of these aggregates, each in order.
+
+        `place`: which of `aggregates` it happened to, from 0.
+        """
         return iter(
             self.connection.execute(
-                "SELECT originator_id, originator_version, topic, state FROM ledger.event"
-                " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
+                "SELECT asked.place - 1, e.originator_version, e.topic, e.state"
+                " FROM unnest(%s::uuid[]) WITH ORDINALITY AS asked (id, place)"
+                " CROSS JOIN LATERAL (SELECT originator_version, topic, state FROM ledger.event"
+                " WHERE originator_id = asked.id ORDER BY originator_version OFFSET 0) e"
+                " ORDER BY asked.place, e.originator_version",  # LATERAL: by the index, always
                 (list(aggregates),),
                 binary=True,
             ).fetchall()

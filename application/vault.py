@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+from binascii import b2a_base64
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Protocol
@@ -97,7 +98,7 @@ class Vault:
         self.authenticate = Mac(keys.authenticity)
         """The service's own seal over a stored event: 32 bytes."""
         self._wrapping = AESGCM(keys.wrapping)
-        self._ciphers: OrderedDict[UUID, AESGCM] = OrderedDict()
+        self._ciphers: OrderedDict[int, AESGCM] = OrderedDict()  # a UUID is hashed in Python
         self._nonces: list[bytes] = []
         self._pseudonyms: dict[tuple[str, str], str] = {}
 
@@ -125,13 +126,13 @@ class Vault:
 
     def forget(self, household: UUID) -> None:
         """Drop the key from memory: it was not kept after all, or was destroyed."""
-        self._ciphers.pop(household, None)
+        self._ciphers.pop(household.int, None)
 
     def has_key(self, household: UUID) -> bool:
-        return household in self._ciphers
+        return household.int in self._ciphers
 
     def missing_keys(self, households: set[UUID]) -> list[UUID]:
-        return [household for household in households if household not in self._ciphers]
+        return [household for household in households if household.int not in self._ciphers]
 
     def unlock(self, shelf: KeyShelf, households: set[UUID]) -> set[UUID]:
         """Unwrap the keys of `households`; returns those that have none."""
@@ -147,14 +148,14 @@ class Vault:
     def seal(self, household: UUID, event: tuple[UUID, int, str], values: dict[str, Any]) -> str:
         """Encrypt `values` for one event: text that no other event can pass off as its own."""
         nonce = self._nonce()
-        box = self._ciphers[household].encrypt(nonce, _encode(values), _bound_to(event))
-        return base64.b64encode(nonce + box).decode()
+        box = self._ciphers[household.int].encrypt(nonce, _encode(values), _bound_to(event))
+        return b2a_base64(nonce + box, newline=False).decode()
 
     def unseal(
         self, household: UUID, event: tuple[UUID, int, str], sealed: str
     ) -> dict[str, Any] | None:
         """Decrypt; None when the household's key is gone or the text belongs elsewhere."""
-        cipher = self._ciphers.get(household)
+        cipher = self._ciphers.get(household.int)
         if cipher is None:
             return None
         box = base64.b64decode(sealed)
@@ -176,7 +177,7 @@ class Vault:
     def _remember(self, household: UUID, cipher: AESGCM) -> None:
         if len(self._ciphers) >= _CACHED_KEYS:
             self._ciphers.popitem(last=False)
-        self._ciphers[household] = cipher
+        self._ciphers[household.int] = cipher
 
 
 def _bound_to(event: tuple[UUID, int, str]) -> bytes:

@@ -360,6 +360,47 @@ def test_a_correction_tells_the_event_anew_and_an_event_is_corrected_once(ledger
     assert ledger.loan("NRCB", "L1").outstanding_fen == 5_000_000
 
 
+def test_an_event_is_corrected_by_a_later_command_of_the_same_batch(ledger: Ledger) -> None:
+    told(ledger, (controls.loan(), BANK))
+    id = Loan.id_for("NRCB", "L1")
+    version = ledger.loan("NRCB", "L1").version + 1
+
+    repaid, stranger, corrected, twice = ledger.tell_all(
+        [
+            Telling(controls.repay(), BANK),
+            Telling(controls.correct(f"{id}.{version}", ref="FIX-0"), TOWNSHIP),
+            Telling(
+                controls.correct(
+                    f"{id}.{version}",
+                    replacement=controls.body(controls.repay(principal_fen=1_000_000), "loan_no"),
+                ),
+                BANK,
+            ),
+            Telling(controls.correct(f"{id}.{version}", ref="FIX-2"), BANK),
+        ]
+    )
+
+    assert isinstance(repaid, Recorded) and isinstance(corrected, Recorded)
+    assert repaid.event_ids == [f"{id}.{version}"]
+    assert isinstance(stranger, EventUnknown)
+    assert isinstance(twice, NotCorrectable)
+    assert ledger.loan("NRCB", "L1").repaid_fen == 1_000_000
+    [again] = ledger.fetch({id: Loan})
+    assert isinstance(again, Loan)
+    assert (again.repaid_fen, again.version) == (1_000_000, version + 2)
+
+
+def test_a_disbursement_is_taken_back_by_the_batch_that_told_it(ledger: Ledger) -> None:
+    disbursed = Telling(controls.loan(), BANK)
+    id = Loan.id_for("NRCB", "L1")
+
+    outcomes = ledger.tell_all([disbursed, Telling(controls.correct(f"{id}.1"), BANK)])
+
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    assert not ledger.loan("NRCB", "L1").exists
+    assert ledger.household("H1").borrowed == {}
+
+
 def test_only_who_told_an_event_corrects_it(ledger: Ledger) -> None:
     [disbursed] = told(ledger, (controls.loan(), BANK))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
 from interface.api import batches, reads, writes
 from interface.deployment import Deployment
+from interface.request_log import Message, Receive, RequestLog, Scope, Send
 from interface.service import Service, service_of
 
 _MOST_BODY_BYTES = 1 << 20
@@ -25,11 +26,6 @@ _BATCH_PATHS = ("/v1/files", "/v1/submissions")
 
 _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class TooLarge(Exception):
@@ -59,7 +55,8 @@ class Door:
         most = _MOST_BATCH_BYTES if scope["path"] in _BATCH_PATHS else _MOST_BODY_BYTES
         if scope["path"].startswith("/v1/"):
             try:
-                await scope["app"].state.service.author_of(credentials)
+                author = await scope["app"].state.service.author_of(credentials)
+                scope["organisation"] = author.organisation
             except HTTPException as refusal:
                 await _turn_away(refusal.status_code, refusal.headers, scope, receive, send)
                 return
@@ -133,6 +130,7 @@ def create_app(
     for router in (reads.router, writes.router, batches.router):
         app.router.routes.extend(router.routes)  # flat: nested routers are searched twice
     app.add_middleware(Door)
+    app.add_middleware(RequestLog)
 
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
     async def healthz(request: Request) -> Response:

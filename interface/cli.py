@@ -33,6 +33,7 @@ from interface.api.batches import carry_out
 from interface.deployment import COUNTY_OFFICES, Deployment, deployed
 from interface.embedded_db import EmbeddedPostgresError
 from interface.files import LAYOUTS, own_columns, take_in
+from interface.request_log import write_logs_to
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
 from projections.changes import changes
@@ -91,6 +92,7 @@ def serve(
 
     from interface.app import create_app
 
+    write_logs_to(sys.stderr.buffer)
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     sys.setswitchinterval(0.001)
     with _deployment() as deployment:
@@ -132,6 +134,7 @@ def project() -> None:
     """投影 Draw the facts continuously, as a process of its own."""
     from interface.projector import project as keep_drawing
 
+    write_logs_to(sys.stderr.buffer)
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -430,21 +430,22 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     id_text, _, version_text = command.event_id.partition(".")
     version = int(version_text)
     try:
-        stored = ledger.log.stored(UUID(id_text), version)
+        id = UUID(id_text)
     except ValueError:
-        stored = None
-    if stored is None or stored.organisation != note.by.organisation:
+        raise EventUnknown(event_id=command.event_id) from None
+    organisation, event = ledger.told_event(id, version) or (None, None)
+    if event is None or organisation != note.by.organisation:
         raise EventUnknown(event_id=command.event_id)
-    topic = stored.topic
+    topic = event.TOPIC
     if topic not in _REPLACED_BY or not EVENTS[topic].CORRECTABLE:
         raise NotCorrectable
     aggregate: Household | Loan | BankReport
     if topic.startswith("household."):
-        aggregate = ledger.aggregate(Household, stored.originator_id)
+        aggregate = ledger.aggregate(Household, id)
     elif topic.startswith("loan."):
-        aggregate = ledger.aggregate(Loan, stored.originator_id)
+        aggregate = ledger.aggregate(Loan, id)
     else:
-        aggregate = ledger.aggregate(BankReport, stored.originator_id)
+        aggregate = ledger.aggregate(BankReport, id)
 
     if isinstance(aggregate, Loan) and command.replacement is None:
         aggregate.correct_without_replacement(
@@ -453,7 +454,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     else:
         aggregate.correct(note, version=version, topic=topic, reason=command.reason)
     if topic == Loan.Disbursed.TOPIC:
-        _unlink(ledger, stored.event(), note, command.reason)
+        _unlink(ledger, event, note, command.reason)
     if command.replacement is not None:
         body_type, tell_anew = _REPLACED_BY[topic]
         replacement = _replacement(command, body_type, aggregate)

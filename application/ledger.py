@@ -8,8 +8,9 @@ again. What was told before is answered as the first time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import compress
 from pathlib import Path
 from time import sleep
 from typing import Any, NamedTuple, TypeVar, cast
@@ -30,7 +31,9 @@ from application.store import (
     Clock,
     ConnectionTroubled,
     EventLog,
+    Heard,
     TakenMeanwhile,
+    ToldBefore,
     decode,
     encode,
     row_tail,
@@ -51,6 +54,7 @@ _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 _PATIENCE_SECONDS = 0.05
 _MOST_CACHED = 30_000
 _FEW = 300
+_SAMPLE = 32
 
 
 class Telling(NamedTuple):
@@ -115,6 +119,13 @@ class _Draft(NamedTuple):
     fingerprint: bytes
 
 
+class _Undecided(NamedTuple):
+    """An event that commands before in the same batch recorded, not yet in the log."""
+
+    organisation: str
+    event: Event
+
+
 class _Reused(NamedTuple):
     """A reference that a command before in the same batch already uses for something else."""
 
@@ -142,11 +153,12 @@ class Ledger:
         self.log = EventLog(dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds)
         self._clock = clock
         self._most_cached = most_cached
-        self._cache: OrderedDict[UUID, Aggregate] = OrderedDict()
+        # By the number of the aggregate's id: a UUID itself is hashed and compared in Python.
+        self._cache: OrderedDict[int, Aggregate] = OrderedDict()
         self._seen = -1
-        self._used: set[UUID] = set()
-        self._now: dict[UUID, Aggregate] = {}
-        self._undecided: dict[UUID, list[Event]] = {}
+        self._used: set[int] = set()
+        self._now: dict[int, Aggregate] = {}
+        self._undecided: dict[int, list[_Undecided]] = {}
         self._keyless: set[UUID] = set()
         self._new_keys: dict[UUID, bytes] = {}
         self._erased: list[UUID] = []
@@ -177,9 +189,10 @@ class Ledger:
             return []
         for attempt in range(_ATTEMPTS):
             try:
-                outcomes = self._attempt(tellings, atomic=atomic, dry=dry)
-            except (TakenMeanwhile, KeyGone):
-                outcomes = None  # another writer was first: decide again on what it left
+                outcomes = self._attempt(tellings, atomic=atomic, dry=dry, again=attempt > 0)
+            except (TakenMeanwhile, ToldBefore, KeyGone):
+                # Another writer was first, or a reference was not new: decide again, knowing it.
+                outcomes = None
             except ConnectionTroubled:
                 # The answer was lost, perhaps after the commit: the log itself will tell.
                 if attempt == _ATTEMPTS - 1:
@@ -213,23 +226,33 @@ class Ledger:
 
     def aggregate(self, kind: type[A], id: UUID) -> A:
         """The aggregate as it is now, from memory or from the log."""
-        found = self._now.get(id)
+        number = id.int
+        found = self._now.get(number)
         if found is None:
-            found = self._cache.get(id)
+            found = self._cache.get(number)
             if found is None:
-                found = self.fetch({id: kind})[id]
+                [found] = self.fetch({id: kind})
             else:
-                self._cache.move_to_end(id)
-            self._now[id] = found
+                self._cache.move_to_end(number)
+            self._now[number] = found
         return cast(A, found)
 
-    def fetch(self, wanted: dict[UUID, type[Aggregate]]) -> dict[UUID, Aggregate]:
+    def fetch(self, wanted: Mapping[UUID, type[Aggregate]]) -> list[Aggregate]:
         """Replay these aggregates from the log, in one question; new ones are empty."""
-        fresh: dict[UUID, Aggregate] = {id: kind(id) for id, kind in wanted.items()}
-        for id, version, topic, state in self.log.events_of(list(wanted)):
-            decode(topic, state).placed(id, version).mutate(fresh[id])
-        self._cache.update(fresh)
+        fresh = [kind(id) for id, kind in wanted.items()]
+        for place, version, topic, state in self.log.events_of(list(wanted)):
+            aggregate = fresh[place]
+            decode(topic, state).placed(aggregate.id, version).mutate(aggregate)
+        self._cache.update((aggregate.id.int, aggregate) for aggregate in fresh)
         return fresh
+
+    def told_event(self, id: UUID, version: int) -> tuple[str, Event] | None:
+        """An event and the organisation that told it, by this batch or before; None: no such."""
+        for organisation, event in self._undecided.get(id.int, ()):
+            if event.version == version:
+                return organisation, event
+        stored = self.log.stored(id, version)
+        return None if stored is None else (stored.organisation, stored.event())
 
     def loan_of(self, bank: str | None, loan_no: str) -> Loan | None:
         """The loan that a township or the county means by a number. Raises LoanAmbiguous."""
@@ -238,7 +261,7 @@ class Ledger:
             return loan if loan.exists else None
         self._banks = self._banks or self.log.organisations("bank")
         ids = {Loan.id_for(bank, loan_no): bank for bank in self._banks}
-        missing: dict[UUID, type[Aggregate]] = {id: Loan for id in ids if id not in self._cache}
+        missing = {id: Loan for id in ids if id.int not in self._cache}
         if missing:
             self.fetch(missing)
         found = [loan for bank in ids.values() if (loan := self.loan(bank, loan_no)).exists]
@@ -253,9 +276,9 @@ class Ledger:
         """How often a person looked at personal data of late, in this batch too."""
         waiting = sum(
             isinstance(event, Household.LookedAt)
-            and (event.role, event.person) == (by.role, by.person)
-            for events in self._undecided.values()
-            for event in events
+            and (organisation, event.person) == (by.organisation, by.person)
+            for undecided in self._undecided.values()
+            for organisation, event in undecided
         )
         return waiting + self.log.looks_since(by.organisation, by.person, self._clock() - time)
 
@@ -265,18 +288,41 @@ class Ledger:
     # ---- one attempt ------------------------------------------------------------------
 
     def _attempt(
-        self, tellings: Sequence[Telling], *, atomic: bool, dry: bool
+        self, tellings: Sequence[Telling], *, atomic: bool, dry: bool, again: bool
     ) -> list[Outcome] | None:
-        """Decide and store once; None when something looked at changed meanwhile."""
+        """Decide and store once; None when what the decisions rest on is not so.
+
+        The first attempt takes references for new: the log itself refuses one that is not.
+        """
         self._trim()
         self._used.clear()
         self._undecided.clear()
         if self._seen < 0:
             self._seen = self.log.last_position()
-        heard = self.log.heard([(t.by.organisation, t.command.ref) for t in tellings])
+        asked = again or dry or self._looks_repeated(tellings)
+        heard = self.log.heard(_references(tellings)) if asked else {}
         self._fetch_ahead(tellings)
-        today = civil_day(self._clock())
+        outcomes, drafts = self._decide_all(tellings, heard)
 
+        refused = [isinstance(outcome, Refused | _Reused) for outcome in outcomes]
+        storing = bool(drafts) and not dry and not (atomic and any(refused))
+        if not asked:  # what is not stored is not compared by the log: ask for it now
+            unsure = list(compress(tellings, refused)) if storing else tellings
+            if unsure and self.log.heard(_references(unsure)):
+                return None
+        return self._store(outcomes, drafts) if storing else self._answer_only(outcomes)
+
+    def _looks_repeated(self, tellings: Sequence[Telling]) -> bool:
+        """Whether some references of a large batch, asked for as a sample, were told before."""
+        if len(tellings) <= _FEW:
+            return False
+        return bool(self.log.heard(_references(tellings[:: -(-len(tellings) // _SAMPLE)])))
+
+    def _decide_all(
+        self, tellings: Sequence[Telling], heard: Mapping[tuple[str, str], Heard]
+    ) -> tuple[list[_Answer], list[_Draft]]:
+        """Decide each command in order; what was heard before is answered, not decided."""
+        today = civil_day(self._clock())
         outcomes: list[_Answer] = []
         drafts: dict[tuple[str, str], _Draft] = {}
         for command, by in tellings:
@@ -298,11 +344,7 @@ class Ledger:
                 else:
                     drafts[reference] = draft
                     outcomes.append(draft)
-
-        refused = atomic and any(isinstance(outcome, Refused | _Reused) for outcome in outcomes)
-        if not drafts or refused or dry:
-            return self._answer_only(outcomes)
-        return self._store(outcomes, list(drafts.values()))
+        return outcomes, list(drafts.values())
 
     def _decide(self, command: Command, by: Author, fingerprint: bytes, today: date) -> _Draft:
         rule = RULES[type(command)]
@@ -363,7 +405,8 @@ class Ledger:
                     )
                 )
                 events.append((aggregate.id, version))
-                self._undecided.setdefault(aggregate.id, []).append(event)
+                undecided = _Undecided(by.organisation, event)
+                self._undecided.setdefault(aggregate.id.int, []).append(undecided)
         return _Draft(tails, tuple(events), fingerprint)
 
     def _store(self, outcomes: list[_Answer], drafts: Sequence[_Draft]) -> list[Outcome] | None:
@@ -427,9 +470,10 @@ class Ledger:
         self._seen = last
         for id in changed:
             self.vault.forget(id)  # perhaps erased: asked for again where it is needed
-        for id in changed - self._used:
-            self._cache.pop(id, None)
-        return not changed & self._used
+        numbers = {id.int for id in changed}
+        for number in numbers - self._used:
+            self._cache.pop(number, None)
+        return not numbers & self._used
 
     def _have_key(self, household: UUID) -> bool:
         """Have a key to seal with, a new one if need be; False for a household that was erased.
@@ -437,7 +481,7 @@ class Ledger:
         The decision stands only while nothing new is told of the household: an erasure, perhaps.
         Raises KeysMissing when there is a key, but nothing opens it.
         """
-        self._used.add(household)
+        self._used.add(household.int)
         if household in self._erased:
             return False
         if self.vault.has_key(household):
@@ -458,26 +502,25 @@ class Ledger:
         wanted: dict[UUID, type[Aggregate]] = {}
         for command, by in tellings:
             for id, kind in RULES[type(command)].looks_at(command, by):
-                if id not in self._cache:
+                if id.int not in self._cache:
                     wanted[id] = kind
         if wanted:
-            loaded = self.fetch(wanted)
-            households = {a.sealed_for for a in loaded.values()} - {None}
+            households = {aggregate.sealed_for for aggregate in self.fetch(wanted)} - {None}
             missing = self.vault.missing_keys(cast(set[UUID], households))
             self._keyless = self.vault.unlock(self.log, missing)
 
     def _take_back(self) -> None:
         """Undo what a command recorded before it was refused: its aggregates are drawn again."""
-        spoilt = {id: type(found) for id, found in self._now.items() if found.pending}
+        spoilt = {found.id: type(found) for found in self._now.values() if found.pending}
         if spoilt:
-            for id, fresh in self.fetch(spoilt).items():
-                for event in self._undecided.get(id, ()):
+            for fresh in self.fetch(spoilt):
+                for _, event in self._undecided.get(fresh.id.int, ()):
                     event.mutate(fresh)
 
     def _forget_undecided(self) -> None:
         """Forget all that was looked at: it may hold decisions that were never stored."""
-        for id in (*self._used, *self._now):
-            self._cache.pop(id, None)
+        for number in (*self._used, *self._now):
+            self._cache.pop(number, None)
         self._now.clear()
         for household in self._new_keys:
             self.vault.forget(household)
@@ -489,3 +532,7 @@ class Ledger:
     def _trim(self) -> None:
         while len(self._cache) > self._most_cached:
             self._cache.popitem(last=False)
+
+
+def _references(tellings: Iterable[Telling]) -> list[tuple[str, str]]:
+    return [(by.organisation, command.ref) for command, by in tellings]

@@ -58,6 +58,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class ToldBefore(Exception):
+    """A reference that was taken for new is in the log: nothing was stored."""
+
+
 class UnsafeDatabase(Exception):
     """The server's settings would let acknowledged events be lost or missed."""
 
@@ -268,7 +272,7 @@ class EventLog(ApplicationRecorder):
         """Store a few rows in one question, if `position` is still the last one.
 
         Returns (last position, recorded_at), durably; None when the log has gone on, or when
-        this connection has not yet stored anything and cannot tell.
+        this connection has not yet stored anything and cannot tell. Raises ToldBefore.
         """
         assert self._vault is not None
         if self._head is None or self._head[0] != position:
@@ -293,6 +297,8 @@ class EventLog(ApplicationRecorder):
         ).fetchone()
         if row is None or not row[0]:
             self._head = None
+            if row is not None and row[0] is None:
+                raise ToldBefore
             return None
         self._head = (position + len(tails), recorded_us)
         return self._head[0], recorded_at
@@ -407,12 +413,18 @@ class EventLog(ApplicationRecorder):
         )
         return [(row[0], row[1]) for row in rows]
 
-    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[UUID, int, str, bytes]]:
-        """(id, version, topic, state) of all events of these aggregates, each in order."""
+    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[int, int, str, bytes]]:
+        """(place, version, topic, state) of all events of these aggregates, each in order.
+
+        `place`: which of `aggregates` it happened to, from 0.
+        """
         return iter(
             self.connection.execute(
-                "SELECT originator_id, originator_version, topic, state FROM ledger.event"
-                " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
+                "SELECT asked.place - 1, e.originator_version, e.topic, e.state"
+                " FROM unnest(%s::uuid[]) WITH ORDINALITY AS asked (id, place)"
+                " CROSS JOIN LATERAL (SELECT originator_version, topic, state FROM ledger.event"
+                " WHERE originator_id = asked.id ORDER BY originator_version OFFSET 0) e"
+                " ORDER BY asked.place, e.originator_version",  # LATERAL: by the index, always
                 (list(aggregates),),
                 binary=True,
             ).fetchall()

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+from binascii import b2a_base64
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -166,7 +167,7 @@ class Vault:
         self._wrapper = Wrapper(keys)
         self._key_file = key_file
         self._key_file_read: tuple[int, int] | None = None
-        self._ciphers: OrderedDict[UUID, AESGCM] = OrderedDict()
+        self._ciphers: OrderedDict[int, AESGCM] = OrderedDict()  # a UUID is hashed in Python
         self._nonces: list[bytes] = []
         self._pseudonyms: dict[tuple[str, str], str] = {}
         with _vaults_door:
@@ -220,17 +221,17 @@ class Vault:
 
     def forget(self, household: UUID) -> None:
         """Drop the key from memory: it was not kept after all, or was destroyed."""
-        self._ciphers.pop(household, None)
+        self._ciphers.pop(household.int, None)
 
     def forget_values(self) -> None:
         """Drop the values whose pseudonyms are remembered."""
         self._pseudonyms.clear()
 
     def has_key(self, household: UUID) -> bool:
-        return household in self._ciphers
+        return household.int in self._ciphers
 
     def missing_keys(self, households: Collection[UUID]) -> set[UUID]:
-        return {household for household in households if household not in self._ciphers}
+        return {household for household in households if household.int not in self._ciphers}
 
     def unlock(self, shelf: KeyShelf, households: Collection[UUID]) -> set[UUID]:
         """Unwrap the keys of `households`; returns those that have none, now or any more.
@@ -241,7 +242,7 @@ class Vault:
             return set()
         wrapped = shelf.wrapped_keys(list(households))
         for household, box in wrapped.items():
-            if household not in self._ciphers:
+            if household.int not in self._ciphers:
                 key = self._unwrapped(household, box)
                 if key is not None:
                     self._remember(household, AESGCM(key))
@@ -255,18 +256,18 @@ class Vault:
 
         Raises KeyGone.
         """
-        cipher = self._ciphers.get(household)
+        cipher = self._ciphers.get(household.int)
         if cipher is None:
             raise KeyGone
         nonce = self._nonce()
         box = cipher.encrypt(nonce, _encode(values), _bound_to(event))
-        return base64.b64encode(nonce + box).decode()
+        return b2a_base64(nonce + box, newline=False).decode()
 
     def unseal(
         self, household: UUID, event: tuple[UUID, int, str], sealed: str
     ) -> dict[str, Any] | None:
         """Decrypt; None when the household's key is gone or the text belongs elsewhere."""
-        cipher = self._ciphers.get(household)
+        cipher = self._ciphers.get(household.int)
         if cipher is None:
             return None
         box = base64.b64decode(sealed)
@@ -295,7 +296,7 @@ class Vault:
     def _remember(self, household: UUID, cipher: AESGCM) -> None:
         if len(self._ciphers) >= _CACHED_KEYS:
             self._ciphers.popitem(last=False)
-        self._ciphers[household] = cipher
+        self._ciphers[household.int] = cipher
 
 
 _vaults: WeakSet[Vault] = WeakSet()

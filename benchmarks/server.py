@@ -5,6 +5,7 @@ Limits are asked of the same process: same middleware, same body model, same eve
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from application.commands import RepaymentBody
 from application.vault import Keys
 from interface.app import create_app
 from interface.deployment import Deployment
+from interface.request_log import write_logs_to
 from interface.settings import Settings
 
 _ANSWER = (
@@ -40,6 +42,7 @@ async def empty(request: Request) -> Response:
 
 def main() -> None:
     dsn, key_file, port, projecting = sys.argv[1:5]
+    write_logs_to(open(os.devnull, "wb", buffering=0))  # noqa: SIM115 as long as the process lives
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     sys.setswitchinterval(0.001)
     keys = Keys.load(Path(key_file))

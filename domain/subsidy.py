@@ -7,7 +7,6 @@ to repeat it without this program stands in the calculation itself.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from domain.calendar import Period, term_months
@@ -189,7 +188,6 @@ class _Change(NamedTuple):
     cap_fen: int
 
 
-@lru_cache(maxsize=1 << 14)
 def _quote(
     disbursed_on: date, contract_on: date, due_on: date, known_on: date | None, book: Book
 ) -> tuple[tuple[Ruling, ...], Ruling | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
 from interface.api import batches, log, personal, reads, writes
 from interface.deployment import Deployment
+from interface.request_log import Message, Receive, RequestLog, Scope, Send
 from interface.service import Service, service_of
 
 _MOST_BODY_BYTES = 1 << 20
@@ -28,11 +29,6 @@ _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log"
 _SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
 _SEALING_HALTED = Gauge("mingzhang_sealing_halted", "1 while this process cannot seal the log")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 
 class TooLarge(Exception):
@@ -62,7 +58,8 @@ class Door:
         most = _MOST_BATCH_BYTES if scope["path"] in _BATCH_PATHS else _MOST_BODY_BYTES
         if scope["path"].startswith("/v1/"):
             try:
-                await scope["app"].state.service.author_of(credentials)
+                author = await scope["app"].state.service.author_of(credentials)
+                scope["organisation"] = author.organisation
             except HTTPException as refusal:
                 await _turn_away(refusal.status_code, refusal.headers, scope, receive, send)
                 return
@@ -140,12 +137,10 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    app.include_router(writes.router, prefix="/v1")
-    app.include_router(personal.router, prefix="/v1")
-    app.include_router(batches.router, prefix="/v1")
-    app.include_router(log.router, prefix="/v1")
-    app.include_router(reads.router, prefix="/v1")
+    for module in (reads, writes, personal, batches, log):
+        app.router.routes.extend(module.router.routes)  # flat: nested routers are searched twice
     app.add_middleware(Door)
+    app.add_middleware(RequestLog)
 
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
     async def healthz(request: Request) -> Response:

@@ -28,6 +28,7 @@ from interface.deployment import COUNTY_OFFICES, Deployment
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
 from interface.personal_commands import erase, look, looks, rotate_wrapping
+from interface.request_log import write_logs_to
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
 from interface.terminal import (
@@ -71,6 +72,7 @@ def serve(
 
     from interface.app import create_app
 
+    write_logs_to(sys.stderr.buffer)
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     sys.setswitchinterval(0.001)
     with deployment_or_exit() as deployment:
@@ -112,6 +114,7 @@ def project() -> None:
     """投影 Draw the facts continuously, as a process of its own."""
     from interface.projector import project as keep_drawing
 
+    write_logs_to(sys.stderr.buffer)
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -9,6 +9,8 @@ import structlog
 from projections.facts.draw import Projector
 
 _PAUSE_SECONDS = 0.2
+_WORTH_GOING_ON = 1_000
+"""Events: a stretch costs as much as some hundreds of them, so fewer are waited for."""
 _PAUSE_AFTER_TROUBLE_SECONDS = 1.0
 
 
@@ -18,7 +20,7 @@ def project(dsn: str, stopping: Event) -> None:
     projector = Projector(dsn)
     while not stopping.is_set():
         try:
-            if not projector.advance():
+            if projector.advance() < _WORTH_GOING_ON:
                 stopping.wait(_PAUSE_SECONDS)
         except Exception as error:  # noqa: BLE001 - logged and tried again
             log.warning("projector.trouble", error=type(error).__name__)

@@ -104,7 +104,9 @@ class Service:
 
     async def author(self, request: Request) -> Author:
         """Who is asking. Raises HTTPException 401."""
-        return await self.author_of(request.headers.get("authorization", ""))
+        author = await self.author_of(request.headers.get("authorization", ""))
+        request.scope["organisation"] = author.organisation  # for the request log
+        return author
 
     async def author_of(self, credentials: str) -> Author:
         """Who holds these credentials, `Bearer KEY`. Raises HTTPException 401."""

@@ -92,6 +92,7 @@ class Book:
         self._read = read
         self._tables: dict[str, Table] = {}
         self._days: dict[str, list[date]] = {}
+        self._published: dict[str, list[date]] = {}
         self._ruling = lru_cache(maxsize=1 << 16)(self._find)
         self._within = lru_cache(maxsize=1 << 14)(self._find_within)
 
@@ -104,6 +105,7 @@ class Book:
                 raise LookupError(f"no policy table is called {name!r}") from None
             table = parse(name, text)
             self._days[name] = [ruling.effective_from for ruling in table.rulings]
+            self._published[name] = sorted({ruling.known_from for ruling in table.rulings})
             self._tables[name] = table
         return self._tables[name]
 
@@ -112,7 +114,10 @@ class Book:
 
         Raises NoRuling; LookupError when there is no such table.
         """
-        return self._ruling(name, day, known_on)
+        try:
+            return self._ruling(name, day, self._edition(name, known_on))
+        except NoRuling:
+            raise NoRuling(name, day, known_on) from None
 
     def within(
         self, name: str, first: date, until: date, known_on: date | None = None
@@ -121,7 +126,10 @@ class Book:
 
         Raises as `ruling` does.
         """
-        return self._within(name, first, until, known_on)
+        try:
+            return self._within(name, first, until, self._edition(name, known_on))
+        except NoRuling:
+            raise NoRuling(name, first, known_on) from None
 
     def amended(self, tables: Mapping[str, str]) -> "Book":
         """A book in which these TOML texts replace whole tables: another county's scheme."""
@@ -130,6 +138,18 @@ class Book:
             return tables[name] if name in tables else self._read(name)
 
         return Book(read)
+
+    def _edition(self, name: str, known_on: date | None) -> date | None:
+        """The last day up to `known_on` on which the table grew: between two, it says the same.
+
+        What is remembered by this day is not looked for anew every morning.
+        """
+        if known_on is None:
+            return None
+        self.table(name)
+        published = self._published[name]
+        place = bisect_right(published, known_on)
+        return published[place - 1] if place else date.min
 
     def _find(self, name: str, day: date, known_on: date | None) -> Ruling:
         rulings = self.table(name).rulings

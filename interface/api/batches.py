@@ -26,7 +26,7 @@ from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
 from interface.strict_json import DoubledField, read
 
-router = APIRouter(tags=["批量 batches"])
+router = APIRouter(prefix="/v1", tags=["批量 batches"])
 
 _LINES_AT_ONCE = 1_000
 _MOST_ATOMIC_LINES = 100_000

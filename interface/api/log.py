@@ -28,7 +28,7 @@ from interface.service import Service, service_of
 from projections.facts.reading import COUNTY
 from projections.history import trace
 
-router = APIRouter(tags=["核验 proofs"])
+router = APIRouter(prefix="/v1", tags=["核验 proofs"])
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1

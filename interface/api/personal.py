@@ -22,7 +22,7 @@ from interface.people import LOOKS_SHOWN_TO, laid_open, looks_at
 from interface.service import Service, service_of
 from interface.strict_json import StrictRoute
 
-router = APIRouter(tags=["个人信息 personal data"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
 
 _LOOKS = Counter("mingzhang_looks", "Looks at personal data, by organisation", ["organisation"])
 _TOO_MANY = Counter(

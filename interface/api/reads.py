@@ -34,7 +34,7 @@ from projections.history import Happening, as_table, history, trace
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
-router = APIRouter(tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"])
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
@@ -57,6 +57,50 @@ Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
     int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
 ]
+
+
+@router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
+async def payment_trace(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    return await run_in_threadpool(_traced, service, scope, no, as_of, known_at)
+
+
+def _traced(
+    service: Service,
+    scope: Scope,
+    no: str,
+    as_of: Any,
+    known_at: datetime | None,
+) -> Response:
+    with service.facts.connection() as connection:
+        found = trace(connection, no, known_at)
+    if found is None or not trace_visible(found.events, scope):
+        raise PaymentUnknown(payment_no=no)
+    household = found.household_id
+    service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
+    content = found.plain(as_of or civil_day(service.clock()))
+    payment = found.payment
+    sealed = payment.content.get("sealed")
+    if sealed:
+        place = (payment.originator_id, payment.version, payment.topic)
+        content["paid_to"] = masked(service.vault.unseal(household, place, sealed))
+    content["known_at"] = known_at
+    content["as_of"] = as_of
+    content["position"] = found.events[-1].position
+    return json_answer(content)
+
+
+class _OneKey:
+    """The key that came with a trace; none when it was destroyed."""
+
+    def __init__(self, household: UUID, wrapped: bytes | None) -> None:
+        self._keys = {} if wrapped is None else {household: wrapped}
+
+    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
+        return {home: self._keys[home] for home in households if home in self._keys}
 
 
 @router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
@@ -286,50 +330,6 @@ async def household_history(
             )
 
     return await run_in_threadpool(answer)
-
-
-@router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
-async def payment_trace(
-    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
-) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    return await run_in_threadpool(_traced, service, scope, no, as_of, known_at)
-
-
-def _traced(
-    service: Service,
-    scope: Scope,
-    no: str,
-    as_of: Any,
-    known_at: datetime | None,
-) -> Response:
-    with service.facts.connection() as connection:
-        found = trace(connection, no, known_at)
-    if found is None or not trace_visible(found.events, scope):
-        raise PaymentUnknown(payment_no=no)
-    household = found.household_id
-    service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
-    content = found.plain(as_of or civil_day(service.clock()))
-    payment = found.payment
-    sealed = payment.content.get("sealed")
-    if sealed:
-        place = (payment.originator_id, payment.version, payment.topic)
-        content["paid_to"] = masked(service.vault.unseal(household, place, sealed))
-    content["known_at"] = known_at
-    content["as_of"] = as_of
-    content["position"] = found.events[-1].position
-    return json_answer(content)
-
-
-class _OneKey:
-    """The key that came with a trace; none when it was destroyed."""
-
-    def __init__(self, household: UUID, wrapped: bytes | None) -> None:
-        self._keys = {} if wrapped is None else {household: wrapped}
-
-    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
-        return {home: self._keys[home] for home in households if home in self._keys}
 
 
 _HOUSEHOLD = """

@@ -15,12 +15,13 @@ from interface.api.answers import instant
 from interface.service import service_of
 from interface.strict_json import StrictRoute
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 _encode = msgspec.json.Encoder().encode
 
-# route, what stands in its path, body, command, summary
+# route, what stands in its path, body, command, summary; tried in this order
 ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] = (
+    ("/loans/{no}/repayments", "loan_no", c.RepaymentBody, c.RepayLoan, "还款 record a repayment"),
     ("/households", None, c.HouseholdBody, c.RegisterHousehold, "登记户 register a household"),
     (
         "/households/{no}/status",
@@ -58,7 +59,6 @@ ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] =
         "个人信息销毁 erase a household's personal data",
     ),
     ("/loans", None, c.LoanBody, c.DisburseLoan, "放款 disburse a loan"),
-    ("/loans/{no}/repayments", "loan_no", c.RepaymentBody, c.RepayLoan, "还款 record a repayment"),
     (
         "/loans/{no}/outflows",
         "loan_no",

@@ -80,12 +80,7 @@ def as_identifier(cell: Cell) -> str:
 def as_fen(cell: Cell, *, negative: bool = False) -> Fen:
     """Yuan in the file, fen here. Below zero only where the column allows it."""
     if isinstance(cell, str):
-        plain = _PLAIN_YUAN.fullmatch(cell)
-        if plain:
-            whole, parts = plain.groups()
-            amount = Fen(int(whole + (parts.ljust(2, "0") if parts else "00")))
-        else:
-            amount = _fen_of_text(cell.strip())
+        amount = _fen_of_text(cell)
     elif isinstance(cell, Decimal | int) and not isinstance(cell, bool):
         amount = _fen_of_number(Decimal(cell))
     else:
@@ -179,7 +174,16 @@ def _digits(cell: int | Decimal | date | bool | None) -> str:
     return str(int(cell)) if cell == int(cell) else format(cell, "f")
 
 
+@lru_cache(maxsize=8192)
 def _fen_of_text(text: str) -> Fen:
+    plain = _PLAIN_YUAN.fullmatch(text)
+    if not plain:
+        return _fen_of_other_text(text.strip())
+    whole, parts = plain.groups()
+    return Fen(int(whole + (parts.ljust(2, "0") if parts else "00")))
+
+
+def _fen_of_other_text(text: str) -> Fen:
     """The seldom cases: thousands separators, and the reason of a refusal."""
     try:
         return fen(text)

@@ -149,7 +149,7 @@ def test_a_loan_that_was_corrected_away_stands_in_nobodys_way(ledger: Ledger) ->
 def test_a_correction_that_reopens_a_loan_stands_in_the_way(ledger: Ledger) -> None:
     [last] = [e for e in ledger.log.events_of([Loan.id_for("NRCB", "L1")]) if "repaid" in e[2]]
 
-    told(ledger, (controls.correct(f"{last[0]}.{last[1]}"), BANK))
+    told(ledger, (controls.correct(f"{Loan.id_for('NRCB', 'L1')}.{last[1]}"), BANK))
 
     assert isinstance(refusal(ledger, controls.erasure(), BUREAU), HouseholdHasOpenLoans)
 
@@ -214,7 +214,7 @@ def test_late_facts_of_an_old_loan_are_recorded_without_their_personal_values(
         (controls.outflow(), BANK),
         (
             controls.correct(
-                f"{repaid[0]}.{repaid[1]}",
+                f"{Loan.id_for('NRCB', 'L1')}.{repaid[1]}",
                 replacement=controls.body(controls.repay(principal_fen=4_000_000)),
             ),
             BANK,

@@ -62,6 +62,77 @@ def test_the_same_repayment_told_twice_is_recorded_once(ledger: Ledger) -> None:
     assert ledger.log.events_of_command(second.position) == list(first.events)
 
 
+def test_what_was_told_before_is_answered_as_then_even_if_it_would_be_refused_now(
+    ledger: Ledger,
+) -> None:
+    everything = controls.repay(principal_fen=5_000_000)
+    _, first = told(ledger, (controls.loan(), BANK), (everything, BANK))
+
+    second = ledger.tell(everything, BANK)
+
+    assert (second.position, second.again) == (first.position, True)
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_among_new_commands_those_told_before_are_answered_as_then(
+    ledger: Ledger, atomic: bool
+) -> None:
+    """References are taken for new until the log refuses one: nothing of that try may remain."""
+    _, first = told(
+        ledger, (controls.loan(), BANK), (controls.repay(principal_fen=3_000_000), BANK)
+    )
+    position = ledger.log.last_position()
+
+    before, repeated, after = ledger.tell_all(
+        [
+            Telling(controls.repay(ref="RP-2", principal_fen=1_000_000), BANK),
+            Telling(controls.repay(principal_fen=3_000_000), BANK),
+            Telling(controls.repay(ref="RP-3", principal_fen=1_000_000), BANK),
+        ],
+        atomic=atomic,
+    )
+
+    assert isinstance(before, Recorded) and isinstance(after, Recorded)
+    assert repeated == Recorded(first.position, first.recorded_at, (), again=True)
+    assert [before.position, after.position] == [position + 1, position + 2]
+    assert ledger.log.last_position() == position + 3  # the last repayment settles the loan
+
+
+def test_of_an_atomic_batch_that_is_refused_those_told_before_are_answered_as_then(
+    ledger: Ledger,
+) -> None:
+    _, first = told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
+
+    repeated, refused = ledger.tell_all(
+        [
+            Telling(controls.repay(), BANK),
+            Telling(controls.repay(ref="RP-2", principal_fen=9_000_000), BANK),
+        ],
+        atomic=True,
+    )
+
+    assert repeated == Recorded(first.position, first.recorded_at, (), again=True)
+    assert isinstance(refused, RepaidTooMuch)
+
+
+def test_a_large_batch_told_again_is_answered_as_then(ledger: Ledger) -> None:
+    told(ledger, (controls.loan(), BANK))
+    repayments = [
+        Telling(controls.repay(ref=f"RP-{number}", principal_fen=1), BANK) for number in range(400)
+    ]
+
+    first = ledger.tell_all(repayments[:399])
+    second = ledger.tell_all(repayments)
+
+    assert [outcome.position for outcome in second if isinstance(outcome, Recorded)] == [
+        *(outcome.position for outcome in first if isinstance(outcome, Recorded)),
+        ledger.log.last_position(),
+    ]
+    assert [outcome.again for outcome in second if isinstance(outcome, Recorded)] == (
+        [True] * 399 + [False]
+    )
+
+
 def test_one_reference_with_another_content_is_refused_by_name(ledger: Ledger) -> None:
     told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
 
@@ -287,6 +358,47 @@ def test_a_correction_tells_the_event_anew_and_an_event_is_corrected_once(ledger
     assert isinstance(refusal(ledger, again, BANK), NotCorrectable)
     told(ledger, (controls.correct(fixed.event_ids[1], ref="FIX-3"), BANK))
     assert ledger.loan("NRCB", "L1").outstanding_fen == 5_000_000
+
+
+def test_an_event_is_corrected_by_a_later_command_of_the_same_batch(ledger: Ledger) -> None:
+    told(ledger, (controls.loan(), BANK))
+    id = Loan.id_for("NRCB", "L1")
+    version = ledger.loan("NRCB", "L1").version + 1
+
+    repaid, stranger, corrected, twice = ledger.tell_all(
+        [
+            Telling(controls.repay(), BANK),
+            Telling(controls.correct(f"{id}.{version}", ref="FIX-0"), TOWNSHIP),
+            Telling(
+                controls.correct(
+                    f"{id}.{version}",
+                    replacement=controls.body(controls.repay(principal_fen=1_000_000), "loan_no"),
+                ),
+                BANK,
+            ),
+            Telling(controls.correct(f"{id}.{version}", ref="FIX-2"), BANK),
+        ]
+    )
+
+    assert isinstance(repaid, Recorded) and isinstance(corrected, Recorded)
+    assert repaid.event_ids == [f"{id}.{version}"]
+    assert isinstance(stranger, EventUnknown)
+    assert isinstance(twice, NotCorrectable)
+    assert ledger.loan("NRCB", "L1").repaid_fen == 1_000_000
+    [again] = ledger.fetch({id: Loan})
+    assert isinstance(again, Loan)
+    assert (again.repaid_fen, again.version) == (1_000_000, version + 2)
+
+
+def test_a_disbursement_is_taken_back_by_the_batch_that_told_it(ledger: Ledger) -> None:
+    disbursed = Telling(controls.loan(), BANK)
+    id = Loan.id_for("NRCB", "L1")
+
+    outcomes = ledger.tell_all([disbursed, Telling(controls.correct(f"{id}.1"), BANK)])
+
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    assert not ledger.loan("NRCB", "L1").exists
+    assert ledger.household("H1").borrowed == {}
 
 
 def test_only_who_told_an_event_corrects_it(ledger: Ledger) -> None:

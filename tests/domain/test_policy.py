@@ -1,7 +1,7 @@
 """Policy: each number has two days and a source, and the published quotes are all there."""
 
 import csv
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -173,6 +173,32 @@ def test_a_table_is_read_once_and_only_when_asked_for():
     book.ruling("story", date(2023, 4, 1))
 
     assert asked == ["story"]
+
+
+def test_a_ruling_is_not_looked_for_anew_on_each_day_on_which_it_is_asked_for():
+    looked = []
+
+    class Watched(Book):
+        def _find(self, name, day, known_on):
+            looked.append(known_on)
+            return super()._find(name, day, known_on)
+
+    book = Watched({"story": STORY}.__getitem__)
+    mornings = [date(2023, 5, 20) + timedelta(days=days) for days in range(100)]
+
+    values = [book.ruling("story", date(2023, 3, 1), morning).number for morning in mornings]
+
+    assert values == [1] * 76 + [3] * 24
+    assert looked == [date(2023, 5, 20), date(2023, 8, 4)]
+
+
+def test_the_absence_of_a_ruling_names_the_day_that_was_asked_for():
+    book = POLICY.amended({"story": STORY})
+
+    with pytest.raises(NoRuling) as absence:
+        book.within("story", date(2023, 3, 1), date(2023, 4, 1), date(2022, 12, 1))
+
+    assert absence.value.details["known_on"] == date(2022, 12, 1)
 
 
 def test_a_table_that_does_not_exist_is_no_ruling_of_zero():

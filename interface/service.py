@@ -21,6 +21,7 @@ from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.projector import ProjectorThread
 from projections.facts.reading import COUNTY, Facts, Scope
+from projections.history import Tracing
 
 _FILES_AT_ONCE = 2
 _COLLECTIONS = (20_000, 20, 50)
@@ -36,6 +37,7 @@ class Service:
         self.clock = clock
         self.writer = GroupWriter(self.ledger)
         self.facts = Facts(deployment.dsn)
+        self.tracing = Tracing(deployment.dsn)
         self.vault = Vault(deployment.keys)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")

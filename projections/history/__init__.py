@@ -12,10 +12,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from projections.facts.reading import Connection, Table, question
+
+_OPTIONS = "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
 
 
 class Happening(NamedTuple):
@@ -176,12 +180,40 @@ def trace(
 ) -> Trace | None:
     """The history of one payment; None when no payment of that number was known."""
     cursor = connection.cursor(binary=True)
-    cursor.execute(
-        question(__name__, "trace.sql").encode(),
-        {"payment_no": payment_no, "known_at": known_at},
-        prepare=True,
-    )
-    rows = cursor.fetchall()
+    asked = {"payment_no": payment_no, "known_at": known_at}
+    cursor.execute(question(__name__, "trace.sql").encode(), asked, prepare=True)
+    return _trace(cursor.fetchall(), payment_no)
+
+
+class Tracing:
+    """Traces for callers on an event loop, which goes on while the database answers."""
+
+    def __init__(self, dsn: str, *, most: int = 8) -> None:
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=most,
+            kwargs={"options": _OPTIONS, "autocommit": True},
+            open=False,
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def trace(self, payment_no: str, known_at: datetime | None = None) -> Trace | None:
+        """As `trace`."""
+        asked = {"payment_no": payment_no, "known_at": known_at}
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(question(__name__, "trace.sql").encode(), asked, prepare=True)
+            rows = await cursor.fetchall()
+        return _trace(rows, payment_no)
+
+
+def _trace(rows: Sequence[tuple[Any, ...]], payment_no: str) -> Trace | None:
     events = _happenings([row[:8] for row in rows])
     for event in events:
         if event.topic == "loan.subsidy-paid.v1" and event.ref == payment_no:

@@ -33,11 +33,8 @@ class Happening(NamedTuple):
     organisation: str
     ref: str
     content: dict[str, Any]
+    event_id: str
     corrected_by: str | None
-
-    @property
-    def event_id(self) -> str:
-        return f"{self.originator_id}.{self.version}"
 
     def plain(self) -> dict[str, Any]:
         """For the contract: nothing personal in it but pseudonyms."""
@@ -65,6 +62,11 @@ class Happening(NamedTuple):
         }
 
 
+@cache
+def _question(name: str) -> bytes:
+    return question(__name__, name).encode()
+
+
 def history(
     connection: Connection,
     aggregates: Sequence[UUID],
@@ -74,7 +76,7 @@ def history(
     """All events of these aggregates up to a day, known at an instant; oldest knowledge first."""
     cursor = connection.cursor(binary=True)
     cursor.execute(
-        question(__name__).encode(), {"aggregates": list(aggregates), "known_at": known_at}
+        _question("question.sql"), {"aggregates": list(aggregates), "known_at": known_at}
     )
     events = _happenings(cursor.fetchall())
     if as_of is None:
@@ -139,8 +141,8 @@ class Trace(NamedTuple):
         paid = self.payment.content
         calculation = dict(paid["calculation"])
         rulings = calculation.pop("rulings")
-        loan = [e for e in self.events if e.originator_id == self.payment.originator_id]
-        household = [e for e in self.events if e.originator_id != self.payment.originator_id]
+        loan = [e for e in self.events if e.topic.startswith("loan.")]
+        household = [e for e in self.events if e.topic.startswith("household.")]
         at_payment = [e for e in loan if e.position < self.payment.position]
         later = [
             e
@@ -181,7 +183,7 @@ def trace(
     """The history of one payment; None when no payment of that number was known."""
     cursor = connection.cursor(binary=True)
     asked = {"payment_no": payment_no, "known_at": known_at}
-    cursor.execute(question(__name__, "trace.sql").encode(), asked, prepare=True)
+    cursor.execute(_question("trace.sql"), asked, prepare=True)
     return _trace(cursor.fetchall(), payment_no)
 
 
@@ -208,27 +210,27 @@ class Tracing:
         asked = {"payment_no": payment_no, "known_at": known_at}
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(question(__name__, "trace.sql").encode(), asked, prepare=True)
+            await cursor.execute(_question("trace.sql"), asked, prepare=True)
             rows = await cursor.fetchall()
         return _trace(rows, payment_no)
 
 
 def _trace(rows: Sequence[tuple[Any, ...]], payment_no: str) -> Trace | None:
-    events = _happenings([row[:8] for row in rows])
+    events = _happenings(rows)
     for event in events:
         if event.topic == "loan.subsidy-paid.v1" and event.ref == payment_no:
-            return Trace(event, events, rows[0][8])
+            return Trace(event, events, rows[0][9])
     return None
 
 
 def _happenings(rows: Sequence[tuple[Any, ...]]) -> list[Happening]:
-    decoded = [(*row[:7], msgspec.json.decode(row[7])) for row in rows]
+    decoded = [(*row[:7], msgspec.json.decode(row[7]), row[8]) for row in rows]
     corrected = {
-        (row[2], row[7]["corrects"]): f"{row[2]}.{row[3]}"
+        f"{row[2]}.{row[7]['corrects']}": row[8]
         for row in decoded
         if row[4].endswith(".corrected.v1")
     }
-    return [Happening._make((*row, corrected.get((row[2], row[3])))) for row in decoded]
+    return [Happening._make((*row, corrected.get(row[8]))) for row in decoded]
 
 
 def _category(household: Sequence[Happening], day: str) -> str | None:

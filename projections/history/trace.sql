@@ -16,7 +16,7 @@ WITH payment AS (
    LIMIT 1
 )
 SELECT e.position, e.recorded_at, e.originator_id, e.originator_version, e.topic,
-       e.organisation, e.ref, e.state,
+       e.organisation, e.ref, e.state, e.originator_id || '.' || e.originator_version,
        (SELECT k.wrapped FROM ledger.household_key k, household WHERE k.household_id = household.id)
   FROM ledger.event e
  WHERE e.originator_id IN (SELECT originator_id FROM payment UNION ALL SELECT id FROM household)

@@ -122,10 +122,12 @@ def create_app(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         service = Service(deployment, projecting=projecting, sealing=sealing, clock=clock)
         service.start(asyncio.get_running_loop())
+        await service.tracing.open()
         app.state.service = service
         try:
             yield
         finally:
+            await service.tracing.close()
             await run_in_threadpool(service.stop)
 
     app = FastAPIOffline(

@@ -23,6 +23,7 @@ from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
 from interface.sealer import SealerThread
 from projections.facts.reading import COUNTY, Facts, Scope
+from projections.history import Tracing
 
 _FILES_AT_ONCE = 2
 _COLLECTIONS = (20_000, 20, 50)
@@ -45,6 +46,7 @@ class Service:
         self.clock = clock
         self.writer = GroupWriter(self.ledger)
         self.facts = Facts(deployment.dsn)
+        self.tracing = Tracing(deployment.dsn)
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self._key_watch = KeyWatch(self.facts)
         self._access = AccessList(deployment.dsn)

@@ -30,7 +30,7 @@ from interface.people import Shelf, masked, masked_names, may_see_look
 from interface.service import Service, service_of
 from projections import changes as diff
 from projections.facts.reading import Connection, NotDrawnYet, Scope, Table, View
-from projections.history import Happening, as_table, history, trace
+from projections.history import Happening, as_table, history
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
@@ -65,18 +65,7 @@ async def payment_trace(
 ) -> Response:
     service = service_of(request)
     _, scope = await service.reader(request)
-    return await run_in_threadpool(_traced, service, scope, no, as_of, known_at)
-
-
-def _traced(
-    service: Service,
-    scope: Scope,
-    no: str,
-    as_of: Any,
-    known_at: datetime | None,
-) -> Response:
-    with service.facts.connection() as connection:
-        found = trace(connection, no, known_at)
+    found = await service.tracing.trace(no, known_at)
     if found is None or not trace_visible(found.events, scope):
         raise PaymentUnknown(payment_no=no)
     household = found.household_id

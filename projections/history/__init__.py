@@ -12,10 +12,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from projections.facts.reading import Connection, Table, question
+
+_OPTIONS = "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
 
 
 class Happening(NamedTuple):
@@ -29,11 +33,8 @@ class Happening(NamedTuple):
     organisation: str
     ref: str
     content: dict[str, Any]
+    event_id: str
     corrected_by: str | None
-
-    @property
-    def event_id(self) -> str:
-        return f"{self.originator_id}.{self.version}"
 
     def plain(self) -> dict[str, Any]:
         """For the contract: nothing personal in it but pseudonyms."""
@@ -61,6 +62,11 @@ class Happening(NamedTuple):
         }
 
 
+@cache
+def _question(name: str) -> bytes:
+    return question(__name__, name).encode()
+
+
 def history(
     connection: Connection,
     aggregates: Sequence[UUID],
@@ -70,7 +76,7 @@ def history(
     """All events of these aggregates up to a day, known at an instant; oldest knowledge first."""
     cursor = connection.cursor(binary=True)
     cursor.execute(
-        question(__name__).encode(), {"aggregates": list(aggregates), "known_at": known_at}
+        _question("question.sql"), {"aggregates": list(aggregates), "known_at": known_at}
     )
     events = _happenings(cursor.fetchall())
     if as_of is None:
@@ -135,8 +141,8 @@ class Trace(NamedTuple):
         paid = self.payment.content
         calculation = dict(paid["calculation"])
         rulings = calculation.pop("rulings")
-        loan = [e for e in self.events if e.originator_id == self.payment.originator_id]
-        household = [e for e in self.events if e.originator_id != self.payment.originator_id]
+        loan = [e for e in self.events if e.topic.startswith("loan.")]
+        household = [e for e in self.events if e.topic.startswith("household.")]
         at_payment = [e for e in loan if e.position < self.payment.position]
         later = [
             e
@@ -176,27 +182,55 @@ def trace(
 ) -> Trace | None:
     """The history of one payment; None when no payment of that number was known."""
     cursor = connection.cursor(binary=True)
-    cursor.execute(
-        question(__name__, "trace.sql").encode(),
-        {"payment_no": payment_no, "known_at": known_at},
-        prepare=True,
-    )
-    rows = cursor.fetchall()
-    events = _happenings([row[:8] for row in rows])
+    asked = {"payment_no": payment_no, "known_at": known_at}
+    cursor.execute(_question("trace.sql"), asked, prepare=True)
+    return _trace(cursor.fetchall(), payment_no)
+
+
+class Tracing:
+    """Traces for callers on an event loop, which goes on while the database answers."""
+
+    def __init__(self, dsn: str, *, most: int = 8) -> None:
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=most,
+            kwargs={"options": _OPTIONS, "autocommit": True},
+            open=False,
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def trace(self, payment_no: str, known_at: datetime | None = None) -> Trace | None:
+        """As `trace`."""
+        asked = {"payment_no": payment_no, "known_at": known_at}
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_question("trace.sql"), asked, prepare=True)
+            rows = await cursor.fetchall()
+        return _trace(rows, payment_no)
+
+
+def _trace(rows: Sequence[tuple[Any, ...]], payment_no: str) -> Trace | None:
+    events = _happenings(rows)
     for event in events:
         if event.topic == "loan.subsidy-paid.v1" and event.ref == payment_no:
-            return Trace(event, events, rows[0][8])
+            return Trace(event, events, rows[0][9])
     return None
 
 
 def _happenings(rows: Sequence[tuple[Any, ...]]) -> list[Happening]:
-    decoded = [(*row[:7], msgspec.json.decode(row[7])) for row in rows]
+    decoded = [(*row[:7], msgspec.json.decode(row[7]), row[8]) for row in rows]
     corrected = {
-        (row[2], row[7]["corrects"]): f"{row[2]}.{row[3]}"
+        f"{row[2]}.{row[7]['corrects']}": row[8]
         for row in decoded
         if row[4].endswith(".corrected.v1")
     }
-    return [Happening._make((*row, corrected.get((row[2], row[3])))) for row in decoded]
+    return [Happening._make((*row, corrected.get(row[8]))) for row in decoded]
 
 
 def _category(household: Sequence[Happening], day: str) -> str | None:

@@ -17,7 +17,7 @@ WITH payment AS (
    LIMIT 1
 )
 SELECT e.position, e.recorded_at, e.originator_id, e.originator_version, e.topic,
-       e.organisation, e.ref, e.state,
+       e.organisation, e.ref, e.state, e.originator_id || '.' || e.originator_version,
        (SELECT k.wrapped FROM ledger.household_key k, household
          WHERE k.household_id = household.id
          ORDER BY k.wrapping_id = ledger.present_wrapping() DESC LIMIT 1)

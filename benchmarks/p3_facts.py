@@ -15,7 +15,8 @@ from psycopg.sql import SQL
 
 from benchmarks.demo import demo_county
 from benchmarks.ground import Database, Ground, Result, at_least, log, median
-from projections.facts.draw import Projector, _read, schema_of, tables
+from projections.facts.draw import Projector
+from projections.facts.statements import indexes, read, schema_of, tables
 
 OF_COPY, OF_RUNNER = 0.4, 50
 PEER_EVENTS = 1_500
@@ -39,15 +40,13 @@ def raw_copy(database: Database) -> tuple[float, int]:
             rows += cursor.rowcount
         connection.execute("DROP SCHEMA IF EXISTS raw CASCADE; CREATE SCHEMA raw")
         connection.execute("SET search_path = raw")
-        connection.execute(_read("schema.sql").encode())
+        connection.execute(read("schema.sql").encode())
         began = perf_counter()
         for table in tables():
             with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)".encode()) as copy:
                 copy.write(held[table])
-        connection.execute(_read("indexes.sql").encode())
         for table in tables():
-            connection.execute(f"CREATE INDEX ON {table} (of_position) WHERE sign = -1".encode())
-            connection.execute(f"ANALYZE {table}".encode())
+            connection.execute(f"{indexes(table)} ANALYZE {table}".encode())
         return perf_counter() - began, rows
 
 

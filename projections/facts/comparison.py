@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from projections.facts.draw import Connection, Projector, schema_of, tables
+from projections.facts.draw import Connection, Projector
+from projections.facts.statements import schema_of, tables
 
 _MOST_NAMED = 100
 

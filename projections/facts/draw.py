@@ -6,75 +6,32 @@ The rows of a stretch of the log and the mark how far it came are one transactio
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import resources
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from threading import Event
 from time import sleep
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 
-from domain.catalogue import EVENTS
+from projections.facts.statements import (
+    CORRECTIONS,
+    drawing,
+    indexes,
+    read,
+    schema_of,
+    standing,
+    tables,
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _BATCH = 20_000
+_BUILD_BATCH = 10_000  # small enough to share a log out evenly between two connections
 _PATIENCE_SECONDS = 0.1
-_BUILD_BATCH = 50_000
-_CORRECTED = [topic for topic in EVENTS if topic.endswith(".corrected.v1")]
-_TOLD = (
-    "(SELECT position AS of_position, position, recorded_at, 1::smallint AS sign,"
-    " originator_id, organisation, ref, convert_from(state, 'UTF8')::jsonb AS content"
-    " FROM ledger.event WHERE topic = '{topic}' AND position > {after} AND position <= {until})"
-)
-_TOLD_AND_CORRECTED = (
-    "(SELECT of_position, position, recorded_at, sign, originator_id, organisation, ref, content"
-    " FROM {told} t UNION ALL SELECT e.position, c.position, c.recorded_at, (-1)::smallint,"
-    " e.originator_id, e.organisation, e.ref, convert_from(e.state, 'UTF8')::jsonb"
-    " FROM ledger.event c JOIN ledger.event e ON e.originator_id = c.originator_id"
-    " AND e.originator_version = (convert_from(c.state, 'UTF8')::jsonb ->> 'corrects')::bigint"
-    " WHERE c.topic = ANY ('{{{corrections}}}') AND c.position > {after} AND c.position <= {until}"
-    " AND e.topic = '{topic}')"
-)
-
-
-class Statement(NamedTuple):
-    topic: str
-    sql: str
-
-
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
-
-
-def statements() -> list[Statement]:
-    """The statements of draw.sql, in order."""
-    parts = re.split(r"^-- topic: (\S+)\n", _read("draw.sql"), flags=re.MULTILINE)[1:]
-    return [
-        Statement(topic, sql.strip()) for topic, sql in zip(parts[::2], parts[1::2], strict=True)
-    ]
-
-
-def tables() -> list[str]:
-    return re.findall(r"^CREATE TABLE (\w+)", _read("schema.sql"), flags=re.MULTILINE)
-
-
-def schema_of(generation: int) -> str:
-    return f"facts_{generation}"
-
-
-_STATEMENTS = statements()
-WITHOUT_FACTS = {
-    "household.borrowed.v1",
-    "household.erased.v1",
-    "household.looked-at.v1",
-    *_CORRECTED,
-}
-"""Events that say nothing of their own: a link kept for decisions, what became of personal data,
-and corrections."""
-_unknown = EVENTS.keys() - {s.topic for s in _STATEMENTS} - WITHOUT_FACTS
-assert not _unknown, f"no fact says what these events mean: {_unknown}"
+Job = Callable[["Projector"], None]
 
 
 class Projector:
@@ -105,7 +62,9 @@ class Projector:
                 "SELECT number, position FROM projection.generation WHERE live FOR UPDATE"
             ).fetchone()
             if row is not None:
-                return self._draw(row[0], row[1], most)
+                number, position = row
+                self._in_schema(number)
+                return self._go_on(number, position, most)
         self.rebuild()
         return 0
 
@@ -119,24 +78,24 @@ class Projector:
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Draw all facts anew beside the live ones, then let them take their place.
 
-        Readers see the old generation whole until the new one is whole. Returns its number.
+        Readers see the old generation whole until the new one is whole. Returns its number; raises
+        RuntimeError when another rebuild began meanwhile: its generation is then the one to come.
         """
-        number = self._begin_generation()
+        number = self._begin()
         last = self._last_position()
-        position = 0
-        while position < last:
-            with self.connection.transaction():
-                position += self._draw(number, position, _BUILD_BATCH)
-            if progress:
-                progress(position, last)
+        self._draw_all(number, last, progress)
         with self.connection.transaction():
-            self._in_schema(number)
-            self.connection.execute(_read("indexes.sql").encode())
-            for table in tables():
-                self.connection.execute(
-                    f"CREATE INDEX ON {table} (of_position) WHERE sign = -1".encode()
-                )
-            self.connection.execute("; ".join(f"ANALYZE {table}" for table in tables()).encode())
+            self._hold(number)
+            if last:
+                self._mark(number, last)
+            largest_first = self.connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace"
+                " AND relkind = 'r' ORDER BY pg_relation_size(oid) DESC",
+                (schema_of(number),),
+            ).fetchall()
+        finishing = [partial(Projector._finish, table=table) for (table,) in largest_first]
+        for _ in self._share(number, finishing):
+            pass
         self._take_over(number)
         return number
 
@@ -153,33 +112,82 @@ class Projector:
             "SELECT number, position FROM projection.generation WHERE live"
         ).fetchone()
         live, last = row or (0, 0)
-        number = self._begin_generation()
+        number = self._begin()
         try:
-            position = 0
-            while position < last:
-                with self.connection.transaction():
-                    position += self._draw(number, position, min(_BUILD_BATCH, last - position))
-                if progress:
-                    progress(position, last)
+            self._draw_all(number, last, progress)
             yield live, number, last
         finally:
             self._drop(number)
 
-    def _begin_generation(self) -> int:
-        """A new, empty generation beside the live one."""
+    def _draw_all(
+        self, number: int, last: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        """Draw the log from its beginning to `last` into a new generation."""
+        stretches = [
+            partial(Projector._draw, after=after, until=min(after + _BUILD_BATCH, last))
+            for after in range(0, last, _BUILD_BATCH)
+        ]
+        for drawn in self._share(number, stretches):
+            if progress:
+                progress(min(drawn * _BUILD_BATCH, last), last)
+
+    def _begin(self) -> int:
+        """Make a new, empty generation; one that an earlier rebuild left unfinished goes."""
         with self.connection.transaction():
             self.connection.execute("LOCK TABLE projection.generation IN SHARE ROW EXCLUSIVE MODE")
-            self._drop_unfinished()
+            # The unfinished ones count too: a number given twice would lead whoever still draws
+            # into a dropped generation straight into the new one.
             row = self.connection.execute(
                 "SELECT coalesce(max(number), 0) + 1 FROM projection.generation"
             ).fetchone()
             assert row is not None
             number: int = row[0]
+            self._drop_unfinished()
             self.connection.execute(
                 "INSERT INTO projection.generation (number) VALUES (%s)", (number,)
             )
             self._create(number)
         return number
+
+    def _share(self, number: int, jobs: Sequence[Job]) -> Iterator[int]:
+        """Do jobs for a generation, a transaction each, here and on a second connection.
+
+        Yields now and then, outside of any transaction, how many have been taken up; at the end,
+        when all are done, all.
+        """
+        waiting = iter(list(enumerate(jobs, 1)))
+        failed = Event()
+
+        def work(projector: Projector) -> Iterator[int]:
+            try:
+                while not failed.is_set() and (taken := next(waiting, None)):
+                    nth, job = taken
+                    with projector.connection.transaction():
+                        projector._hold(number)
+                        job(projector)
+                    yield nth
+            except BaseException:
+                failed.set()
+                raise
+
+        with closing(Projector(self._dsn)) as second, ThreadPoolExecutor(1) as pool:
+            beside = pool.submit(lambda: list(work(second)))
+            yield from work(self)
+            beside.result()
+        yield len(jobs)
+
+    def _hold(self, number: int) -> None:
+        """Turn to a generation being built, and keep it from being dropped while we do."""
+        held = self.connection.execute(
+            "SELECT FROM projection.generation WHERE number = %s FOR KEY SHARE", (number,)
+        )
+        if held.rowcount == 0:
+            raise RuntimeError("another rebuild took this one's place")
+        self._in_schema(number)
+
+    def _finish(self, table: str) -> None:
+        """Make the indexes of a table that has its rows."""
+        self.connection.execute(f"{indexes(table)} ANALYZE {table}".encode())
 
     def _take_over(self, number: int) -> None:
         with self.connection.transaction():
@@ -192,9 +200,8 @@ class Projector:
             ).fetchone()
             if row is None:
                 raise RuntimeError("another rebuild took this one's place")
-            position = row[0]
-            while step := self._draw(number, position, _BATCH):
-                position += step
+            self._in_schema(number)
+            self._go_on(number, row[0], None)
             self.connection.execute("UPDATE projection.generation SET live = false WHERE live")
             self.connection.execute(
                 "UPDATE projection.generation SET live = true WHERE number = %s", (number,)
@@ -231,9 +238,9 @@ class Projector:
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
         self.connection.execute(f"CREATE SCHEMA {schema}".encode())
         self._in_schema(number)
-        self.connection.execute(_read("schema.sql").encode())
+        self.connection.execute(read("schema.sql").encode())
         for table in tables():
-            self.connection.execute(_standing(table).encode())
+            self.connection.execute(standing(table).encode())
         self.connection.execute(
             f"GRANT USAGE ON SCHEMA {schema} TO mingzhang_reader;"
             f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO mingzhang_reader;"
@@ -247,67 +254,46 @@ class Projector:
         row = self.connection.execute("SELECT max(position) FROM ledger.event").fetchone()
         return (row and row[0]) or 0
 
-    def _draw(self, number: int, after: int, most: int) -> int:
-        """Draw (after, after + most] into a generation, inside the caller's transaction."""
-        until = min(after + most, self._last_position())
-        if until <= after:
+    def _go_on(self, number: int, position: int, most: int | None) -> int:
+        """Draw what the log has after `position`, and say so; returns how many events it was."""
+        last = self._last_position()
+        until = last if most is None else min(position + most, last)
+        if until <= position:
             return 0
-        stretch = {"after": after, "until": until}
-        told = {
+        for after in range(position, until, _BATCH):
+            self._draw(after, min(after + _BATCH, until))
+        self._mark(number, until)
+        return until - position
+
+    def _mark(self, number: int, position: int) -> None:
+        """Say how far a generation has come, in the transaction of its rows."""
+        self.connection.execute(
+            "UPDATE projection.generation SET position = %(position)s, recorded_at ="
+            " (SELECT recorded_at FROM ledger.event WHERE position = %(position)s)"
+            " WHERE number = %(number)s",
+            {"position": position, "number": number},
+        )
+
+    def _draw(self, after: int, until: int) -> None:
+        """Draw (after, until] into the schema in use, inside the caller's transaction."""
+        told: dict[str, list[int]] = dict(
+            self.connection.execute(
+                "SELECT topic, array_agg(position) FROM ledger.event"
+                " WHERE position > %s AND position <= %s GROUP BY topic",
+                (after, until),
+            ).fetchall()
+        )
+        corrections = [position for topic in CORRECTIONS for position in told.get(topic, ())]
+        corrected = {
             row[0]
             for row in self.connection.execute(
-                "SELECT DISTINCT topic FROM ledger.event WHERE position > %(after)s"
-                " AND position <= %(until)s",
-                stretch,
+                "SELECT DISTINCT convert_from(state, 'UTF8')::json ->> 'corrects_topic'"
+                " FROM ledger.event WHERE position = ANY (%s)",
+                (corrections,),
             )
         }
-        corrected: set[str] = set()
-        if not told.isdisjoint(_CORRECTED):
-            corrected = {
-                row[0]
-                for row in self.connection.execute(
-                    "SELECT DISTINCT convert_from(state, 'UTF8')::jsonb ->> 'corrects_topic'"
-                    " FROM ledger.event WHERE topic = ANY(%(topics)s)"
-                    " AND position > %(after)s AND position <= %(until)s",
-                    {**stretch, "topics": _CORRECTED},
-                )
-            }
-        work = list(_statements_for(told, corrected, after, until))
-        work.append(
-            f"UPDATE projection.generation SET position = {until}, recorded_at = (SELECT"
-            f" recorded_at FROM ledger.event WHERE position = {until}) WHERE number = {number}"
-        )
-        self._in_schema(number)
+        work = drawing(told, corrections, corrected)
         self.connection.execute(";\n".join(work).encode())
-        return until - after
-
-
-def _statements_for(told: set[str], corrected: set[str], after: int, until: int) -> Iterator[str]:
-    for statement in _STATEMENTS:
-        if statement.topic not in told and statement.topic not in corrected:
-            continue
-        places = {"topic": statement.topic, "after": after, "until": until}
-        source = _TOLD.format(**places)
-        if statement.topic in corrected:
-            source = _TOLD_AND_CORRECTED.format(
-                told=source, corrections=",".join(_CORRECTED), **places
-            )
-        yield statement.sql.rstrip(";").replace("{told}", source)
-
-
-def _standing(table: str) -> str:
-    """A function of the rows of `table` that stand at two dates: said, and not taken back.
-
-    It is one plain query, so PostgreSQL plans it as part of the question that asks it.
-    """
-    return (
-        f"CREATE FUNCTION standing_{table}(as_of date, known_at timestamptz)"
-        f" RETURNS SETOF {table} LANGUAGE sql STABLE PARALLEL SAFE"
-        f" BEGIN ATOMIC SELECT s.* FROM {table} s WHERE s.sign = 1"
-        " AND s.effective_on <= $1 AND s.recorded_at <= $2"
-        f" AND NOT EXISTS (SELECT FROM {table} b WHERE b.sign = -1"
-        " AND b.of_position = s.of_position AND b.recorded_at <= $2); END"
-    )
 
 
 def digests(connection: Connection, generation: int) -> dict[str, tuple[int, str]]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from projections.facts.draw import schema_of
+from projections.facts.statements import schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _OPTIONS = (

@@ -13,11 +13,11 @@ from domain.household import Category
 from domain.kernel import Refused
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 from domain.subsidy import REASONS
-from projections.facts.draw import statements, tables
+from projections.facts.statements import statements, tables
 
 ROOT = Path(__file__).parents[2]
 HEADING = ["中文", "English", "in code", "is", "is not"]
-POSTING = re.compile(r"INSERT INTO posting .*?t\.originator_id, (.*?), t\.sign", re.DOTALL)
+POSTING = re.compile(r"INSERT INTO posting .*?originator_id,\s+(.*?), (?:t\.)?sign", re.DOTALL)
 LEGS = re.compile(r"\('(\w+)', -?e\.")
 
 

@@ -20,7 +20,7 @@ from support.controls import BANK, BUREAU, FINANCE, OTHER_BANK, TOWNSHIP
 from support.county import conversation, drawn, told
 
 from interface.audit import facts, verify
-from projections.facts.draw import tables
+from projections.facts.statements import tables
 from projections.history import trace
 
 SIZE = 37

@@ -12,6 +12,7 @@ from threading import Event, Thread
 from typing import Any
 
 import psycopg
+import pytest
 from faults import support
 from faults.support import ROOT, Place
 
@@ -141,6 +142,32 @@ def test_the_same_digests_catch_a_stretch_that_was_drawn_twice(database: Place) 
         assert facts_of(database.owner_dsn) == before
     finally:
         projector.close()
+
+
+@pytest.mark.parametrize("when", ["while it draws", "before it takes over"])
+def test_a_rebuild_that_another_overtook_gives_way_and_spoils_nothing(
+    database: Place, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that both find no facts begin alike: the later one's facts are whole."""
+    support.lend(database, support.bank(), [f"L{n}" for n in range(LOANS)])
+    monkeypatch.setattr("projections.facts.draw._BUILD_BATCH", 100)
+    slow, quick = Projector(database.dsn), Projector(database.dsn)
+    overtaken: list[int] = []
+
+    def overtake(position: int, last: int) -> None:
+        if not overtaken and (when == "while it draws" or position == last):
+            overtaken.append(quick.rebuild())
+
+    try:
+        quick.rebuild()
+        before = facts_of(database.owner_dsn)
+        with pytest.raises(RuntimeError, match="another rebuild"):
+            slow.rebuild(overtake)
+        assert [live(database.owner_dsn)[0]] == overtaken
+        assert facts_of(database.owner_dsn) == before
+    finally:
+        slow.close()
+        quick.close()
 
 
 def totals(view: Any) -> tuple[int, int]:

@@ -29,7 +29,8 @@ from application.vault import Keys, Vault
 from domain.policy import POLICY, Book
 from projections.cited_rules import wrong_rules
 from projections.facts.comparison import differences, wrong_facts
-from projections.facts.draw import Projector, schema_of, tables
+from projections.facts.draw import Projector
+from projections.facts.statements import schema_of, tables
 
 ORIGIN = "test.local/ledger/sha-256"
 COPIES = 6

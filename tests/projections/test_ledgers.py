@@ -16,8 +16,9 @@ from support.county import SteppingClock, conversation, drawn, told
 from application.ledger import Ledger, Recorded, Telling
 from domain.loan import Loan
 from projections.changes import changes
-from projections.facts.draw import Projector, digests, schema_of, tables
+from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts
+from projections.facts.statements import schema_of, tables
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 

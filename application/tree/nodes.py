@@ -101,7 +101,7 @@ def keep_nodes(connection: Connection, nodes: TreeNodes, first: int, leaves: byt
     level, at, hashes = 0, first, leaves
     while hashes:
         connection.execute(
-            "INSERT INTO ledger.tree_node (origin, level, first, hashes) VALUES (%s, %s, %s, %s)",
+            "INSERT INTO ledger.tree_node (origin, level, first, hashes) VALUES (%s, %s, %s, %b)",
             (nodes.origin, level, at, hashes),
         )
         begun, end = at // TILE * TILE, (at + len(hashes) // SIZE) // TILE * TILE

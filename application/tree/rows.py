@@ -17,10 +17,11 @@ _COLUMNS = (
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 _TOLD_EVERY = 20_000
-_COUNT = 2
-_MAC_BEHIND_LENGTH = 36
-_POSITION = slice(6, 14)
-MAC_BYTES = 32
+POSITION = slice(6, 14)
+SEALED = slice(2, -36)
+"""What the service's own seal (`mac`) covers: the first ten columns."""
+MAC = slice(-32, None)
+"""Where these stand in a row."""
 
 
 def rows_between(connection: Connection, after: int, until: int) -> Iterator[bytes]:
@@ -28,11 +29,13 @@ def rows_between(connection: Connection, after: int, until: int) -> Iterator[byt
 
     Must be read to the end.
     """
-    cut = len(HEADER)
-    for block in _copied(connection, f"WHERE position > {after} AND position <= {until}"):
-        if len(block) > cut + len(TRAILER):
-            yield block[cut:]
-            cut = 0
+    blocks = _copied(connection, f"WHERE position > {after} AND position <= {until}")
+    first = next(blocks)[len(HEADER) :]
+    if first != TRAILER:
+        yield first
+    for block in blocks:
+        if block != TRAILER:
+            yield block
 
 
 def export_log(
@@ -73,15 +76,6 @@ def _copied(connection: Connection, where: str) -> Iterator[bytes]:
             break
     while (result := libpq.get_result()) is not None:
         _assure_fine(result)
-
-
-def position_of(row: bytes) -> int:
-    return int.from_bytes(row[_POSITION], "big")
-
-
-def sealed_part(row: bytes) -> bytes:
-    """What the service's own seal (`mac`) covers: the first ten columns."""
-    return row[_COUNT:-_MAC_BEHIND_LENGTH]
 
 
 def _wait(libpq: Any) -> None:

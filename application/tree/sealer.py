@@ -23,7 +23,7 @@ from application.tree.nodes import (
     last_checkpoint,
 )
 from application.tree.notes import Head
-from application.tree.rows import MAC_BYTES, position_of, rows_between, sealed_part
+from application.tree.rows import MAC, POSITION, SEALED, rows_between
 from application.tree.signer import Signer
 
 _SEALER_LOCK = 7291002
@@ -141,9 +141,9 @@ class Sealer:
         position = after
         for row in rows_between(connection, after, after + most):
             position += 1
-            if position_of(row) != position:
+            if row[POSITION] != position.to_bytes(8, "big"):
                 raise LogAltered(position, "缺失", "missing")
-            if authenticate(sealed_part(row)) != row[-MAC_BYTES:]:
+            if authenticate(row[SEALED]) != row[MAC]:
                 raise LogAltered(position, "不是本服务写入的", "not written by the service")
             leaves.append(leaf(row))
         return b"".join(leaves)

@@ -15,7 +15,7 @@ from application.tree import merkle
 from application.tree.merkle import HASHES, SIZE, TreeHash
 from application.tree.nodes import STEP, TILE, Connection, TreeNodes
 from application.tree.notes import Head, NoteMalformed, VerifierKey, parse_checkpoint
-from application.tree.rows import MAC_BYTES, position_of, rows_between, sealed_part
+from application.tree.rows import MAC, POSITION, SEALED, rows_between
 from application.tree.sealer import Authenticate
 
 _STRETCH = 1 << 15
@@ -110,8 +110,8 @@ class Verification:
         for after in range(0, last, _STRETCH):
             leaves: list[bytes] = []
             for row in rows_between(self._connection, after, after + _STRETCH):
-                position = position_of(row)
-                if authenticate(sealed_part(row)) != row[-MAC_BYTES:]:
+                position = int.from_bytes(row[POSITION], "big")
+                if authenticate(row[SEALED]) != row[MAC]:
                     self._fault(
                         position, "不是本服务写入的，或被改动", "not what the service wrote"
                     )

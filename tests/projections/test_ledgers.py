@@ -299,7 +299,7 @@ def test_pages_of_the_ledger_join_up_to_the_whole(database: Any) -> None:
 
 
 def test_a_ledger_that_is_asked_often_is_planned_for_its_own_dates(database: Any) -> None:
-    """A plan for any two dates reads the county's postings once a loan: seconds, not milliseconds."""
+    """A plan that suits any two dates reads the county's postings once a loan: seconds."""
     with conversation(database) as ledger:
         told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
     projector = Projector(database.dsn)

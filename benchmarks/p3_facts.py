@@ -134,6 +134,7 @@ def run(ground: Ground) -> list[Result]:
             ours=f"{rate:,.0f} events/s, {rows / median(ours):,.0f} rows/s",
             limit=f"{rows / median(limit):,.0f} rows/s: raw COPY of the rows; indexes in both",
             ratio=round(median(limit) / median(ours), 3),
+            notes="a rebuild draws on two connections, the COPY is one.",
         ),
         at_least(
             OF_RUNNER, id="P3", what="the same, beside the library's projection runner",

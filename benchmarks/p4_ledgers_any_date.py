@@ -1,18 +1,24 @@
-"""P4: the ledgers of the whole county at random dates, beside one plain sum over the postings."""
+"""P4: the ledgers of the whole county at random dates, beside one plain sum over the postings,
+and beside hledger and Ledger on the same postings where they are installed."""
 
 from __future__ import annotations
 
 import random
+import shutil
+import subprocess
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from time import perf_counter
 
 from benchmarks.demo import demo_county
-from benchmarks.ground import Ground, Result, at_most, log, median
-from projections.facts.reading import Facts
+from benchmarks.ground import Ground, Result, at_least, at_most, log, median
+from projections.facts.reading import Facts, View
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
 TARGET = 5
+PEERS = {"hledger": 50, "ledger": 10}
+"""Plain-text accounting tools, and how many times as fast we want to be."""
 SUM = (
     "SELECT sum(amount_fen) FROM facts.posting"
     " WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s"
@@ -24,6 +30,59 @@ SELECT count(*), sum(outstanding_fen), sum(subsidy_fen) FROM (
     FROM facts.posting
    WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s GROUP BY loan_id) line
 """
+POSTINGS = """
+SELECT effective_on, account, counter_account, loan_id::text, amount_fen FROM facts.posting
+ WHERE recorded_at <= %(known_at)s ORDER BY effective_on, position
+"""
+
+
+def write_journal(view: View, file: Path) -> int:
+    """What is known of the postings, as a journal of one account a loan; returns how many."""
+    rows = view.ask(POSTINGS).rows
+    with file.open("w") as journal:
+        for day, account, counter_account, loan, fen in rows:
+            journal.write(f"{day} *\n  {account}:{loan}  {fen}\n  {counter_account}\n\n")
+    return len(rows)
+
+
+def balances_by(tool: str, journal: Path, as_of: date) -> tuple[float, int]:
+    """How long a tool takes for every loan's balances, and the principal owed that it finds."""
+    words = [tool, "--file", str(journal), "balance", "--flat", "--end", f"{as_of + timedelta(1)}"]
+    began = perf_counter()
+    answer = subprocess.run(
+        [*words, "principal", "subsidy"], check=True, capture_output=True, text=True
+    ).stdout
+    took = perf_counter() - began
+    lines = [line.split() for line in answer.splitlines()]
+    owed = [cells[0] for cells in lines if cells[-1].startswith("principal:")]
+    return took, sum(map(int, owed))
+
+
+def peers(view: View, folder: Path) -> list[Result]:
+    """Every loan's balance at one pair of dates, asked of the tools on PATH and of us."""
+    journal = folder / "postings.journal"
+    postings = write_journal(view, journal)
+    ours: list[float] = []
+    owed = 0
+    for _ in range(5):
+        began = perf_counter()
+        owed = view.ask(AMOUNTS).rows[0][1]
+        ours.append(perf_counter() - began)
+    found = []
+    for tool, wanted in PEERS.items():
+        if shutil.which(tool) is None:
+            continue
+        took, theirs = balances_by(tool, journal, view.as_of)
+        assert theirs == owed, f"{tool} finds {theirs} fen owed, we {owed}"
+        found.append(
+            at_least(
+                wanted, id="P4", what=f"every loan's balance and subsidy, {postings:,} postings",
+                ours=f"{median(ours) * 1000:.1f} ms",
+                limit=f"{took:.2f} s: {tool} on the same postings", ratio=round(took / median(ours)),
+            )
+        )  # fmt: skip
+    journal.unlink()
+    return found
 
 
 def run(ground: Ground) -> list[Result]:
@@ -50,9 +109,12 @@ def run(ground: Ground) -> list[Result]:
         took["ledgers"].append(ledgers - amounts)
         for name in ratios:
             ratios[name].append(took[name][-1] / took["sum"][-1])
+    with facts.at(date(2024, 9, 30)) as view:
+        beside = peers(view, ground.folder)
     facts.close()
     ground.drop(database)
     log(f"P4: {ratios}")
+    absent = [tool for tool in PEERS if shutil.which(tool) is None]
     milliseconds = {name: median(values) * 1000 for name, values in took.items()}
     limit = f"{milliseconds['sum']:.1f} ms: one plain sum over the postings"
     return [
@@ -60,6 +122,7 @@ def run(ground: Ground) -> list[Result]:
             TARGET, id="P4", what="every loan's balance and subsidy at random dates",
             ours=f"{milliseconds['amounts']:.1f} ms", limit=limit,
             ratio=round(median(ratios["amounts"]), 2),
+            notes=f"not present, so not measured: {', '.join(absent)}." if absent else "",
         ),
         at_most(
             TARGET, id="P4", what="both full ledgers, every line and column delivered to Python",
@@ -68,4 +131,5 @@ def run(ground: Ground) -> list[Result]:
             notes="24 and 18 columns a line, each name, day and status joined in and turned into"
             " Python objects: the sum touches one number a row and delivers one.",
         ),
+        *beside,
     ]  # fmt: skip

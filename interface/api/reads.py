@@ -372,10 +372,10 @@ def _with_names(service: Service, view: View, table: Table) -> Table:
     """The table with the borrowers' masked names beside their pseudonyms."""
     place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
     owners = view.ask(
-        "SELECT loan_id, household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s)",
-        loans=[row[loan_place] for row in table.rows],
+        "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])",
+        loans=list({row[loan_place] for row in table.rows}),
     )
-    households = {row[1] for row in owners.rows}
+    households = {household_id for (household_id,) in owners.rows}
     names = masked_names(view.connection, service.vault, households)
     return Table(
         (*table.columns, "borrower_name"),

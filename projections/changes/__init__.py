@@ -107,14 +107,15 @@ def _lines(view: View, which: Which, scope: Scope) -> dict[tuple[str, ...], dict
 
 def _causes(
     view: View, which: Which, known_from: datetime, lines: Iterable[Mapping[str, Any]]
-) -> dict[UUID, list[dict[str, Any]]]:
+) -> dict[str, list[dict[str, Any]]]:
     """The causes by loan; those that concern a household stand with each of its loans."""
     loans = [line["loan_id"] for line in lines]
     owners = view.ask(
-        "SELECT DISTINCT loan_id, household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s)",
+        "SELECT DISTINCT loan_id::text, household_id FROM facts.loan"
+        " WHERE loan_id = ANY(%(loans)s::uuid[])",
         loans=loans,
     )
-    of_household: dict[UUID, list[UUID]] = defaultdict(list)
+    of_household: dict[UUID, list[str]] = defaultdict(list)
     for loan_id, household_id in owners.rows:
         of_household[household_id].append(loan_id)
     told = view.ask(
@@ -124,7 +125,7 @@ def _causes(
         loans=loans,
         households=list(of_household) if which == "loans" else [],
     )
-    causes: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    causes: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for cause in told.dicts():
         loan_id, household_id = cause.pop("loan_id"), cause.pop("household_id")
         for concerned in [loan_id] if loan_id is not None else of_household[household_id]:
@@ -137,7 +138,7 @@ def _change(
     key: tuple[str, ...],
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,
-    causes: Mapping[UUID, list[dict[str, Any]]],
+    causes: Mapping[str, list[dict[str, Any]]],
 ) -> Change:
     line = after or before or {}
     mine = [

@@ -24,7 +24,7 @@ WITH said AS (
   SELECT NULL, household_id, position, of_position, sign, effective_on, NULL, NULL, NULL
     FROM facts.household
 )
-SELECT s.loan_id, s.household_id, s.amount_of, s.amount_fen, s.payment_no, s.sign, s.effective_on,
+SELECT s.loan_id::text, s.household_id, s.amount_of, s.amount_fen, s.payment_no, s.sign, s.effective_on,
        k.recorded_at, k.position, k.organisation, k.ref,
        e.originator_id || '.' || e.originator_version AS event_id, e.topic,
        k.originator_id || '.' || k.originator_version AS known_by_event_id
@@ -33,5 +33,5 @@ SELECT s.loan_id, s.household_id, s.amount_of, s.amount_fen, s.payment_no, s.sig
   JOIN ledger.event e ON e.position = s.of_position
  WHERE k.recorded_at > %(known_from)s AND k.recorded_at <= %(known_to)s
    AND s.effective_on <= %(as_of)s
-   AND (s.loan_id = ANY(%(loans)s) OR s.household_id = ANY(%(households)s))
+   AND (s.loan_id = ANY(%(loans)s::uuid[]) OR s.household_id = ANY(%(households)s))
  ORDER BY s.position, s.of_position, s.amount_of

@@ -1,7 +1,7 @@
 -- 贴息台账: one line a subsidy payment, as of a day, as known at an instant, oldest first.
 -- as_of, known_at; bank, township, household_no, loan_no, period: which lines (null: all);
 -- after: the position of the line before this page (null: from the beginning);
--- most: how many lines (null: all). Amounts in fen.
+-- most: how many lines (null: all). Amounts in fen; loan_id as text, as in the loan ledger.
 WITH recovered AS (
   SELECT payment_no, sum(recovered_fen)::bigint AS recovered_fen
     FROM facts.subsidy
@@ -13,7 +13,7 @@ SELECT h.township, h.village, l.household_no, l.bank, l.loan_no, p.period, p.pay
        p.effective_on AS paid_on, p.due_fen, p.paid_fen,
        coalesce(r.recovered_fen, 0) AS recovered_fen,
        p.paid_fen - coalesce(r.recovered_fen, 0) AS net_fen,
-       p.voucher, l.principal_fen, l.annual_rate_bp, l.borrower, l.loan_id, p.of_position AS position
+       p.voucher, l.principal_fen, l.annual_rate_bp, l.borrower, l.loan_id::text, p.of_position AS position
   FROM facts.subsidy p
   JOIN facts.standing_loan(%(as_of)s, %(known_at)s) l USING (loan_id)
   LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)

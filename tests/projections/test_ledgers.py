@@ -296,3 +296,25 @@ def test_pages_of_the_ledger_join_up_to_the_whole(database: Any) -> None:
 
     assert [line["loan_no"] for line in pages] == [f"N{number}" for number in range(7)]
     assert len(whole) == 7
+
+
+def test_a_ledger_that_is_asked_often_is_planned_for_its_own_dates(database: Any) -> None:
+    """A plan that suits any two dates reads the county's postings once a loan: seconds."""
+    with conversation(database) as ledger:
+        told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
+    projector = Projector(database.dsn)
+    projector.catch_up()
+    projector.close()
+    facts = Facts(database.dsn, most=1)
+    try:
+        for day in range(1, 21):
+            with facts.at(date(2023, 12, day)) as view:
+                assert len(loan_ledger(view).rows) == 1
+                subsidy_ledger(view)
+        with facts.connection() as connection:
+            shared = connection.execute(
+                "SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0"
+            ).fetchall()
+    finally:
+        facts.close()
+    assert [text for (text,) in shared if "台账" in text] == []

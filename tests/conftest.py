@@ -11,12 +11,20 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+import structlog
 
 from application.migrations import migrate
 from application.vault import Keys
 from interface.embedded_db import EmbeddedPostgres
 
 _numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log() -> None:
+    """The service's log lines stay out of the test's output, unless a test looks at them."""
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 
 
 class Database(NamedTuple):

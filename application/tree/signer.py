@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import hmac
 import json
 import os
 import secrets
@@ -46,12 +47,11 @@ class Signer(Protocol):
 
 
 class FileSigner:
-    """An Ed25519 key in a file, and beside it what was signed last with it."""
+    """A secret in a file, an Ed25519 key for each origin from it, and what they signed last."""
 
     def __init__(self, path: Path) -> None:
         self._memory = path.with_suffix(".last")
-        self._private = Ed25519PrivateKey.from_private_bytes(_seed(path))
-        self._public = self._private.public_key().public_bytes_raw()
+        self._seed = _seed(path)
 
     @staticmethod
     def create(path: Path) -> FileSigner:
@@ -63,7 +63,7 @@ class FileSigner:
         return FileSigner(path)
 
     def key(self, origin: str) -> VerifierKey:
-        return VerifierKey(origin, SIGNED, self._public)
+        return VerifierKey(origin, SIGNED, self._private(origin).public_key().public_bytes_raw())
 
     def last(self, origin: str) -> Head | None:
         note = self._remembered().get(origin)
@@ -79,10 +79,16 @@ class FileSigner:
                 except ProofWrong as error:
                     raise SigningRefused(f"{head.origin}: {error}") from error
             text = head.text()
-            signature = self.key(head.origin).line(self._private.sign(text.encode()))
+            signature = self.key(head.origin).line(self._private(head.origin).sign(text.encode()))
             note = f"{text}\n{signature}"
             _write(self._memory, json.dumps({**remembered, head.origin: note}, indent=1))
             return note
+
+    def _private(self, origin: str) -> Ed25519PrivateKey:
+        """A key for each origin: one public key never stands for two logs."""
+        return Ed25519PrivateKey.from_private_bytes(
+            hmac.digest(self._seed, origin.encode(), "sha256")
+        )
 
     def _remembered(self) -> dict[str, str]:
         try:

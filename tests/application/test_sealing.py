@@ -218,6 +218,12 @@ def test_a_signer_never_signs_two_truths(log: Log, tmp_path: Path) -> None:
     again.sign(Head(ORIGIN, 9, naive.mth(0, 9)), sha, naive.subproof(6, 0, 9, True))
 
 
+def test_no_two_logs_have_one_public_key(log: Log) -> None:
+    origins = [ORIGIN, "test.local/ledger/sm3", "other.local/ledger/sha-256"]
+    assert len({log.signer.key(origin).public for origin in origins}) == len(origins)
+    assert FileSigner(log.key_file).key(ORIGIN) == log.signer.key(ORIGIN)
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"ed25519": "AAAA"}', '{"ed25519": 5}'])
 def test_a_broken_signing_key_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "key.json").write_text(content)

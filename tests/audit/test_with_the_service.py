@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from support import controls as c
 from support.service import Callers, service
 
 from application.tree.proofs import admit_witness
+from domain.household import Household
 
 ROOT = Path(__file__).parents[2]
 AUDIT = ROOT / "interface" / "audit"
@@ -106,3 +108,32 @@ def test_a_witness_takes_part_and_then_receipts_need_him(
     newest = fetched(tmp_path, "newest", callers.NRCB.get("/log/checkpoint"))
     alone = run("verify.py", "checkpoint", newest, "--policy", policy)
     assert alone.returncode == 1, "nobody has cosigned this one yet"
+
+
+def test_after_an_erasure_every_proof_is_as_good_as_before(
+    callers: Callers, shared_database: Any, tmp_path: Path
+) -> None:
+    registered = f"{Household.id_for('H1')}.1"
+    before = fetched(tmp_path, "before", callers.BUREAU.get(f"/log/receipts/{registered}"))
+    policy = fetched(tmp_path, "policy.txt", callers.AUDIT.get("/log/witness"))
+    owed = callers.AUDIT.get("/loans/L1").json()["loan"]["outstanding_fen"]
+    rest = c.body(c.repay(principal_fen=owed, interest_fen=0), "loan_no") | {"ref": "REST"}
+    assert callers.NRCB.post("/loans/L1/repayments", rest).status_code == 201
+    erased = callers.BUREAU.post(
+        "/households/H1/erasure", c.body(c.erasure(), "household_no") | {"ref": "ER-1"}
+    )
+    assert erased.status_code == 201, erased.text
+
+    event_id = erased.json()["event_ids"][0]
+    after = fetched(tmp_path, "after", callers.BUREAU.get(f"/log/receipts/{event_id}"))
+    again = fetched(tmp_path, "again", callers.BUREAU.get(f"/log/receipts/{registered}"))
+    for receipt in (before, after, again):
+        done = run("verify.py", "receipt", receipt, "--policy", policy)
+        assert done.returncode == 0, done.stdout
+    assert before.read_text().splitlines()[1] == again.read_text().splitlines()[1]
+    bundle = fetched(tmp_path, "e.json", callers.AUDIT.get("/subsidy-payments/PAY-1/evidence"))
+    assert run("verify.py", "bundle", bundle, "--policy", policy).returncode == 0
+    with psycopg.connect(shared_database.owner_dsn) as owner:
+        row = owner.execute("SELECT count(*) FROM ledger.household_key").fetchone()
+    assert row == (0,)
+    assert callers.AUDIT.get("/log").json()["trouble"] is None

@@ -22,6 +22,7 @@ _YUAN: Final = re.compile(
     r"(?:\.(?P<parts>[0-9]{1,2}))?"
 )
 _LONGEST_TEXT: Final = 32
+_DIGITS: Final = "零壹贰叁肆伍陆柒捌玖"
 
 
 def divide_half_up(numerator: int, denominator: int) -> int:
@@ -49,6 +50,43 @@ def yuan(fen: int) -> str:
     sign = "-" if fen < 0 else ""
     whole, parts = divmod(abs(fen), 100)
     return f"{sign}{whole}.{parts:02d}"
+
+
+def in_capitals(fen: int) -> str:
+    """Write an amount in the capitals (大写) that vouchers need: 人民币, without the prefix.
+
+    As 支付结算办法, annex 1, has it [K, the document is not at hand]: 整 after 元 and 角 but not after
+    分, one 零 for any run of zeros inside. Raises ValueError below zero.
+
+    >>> in_capitals(140950), in_capitals(600714), in_capitals(32504), in_capitals(5000000)
+    ('壹仟肆佰零玖元伍角整', '陆仟零柒元壹角肆分', '叁佰贰拾伍元零肆分', '伍万元整')
+    """
+    if fen < 0:
+        raise ValueError(f"no capitals for a negative amount: {fen}")
+    whole, parts = divmod(fen, 100)
+    jiao, last = divmod(parts, 10)
+    text = f"{_capitals(whole)}元" if whole else ""
+    if not parts:
+        return f"{text or '零元'}整"
+    text += f"{_DIGITS[jiao]}角" if jiao else "零" * bool(whole)
+    return f"{text}{_DIGITS[last]}分" if last else f"{text}整"
+
+
+def _capitals(number: int) -> str:
+    """A whole number from 1 in capitals: by 亿, then by 万, then digit by digit."""
+    for size, name in ((10**8, "亿"), (10**4, "万")):
+        if number >= size:
+            high, low = divmod(number, size)
+            text = f"{_capitals(high)}{name}"
+            gap = "零" if low < size // 10 else ""
+            return f"{text}{gap}{_capitals(low)}" if low else text
+    text, missing = "", False
+    for size, name in ((1000, "仟"), (100, "佰"), (10, "拾"), (1, "")):
+        digit, number = divmod(number, size)
+        if digit:
+            text += "零" * missing + _DIGITS[digit] + name
+        missing = bool(text) and not digit
+    return text
 
 
 def fen(yuan_text: str | Decimal) -> Fen:

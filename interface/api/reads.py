@@ -25,6 +25,7 @@ from application.refusals import CursorMalformed, LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
+from interface import slip_page
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.people import Shelf, masked, masked_names, may_see_look
 from interface.service import Service, service_of
@@ -63,6 +64,21 @@ After = Annotated[
 async def payment_trace(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
+    return json_answer(await _traced(request, no, as_of, known_at))
+
+
+@router.get("/subsidy-payments/{no}/slip", summary="贴息计算书 one payment on paper")
+async def payment_slip(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    page = slip_page.page(await _traced(request, no, as_of, known_at))
+    return Response(page, media_type="text/html; charset=utf-8")
+
+
+async def _traced(
+    request: Request, no: str, as_of: Any, known_at: datetime | None
+) -> dict[str, Any]:
+    """The trace of a payment that the reader may see. Raises PaymentUnknown."""
     service = service_of(request)
     _, scope = await service.reader(request)
     found = await service.tracing.trace(no, known_at)
@@ -79,7 +95,7 @@ async def payment_trace(
     content["known_at"] = known_at
     content["as_of"] = as_of
     content["position"] = found.events[-1].position
-    return json_answer(content)
+    return content
 
 
 class _OneKey:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import money
-from domain.money import MOST_FEN, divide_half_up, fen, yuan
+from domain.money import MOST_FEN, divide_half_up, fen, in_capitals, yuan
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -105,3 +105,68 @@ def test_only_text_and_decimals_are_read_as_yuan(number):
     """A bare number does not say whether it is yuan or fen."""
     with pytest.raises(TypeError, match="yuan are read from text or Decimal"):
         fen(number)
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "capitals"),
+    [
+        (0, "零元整"),
+        (1, "壹分"),
+        (10, "壹角整"),
+        (99, "玖角玖分"),
+        (100, "壹元整"),
+        (1000, "壹拾元整"),
+        (101, "壹元零壹分"),
+        (110, "壹元壹角整"),
+        (46639, "肆佰陆拾陆元叁角玖分"),
+        (1640902, "壹万陆仟肆佰零玖元零贰分"),
+        (168032, "壹仟陆佰捌拾元叁角贰分"),
+        (10700053, "壹拾万柒仟元伍角叁分"),
+        (1000_0000_00, "壹仟万元整"),
+        (1_0000_0001_00, "壹亿零壹元整"),
+        (1_0500_0000_00, "壹亿零伍佰万元整"),
+        (10_1001_0101_01, "壹拾亿壹仟零壹万零壹佰零壹元零壹分"),
+        (1_0000_0000_0000_00, "壹万亿元整"),
+        (1481220000, "壹仟肆佰捌拾壹万贰仟贰佰元整"),
+    ],
+)
+def test_amounts_in_capitals(amount_fen, capitals):
+    assert in_capitals(amount_fen) == capitals
+
+
+def read_back(text):
+    """Capitals read as a clerk reads them aloud: section by section."""
+    yuan_part, _, parts = text.rpartition("元") if "元" in text else ("", "", text)
+    amount = 100 * whole(yuan_part)
+    for digit, unit in zip(parts, parts[1:]):  # noqa: B905 - pairs of neighbours
+        amount += {"角": 10, "分": 1}.get(unit, 0) * "零壹贰叁肆伍陆柒捌玖".find(digit)
+    return amount
+
+
+def whole(text):
+    for name, size in (("亿", 10**8), ("万", 10**4)):
+        high, found, low = text.rpartition(name)
+        if found:
+            return whole(high) * size + whole(low)
+    total = digit = 0
+    for character in text:
+        place = "零壹贰叁肆伍陆柒捌玖".find(character)
+        if place >= 0:
+            digit = place
+        else:
+            total += digit * {"拾": 10, "佰": 100, "仟": 1000}[character]
+            digit = 0
+    return total + digit
+
+
+@given(st.one_of(st.integers(0, 10**7), st.integers(0, MOST_FEN)))
+def test_capitals_read_back_as_the_amount_and_never_stammer(amount_fen):
+    text = in_capitals(amount_fen)
+    assert read_back(text) == amount_fen
+    assert "零零" not in text
+    assert text.endswith("分") == bool(amount_fen % 10)
+
+
+def test_no_capitals_for_less_than_nothing():
+    with pytest.raises(ValueError, match="negative"):
+        in_capitals(-1)

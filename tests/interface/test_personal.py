@@ -331,6 +331,7 @@ READS = {
     "/households/{no}/history": "/households/H1/history",
     "/households/{no}/looks": "/households/H1/looks",
     "/subsidy-payments/{no}/trace": "/subsidy-payments/PAY-1/trace",
+    "/subsidy-payments/{no}/slip": "/subsidy-payments/PAY-1/slip",
     "/subsidy-payments/{no}/evidence": "/subsidy-payments/PAY-1/evidence",
     "/log": "/log",
     "/log/checkpoint": "/log/checkpoint",

@@ -1,0 +1,93 @@
+"""The slip of a payment: in Chinese, in capitals, and enough to work it out by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from support import controls as c
+from support.service import Callers, service
+
+
+class Cells(HTMLParser):
+    """The rows of all tables of a page, as their texts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._open = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        self._open = tag in ("td", "th")
+        if self._open:
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = False
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def callers(shared_database: Any) -> Iterator[Callers]:
+    """The third quarter of domain.md §5: 20 000 yuan repaid on 1 August."""
+    with service(shared_database) as callers:
+        for caller, path, body in (
+            (callers.BUREAU, "/households", c.body(c.household()) | {"ref": "HH-1"}),
+            (callers.NRCB, "/loans", c.body(c.loan()) | {"ref": "LN-1"}),
+            (callers.NRCB, "/loans/L1/repayments", c.body(c.repay(), "loan_no") | {"ref": "RP-1"}),
+        ):
+            assert caller.post(path, body).status_code == 201
+        pay = c.pay(period="2023Q3", amount_fen=36_297, effective_on="2023-09-25")
+        answer = callers.FINANCE.post(
+            "/loans/L1/subsidy-payments", c.body(pay, "loan_no") | {"ref": "PAY-1"}
+        )
+        assert answer.status_code == 201, answer.text
+        yield callers
+
+
+def test_a_clerk_with_a_calculator_comes_to_the_same_fen(callers: Callers) -> None:
+    page = callers.AUDIT.get("/subsidy-payments/PAY-1/slip")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    segments = [
+        row for row in Cells(page.text).rows if len(row) == 10 and re.match("[0-9]{4}-", row[0])
+    ]
+    assert [row[:4] for row in segments] == [
+        ["2023-06-21", "2023-07-31", "41", "50000.00"],
+        ["2023-08-01", "2023-09-20", "51", "30000.00"],
+    ]
+    total = Decimal(0)
+    for _, _, days, principal, _, _, _, rate, share, product in segments:
+        assert Decimal(product) == Decimal(principal) * int(days)
+        total += Decimal(product) * Decimal(rate[:-1]) / 100 * Decimal(share[:-1]) / 100
+    due = (total / 360).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    assert f"<strong>{due} 元</strong>" in page.text
+    assert "人民币叁佰陆拾贰元玖角柒分" in page.text
+    assert "362.972222…" in page.text
+
+
+def test_it_names_every_rule_with_its_source_and_shows_no_name(callers: Callers) -> None:
+    trace = callers.AUDIT.get("/subsidy-payments/PAY-1/trace").json()
+    page = callers.AUDIT.get("/subsidy-payments/PAY-1/slip").text
+    for rule in trace["rules_in_force"]:
+        assert rule["version"] in page
+        assert rule["source"] in page
+    assert "张*" in page
+    assert "张三" not in page
+
+
+def test_only_who_may_see_the_payment_sees_its_slip(callers: Callers) -> None:
+    assert callers.NRCB.get("/subsidy-payments/PAY-1/slip").status_code == 200
+    assert callers.PSBC.get("/subsidy-payments/PAY-1/slip").status_code == 404
+    assert callers.ADMIN.get("/subsidy-payments/PAY-1/slip").status_code == 403
+    assert callers.AUDIT.get("/subsidy-payments/NONE/slip").status_code == 404

@@ -55,8 +55,8 @@ def yuan(fen: int) -> str:
 def in_capitals(fen: int) -> str:
     """Write an amount in the capitals (大写) that vouchers need: 人民币, without the prefix.
 
-    As 支付结算办法, annex 1, has it [K, the document is not at hand]: 整 after 元 and 角 but not after
-    分, one 零 for any run of zeros inside. Raises ValueError below zero.
+    As 支付结算办法, annex 1, has it [K, not at hand]: 整 after 元 and 角 but not after 分, one 零
+    for any run of zeros inside. Raises ValueError below zero.
 
     >>> in_capitals(140950), in_capitals(600714), in_capitals(32504), in_capitals(5000000)
     ('壹仟肆佰零玖元伍角整', '陆仟零柒元壹角肆分', '叁佰贰拾伍元零肆分', '伍万元整')

@@ -45,6 +45,7 @@ from interface.terminal import (
     up_to_date_facts,
 )
 from projections.changes import changes
+from projections.duties import duties
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts, Table
 from projections.history import history
@@ -224,9 +225,12 @@ def _tally(recorded: int, again: int, refused: int, target: Path) -> None:
     )
 
 
+_LEDGERS: Any = {"loans": loan_ledger, "subsidies": subsidy_ledger, "duties": duties}
+
+
 @app.command()
 def ledger(
-    which: Annotated[str, typer.Argument(help="loans or subsidies")] = "loans",
+    which: Annotated[str, typer.Argument(help="loans, subsidies or duties")] = "loans",
     as_of: AsOf = None,
     known_at: KnownAt = None,
     bank: str | None = None,
@@ -238,7 +242,7 @@ def ledger(
 
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            ask = subsidy_ledger if which == "subsidies" else loan_ledger
+            ask = _LEDGERS.get(which, loan_ledger)
             table = ask(view, scope=Scope(bank, township), most=most)
             OUT.print(
                 f"as_of {view.as_of} · known_at {view.known_at:%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -251,14 +255,14 @@ def ledger(
 @app.command()
 def export(
     path: Annotated[Path, typer.Argument(help="where to: .csv or .xlsx")],
-    which: Annotated[str, typer.Option(help="loans or subsidies")] = "loans",
+    which: Annotated[str, typer.Option(help="loans, subsidies or duties")] = "loans",
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> None:
     """导出 Write a whole ledger of any day to a file, in yuan."""
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = (subsidy_ledger if which == "subsidies" else loan_ledger)(view)
+            table = _LEDGERS.get(which, loan_ledger)(view)
             with progress_bar("导出 exporting", len(table.rows)) as progress:
                 rows = _counted(table_rows(table), progress)
                 write = write_xlsx if path.suffix == ".xlsx" else write_csv
@@ -367,7 +371,7 @@ def history_(
 def changes_(
     known_from: Annotated[str, typer.Argument(help="RFC 3339 instant")],
     known_at: KnownAt = None,
-    which: Annotated[str, typer.Option(help="loans or subsidies")] = "loans",
+    which: Annotated[str, typer.Option(help="loans, subsidies or duties")] = "loans",
     as_of: AsOf = None,
 ) -> None:
     """认知差异 Show what changed in a ledger between two states of knowledge, and why."""

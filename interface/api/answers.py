@@ -14,6 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
+from domain.duties import STATES
 from interface.spreadsheet import Column, write_csv, write_xlsx
 from projections.facts.reading import Table, View
 
@@ -71,6 +72,20 @@ ZH = {
     "cause": "原因事件",
     "amount_of": "款项",
     "amount_fen": "金额(元)",
+    "duty": "职责代码",
+    "duty_zh": "职责",
+    "responsible": "责任方",
+    "opened_by": "起因位置",
+    "state": "状态",
+    "done_on": "完成日",
+    "searched_from_on": "查找起",
+    "searched_until_on": "查找止",
+    "remark": "说明",
+    "pending": "未到期",
+    "done": "按时完成",
+    "late": "逾期完成",
+    "not_done": "未完成",
+    "not_applicable": "不适用",
 }
 """The titles of the ledgers' columns."""
 
@@ -165,7 +180,7 @@ def _column(key: str) -> Column:
         kind = "instant"
     elif key.endswith("_no") or key in ("bank", "township", "borrower", "ref", "event_id"):
         kind = "identifier"
-    elif key in ("checks", "position"):
+    elif key in ("checks", "position", "opened_by", *STATES):
         kind = "integer"
     return Column(key, ZH.get(key, key), key, kind)
 

@@ -21,7 +21,8 @@ from application.tree.proofs import NotSealed, Proofs, WitnessRefused, adding, t
 from domain.calendar import civil_day
 from domain.loan import PaymentUnknown
 from interface.api.answers import json_answer
-from interface.api.reads import AsOf, KnownAt, No, trace_visible
+from interface.api.asking import AsOf, KnownAt, No
+from interface.api.reads import trace_visible
 from interface.checkpoint_page import page
 from interface.evidence import bundle
 from interface.service import Service, service_of

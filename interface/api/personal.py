@@ -16,7 +16,7 @@ from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
 from interface.api.answers import form_of, json_answer, table_file
-from interface.api.reads import AsOf, KnownAt
+from interface.api.asking import AsOf, KnownAt
 from interface.api.writes import recorded_content
 from interface.people import LOOKS_SHOWN_TO, laid_open, looks_at
 from interface.service import Service, service_of

@@ -6,58 +6,44 @@ uses), and says in its head how far into the log it saw.
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import UTC, datetime
-from time import monotonic, sleep
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
-from pydantic_core import PydanticCustomError
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import NUMBER, Day
-from application.refusals import CursorMalformed, LoanAmbiguous
+from application.refusals import LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
 from interface import slip_page
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
+from interface.api.asking import (
+    After,
+    AsOf,
+    Code,
+    Cursor,
+    Instant,
+    KnownAt,
+    No,
+    Page,
+    narrowed,
+    opened,
+    page_of,
+    position_of,
+    view_of,
+)
 from interface.people import Shelf, masked, masked_names, may_see_look
 from interface.service import Service, service_of
 from projections import changes as diff
-from projections.facts.reading import Connection, NotDrawnYet, Scope, Table, View
+from projections.facts.reading import Connection, Scope, Table, View
 from projections.history import Happening, as_table, history
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"])
-
-_PATIENCE_SECONDS = 5.0
-_PAUSE_SECONDS = 0.02
-
-
-def _in_reach(moment: datetime) -> datetime:
-    """An instant that every part of the service can hold, in UTC."""
-    if not 1900 <= moment.year <= 9000:
-        raise PydanticCustomError("out_of_reach", "an instant out of reach")
-    return moment.astimezone(UTC)
-
-
-AsOf = Annotated[Day | None, Query(description="civil day, default today")]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
-KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
-No = Annotated[str, Path(pattern=NUMBER)]
-Code = Annotated[str | None, Query(pattern=NUMBER)]
-Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
-Cursor = Annotated[str | None, Query(max_length=400)]
-After = Annotated[
-    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
-]
 
 
 @router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
@@ -125,18 +111,18 @@ async def loans(
     form = form_of(request)
 
     def answer() -> Response:
-        with _view(service, as_of, known_at, position) as view:
+        with view_of(service, as_of, known_at, position) as view:
             table = loan_ledger(
                 view,
-                scope=_narrowed(scope, bank, township),
+                scope=narrowed(scope, bank, township),
                 household_no=household_no,
-                after=_opened(cursor, 2),
+                after=opened(cursor, 2),
                 most=limit + 1 if form == "json" else None,
             )
             table = _with_names(service, view, table)
             if form != "json":
                 return table_file(table, form, f"loans-{view.as_of}", headers_of(view))
-            return _page(view, table, limit, ("bank", "loan_no"))
+            return page_of(view, table, limit, ("bank", "loan_no"))
 
     return await run_in_threadpool(answer)
 
@@ -159,19 +145,19 @@ async def subsidies(
     form = form_of(request)
 
     def answer() -> Response:
-        with _view(service, as_of, known_at, position) as view:
+        with view_of(service, as_of, known_at, position) as view:
             table = subsidy_ledger(
                 view,
-                scope=_narrowed(scope, bank, township),
+                scope=narrowed(scope, bank, township),
                 household_no=household_no,
                 period=period,
-                after=_position(cursor),
+                after=position_of(cursor),
                 most=limit + 1 if form == "json" else None,
             )
             table = _with_names(service, view, table)
             if form != "json":
                 return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
-            return _page(view, table, limit, ("position",))
+            return page_of(view, table, limit, ("position",))
 
     return await run_in_threadpool(answer)
 
@@ -190,7 +176,7 @@ async def changes(
     form = form_of(request)
 
     def answer() -> Response:
-        with _view(service, as_of, known_to, position) as view:
+        with view_of(service, as_of, known_to, position) as view:
             found = diff.changes(view, ledger, known_from, scope=scope)
             if form != "json":
                 return table_file(diff.as_table(ledger, found), form, "changes", headers_of(view))
@@ -226,10 +212,10 @@ async def loan(
     _, scope = await service.reader(request)
 
     def answer() -> Response:
-        with _view(service, as_of, known_at, position) as view:
-            table = loan_ledger(view, scope=_narrowed(scope, bank, None), loan_no=no)
+        with view_of(service, as_of, known_at, position) as view:
+            table = loan_ledger(view, scope=narrowed(scope, bank, None), loan_no=no)
             line = _the_one(table, no)
-            subsidies = subsidy_ledger(view, scope=_narrowed(scope, line["bank"], None), loan_no=no)
+            subsidies = subsidy_ledger(view, scope=narrowed(scope, line["bank"], None), loan_no=no)
             table = _with_names(service, view, Table(table.columns, table.rows[:1]))
             return json_answer(
                 head_of(view) | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
@@ -282,7 +268,7 @@ async def household(
     _, scope = await service.reader(request)
 
     def answer() -> Response:
-        with _view(service, as_of, known_at, position) as view:
+        with view_of(service, as_of, known_at, position) as view:
             found = view.ask(_HOUSEHOLD, household_no=no, **scope._asdict())
             if not found.rows:
                 raise HouseholdUnknown(household_no=no)
@@ -357,33 +343,6 @@ SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS sinc
 """
 
 
-def _view(service: Service, as_of: Any, known_at: datetime | None, position: int | None) -> Any:
-    """A view of the facts, once they have come as far as the reader asks."""
-    day = as_of or civil_day(service.clock())
-    until = monotonic() + _PATIENCE_SECONDS
-    while position is not None and _drawn(service) < position:
-        if monotonic() > until:
-            raise NotDrawnYet
-        sleep(_PAUSE_SECONDS)
-    return service.facts.at(day, known_at)
-
-
-def _drawn(service: Service) -> int:
-    """How far into the log the live facts have come; 0 when there are none yet."""
-    with service.facts.connection() as connection:
-        row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
-    return row[0] if row else 0
-
-
-def _narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
-    """The reader's own rows, and of these only what he asks for."""
-    if scope.bank is not None and bank not in (None, scope.bank):
-        raise HTTPException(403)
-    if scope.township is not None and township not in (None, scope.township):
-        raise HTTPException(403)
-    return Scope(scope.bank or bank, scope.township or township)
-
-
 def _with_names(service: Service, view: View, table: Table) -> Table:
     """The table with the borrowers' masked names beside their pseudonyms."""
     place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
@@ -397,45 +356,6 @@ def _with_names(service: Service, view: View, table: Table) -> Table:
         (*table.columns, "borrower_name"),
         [(*row, names.get(row[place])) for row in table.rows],
     )
-
-
-def _page(view: View, table: Table, limit: int, key: tuple[str, ...]) -> Response:
-    lines = list(Table(table.columns, table.rows[:limit]).dicts())
-    more = len(table.rows) > limit
-    return json_answer(
-        head_of(view)
-        | {
-            "lines": lines,
-            "next": _closed([str(lines[-1][name]) for name in key]) if more else None,
-        },
-        headers=headers_of(view),
-    )
-
-
-def _closed(values: list[Any]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
-
-
-def _opened(cursor: str | None, parts: int) -> Any:
-    if cursor is None:
-        return None
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        values = msgspec.json.decode(text, type=list[str])
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise CursorMalformed from None
-    if len(values) != parts:
-        raise CursorMalformed
-    return tuple(values)
-
-
-def _position(cursor: str | None) -> int | None:
-    opened = _opened(cursor, 1)
-    if opened is None:
-        return None
-    if not (opened[0].isascii() and opened[0].isdigit() and len(opened[0]) < 19):
-        raise CursorMalformed
-    return int(opened[0])
 
 
 def _the_one(table: Table, loan_no: str) -> dict[str, Any]:

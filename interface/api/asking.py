@@ -1,0 +1,113 @@
+"""What every question takes and how its answer is paged: two dates, a scope, a cursor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from time import monotonic, sleep
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Path, Query, Response
+from pydantic import AfterValidator, AwareDatetime
+from pydantic_core import PydanticCustomError
+from starlette.exceptions import HTTPException
+
+from application.commands import NUMBER, Day
+from application.refusals import CursorMalformed
+from domain.calendar import civil_day
+from interface.api.answers import head_of, headers_of, json_answer
+from interface.service import Service
+from projections.facts.reading import NotDrawnYet, Scope, Table, View
+
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
+
+
+def _in_reach(moment: datetime) -> datetime:
+    """An instant that every part of the service can hold, in UTC."""
+    if not 1900 <= moment.year <= 9000:
+        raise PydanticCustomError("out_of_reach", "an instant out of reach")
+    return moment.astimezone(UTC)
+
+
+AsOf = Annotated[Day | None, Query(description="civil day, default today")]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
+No = Annotated[str, Path(pattern=NUMBER)]
+Code = Annotated[str | None, Query(pattern=NUMBER)]
+Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
+Cursor = Annotated[str | None, Query(max_length=400)]
+After = Annotated[
+    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
+]
+
+
+def view_of(
+    service: Service, as_of: Any, known_at: datetime | None, position: int | None
+) -> AbstractContextManager[View]:
+    """A view of the facts, once they have come as far as the reader asks."""
+    day = as_of or civil_day(service.clock())
+    until = monotonic() + _PATIENCE_SECONDS
+    while position is not None and _drawn(service) < position:
+        if monotonic() > until:
+            raise NotDrawnYet
+        sleep(_PAUSE_SECONDS)
+    return service.facts.at(day, known_at)
+
+
+def _drawn(service: Service) -> int:
+    """How far into the log the live facts have come; 0 when there are none yet."""
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
+    return row[0] if row else 0
+
+
+def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
+    """The reader's own rows, and of these only what he asks for."""
+    if scope.bank is not None and bank not in (None, scope.bank):
+        raise HTTPException(403)
+    if scope.township is not None and township not in (None, scope.township):
+        raise HTTPException(403)
+    return Scope(scope.bank or bank, scope.township or township)
+
+
+def page_of(view: View, table: Table, limit: int, key: tuple[str, ...]) -> Response:
+    lines = list(Table(table.columns, table.rows[:limit]).dicts())
+    more = len(table.rows) > limit
+    return json_answer(
+        head_of(view)
+        | {
+            "lines": lines,
+            "next": _closed([str(lines[-1][name]) for name in key]) if more else None,
+        },
+        headers=headers_of(view),
+    )
+
+
+def _closed(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def opened(cursor: str | None, parts: int) -> Any:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        values = msgspec.json.decode(text, type=list[str])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise CursorMalformed from None
+    if len(values) != parts:
+        raise CursorMalformed
+    return tuple(values)
+
+
+def position_of(cursor: str | None) -> int | None:
+    values = opened(cursor, 1)
+    if values is None:
+        return None
+    if not (values[0].isascii() and values[0].isdigit() and len(values[0]) < 19):
+        raise CursorMalformed
+    return int(values[0])

@@ -1,0 +1,121 @@
+"""Duties (履职): what was due, what was done, and what was not done, on any day."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from domain import duties as rules
+from domain.calendar import civil_day
+from domain.duties import DUTIES, Deed, Duty
+from domain.policy import ruling
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+
+COLUMNS = (
+    "duty", "duty_zh", "responsible", "township", "household_no", "bank", "loan_no", "opened_by",
+    *Duty._fields[1:],
+)  # fmt: skip
+KEY = ("due_on", "bank", "loan_no", "household_no", "duty", "opened_by")
+"""The order of the lines; no two lines share all of these."""
+
+
+def duties(
+    view: View,
+    *,
+    scope: Scope = COUNTY,
+    duty: str | None = None,
+    state: str | None = None,
+    due_from: date | None = None,
+    due_until: date | None = None,
+    after: tuple[str, ...] | None = None,
+    most: int | None = None,
+) -> Table:
+    """One line a duty, in order of KEY; `after` names the line before a page.
+
+    What falls due up to `due_until` (default: 92 days ahead) is listed as pending.
+    """
+    until = due_until or view.as_of + timedelta(days=92)
+    places = [COLUMNS.index(name) for name in KEY]
+    lines = [
+        (tuple(str(line[place]) for place in places), line)
+        for line in _lines(view, scope, until)
+        if (duty is None or line[0] == duty)
+        and (state is None or line[9] == state)
+        and (due_from is None or line[8] >= due_from)
+        and line[8] <= until
+    ]
+    lines.sort(key=lambda item: item[0])
+    rows = [line for key, line in lines if after is None or key > after]
+    return Table(COLUMNS, rows[:most])
+
+
+def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None) -> Table:
+    """How many duties of each kind stand how, by township and bank."""
+    until = due_until or view.as_of
+    counted: Counter[tuple[str, str, str, str]] = Counter(
+        (line[3] or "", line[5], line[0], line[9])
+        for line in _lines(view, scope, until)
+        if line[8] <= until
+    )
+    groups = sorted({group[:3] for group in counted})
+    rows: list[tuple[Any, ...]] = [
+        (*group[:2], group[2], DUTIES[group[2]][0], *(counted[(*group, s)] for s in rules.STATES))
+        for group in groups
+    ]
+    return Table(("township", "bank", "duty", "duty_zh", *rules.STATES), rows)
+
+
+def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
+    known_on = civil_day(view.known_at)
+    for loan in view.ask(question(__name__), **parameters_of(scope)).dicts():
+        for duty in _of_loan(loan, view.as_of, until, known_on):
+            yield _line(loan, loan["bank"], loan["loan_no"], loan["opened_by"], duty)
+    for home in view.ask(question(__name__, "demands.sql"), township=scope.township).dicts():
+        banks = dict(zip(home["answer_positions"] or (), home["banks"] or (), strict=True))
+        asked = _deeds(home["demand_days"], home["demand_positions"])
+        answers = _deeds(home["answer_days"], home["answer_positions"], home["told"])
+        for demand, duty in rules.decisions(asked, answers, as_of=view.as_of):
+            bank = banks.get(duty.position or 0, "")
+            if scope.bank is None or bank == scope.bank:
+                yield _line(home, bank, "", demand.position, duty)
+
+
+def _line(
+    of: dict[str, Any], bank: str, loan_no: str, opened_by: int, duty: Duty
+) -> tuple[Any, ...]:
+    title, responsible = DUTIES[duty.duty]
+    who = of["township"], of["household_no"], bank, loan_no, opened_by
+    return (duty.duty, title, responsible, *who, *duty[1:])
+
+
+def _of_loan(loan: dict[str, Any], as_of: date, until: date, known_on: date) -> Iterator[Duty]:
+    lent_on, settled_on = loan["disbursed_on"], loan["settled_on"]
+    checks = _deeds(loan["check_days"], loan["check_positions"])
+    yield from rules.usage_checks(
+        lent_on, settled_on, checks, as_of=as_of, until=until, known_on=known_on
+    )
+    extensions = zip(loan["agreed_days"] or (), loan["new_due_days"] or (), strict=True)
+    due_days = [(lent_on, loan["due_on"]), *extensions]
+    kinds = loan["reminder_kinds"] or ()
+    said = _deeds(loan["reminder_days"], loan["reminder_positions"])
+    written = _deeds(loan["reminder_days"], loan["reminder_positions"], loan["written"])
+    for duty, deeds in (
+        ("first_reminder", [d for d, kind in zip(said, kinds, strict=True) if kind == "first"]),
+        (
+            "written_reminder",
+            [d for d, kind in zip(written, kinds, strict=True) if kind == "written"],
+        ),
+    ):
+        days = ruling(f"{duty}_days", lent_on, known_on).number
+        yield from rules.reminders(duty, days, settled_on, due_days, deeds, as_of=as_of)
+    plans = _deeds(loan["plan_days"], loan["plan_positions"])
+    yield from rules.repayment_plan(due_days[-1][1], settled_on, plans, as_of=as_of)
+
+
+def _deeds(
+    days: list[date] | None, positions: list[int] | None, proper: list[bool] | None = None
+) -> list[Deed]:
+    days, positions = days or [], positions or []
+    return list(map(Deed, days, positions, proper or [True] * len(days)))

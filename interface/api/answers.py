@@ -72,6 +72,16 @@ ZH = {
     "cause": "原因事件",
     "amount_of": "款项",
     "amount_fen": "金额(元)",
+    "stock_households": "存量户数",
+    "stock_loans": "存量笔数",
+    "new_households": "本年新增户数",
+    "new_loans": "本年新增笔数",
+    "new_fen": "本年新增(元)",
+    "target_share_bp": "占目标(%)",
+    "overdue_households": "逾期户数",
+    "overdue_loans": "逾期笔数",
+    "overdue_fen": "逾期余额(元)",
+    "overdue_rate_bp": "逾期率(%)",
     "duty": "职责代码",
     "duty_zh": "职责",
     "responsible": "责任方",
@@ -88,6 +98,8 @@ ZH = {
     "not_applicable": "不适用",
 }
 """The titles of the ledgers' columns."""
+
+_COUNTS = ("checks", "position", "opened_by", *STATES)
 
 
 def form_of(request: Request) -> Form:
@@ -180,7 +192,7 @@ def _column(key: str) -> Column:
         kind = "instant"
     elif key.endswith("_no") or key in ("bank", "township", "borrower", "ref", "event_id"):
         kind = "identifier"
-    elif key in ("checks", "position", "opened_by", *STATES):
+    elif key.endswith(("_households", "_loans")) or key in _COUNTS:
         kind = "integer"
     return Column(key, ZH.get(key, key), key, kind)
 

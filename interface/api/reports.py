@@ -1,0 +1,81 @@
+"""Routes of reports: indicators, the townships' month, and the check of the plan itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from domain.calendar import civil_day
+from domain.plan_check import plan_check
+from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
+from interface.api.asking import After, AsOf, Code, KnownAt, narrowed, view_of
+from interface.service import service_of
+from projections.facts.reading import COUNTY
+from projections.reports import indicators, township_report
+
+router = APIRouter(prefix="/v1", tags=["查询 reads"])
+
+
+@router.get("/reports/townships", summary="乡镇月报 stock, new and overdue by township")
+async def townships(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = township_report(view, scope=narrowed(scope, bank, township))
+            if form != "json":
+                return table_file(table, form, f"townships-{view.as_of}", headers_of(view))
+            lines = list(table.dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/indicators", summary="绩效指标 the plan's targets against the ledger")
+async def indicator_list(
+    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            lines = list(indicators(view).dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/reports/plan-check", summary="方案自检 what contradicts itself in the plan of a year")
+async def check_of_plan(
+    request: Request,
+    year: Annotated[int, Query(ge=2014, le=2100, description="default this year")] | None = None,
+    known_at: KnownAt = None,
+) -> Response:
+    service = service_of(request)
+    await service.reader(request)
+    moment = known_at or service.clock()
+    asked = year or civil_day(moment).year
+    found = plan_check(asked, civil_day(moment))
+    return json_answer(
+        {
+            "year": asked,
+            "known_at": moment,
+            "plan_known": found is not None,
+            "contradictions": [one._asdict() for one in found or ()],
+        }
+    )

@@ -82,6 +82,16 @@ ZH = {
     "overdue_loans": "逾期笔数",
     "overdue_fen": "逾期余额(元)",
     "overdue_rate_bp": "逾期率(%)",
+    "reminders_done": "按时提醒",
+    "reminders_late": "迟提醒",
+    "reminders_not_done": "未提醒",
+    "reminders_in_time_bp": "按时提醒率(%)",
+    "answers": "授信答复",
+    "answers_not_told": "拒贷未告知",
+    "answer_days": "答复用时合计(天)",
+    "told": "报送笔数",
+    "told_late": "迟报笔数",
+    "taken_back": "冲正笔数",
     "duty": "职责代码",
     "duty_zh": "职责",
     "responsible": "责任方",
@@ -99,7 +109,11 @@ ZH = {
 }
 """The titles of the ledgers' columns."""
 
-_COUNTS = ("checks", "position", "opened_by", *STATES)
+_COUNTS = (
+    "checks", "position", "opened_by", *STATES, "reminders_done", "reminders_late",
+    "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
+    "taken_back",
+)  # fmt: skip
 
 
 def form_of(request: Request) -> Form:

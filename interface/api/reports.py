@@ -15,6 +15,7 @@ from interface.api.asking import After, AsOf, Code, KnownAt, narrowed, view_of
 from interface.service import service_of
 from projections.facts.reading import COUNTY
 from projections.reports import indicators, township_report
+from projections.reports.banks import bank_appraisal
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"])
 
@@ -37,6 +38,31 @@ async def townships(
             table = township_report(view, scope=narrowed(scope, bank, township))
             if form != "json":
                 return table_file(table, form, f"townships-{view.as_of}", headers_of(view))
+            lines = list(table.dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/reports/banks", summary="银行考核 reminders, reporting, overdue and answers by bank")
+async def banks(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    bank: Code = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+    if scope.township is not None:
+        raise HTTPException(403)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = bank_appraisal(view, scope=narrowed(scope, bank, None))
+            if form != "json":
+                return table_file(table, form, f"banks-{view.as_of}", headers_of(view))
             lines = list(table.dicts())
             return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
 

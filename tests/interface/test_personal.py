@@ -326,6 +326,7 @@ READS = {
     "/ledgers/subsidies": "/ledgers/subsidies",
     "/changes": "/changes",
     "/indicators": "/indicators",
+    "/reports/banks": "/reports/banks",
     "/reports/townships": "/reports/townships",
     "/reports/plan-check": "/reports/plan-check",
     "/duties": "/duties",

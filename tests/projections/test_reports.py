@@ -11,6 +11,7 @@ from support.county import SteppingClock, conversation, drawn, told
 
 from projections.facts.reading import Scope
 from projections.reports import COUNTY_ROW, indicators, township_report
+from projections.reports.banks import bank_appraisal
 
 
 def test_the_month_and_the_indicators_say_what_was_told(database: Any) -> None:
@@ -66,3 +67,37 @@ def test_the_month_and_the_indicators_say_what_was_told(database: Any) -> None:
     assert found["borrowers_of_eligible"]["value"] == 10_000
     assert found["own_use"]["value"] == 5_000
     assert found["income"]["value"] is None
+
+
+def test_a_bank_is_appraised_by_what_it_did_told_late_and_took_back(database: Any) -> None:
+    clock = SteppingClock(datetime(2023, 4, 1, tzinfo=UTC))
+    with conversation(database, clock=clock) as ledger:
+        told(
+            ledger,
+            (controls.household(), BUREAU),
+            (controls.demand(), TOWNSHIP),
+            (controls.credit(), BANK),
+            (controls.loan(due_on="2023-12-10"), BANK),
+        )
+        clock.now = datetime(2023, 10, 5, tzinfo=UTC)
+        in_time = controls.remind(effective_on="2023-10-04")
+        [late, *_] = told(ledger, (controls.repay(), BANK), (in_time, BANK))
+        clock.now = datetime(2023, 12, 31, tzinfo=UTC)
+        with drawn(database) as facts, facts.at(date(2023, 12, 31)) as view:
+            [line] = bank_appraisal(view).dicts()
+            frozen, known_at = bank_appraisal(view), view.known_at
+            assert bank_appraisal(view, scope=Scope(bank="PSBC")).rows == []
+        told(ledger, (controls.correct(late.event_ids[0]), BANK))
+        with drawn(database) as facts:
+            with facts.at(date(2023, 12, 31), known_at) as view:
+                assert bank_appraisal(view) == frozen, "as known then, for ever"
+            with facts.at(date(2023, 12, 31)) as view:
+                [now] = bank_appraisal(view).dicts()
+
+    assert (line["told"], line["told_late"], line["taken_back"]) == (2, 1, 0)
+    assert (now["told"], now["told_late"], now["taken_back"]) == (2, 1, 1)
+    assert (line["reminders_done"], line["reminders_not_done"]) == (1, 1)
+    assert line["reminders_in_time_bp"] == 5_000
+    assert (line["answers"], line["answer_days"], line["answers_not_told"]) == (1, 28, 0)
+    assert (line["overdue_rate_bp"], line["overdue_fen"]) == (10_000, 3_000_000)
+    assert now["overdue_fen"] == 5_000_000

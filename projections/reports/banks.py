@@ -1,0 +1,74 @@
+"""Appraisal of banks (银行考核): reminders, reporting, corrections, overdue, answers; from events.
+
+An appraisal is frozen by its two dates: as of 31 December, as known when it was made, it is the
+same for ever.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import date
+
+from domain.calendar import civil_day
+from domain.duties import STATES
+from domain.policy import ruling
+from projections.duties import duties
+from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.loan_ledger import loan_ledger
+from projections.reports import share_bp
+
+COLUMNS = (
+    "bank", "outstanding_fen", "overdue_fen", "overdue_rate_bp",
+    "reminders_done", "reminders_late", "reminders_not_done", "reminders_in_time_bp",
+    "answers", "answers_not_told", "answer_days", "told", "told_late", "taken_back",
+)  # fmt: skip
+
+
+def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
+    """One line a bank, of the year of `as_of` up to that day.
+
+    Reminders by the day they were due; answers by the day of the demand, `answer_days` the sum of
+    days from demand to answer; statements (disbursements, repayments) by the day they concern,
+    late by policy/late_report_days.toml. What is not due yet counts nowhere.
+    """
+    first, known_on = date(view.as_of.year, 1, 1), civil_day(view.known_at)
+    balance: Counter[str] = Counter()
+    overdue: Counter[str] = Counter()
+    for line in loan_ledger(view, scope=scope).dicts():
+        balance[line["bank"]] += line["outstanding_fen"]
+        overdue[line["bank"]] += line["outstanding_fen"] if line["overdue"] else 0
+    owed: dict[str, Counter[str]] = defaultdict(Counter)
+    asked = duties(view, scope=scope, due_from=first, due_until=view.as_of)
+    for line in asked.dicts():
+        counted = owed[line["bank"]]
+        if line["duty"] in ("first_reminder", "written_reminder"):
+            counted[line["state"]] += 1
+        elif line["duty"] == "decision" and line["done_on"] is not None:
+            counted["answers"] += 1
+            counted["answers_not_told"] += line["state"] == "not_done"
+            counted["answer_days"] += (line["done_on"] - line["due_on"]).days
+    late_days = ruling("late_report_days", view.as_of, known_on).number
+    sql = question("projections.reports", "banks.sql")
+    told = view.ask(sql, first=first, late_days=late_days, bank=scope.bank)
+    reported = {row[0]: row[1:] for row in told.rows}
+    rows = []
+    for bank in sorted({*balance, *owed, *reported} - {""}):
+        counted = owed[bank]
+        done, late, missing = (counted[state] for state in STATES[1:4])
+        rows.append(
+            (
+                bank,
+                balance[bank],
+                overdue[bank],
+                share_bp(overdue[bank], balance[bank]),
+                done,
+                late,
+                missing,
+                share_bp(done, done + late + missing),
+                counted["answers"],
+                counted["answers_not_told"],
+                counted["answer_days"],
+                *reported.get(bank, (0, 0, 0)),
+            )
+        )
+    return Table(COLUMNS, rows)

@@ -228,6 +228,12 @@ def _tally(recorded: int, again: int, refused: int, target: Path) -> None:
 _LEDGERS: Any = {"loans": loan_ledger, "subsidies": subsidy_ledger, "duties": duties}
 
 
+def _ledger_called(name: str) -> Any:
+    if name not in _LEDGERS:
+        raise typer.BadParameter(f"没有此台账 no such ledger: {name}; {', '.join(_LEDGERS)}")
+    return _LEDGERS[name]
+
+
 @app.command()
 def ledger(
     which: Annotated[str, typer.Argument(help="loans, subsidies or duties")] = "loans",
@@ -240,9 +246,9 @@ def ledger(
     """台账 Show a ledger of any day, as it was known at any instant."""
     from projections.facts.reading import Scope
 
+    ask = _ledger_called(which)
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            ask = _LEDGERS.get(which, loan_ledger)
             table = ask(view, scope=Scope(bank, township), most=most)
             OUT.print(
                 f"as_of {view.as_of} · known_at {view.known_at:%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -260,9 +266,10 @@ def export(
     known_at: KnownAt = None,
 ) -> None:
     """导出 Write a whole ledger of any day to a file, in yuan."""
+    ask = _ledger_called(which)
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = _LEDGERS.get(which, loan_ledger)(view)
+            table = ask(view)
             with progress_bar("导出 exporting", len(table.rows)) as progress:
                 rows = _counted(table_rows(table), progress)
                 write = write_xlsx if path.suffix == ".xlsx" else write_csv

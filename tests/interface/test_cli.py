@@ -168,3 +168,13 @@ def test_an_erasure_and_a_rotation_on_the_terminal(mingzhang: CommandLine, tmp_p
     assert "个人信息销毁" in mingzhang("history", "household", "H1")
     assert "466.39" in mingzhang("trace", "PAY-1")
     assert "equal to the facts before" in mingzhang("rebuild")
+
+
+def test_duties_are_a_ledger_of_the_command_line_and_an_unknown_ledger_is_refused(
+    mingzhang: CommandLine, tmp_path: Path
+) -> None:
+    assert "usage_check" in mingzhang("ledger", "duties", "--as-of", "2023-12-31")
+    path = tmp_path / "duties.csv"
+    mingzhang("export", str(path), "--which", "duties", "--as-of", "2023-12-31")
+    assert "贷后检查" in path.read_text("utf-8-sig")
+    assert "no such ledger" in mingzhang("ledger", "duty", ends=2)

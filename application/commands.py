@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from domain.batch import Level, Mode
 from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
@@ -114,6 +115,8 @@ IdentityNo = Annotated[
 ]
 Month = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}Q[1-4]$")]
+Year = Annotated[int, Field(strict=True, ge=2014, le=2100)]
+LineNo = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 EventId = Annotated[str, StringConstraints(strict=True, pattern=EVENT_ID)]
 
 
@@ -175,6 +178,8 @@ class Command(Told):
     """One thing an organisation tells the ledger. TYPE is its name in a batch of lines."""
 
     TYPE: ClassVar[str]
+    MAY_LIE_AHEAD: ClassVar[bool] = False
+    """Whether its day may be after today: a document rules from a later day."""
 
     def content(self) -> bytes:
         """The command's content in one canonical form: equal for equal content, for ever."""
@@ -388,6 +393,169 @@ class RecoverSubsidy(SubsidyRecoveryBody, Command):
     loan_no: Number
 
 
+class RulingItem(Model):
+    """A rule's name and what it is from now on: `value`, a whole number, or `words`, codes."""
+
+    rule: Name
+    value: Fen | None = None
+    words: Annotated[list[Name], Field(min_length=1, max_length=40)] | None = None
+
+
+class RulingBody(Told):
+    """`effective_on`: from which day it rules, a past or a later one perhaps."""
+
+    ground: Ground
+    rulings: Annotated[list[RulingItem], Field(min_length=1, max_length=40)]
+
+
+class SetRulings(RulingBody, Command):
+    TYPE: ClassVar[str] = "ruling"
+    MAY_LIE_AHEAD: ClassVar[bool] = True
+
+
+class PlanBody(RulingBody):
+    """The first with its `plan_no` is the adoption, a later one the adjustment."""
+
+    plan_no: Number
+    title: Text
+    until_on: Day | None = None
+
+
+class TellPlan(PlanBody, Command):
+    TYPE: ClassVar[str] = "plan"
+    MAY_LIE_AHEAD: ClassVar[bool] = True
+
+
+class BatchBody(Told):
+    """What is listed, the service works out; `estimate`: for a quarter that is not over."""
+
+    batch_no: Annotated[Number, Field(max_length=40)]
+    period: Quarter
+    mode: Mode = "household"
+    bank: Number | None = None
+    township: Number | None = None
+    estimate: Flag = False
+
+
+class ProposeBatch(BatchBody, Command):
+    """Not for batches of lines: the settlement run that it rests on comes from the service."""
+
+    TYPE: ClassVar[str] = "batch"
+    run: Any = Field(default=None, exclude=True)
+    """A `domain.batch.Run`; no part of what was told."""
+
+
+class StepBody(Told):
+    """A step of a batch that needs nothing but a name under it."""
+
+
+class VerifyBatch(StepBody, Command):
+    TYPE: ClassVar[str] = "batch-verification"
+    batch_no: Number
+
+
+class ApproveBatch(StepBody, Command):
+    TYPE: ClassVar[str] = "batch-approval"
+    batch_no: Number
+
+
+class NoticeBody(Told):
+    """Posted on `effective_on`; `until_on` is the last day it stands."""
+
+    level: Level
+    place: Text
+    until_on: Day
+
+
+class PostNotice(NoticeBody, Command):
+    TYPE: ClassVar[str] = "notice"
+    batch_no: Number
+
+
+class ObjectionBody(Told):
+    """`ref` is the objection's number; `line` is left out when the whole batch is meant."""
+
+    line: LineNo | None = None
+    reason: Why
+
+
+class RaiseObjection(ObjectionBody, Command):
+    TYPE: ClassVar[str] = "objection"
+    batch_no: Number
+
+
+class ResolutionBody(Told):
+    objection_no: Name
+    upheld: Flag
+    reason: Why
+
+
+class ResolveObjection(ResolutionBody, Command):
+    TYPE: ClassVar[str] = "objection-resolution"
+    batch_no: Number
+
+
+class ReturnBody(Told):
+    reason: Why
+
+
+class ReturnBatch(ReturnBody, Command):
+    TYPE: ClassVar[str] = "batch-return"
+    batch_no: Number
+
+
+class OrderBody(Told):
+    bank: Number
+
+
+class OrderPayment(OrderBody, Command):
+    TYPE: ClassVar[str] = "payment-order"
+    batch_no: Number
+
+
+class ResultItem(Model):
+    """What became of one line: paid under the bank's own number, or not and why."""
+
+    line: LineNo
+    paid: Flag
+    voucher: Name | None = None
+    reason: Text | None = None
+
+
+class ResultBody(Told):
+    results: Annotated[list[ResultItem], Field(min_length=1, max_length=30_000)]
+
+
+class TellResult(ResultBody, Command):
+    TYPE: ClassVar[str] = "payment-result"
+    batch_no: Number
+
+
+class AllocationBody(Told):
+    year: Year
+    amount_fen: PositiveFen
+    voucher: Name
+
+
+class AllocateFund(AllocationBody, Command):
+    TYPE: ClassVar[str] = "fund-allocation"
+
+
+class TransferBody(Told):
+    """Cash from one account to another; both are offices' or banks' own, never a person's."""
+
+    year: Year
+    payer: Name
+    payee: Name
+    amount_fen: PositiveFen
+    purpose: Text
+    voucher: Name
+
+
+class TransferFund(TransferBody, Command):
+    TYPE: ClassVar[str] = "fund-transfer"
+
+
 class CorrectionBody(Told):
     """`replacement` is a body as it was first told, or nothing: then the event falls away."""
 
@@ -419,6 +587,18 @@ COMMANDS: dict[str, type[Command]] = {
         ReportScale,
         PaySubsidy,
         RecoverSubsidy,
+        SetRulings,
+        TellPlan,
+        VerifyBatch,
+        ApproveBatch,
+        PostNotice,
+        RaiseObjection,
+        ResolveObjection,
+        ReturnBatch,
+        OrderPayment,
+        TellResult,
+        AllocateFund,
+        TransferFund,
         CorrectEvent,
     )
 }

@@ -33,6 +33,9 @@ from application.commands import (
     RemindBorrower,
     RepayLoan,
     ReportScale,
+    RulingItem,
+    SetRulings,
+    TellPlan,
 )
 from application.ledger import RULES, Ledger, Looks, carries_out
 from application.refusals import (
@@ -44,12 +47,14 @@ from application.refusals import (
 )
 from domain.bank_report import BankReport
 from domain.calendar import Period, quarter
-from domain.catalogue import EVENTS
+from domain.catalogue import EVENTS, kind_of
+from domain.fund import Fund
 from domain.household import Household, HouseholdUnknown, Left, Member
 from domain.identity_number import birth_day
 from domain.kernel import Author, NotCorrectable, Note
-from domain.loan import Instalment, Loan, LoanUnknown
-from domain.policy import ruling
+from domain.loan import Instalment, Loan, LoanUnknown, PaidByBatchOnly
+from domain.policy import Book, Value
+from domain.programme import Programme, RuleMalformed
 from domain.subsidy import REASONS, Calculation, calculate
 
 MOST_LOOKS = 30
@@ -77,6 +82,10 @@ def _its_household(command: Any, by: Author) -> Looks:
 
 def _its_report(command: Any, by: Author) -> Looks:
     return ((BankReport.id_for(by.organisation, command.period), BankReport),)
+
+
+def _the_programme(command: Any, by: Author) -> Looks:
+    return ((Programme.the_id(), Programme),)
 
 
 def _nothing_yet(command: Any, by: Author) -> Looks:
@@ -338,6 +347,8 @@ def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
     """Pay what the arithmetic allows on what is known now, and store why (domain.md §5)."""
     loan = _county_loan(ledger, command.bank, command.loan_no)
     period = quarter(int(command.period[:4]), int(command.period[5]))
+    if ledger.book.ruling("payments_by_batch", period.last, ledger.today()).number:
+        raise PaidByBatchOnly(period=command.period)
     calculation, grounds = subsidy_due(ledger, loan, period)
     loan.pay_subsidy(
         note,
@@ -349,7 +360,7 @@ def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
         due_fen=calculation.amount_fen,
         payee=ledger.pseudonym("account", command.payee.account),
         voucher=command.voucher,
-        calculation=_slip(calculation),
+        calculation=calculation.to_slip(),
         grounds=grounds,
         why="；".join(REASONS[reason] for reason in calculation.reasons) or "—",
         personal={"payee_account": command.payee.account, "payee_name": command.payee.name},
@@ -361,9 +372,12 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
     assert loan.household_id is not None
     household = ledger.aggregate(Household, loan.household_id)
     known_on = ledger.today()
+    book = ledger.book
     siblings = [ledger.aggregate(Loan, id) for id in sorted(set(household.borrowed.values()))]
     terms = {
-        sibling.id: sibling.terms(eligible=_eligible(household, sibling.disbursed_on, known_on))
+        sibling.id: sibling.terms(
+            eligible=_eligible(household, sibling.disbursed_on, known_on, book)
+        )
         for sibling in siblings
         if sibling.exists
     }
@@ -373,24 +387,15 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
         "household_category": household.category_on(loan.disbursed_on),
         "household_loans": {str(s.id): s.version for s in siblings},
     }
-    calculation = calculate(terms[loan.id], list(terms.values()), period, known_on=known_on)
-    judged = ruling("eligible_categories", loan.disbursed_on, known_on)
+    calculation = calculate(
+        terms[loan.id], list(terms.values()), period, known_on=known_on, book=book
+    )
+    judged = book.ruling("eligible_categories", loan.disbursed_on, known_on)
     quarter_rulings = [
-        ruling(name, period.first) for name in ("settlement_months", "settlement_day")
+        book.ruling(name, period.first) for name in ("settlement_months", "settlement_day")
     ]
     rulings = (*calculation.rulings, judged, *quarter_rulings)
     return calculation._replace(rulings=rulings), grounds
-
-
-def _slip(calculation: Calculation) -> dict[str, Any]:
-    """The calculation as it is stored: segments in full, rulings by version and value."""
-    bare = calculation._replace(rulings=())
-    return bare.to_dict() | {
-        "rulings": {
-            ruling.version: ruling.value if isinstance(ruling.value, int) else list(ruling.value)
-            for ruling in calculation.rulings
-        }
-    }
 
 
 @carries_out(RecoverSubsidy, "finance", looks_at=_named_loan)
@@ -404,9 +409,49 @@ def recover_subsidy(ledger: Ledger, command: RecoverSubsidy, note: Note) -> None
     )
 
 
+# ---- the programme --------------------------------------------------------------------
+
+
+@carries_out(SetRulings, "centre", "finance", looks_at=_the_programme)
+def set_rulings(
+    ledger: Ledger, command: SetRulings, note: Note, replaces: int | None = None
+) -> None:
+    ledger.programme().rule(
+        note, rulings=_values(command.rulings), told_on=ledger.today(), replaces=replaces
+    )
+
+
+@carries_out(TellPlan, "centre", "finance", looks_at=_the_programme)
+def tell_plan(ledger: Ledger, command: TellPlan, note: Note, replaces: int | None = None) -> None:
+    ledger.programme().plan(
+        note,
+        plan_no=command.plan_no,
+        title=command.title,
+        until_on=command.until_on,
+        rulings=_values(command.rulings),
+        told_on=ledger.today(),
+        replaces=replaces,
+    )
+
+
+def _values(rulings: list[RulingItem]) -> list[tuple[str, Value]]:
+    """Raises RuleMalformed for an item with both a value and words, or neither."""
+    values: list[tuple[str, Value]] = []
+    for place, item in enumerate(rulings):
+        if (item.value is None) == (item.words is None):
+            wanted = "value 与 words 二选一 one of both"
+            raise RuleMalformed(f"rulings/{place}", rule=item.rule, value="", wanted=wanted)
+        values.append((item.rule, tuple(item.words or ()) if item.value is None else item.value))
+    return values
+
+
 # ---- corrections ----------------------------------------------------------------------
 
-_REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
+_Correctable = Household | Loan | BankReport | Programme | Fund
+_KINDS: dict[str, type[_Correctable]] = {
+    kind.KIND: kind for kind in (Household, Loan, BankReport, Programme, Fund)
+}
+REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
     Household.Registered.TOPIC: (RegisterHousehold, register_household),
     Household.StatusChanged.TOPIC: (ChangeStatus, change_status),
     Household.MembersChanged.TOPIC: (ChangeMembers, change_members),
@@ -421,10 +466,13 @@ _REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
     Loan.UsageChecked.TOPIC: (CheckUsage, check_usage),
     Loan.RepaymentPlanAgreed.TOPIC: (AgreeRepaymentPlan, agree_repayment_plan),
     BankReport.ScaleReported.TOPIC: (ReportScale, report_scale),
+    Programme.Ruled.TOPIC: (SetRulings, set_rulings),
+    Programme.PlanAdopted.TOPIC: (TellPlan, tell_plan),
+    Programme.PlanAdjusted.TOPIC: (TellPlan, tell_plan),
 }
 
 
-@carries_out(CorrectEvent, "bank", "township", "bureau", "finance", looks_at=_nothing_yet)
+@carries_out(CorrectEvent, "bank", "township", "bureau", "centre", "finance", looks_at=_nothing_yet)
 def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     """Take an event back, for the organisation that told it, and tell it anew if asked to."""
     id_text, _, version_text = command.event_id.partition(".")
@@ -437,15 +485,10 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     if event is None or organisation != note.by.organisation:
         raise EventUnknown(event_id=command.event_id)
     topic = event.TOPIC
-    if topic not in _REPLACED_BY or not EVENTS[topic].CORRECTABLE:
+    if topic not in REPLACED_BY or not EVENTS[topic].CORRECTABLE:
         raise NotCorrectable
-    aggregate: Household | Loan | BankReport
-    if topic.startswith("household."):
-        aggregate = ledger.aggregate(Household, id)
-    elif topic.startswith("loan."):
-        aggregate = ledger.aggregate(Loan, id)
-    else:
-        aggregate = ledger.aggregate(BankReport, id)
+    kind: type[_Correctable] = _KINDS[kind_of(topic)]
+    aggregate = ledger.aggregate(kind, id)
 
     if isinstance(aggregate, Loan) and command.replacement is None:
         aggregate.correct_without_replacement(
@@ -456,7 +499,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     if topic == Loan.Disbursed.TOPIC:
         _unlink(ledger, event, note, command.reason)
     if command.replacement is not None:
-        body_type, tell_anew = _REPLACED_BY[topic]
+        body_type, tell_anew = REPLACED_BY[topic]
         replacement = _replacement(command, body_type, aggregate)
         anew = Note(
             by=note.by,
@@ -465,6 +508,8 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
             remark=note.remark,
         )
         tell_anew(ledger, replacement, anew, replaces=version)
+    if isinstance(aggregate, Fund):
+        aggregate.assure_enough()
 
 
 def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
@@ -477,7 +522,7 @@ def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
 
 
 def _replacement(
-    command: CorrectEvent, body_type: type[Command], aggregate: Household | Loan | BankReport
+    command: CorrectEvent, body_type: type[Command], aggregate: _Correctable
 ) -> Command:
     """The replacement as a command of its own: same aggregate, the correction's reference."""
     named: dict[str, Any] = {"ref": command.ref}
@@ -488,8 +533,10 @@ def _replacement(
             named["bank"] = aggregate.bank
     elif isinstance(aggregate, Household):
         named["household_no"] = aggregate.household_no
-    else:
+    elif isinstance(aggregate, BankReport):
         named["period"] = aggregate.period
+    elif isinstance(aggregate, Fund):
+        named["year"] = aggregate.year
     told = command.replacement or {}
     for name, expected in named.items():
         if told.get(name, expected) != expected:
@@ -525,10 +572,10 @@ def _county_loan(ledger: Ledger, bank: str | None, loan_no: str) -> Loan:
     return loan
 
 
-def _eligible(household: Household, disbursed_on: date, known_on: date) -> bool:
+def _eligible(household: Household, disbursed_on: date, known_on: date, book: Book) -> bool:
     """Judged once, as of the disbursement day (domain.md §5.3)."""
     category = household.category_on(disbursed_on)
-    return category in ruling("eligible_categories", disbursed_on, known_on).words
+    return category in book.ruling("eligible_categories", disbursed_on, known_on).words
 
 
 def _members(
@@ -555,4 +602,4 @@ def _age_years(id_no: str, day: date) -> int:
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
-assert RULES.keys() >= {command for command, _ in _REPLACED_BY.values()}
+assert RULES.keys() >= {command for command, _ in REPLACED_BY.values()}

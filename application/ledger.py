@@ -45,6 +45,8 @@ from domain.calendar import civil_day
 from domain.household import Household
 from domain.kernel import Aggregate, Author, Event, Note, Refused
 from domain.loan import Loan
+from domain.policy import Book
+from domain.programme import Programme
 
 A = TypeVar("A", bound=Aggregate)
 C = TypeVar("C", bound=Command)
@@ -221,6 +223,14 @@ class Ledger:
         household.household_no = household_no
         return household
 
+    @property
+    def book(self) -> Book:
+        """Every ruling that is known now; a decision that asks it stands on it."""
+        return self.programme().book
+
+    def programme(self) -> Programme:
+        return self.aggregate(Programme, Programme.the_id())
+
     def bank_report(self, bank: str, period: str) -> BankReport:
         return self.aggregate(BankReport, BankReport.id_for(bank, period))
 
@@ -245,6 +255,17 @@ class Ledger:
             decode(topic, state).placed(aggregate.id, version).mutate(aggregate)
         self._cache.update((aggregate.id.int, aggregate) for aggregate in fresh)
         return fresh
+
+    def fetch_ahead(self, kind: type[A], ids: Iterable[UUID]) -> list[A]:
+        """These aggregates, those not in memory loaded in one question."""
+        wanted = dict.fromkeys(ids)
+        missing = {id: kind for id in wanted if not self._in_memory(id)}
+        if missing:
+            self.fetch(missing)
+        return [self.aggregate(kind, id) for id in wanted]
+
+    def _in_memory(self, id: UUID) -> bool:
+        return id.int in self._now or id.int in self._cache
 
     def told_event(self, id: UUID, version: int) -> tuple[str, Event] | None:
         """An event and the organisation that told it, by this batch or before; None: no such."""
@@ -350,7 +371,7 @@ class Ledger:
         rule = RULES[type(command)]
         if by.role not in rule.roles:
             raise NotPermitted(role=by.role, command=command.TYPE)
-        if command.effective_on > today:
+        if command.effective_on > today and not command.MAY_LIE_AHEAD:
             raise DatedInFuture(effective_on=command.effective_on, today=today)
         ground = command.ground
         note = Note(

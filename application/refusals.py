@@ -57,6 +57,17 @@ class ReplacementElsewhere(Refused):
     EN = "a replacement stays with its aggregate: {name} must be {expected}"
 
 
+class ResultTwice(Refused):
+    CODE, FIELD = "result_twice", "results"
+    ZH, EN = "第 {line} 行的结果出现两次", "line {line} has two results"
+
+
+class ResultIncomplete(Refused):
+    CODE, FIELD = "result_incomplete", "results"
+    ZH = "第 {line} 行缺 {missing}：已付须有流水号，未付须有原因"
+    EN = "line {line} lacks its {missing}: the bank's number when paid, the reason when not"
+
+
 class LedgerBusy(Refused):
     CODE, FIELD = "ledger_busy", ""
     ZH = "台账繁忙，请以同一编号重报"

@@ -405,11 +405,11 @@ class EventLog(ApplicationRecorder):
     def events_of_command(self, position: int) -> list[tuple[UUID, int]]:
         """The ids of the events of the command whose first event stands at `position`."""
         rows = self.connection.execute(
-            "SELECT e.originator_id, e.originator_version FROM ledger.event e,"
-            " ledger.event first WHERE first.position = %s AND e.position >= first.position"
-            " AND e.position < first.position + 64 AND e.organisation = first.organisation"
-            " AND e.ref = first.ref ORDER BY e.position",
-            (position,),
+            "SELECT originator_id, originator_version FROM ledger.event"
+            " WHERE position >= %(first)s AND position < coalesce((SELECT position"
+            " FROM ledger.event WHERE position > %(first)s AND part = 0 ORDER BY position LIMIT 1),"
+            " 9223372036854775807) ORDER BY position",
+            {"first": position},
         )
         return [(row[0], row[1]) for row in rows]
 

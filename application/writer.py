@@ -109,10 +109,11 @@ class GroupWriter:
 
 
 def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exception]:
-    return [_with_event_ids(ledger, outcome) for outcome in ledger.tell_all(tellings)]
+    return [with_event_ids(ledger, outcome) for outcome in ledger.tell_all(tellings)]
 
 
-def _with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
+def with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
+    """The outcome; one of a command told before with the ids of its first answer."""
     if isinstance(outcome, Recorded) and outcome.again and not outcome.events:
         events = ledger.log.events_of_command(outcome.position)
         return outcome._replace(events=tuple(events))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from domain.bank_report import BankReport
+from domain.batch import Batch, BatchRegister
+from domain.fund import Fund
 from domain.household import Household
 from domain.kernel import Aggregate, Event
 from domain.loan import Loan
+from domain.programme import Programme
 
-AGGREGATES: tuple[type[Aggregate], ...] = (Household, Loan, BankReport)
+AGGREGATES: tuple[type[Aggregate], ...] = (
+    Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund,
+)  # fmt: skip
 
 EVENTS: dict[str, type[Event]] = {
     event.TOPIC: event
@@ -36,6 +41,28 @@ EVENTS: dict[str, type[Event]] = {
         Loan.Corrected,
         BankReport.ScaleReported,
         BankReport.Corrected,
+        Programme.PlanAdopted,
+        Programme.PlanAdjusted,
+        Programme.Ruled,
+        Programme.Corrected,
+        Batch.Estimated,
+        Batch.Proposed,
+        Batch.Listed,
+        Batch.Verified,
+        Batch.NoticePosted,
+        Batch.ObjectionRaised,
+        Batch.ObjectionResolved,
+        Batch.Approved,
+        Batch.Returned,
+        Batch.Ordered,
+        Batch.ResultTold,
+        BatchRegister.Entered,
+        Fund.Allocated,
+        Fund.Transferred,
+        Fund.Reserved,
+        Fund.Released,
+        Fund.Spent,
+        Fund.Corrected,
     )
 }
 

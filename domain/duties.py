@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final, Literal, NamedTuple
 
 from domain.calendar import DAY, add_months
-from domain.policy import ruling
+from domain.policy import POLICY, Book
 
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
 STATES: Final = ("pending", "done", "late", "not_done", "not_applicable")
@@ -74,13 +74,14 @@ def usage_checks(
     as_of: date,
     until: date,
     known_on: date | None = None,
+    book: Book = POLICY,
 ) -> Iterator[Duty]:
     """Every check due up to `until`, and the next one: every 3 calendar months until settled.
 
     Rule: policy/usage_check_months.toml. A late check answers its own duty until the next falls
     due, and no other: what was missed for a whole stretch is not made up for.
     """
-    months = ruling("usage_check_months", disbursed_on, known_on).number
+    months = book.ruling("usage_check_months", disbursed_on, known_on).number
     first, number, left = disbursed_on, 1, list(checks)
     while True:
         due_on = add_months(disbursed_on, months * number)

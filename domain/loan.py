@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.batch import Line
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
 from domain.subsidy import LoanTerms, Movement
 
@@ -89,6 +90,12 @@ class QuarterNotClosed(Refused):
     EN = "the settlement period {period} is not over before {until}: nothing can be paid yet"
 
 
+class PaidByBatchOnly(Refused):
+    CODE, FIELD = "paid_by_batch_only", "period"
+    ZH = "{period} 的贴息只能按批次拨付"
+    EN = "subsidies of {period} leave by batch alone"
+
+
 class RecoveredTooMuch(Refused):
     CODE, FIELD = "recovered_too_much", "amount_fen"
     ZH = "追回 {amount_fen} 分，超过该笔贴息净额 {left_fen} 分"
@@ -131,6 +138,7 @@ class Loan(Aggregate):
         self.contract_due_on = date.min
         self.principal_fen = 0
         self.annual_rate_bp = 0
+        self.payee = ""
         self.repaid: dict[int, tuple[date, int]] = {}
         self.repaid_fen = 0
         self.extended: dict[int, date] = {}
@@ -220,6 +228,7 @@ class Loan(Aggregate):
             loan.contract_due_on = self.due_on
             loan.principal_fen = self.principal_fen
             loan.annual_rate_bp = self.annual_rate_bp
+            loan.payee = self.payee
             loan.live.add(self.originator_version)
 
     class Repaid(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -328,6 +337,9 @@ class Loan(Aggregate):
         voucher: str
         calculation: dict[str, Any]
         grounds: dict[str, Any]
+        batch_id: UUID | None = None
+        batch_no: str | None = None
+        line: int | None = None
 
         def apply(self, loan: Any) -> None:
             loan.paid[self.payment_no] = Paid(
@@ -621,6 +633,38 @@ class Loan(Aggregate):
                 calculation=calculation,
                 grounds=grounds,
                 personal=personal,
+            )
+        )
+
+    def receive_subsidy(
+        self,
+        note: Note,
+        *,
+        line: Line,
+        batch_id: UUID,
+        batch_no: str,
+        payee: str,
+        voucher: str,
+        grounds: dict[str, Any],
+    ) -> None:
+        """Record that a batch's line was paid. The bank's word is a fact: it is not judged here."""
+        self.record(
+            Loan.SubsidyPaid(
+                **told_by(note),
+                payment_no=f"{batch_no}-{line.line}",
+                period=line.period,
+                first=line.first,
+                until=line.until,
+                amount_fen=line.amount_fen,
+                due_fen=line.due_fen,
+                paid_before_fen=line.paid_before_fen,
+                payee=payee,
+                voucher=voucher,
+                calculation=line.calculation,
+                grounds=grounds,
+                batch_id=batch_id,
+                batch_no=batch_no,
+                line=line.line,
             )
         )
 

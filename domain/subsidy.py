@@ -108,6 +108,14 @@ class Calculation(NamedTuple):
             "reasons": list(self.reasons),
         }
 
+    def to_slip(self) -> dict[str, object]:
+        """The calculation as it is stored: segments in full, rulings by version and value."""
+        cited = {
+            ruling.version: ruling.value if isinstance(ruling.value, int) else list(ruling.value)
+            for ruling in self.rulings
+        }
+        return self.to_dict() | {"rulings": cited}
+
 
 def fen_days(movements: Iterable[Movement], period: Period) -> int:
     """Principal times the days it was owed within a period, told in any order.

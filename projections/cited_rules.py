@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from domain.policy import POLICY, table_names
+from domain.programme import Programme, rulings_told
 from projections.facts.reading import Connection
 
 _CITED = """
@@ -14,6 +17,9 @@ SELECT r.key, r.value, min(e.position)
  WHERE e.topic = 'loan.subsidy-paid.v1'
  GROUP BY r.key, r.value ORDER BY 3, 1
 """
+
+
+_TOLD = "SELECT state FROM ledger.event WHERE originator_id = %s AND topic LIKE 'programme.%%'"
 
 
 class WrongRule(NamedTuple):
@@ -39,6 +45,9 @@ def wrong_rules(connection: Connection) -> list[WrongRule]:
         for name in table_names()
         for ruling in POLICY.table(name).rulings
     }
+    for (state,) in connection.execute(_TOLD, (Programme.the_id(),)):
+        rulings = rulings_told(msgspec.json.decode(state))
+        present |= {ruling.version: ruling.to_dict()["value"] for ruling in rulings}
     return [
         WrongRule(position, version, value, present.get(version))
         for version, value, position in connection.execute(_CITED)

@@ -7,13 +7,13 @@ holds; of two with the same effective day, the one published later. Rulings are 
 
 import tomllib
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-Value = int | tuple[int, ...] | tuple[str, ...]
+Value = int | tuple[int | str, ...]
 
 
 class NoRuling(LookupError):
@@ -103,10 +103,7 @@ class Book:
                 text = self._read(name)
             except (KeyError, FileNotFoundError):
                 raise LookupError(f"no policy table is called {name!r}") from None
-            table = parse(name, text)
-            self._days[name] = [ruling.effective_from for ruling in table.rulings]
-            self._published[name] = sorted({ruling.known_from for ruling in table.rulings})
-            self._tables[name] = table
+            self._keep(parse(name, text))
         return self._tables[name]
 
     def ruling(self, name: str, day: date, known_on: date | None = None) -> Ruling:
@@ -138,6 +135,26 @@ class Book:
             return tables[name] if name in tables else self._read(name)
 
         return Book(read)
+
+    def extended(self, rulings: Sequence[Ruling]) -> "Book":
+        """A book with these rulings besides its own; of two that share both days, the later holds.
+
+        Raises LookupError when there is no such table.
+        """
+        more: dict[str, list[Ruling]] = {}
+        for ruling in rulings:
+            more.setdefault(ruling.name, []).append(ruling)
+        book = Book(self._read)
+        for name, added in more.items():
+            table = self.table(name)
+            told = sorted((*table.rulings, *added), key=_precedence)
+            book._keep(table._replace(rulings=tuple(told)))
+        return book
+
+    def _keep(self, table: Table) -> None:
+        self._days[table.name] = [ruling.effective_from for ruling in table.rulings]
+        self._published[table.name] = sorted({ruling.known_from for ruling in table.rulings})
+        self._tables[table.name] = table
 
     def _edition(self, name: str, known_on: date | None) -> date | None:
         """The last day up to `known_on` on which the table grew: between two, it says the same.
@@ -187,10 +204,11 @@ def _row(name: str, unit: str, row: dict[str, object]) -> Ruling:
     if not isinstance(source, str) or not source.strip():
         raise ValueError(f"{name}: a ruling without a source")
     version = f"{name}@{first}/{known}"
-    return Ruling(name, first, _value(name, row["value"]), unit, source, known, version)
+    return Ruling(name, first, value_of(name, row["value"]), unit, source, known, version)
 
 
-def _value(name: str, told: object) -> Value:
+def value_of(name: str, told: object) -> Value:
+    """A whole number, or a list of numbers or codes. Raises ValueError for anything else."""
     if type(told) is int:
         return told
     if isinstance(told, list) and told and all(type(item) is int for item in told):

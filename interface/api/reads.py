@@ -416,7 +416,7 @@ def trace_visible(events: list[Happening], scope: Scope) -> bool:
         return any(
             e.topic == "loan.disbursed.v1" and e.content["bank"] == scope.bank for e in events
         )
-    return _household_visible(events, scope)
+    return _household_visible([e for e in events if e.topic.startswith("household.")], scope)
 
 
 def _shown(

@@ -36,12 +36,24 @@ TABLES = {
     "reminder": "loan_id kind channel evidence",
     "usage_check": "loan_id finding actual_use borrower_met with_bank inspector",
     "repayment_plan": "loan_id due_on amount_fen",
-    "subsidy": "loan_id payment_no recovery_no period paid_fen recovered_fen due_fen voucher",
+    "subsidy": "loan_id payment_no recovery_no period paid_fen recovered_fen due_fen voucher"
+    " batch_no",
+    "ruling": "number rule value document told_on plan_no",
     "scale_report": "bank period loans households balance_fen disbursed_fen",
+    "batch": "batch_id batch_no estimate period year mode bank township seen_position line_count"
+    " amount_fen recovery_fen",
+    "batch_line": "batch_id line loan_id bank loan_no household_no township village period kind"
+    " due_fen paid_before_fen amount_fen",
+    "batch_step": "batch_id step person level township place until_on bank objection_no line upheld"
+    " reason amount_fen",
+    "batch_line_step": "batch_id line step reason",
+    "fund": "year account counter_account amount_fen batch_no voucher",
+    "transfer": "year payer payee amount_fen purpose voucher",
 }
 # What each event adds: TABLE, or TABLE/LIST for a row an item of that list. A column is the
 # event's member of that name; `=value`, `=@other member`, `=+fen` or `=-fen` (times the row's
 # sign) where it is not. What an event does not say is NULL.
+RULING = "ruling/rulings number=@number document=@document told_on=@told_on"
 DRAWN = {
     "household.registered.v1": ["household head=@head_of", "status", "member/members joined=t"],
     "household.status-changed.v1": ["status"],
@@ -80,6 +92,36 @@ DRAWN = {
     "loan.corrected.v1": [],
     "bank-report.scale-reported.v1": ["scale_report"],
     "bank-report.corrected.v1": [],
+    "programme.plan-adopted.v1": [f"{RULING} plan_no=@plan_no"],
+    "programme.plan-adjusted.v1": [f"{RULING} plan_no=@plan_no"],
+    "programme.ruled.v1": [RULING],
+    "programme.corrected.v1": [],
+    "batch.estimated.v1": ["batch estimate=t"],
+    "batch.proposed.v1": ["batch estimate=f"],
+    "batch.listed.v1": ["batch_line/lines"],
+    "batch.verified.v1": ["batch_step step=verified"],
+    "batch.notice-posted.v1": ["batch_step step=noticed"],
+    "batch.objection-raised.v1": ["batch_step step=objected"],
+    "batch.objection-resolved.v1": ["batch_step step=resolved"],
+    "batch.approved.v1": ["batch_step step=approved"],
+    "batch.returned.v1": ["batch_step step=returned"],
+    "batch.ordered.v1": [
+        "batch_step step=ordered",
+        "batch_line_step/lines step=ordered",
+        "batch_line_step/held step=held",
+    ],
+    "batch.result-told.v1": [
+        "batch_step step=result amount_fen=@paid_fen",
+        "batch_line_step/paid step=paid",
+        "batch_line_step/failed step=failed",
+    ],
+    "batch-register.entered.v1": [],
+    "fund.allocated.v1": ["fund account=free counter_account=treasury amount_fen=+amount_fen"],
+    "fund.transferred.v1": ["transfer amount_fen=+amount_fen"],
+    "fund.reserved.v1": ["fund account=reserved counter_account=free amount_fen=+amount_fen"],
+    "fund.released.v1": ["fund account=free counter_account=reserved amount_fen=+amount_fen"],
+    "fund.spent.v1": ["fund account=paid counter_account=reserved amount_fen=+amount_fen"],
+    "fund.corrected.v1": [],
 }
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9:]{2,5}"
 Fact = tuple[int, str, int, datetime, str]
@@ -97,7 +139,8 @@ def facts_of(row: verify.Row, by: verify.Row, columns: dict[str, list[str]]) -> 
         table, *changes = drawn.split()
         table, _, each = table.partition("/")
         for item in state.get(each, []) if each else [state]:
-            fact = {"head": False, **item, "effective_on": state["effective_on"], "sign": sign}
+            said = item if isinstance(item, dict) else {"line": item}
+            fact = {"head": False, **said, "effective_on": state["effective_on"], "sign": sign}
             fact[f"{kind}_id"] = UUID(bytes=row.aggregate)
             for change in changes:
                 column, _, source = change.partition("=")
@@ -122,6 +165,8 @@ def taken(source: str, state: dict[str, Any], sign: int) -> Any:
 def cell(value: Any) -> str:
     """A value as COPY writes it to CSV: NULL is nothing, the empty text is quoted."""
     text = "" if value is None else "ft"[value] if isinstance(value, bool) else str(value)
+    if isinstance(value, list):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     quoted = value == "" or re.search('[",\r\n]', text)
     return '"' + text.replace('"', '""') + '"' if quoted else text
 

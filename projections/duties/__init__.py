@@ -8,9 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from domain import duties as rules
-from domain.calendar import civil_day
 from domain.duties import DUTIES, Deed, Duty
-from domain.policy import ruling
 from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
 
 COLUMNS = (
@@ -68,9 +66,8 @@ def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None)
 
 
 def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
-    known_on = civil_day(view.known_at)
     for loan in view.ask(question(__name__), **parameters_of(scope)).dicts():
-        for duty in _of_loan(loan, view.as_of, until, known_on):
+        for duty in _of_loan(loan, view, until):
             yield _line(loan, loan["bank"], loan["loan_no"], loan["opened_by"], duty)
     for home in view.ask(question(__name__, "demands.sql"), township=scope.township).dicts():
         banks = dict(zip(home["answer_positions"] or (), home["banks"] or (), strict=True))
@@ -90,11 +87,12 @@ def _line(
     return (duty.duty, title, responsible, *who, *duty[1:])
 
 
-def _of_loan(loan: dict[str, Any], as_of: date, until: date, known_on: date) -> Iterator[Duty]:
+def _of_loan(loan: dict[str, Any], view: View, until: date) -> Iterator[Duty]:
+    as_of, known_on, book = view.as_of, view.known_on, view.book
     lent_on, settled_on = loan["disbursed_on"], loan["settled_on"]
     checks = _deeds(loan["check_days"], loan["check_positions"])
     yield from rules.usage_checks(
-        lent_on, settled_on, checks, as_of=as_of, until=until, known_on=known_on
+        lent_on, settled_on, checks, as_of=as_of, until=until, known_on=known_on, book=book
     )
     extensions = zip(loan["agreed_days"] or (), loan["new_due_days"] or (), strict=True)
     due_days = [(lent_on, loan["due_on"]), *extensions]
@@ -108,7 +106,7 @@ def _of_loan(loan: dict[str, Any], as_of: date, until: date, known_on: date) -> 
             [d for d, kind in zip(written, kinds, strict=True) if kind == "written"],
         ),
     ):
-        days = ruling(f"{duty}_days", lent_on, known_on).number
+        days = book.ruling(f"{duty}_days", lent_on, known_on).number
         yield from rules.reminders(duty, days, settled_on, due_days, deeds, as_of=as_of)
     plans = _deeds(loan["plan_days"], loan["plan_positions"])
     yield from rules.repayment_plan(due_days[-1][1], settled_on, plans, as_of=as_of)

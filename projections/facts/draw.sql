@@ -130,12 +130,12 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, instalments js
 -- topic: loan.subsidy-paid.v1
 WITH paid AS (
   SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-    t.originator_id, e.payment_no, e.period, e.amount_fen, e.due_fen, e.voucher
+    t.originator_id, e.payment_no, e.period, e.amount_fen, e.due_fen, e.voucher, e.batch_no
   FROM {told} t, json_to_record(t.content) AS e (effective_on date, payment_no text,
-    period text, amount_fen bigint, due_fen bigint, voucher text)
+    period text, amount_fen bigint, due_fen bigint, voucher text, batch_no text)
 ), line AS (
   INSERT INTO subsidy SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-    payment_no, NULL, period, sign * amount_fen, 0, due_fen, voucher
+    payment_no, NULL, period, sign * amount_fen, 0, due_fen, voucher, batch_no
   FROM paid
 )
 INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
@@ -150,7 +150,7 @@ WITH recovered AS (
     period text, amount_fen bigint, voucher text)
 ), line AS (
   INSERT INTO subsidy SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-    payment_no, ref, period, 0, sign * amount_fen, NULL, voucher
+    payment_no, ref, period, 0, sign * amount_fen, NULL, voucher, NULL
   FROM recovered
 )
 INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
@@ -162,3 +162,138 @@ INSERT INTO scale_report SELECT t.of_position, t.position, t.recorded_at, e.effe
   e.bank, e.period, e.loans, e.households, e.balance_fen, e.disbursed_fen
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, bank text, period text,
   loans bigint, households bigint, balance_fen bigint, disbursed_fen bigint);
+
+-- topic: programme.ruled.v1
+INSERT INTO ruling SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.number, i ->> 'rule', (i -> 'value')::text, e.document, e.told_on, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, number int, document text,
+  told_on date, rulings json), json_array_elements(e.rulings) i;
+
+-- topic: programme.plan-adopted.v1
+INSERT INTO ruling SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.number, i ->> 'rule', (i -> 'value')::text, e.document, e.told_on, e.plan_no
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, number int, document text,
+  told_on date, plan_no text, rulings json), json_array_elements(e.rulings) i;
+
+-- topic: programme.plan-adjusted.v1
+INSERT INTO ruling SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.number, i ->> 'rule', (i -> 'value')::text, e.document, e.told_on, e.plan_no
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, number int, document text,
+  told_on date, plan_no text, rulings json), json_array_elements(e.rulings) i;
+
+-- topic: batch.estimated.v1
+INSERT INTO batch SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.batch_no, true, e.period, e.year, e.mode, e.bank, e.township,
+  e.seen_position, e.line_count, e.amount_fen, e.recovery_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, batch_no text, period text,
+  year int, mode text, bank text, township text, seen_position bigint, line_count int,
+  amount_fen bigint, recovery_fen bigint);
+
+-- topic: batch.proposed.v1
+INSERT INTO batch SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.batch_no, false, e.period, e.year, e.mode, e.bank, e.township,
+  e.seen_position, e.line_count, e.amount_fen, e.recovery_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, batch_no text, period text,
+  year int, mode text, bank text, township text, seen_position bigint, line_count int,
+  amount_fen bigint, recovery_fen bigint);
+
+-- topic: batch.listed.v1
+INSERT INTO batch_line SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, l.line, l.loan_id, l.bank, l.loan_no, l.household_no, l.township, l.village,
+  l.period, l.kind, l.due_fen, l.paid_before_fen, l.amount_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, lines json),
+  json_to_recordset(e.lines) AS l (line int, loan_id uuid, bank text, loan_no text,
+    household_no text, township text, village text, period text, kind text, due_fen bigint,
+    paid_before_fen bigint, amount_fen bigint);
+
+-- topic: batch.verified.v1
+INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'verified', e.person, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text);
+
+-- topic: batch.notice-posted.v1
+INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'noticed', e.person, e.level, e.township, e.place, e.until_on, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, level text, township text, place text, until_on date);
+
+-- topic: batch.objection-raised.v1
+INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'objected', e.person, NULL, NULL, NULL, NULL, NULL, e.objection_no, e.line, NULL, e.reason, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, objection_no text, line int, reason text);
+
+-- topic: batch.objection-resolved.v1
+INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'resolved', e.person, NULL, NULL, NULL, NULL, NULL, e.objection_no, e.line, e.upheld, e.reason, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, objection_no text, line int, upheld boolean, reason text);
+
+-- topic: batch.approved.v1
+INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'approved', e.person, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, e.amount_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, amount_fen bigint);
+
+-- topic: batch.returned.v1
+INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'returned', e.person, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, e.reason, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, reason text);
+
+-- topic: batch.ordered.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, e.person, e.bank, e.amount_fen, e.lines, e.held
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, bank text, amount_fen bigint, lines json, held json)
+), ordered AS (
+  INSERT INTO batch_line_step SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, l::text::int, 'ordered', NULL
+  FROM told, json_array_elements(lines) l
+), held AS (
+  INSERT INTO batch_line_step SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, l.line, 'held', l.reason
+  FROM told, json_to_recordset(held) AS l (line int, reason text)
+)
+INSERT INTO batch_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'ordered', person, NULL, NULL, NULL, NULL, bank, NULL, NULL, NULL, NULL, amount_fen
+FROM told;
+
+-- topic: batch.result-told.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, e.person, e.bank, e.paid_fen AS amount_fen, e.paid, e.failed
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, bank text, paid_fen bigint, paid json, failed json)
+), paid AS (
+  INSERT INTO batch_line_step SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, l::text::int, 'paid', NULL
+  FROM told, json_array_elements(paid) l
+), failed AS (
+  INSERT INTO batch_line_step SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, l.line, 'failed', l.reason
+  FROM told, json_to_recordset(failed) AS l (line int, reason text)
+)
+INSERT INTO batch_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'result', person, NULL, NULL, NULL, NULL, bank, NULL, NULL, NULL, NULL, amount_fen
+FROM told;
+
+-- topic: fund.allocated.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'free', 'treasury', t.sign * e.amount_fen, NULL, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, voucher text);
+
+-- topic: fund.reserved.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'reserved', 'free', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.released.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'free', 'reserved', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.spent.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'paid', 'reserved', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.transferred.v1
+INSERT INTO transfer SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, e.payer, e.payee, t.sign * e.amount_fen, e.purpose, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, payer text, payee text,
+  amount_fen bigint, purpose text, voucher text);

@@ -21,3 +21,6 @@ CREATE INDEX ON repayment_plan (loan_id);
 CREATE INDEX ON subsidy (loan_id);
 CREATE INDEX ON subsidy (payment_no);
 CREATE INDEX ON scale_report (bank, period);
+CREATE INDEX ON batch_line (loan_id);
+CREATE INDEX ON batch_line (batch_id);
+CREATE INDEX ON batch_line_step (batch_id, line);

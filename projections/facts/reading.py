@@ -6,16 +6,20 @@ in them, and nothing told later can carry an earlier `recorded_at`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from domain.calendar import civil_day
+from domain.policy import POLICY, Book, Value
+from domain.programme import ruling_of
 from projections.facts.statements import schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -24,8 +28,36 @@ _OPTIONS = (
 )
 
 
+# A ruling may rule from a day after as_of: it is asked for by what was known alone.
+_RULINGS = """
+SELECT r.rule, r.value, r.effective_on, r.told_on, r.document, r.number
+  FROM facts.ruling r
+ WHERE r.sign = 1 AND r.recorded_at <= %(known_at)s
+   AND NOT EXISTS (SELECT FROM facts.ruling b WHERE b.sign = -1
+                    AND b.of_position = r.of_position AND b.recorded_at <= %(known_at)s)
+ ORDER BY r.number, r.rule
+"""
 _ATTEMPTS = 5
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(maxsize=64)
+def _book(rows: tuple[tuple[Any, ...], ...]) -> Book:
+    return POLICY.extended(
+        [
+            ruling_of(rule, _value(value), effective_on, told_on, document, number)
+            for rule, value, effective_on, told_on, document, number in rows
+        ]
+    )
+
+
+def book_of(rows: Iterable[tuple[Any, ...]]) -> Book:
+    """The book of rows (rule, value as JSON, from, told on, document, number), in order."""
+    return _book(tuple(map(tuple, rows)))
+
+
+def _value(text: str) -> Value:
+    return msgspec.json.decode(text, type=int | tuple[int | str, ...])
 
 
 class NotDrawnYet(Exception):
@@ -63,6 +95,16 @@ class View:
         self.known_through = known_through
         self.as_of = as_of
         self.known_at = min(known_at or known_through, known_through)
+
+    @cached_property
+    def known_on(self) -> date:
+        """The civil day up to which documents were published, for what is known here."""
+        return civil_day(self.known_at)
+
+    @cached_property
+    def book(self) -> Book:
+        """Every ruling that was known: those the county began with, and those told by then."""
+        return book_of(self.ask(_RULINGS).rows)
 
     def ask(self, question: str, **parameters: object) -> Table:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""

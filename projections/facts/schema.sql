@@ -92,11 +92,58 @@ CREATE TABLE subsidy (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
   loan_id uuid NOT NULL, payment_no text COLLATE "C" NOT NULL, recovery_no text, period text COLLATE "C" NOT NULL,
-  paid_fen bigint NOT NULL, recovered_fen bigint NOT NULL, due_fen bigint, voucher text NOT NULL
+  paid_fen bigint NOT NULL, recovered_fen bigint NOT NULL, due_fen bigint, voucher text NOT NULL,
+  batch_no text COLLATE "C"
+);
+CREATE TABLE ruling (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  number int NOT NULL, rule text COLLATE "C" NOT NULL, value text NOT NULL, document text NOT NULL,
+  told_on date NOT NULL, plan_no text
 );
 CREATE TABLE scale_report (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
   bank text COLLATE "C" NOT NULL, period text COLLATE "C" NOT NULL, loans bigint NOT NULL, households bigint NOT NULL,
   balance_fen bigint NOT NULL, disbursed_fen bigint NOT NULL
+);
+CREATE TABLE batch (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  batch_id uuid NOT NULL, batch_no text COLLATE "C" NOT NULL, estimate boolean NOT NULL,
+  period text COLLATE "C" NOT NULL, year int NOT NULL, mode text NOT NULL, bank text, township text,
+  seen_position bigint NOT NULL, line_count int NOT NULL, amount_fen bigint NOT NULL,
+  recovery_fen bigint NOT NULL
+);
+CREATE TABLE batch_line (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  batch_id uuid NOT NULL, line int NOT NULL, loan_id uuid NOT NULL, bank text COLLATE "C" NOT NULL,
+  loan_no text COLLATE "C" NOT NULL, household_no text COLLATE "C" NOT NULL, township text COLLATE "C" NOT NULL,
+  village text NOT NULL, period text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL,
+  due_fen bigint NOT NULL, paid_before_fen bigint NOT NULL, amount_fen bigint NOT NULL
+);
+CREATE TABLE batch_step (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  batch_id uuid NOT NULL, step text COLLATE "C" NOT NULL, person text NOT NULL, level text,
+  township text COLLATE "C", place text, until_on date, bank text COLLATE "C", objection_no text,
+  line int, upheld boolean, reason text, amount_fen bigint
+);
+CREATE TABLE batch_line_step (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  batch_id uuid NOT NULL, line int NOT NULL, step text COLLATE "C" NOT NULL, reason text
+);
+CREATE TABLE fund (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  year int NOT NULL, account text COLLATE "C" NOT NULL, counter_account text COLLATE "C" NOT NULL,
+  amount_fen bigint NOT NULL, batch_no text COLLATE "C", voucher text
+);
+CREATE TABLE transfer (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  year int NOT NULL, payer text COLLATE "C" NOT NULL, payee text COLLATE "C" NOT NULL,
+  amount_fen bigint NOT NULL, purpose text NOT NULL, voucher text NOT NULL
 );

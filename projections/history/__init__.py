@@ -5,7 +5,7 @@ They are read from the log itself, so they are complete the moment an event is a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
+from domain.programme import Programme, rulings_told
 from projections.facts.reading import Connection, Table, question
 
 _OPTIONS = "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
@@ -155,10 +156,10 @@ class Trace(NamedTuple):
             "ground": {
                 "document": paid.get("document"),
                 "voucher": paid["voucher"],
-                "batch": paid.get("batch"),
+                "batch": paid.get("batch_no"),
             },
             "calculation": calculation,
-            "rules_in_force": [_cited(version, value) for version, value in rulings.items()],
+            "rules_in_force": _cited(rulings, self.events),
             "household_on_disbursement_day": {
                 "household_no": disbursed.content["household_no"],
                 "disbursed_on": disbursed.content["effective_on"],
@@ -167,6 +168,11 @@ class Trace(NamedTuple):
             },
             "loan_events": [e.plain() for e in at_payment],
             "household_events": [e.plain() for e in household],
+            "batch_events": [
+                e.plain()
+                for e in self.events
+                if e.topic.startswith("batch.") and e.position < self.payment.position
+            ],
             "told_after_the_payment": [e.plain() for e in later],
             "recovered_fen": sum(
                 e.content["amount_fen"]
@@ -182,7 +188,7 @@ def trace(
 ) -> Trace | None:
     """The history of one payment; None when no payment of that number was known."""
     cursor = connection.cursor(binary=True)
-    asked = {"payment_no": payment_no, "known_at": known_at}
+    asked = _asked(payment_no, known_at)
     cursor.execute(_question("trace.sql"), asked, prepare=True)
     return _trace(cursor.fetchall(), payment_no)
 
@@ -207,7 +213,7 @@ class Tracing:
 
     async def trace(self, payment_no: str, known_at: datetime | None = None) -> Trace | None:
         """As `trace`."""
-        asked = {"payment_no": payment_no, "known_at": known_at}
+        asked = _asked(payment_no, known_at)
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(_question("trace.sql"), asked, prepare=True)
@@ -215,10 +221,14 @@ class Tracing:
         return _trace(rows, payment_no)
 
 
+def _asked(payment_no: str, known_at: datetime | None) -> dict[str, Any]:
+    return {"payment_no": payment_no, "known_at": known_at, "programme": Programme.the_id()}
+
+
 def _trace(rows: Sequence[tuple[Any, ...]], payment_no: str) -> Trace | None:
     events = _happenings(rows)
     for event in events:
-        if event.topic == "loan.subsidy-paid.v1" and event.ref == payment_no:
+        if event.topic == "loan.subsidy-paid.v1" and event.content["payment_no"] == payment_no:
             return Trace(event, events, rows[0][9])
     return None
 
@@ -249,11 +259,17 @@ def _sources() -> dict[str, dict[str, Any]]:
     return {ruling.version: ruling.to_dict() for ruling in rulings}
 
 
-def _cited(version: str, value: object) -> dict[str, Any]:
-    cited = _sources().get(version)
-    if cited is None:
-        raise NoRuling(version, date.min)
-    return {**cited, "value_then": value}
+def _cited(cited: Mapping[str, Any], events: Sequence[Happening]) -> list[dict[str, Any]]:
+    """What each cited ruling says today, beside what it said then; and which event told it."""
+    sources = dict(_sources())
+    for event in events:
+        if event.topic.startswith("programme."):
+            for ruling in rulings_told(event.content):
+                sources[ruling.version] = ruling.to_dict() | {"event_id": event.event_id}
+    missing = next((version for version in cited if version not in sources), None)
+    if missing is not None:
+        raise NoRuling(missing, date.min)
+    return [{**sources[version], "value_then": value} for version, value in cited.items()]
 
 
 def _without(content: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -10,10 +10,8 @@ from collections import defaultdict
 from datetime import date
 from typing import Any
 
-from domain.calendar import civil_day
 from domain.money import divide_half_up
 from domain.plan_check import target
-from domain.policy import ruling
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
 
@@ -37,13 +35,13 @@ def township_report(view: View, *, scope: Scope = COUNTY) -> Table:
     township stand in a row of their own (""). The plan's target is the county's, so only the last
     row, and only the whole county's, has a share of it.
     """
-    year, known_on = view.as_of.year, civil_day(view.known_at)
+    year, known_on = view.as_of.year, view.known_on
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in loan_ledger(view, scope=scope).dicts():
         groups[line["township"] or ""].append(line)
     rows = [_row(name, groups[name], year) for name in sorted(groups)]
     sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)] or [0] * 9
-    wanted = target("target_disbursed_fen", year, known_on) if scope == COUNTY else None
+    wanted = target("target_disbursed_fen", year, known_on, view.book) if scope == COUNTY else None
     return Table(
         TOWNSHIP_COLUMNS,
         [
@@ -81,7 +79,7 @@ def indicators(view: View) -> Table:
     `value` and `target` are in `unit`; None where the plan of the year was not known on the day,
     or where no event of this ledger measures it (`basis` says so).
     """
-    year, known_on = view.as_of.year, civil_day(view.known_at)
+    year, known_on = view.as_of.year, view.known_on
     lines = list(loan_ledger(view).dicts())
     stock = [line for line in lines if line["outstanding_fen"] > 0]
     new = [line for line in lines if line["disbursed_on"].year == year]
@@ -91,11 +89,11 @@ def indicators(view: View) -> Table:
     balance_fen = sum(line["outstanding_fen"] for line in stock)
     own_fen = sum(line["outstanding_fen"] for line in stock if line["diverted_on"] is None)
     borrowers = {line["household_no"] for line in stock}
-    categories = list(ruling("eligible_categories", view.as_of, known_on).words)
+    categories = list(view.book.ruling("eligible_categories", view.as_of, known_on).words)
     homes = view.ask(question(__name__, "households.sql"), categories=categories).rows
     eligible = {number for number, is_eligible in homes if is_eligible}
     wanted = {
-        name: found.number if (found := target(name, year, known_on)) else None
+        name: found.number if (found := target(name, year, known_on, view.book)) else None
         for name in ("target_disbursed_fen", "target_households", "target_townships")
     }
     rows: list[tuple[str, str, str, int | None, int | None, str]] = [

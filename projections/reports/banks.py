@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from datetime import date
 
-from domain.calendar import civil_day
 from domain.duties import STATES
-from domain.policy import ruling
 from projections.duties import duties
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
@@ -31,7 +29,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
     days from demand to answer; statements (disbursements, repayments) by the day they concern,
     late by policy/late_report_days.toml. What is not due yet counts nowhere.
     """
-    first, known_on = date(view.as_of.year, 1, 1), civil_day(view.known_at)
+    first, known_on = date(view.as_of.year, 1, 1), view.known_on
     balance: Counter[str] = Counter()
     overdue: Counter[str] = Counter()
     for line in loan_ledger(view, scope=scope).dicts():
@@ -47,7 +45,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
             counted["answers"] += 1
             counted["answers_not_told"] += line["state"] == "not_done"
             counted["answer_days"] += (line["done_on"] - line["due_on"]).days
-    late_days = ruling("late_report_days", view.as_of, known_on).number
+    late_days = view.book.ruling("late_report_days", view.as_of, known_on).number
     sql = question("projections.reports", "banks.sql")
     told = view.ask(sql, first=first, late_days=late_days, bank=scope.bank)
     reported = {row[0]: row[1:] for row in told.rows}

@@ -126,7 +126,7 @@ def test_a_look_is_recorded_and_answered_with_names_and_numbers(callers: Callers
     assert (organisation, state["role"], state["person"], state["reason"]) == (
         "AUDIT",
         "auditor",
-        "test",
+        "audit-1",
         "核对付款账户",
     )
 
@@ -239,7 +239,7 @@ def test_of_fifty_looks_at_once_thirty_are_answered_and_the_others_are_seen(
     assert planted_in(refused.text) == []
     seen = [line for line in logs if line["event"] == "looks.too_many"]
     assert len(seen) == 20
-    assert (seen[0]["organisation"], seen[0]["person"]) == ("AUDIT", "test")
+    assert (seen[0]["organisation"], seen[0]["person"]) == ("AUDIT", "audit-1")
     metrics = callers.client.get("/metrics").text
     [counted] = re.findall(r'^mingzhang_looks_refused_total{organisation="AUDIT"} (\S+)', metrics,
                            re.MULTILINE)  # fmt: skip
@@ -326,6 +326,14 @@ READS = {
     "/ledgers/subsidies": "/ledgers/subsidies",
     "/changes": "/changes",
     "/indicators": "/indicators",
+    "/settlement": "/settlement",
+    "/batches": "/batches",
+    "/batches/{no}": "/batches/PC-1",
+    "/batches/{no}/lines": "/batches/PC-1/lines",
+    "/batches/{no}/notice": "/batches/PC-1/notice",
+    "/batches/{no}/payment-order": "/batches/PC-1/payment-order",
+    "/ledgers/funds": "/ledgers/funds",
+    "/ledgers/journal": "/ledgers/journal",
     "/reports/banks": "/reports/banks",
     "/reports/townships": "/reports/townships",
     "/reports/plan-check": "/reports/plan-check",
@@ -351,6 +359,7 @@ READS = {
 }
 
 QUERIES = {
+    "/settlement": {"period": "2023Q2"},
     "/changes": {"known_from": "2020-01-01T00:00:00Z"},
     "/log/proofs/inclusion": {"position": 1, "size": 1},
     "/log/proofs/consistency": {"old": 1, "size": 1},

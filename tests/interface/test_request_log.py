@@ -38,6 +38,16 @@ TOLD: dict[str, Callable[..., Any]] = {
     "subsidy-recovery": controls.recover,
     "correction": lambda: controls.correct(EVENT_ID, replacement={"name": NAME}),
     "bank-report": controls.report,
+    "ruling": controls.ruling,
+    "plan": controls.programme_plan,
+    "batch-verification": controls.verification,
+    "notice": controls.notice,
+    "objection": controls.objection,
+    "objection-resolution": controls.resolution,
+    "batch-approval": controls.approval,
+    "batch-return": controls.return_of_batch,
+    "fund-allocation": controls.allocate,
+    "fund-transfer": controls.transfer,
 }
 CANARIES = {
     "name": NAME, "id_no": ID_NO, "borrower_id_no": ID_NO, "account": ACCOUNT, "purpose": WORD,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from support import controls
 from support.controls import BANK, BUREAU, FINANCE, TOWNSHIP
 from support.county import SteppingClock, conversation, drawn, told
+from support.everything import programme_and_money
 
 from application.ledger import Ledger, Recorded, Telling
 from domain.loan import Loan
@@ -196,6 +197,7 @@ def test_a_rebuild_equals_what_was_drawn_bit_by_bit(database: Any) -> None:
             (controls.report(), BANK),
             (controls.status(), BUREAU),
             (controls.loan(ref="LN-2", loan_no="L2", renews_loan_no="L1"), BANK),
+            *programme_and_money(),
         ):
             told(ledger, (command, by))
             projector.advance(most=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from application import commands as c
+from domain.batch import Line, Run
 from domain.calendar import civil_day
 from domain.kernel import Author
+from domain.loan import Loan
 
 BUREAU = Author("bureau", "BUREAU", "li")
 BANK = Author("bank", "NRCB", "wang")
@@ -15,6 +17,8 @@ OTHER_BANK = Author("bank", "PSBC", "zhou")
 TOWNSHIP = Author("township", "T01", "sun")
 OTHER_TOWNSHIP = Author("township", "T02", "qian")
 FINANCE = Author("finance", "FINANCE", "zhao")
+SECOND_FINANCE = Author("finance", "FINANCE", "tian")
+THIRD_FINANCE = Author("finance", "FINANCE", "jin")
 CENTRE = Author("centre", "CENTRE", "qin")
 AUDITOR = Author("auditor", "AUDIT", "bao")
 ADMIN = Author("admin", "ADMIN", "root")
@@ -262,6 +266,132 @@ def recover(**other: Any) -> c.RecoverSubsidy:
             **other,
         }
     )
+
+
+def ruling(**other: Any) -> c.SetRulings:
+    return c.SetRulings.model_validate(
+        {
+            "ref": "RL-1",
+            "effective_on": "2025-01-01",
+            "ground": {"document": "邓财预〔2025〕3号"},
+            "rulings": [{"rule": "budget_fen", "value": 5_000_000}],
+            **other,
+        }
+    )
+
+
+def programme_plan(**other: Any) -> c.TellPlan:
+    return c.TellPlan.model_validate(
+        {
+            "ref": "PN-1",
+            "effective_on": "2024-01-01",
+            "ground": {"document": "邓金扶〔2024〕1号"},
+            "rulings": [
+                {"rule": "budget_fen", "value": 4_000_000},
+                {"rule": "notice_levels", "words": ["village", "county"]},
+            ],
+            "plan_no": "FA-2024",
+            "title": "2024年小额信贷贴息项目实施方案",
+            **other,
+        }
+    )
+
+
+def allocate(**other: Any) -> c.AllocateFund:
+    return c.AllocateFund.model_validate(
+        {
+            "ref": "XD-1",
+            "effective_on": "2023-09-01",
+            "year": 2023,
+            "amount_fen": 100_000_000,
+            "voucher": "XD-1",
+            **other,
+        }
+    )
+
+
+def transfer(**other: Any) -> c.TransferFund:
+    return c.TransferFund.model_validate(
+        {
+            "ref": "BF-1",
+            "effective_on": "2023-09-02",
+            "year": 2023,
+            "payer": "国库",
+            "payee": "贴息专户",
+            "amount_fen": 100_000_000,
+            "purpose": "贴息资金",
+            "voucher": "BF-1",
+            **other,
+        }
+    )
+
+
+def batch_of(run: Run, **other: Any) -> c.ProposeBatch:
+    return c.ProposeBatch.model_validate(
+        {
+            "ref": "PC-1",
+            "effective_on": "2023-12-22",
+            "batch_no": "PC-1",
+            "period": "2023Q4",
+            "run": run,
+            **other,
+        }
+    )
+
+
+def batch_line(line: int, amount_fen: int, **other: Any) -> Line:
+    """A line of loan L1 for 2023Q4, worked out by nobody."""
+    told: dict[str, Any] = {
+        "line": line,
+        "loan_id": Loan.id_for("NRCB", "L1"),
+        "bank": "NRCB",
+        "loan_no": "L1",
+        "household_no": "H1",
+        "township": "T01",
+        "village": "青石村",
+        "category": "out_of_poverty",
+        "period": "2023Q4",
+        "first": date(2023, 9, 21),
+        "until": date(2023, 12, 21),
+        "kind": "subsidy",
+        "due_fen": amount_fen,
+        "paid_before_fen": 0,
+        "amount_fen": amount_fen,
+        "calculation": {"amount_fen": amount_fen, "rulings": {}},
+        **other,
+    }
+    return Line(**told)
+
+
+def step(kind: type[c.Command], ref: str, on: str = "2024-01-02", **told: Any) -> c.Command:
+    """One of the statements about batch PC-1."""
+    return kind.model_validate({"ref": ref, "effective_on": on, "batch_no": "PC-1", **told})
+
+
+def verification(**other: Any) -> c.Command:
+    return step(c.VerifyBatch, "HS-1", **other)
+
+
+def notice(**other: Any) -> c.Command:
+    told = {"level": "village", "place": "公示栏", "until_on": "2024-01-20", **other}
+    return step(c.PostNotice, "GS-1", **told)
+
+
+def objection(**other: Any) -> c.Command:
+    return step(c.RaiseObjection, "YY-1", **{"reason": "该户未实际用款", **other})
+
+
+def resolution(**other: Any) -> c.Command:
+    told = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实", **other}
+    return step(c.ResolveObjection, "CL-1", **told)
+
+
+def approval(**other: Any) -> c.Command:
+    return step(c.ApproveBatch, "PZ-1", **other)
+
+
+def return_of_batch(**other: Any) -> c.Command:
+    return step(c.ReturnBatch, "TH-1", **{"reason": "附件不全", **other})
 
 
 def correct(event_id: str, **other: Any) -> c.CorrectEvent:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from support import controls as c
 
-from application.commands import Command
+from application.commands import (
+    ApproveBatch,
+    Command,
+    OrderPayment,
+    PostNotice,
+    RaiseObjection,
+    ResolveObjection,
+    ReturnBatch,
+    TellResult,
+    VerifyBatch,
+)
 from application.ledger import Ledger, Recorded
+from domain.batch import Run
 from domain.kernel import Author
 
 OTHER_ID_NO = "440524188001010014"
@@ -65,11 +76,72 @@ def everything(copies: int = 1) -> list[tuple[Command, Author]]:
     return told
 
 
+def programme_and_money() -> list[tuple[Command, Author]]:
+    """What brings about every event of the programme, the fund and a batch, but corrections."""
+    lines = (
+        c.batch_line(1, 100),
+        c.batch_line(2, 200),
+        c.batch_line(3, 10**9),
+        c.batch_line(4, 400),
+        c.batch_line(5, 500, kind="recovery"),
+    )
+    posted = {"until_on": "2024-01-20", "place": "公示栏"}
+    objection = {"reason": "该户未实际用款", "line": 4}
+    answer = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实"}
+    return [
+        (c.ruling(), c.CENTRE),
+        (c.programme_plan(), c.CENTRE),
+        (c.programme_plan(ref="PN-2", effective_on="2024-06-01", until_on="2024-12-31"), c.CENTRE),
+        (c.ruling(ref="RL-2", rulings=[{"rule": "subsidy_share", "value": 10_000}]), c.CENTRE),
+        (c.allocate(amount_fen=10**9 + 10**6), c.FINANCE),
+        (c.transfer(), c.FINANCE),
+        (c.transfer(ref="BF-2", payer="贴息专户", payee="NRCB"), c.FINANCE),
+        (
+            c.batch_of(Run(lines, 1, 0), ref="PC-0", batch_no="PC-0", estimate=True, bank="NRCB"),
+            c.CENTRE,
+        ),
+        (c.batch_of(Run(lines, 1, 0)), c.CENTRE),
+        (c.step(VerifyBatch, "HS-1"), c.BUREAU),
+        (c.step(PostNotice, "GS-1", level="village", **posted), c.TOWNSHIP),
+        (c.step(PostNotice, "GS-2", level="township", **posted), c.TOWNSHIP),
+        (c.step(PostNotice, "GS-3", level="county", **posted), c.CENTRE),
+        (c.step(RaiseObjection, "YY-1", **objection), c.TOWNSHIP),
+        (c.step(ResolveObjection, "CL-1", **answer), c.CENTRE),
+        (c.step(ApproveBatch, "PZ-1", "2024-01-21"), c.SECOND_FINANCE),
+        (c.step(OrderPayment, "ZL-1", "2024-01-22", bank="NRCB"), c.THIRD_FINANCE),
+        (
+            c.step(
+                TellResult,
+                "HP-1",
+                "2024-01-23",
+                results=[
+                    {"line": 1, "paid": True, "voucher": "N-1"},
+                    {"line": 2, "paid": False, "reason": "账户已销户"},
+                ],
+            ),
+            c.BANK,
+        ),
+        (
+            c.batch_of(Run(lines[:1], 1, 1), ref="PC-2", batch_no="PC-2", township="T01"),
+            c.CENTRE,
+        ),
+        (c.step(ReturnBatch, "TH-1", reason="附件不全").model_copy(update={"batch_no": "PC-2"}),
+         c.BUREAU),
+    ]  # fmt: skip
+
+
 def tell_everything(ledger: Ledger, copies: int = 1) -> list[Recorded]:
-    """Tell it, and correct one repayment, one status and one report."""
-    recorded = [ledger.tell(command, by) for command, by in everything(copies)]
-    by_ref = dict(zip((command.ref for command, _ in everything(copies)), recorded, strict=True))
-    for ref, by in (("RP-1", c.BANK), ("ST-1", c.BUREAU), ("BR-1", c.BANK)):
+    """Tell it, and correct one event of each kind of aggregate."""
+    tellings = [*everything(copies), *programme_and_money()]
+    recorded = [ledger.tell(command, by) for command, by in tellings]
+    by_ref = dict(zip((command.ref for command, _ in tellings), recorded, strict=True))
+    for ref, by in (
+        ("RP-1", c.BANK),
+        ("ST-1", c.BUREAU),
+        ("BR-1", c.BANK),
+        ("RL-2", c.CENTRE),
+        ("BF-2", c.FINANCE),
+    ):
         event_id = by_ref[ref].event_ids[0]
         recorded.append(ledger.tell(c.correct(event_id, ref=f"FIX-{ref}"), by))
     return recorded

@@ -51,7 +51,10 @@ class Callers:
 def service(database: Any) -> Iterator[Callers]:
     """The whole service over a database, drawing its facts itself."""
     enrol(database.owner_dsn, ORGANISATIONS)
-    keys = {o.code: issue_key(database.owner_dsn, o.code, "test") for o in ORGANISATIONS}
+    owner = database.owner_dsn
+    keys = {o.code: issue_key(owner, o.code, f"{o.code.lower()}-1") for o in ORGANISATIONS}
+    keys["FINANCE2"] = issue_key(owner, "FINANCE", "finance-2")
+    keys["QIN"] = issue_key(owner, "FINANCE", "centre-1")  # the same person in another office
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         settings = Settings(data=Path(folder))
         deployment = Deployment(database.dsn, database.owner_dsn, database.keys, settings)

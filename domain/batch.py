@@ -1,0 +1,612 @@
+"""A subsidy batch (贴息批次): proposed, verified, posted, approved, then paid or returned.
+
+No two of its steps may be taken by the same person, in whatever role. What the centre lists is
+judged again, line by line, when the money is ordered: a line that is due less by then is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+
+Mode = Literal["household", "bank"]
+Kind = Literal["subsidy", "top_up", "recovery"]
+Level = Literal["village", "township", "county"]
+LINES_A_LIST: Final = 500
+
+
+class BatchUnknown(Refused):
+    CODE, FIELD = "batch_unknown", "batch_no"
+    ZH, EN = "没有这个贴息批次：{batch_no}", "no such batch: {batch_no}"
+
+
+class BatchNumberTaken(Refused):
+    CODE, FIELD = "batch_number_taken", "batch_no"
+    ZH, EN = "批次号 {batch_no} 已使用", "the batch number {batch_no} is taken"
+
+
+class PeriodNotOver(Refused):
+    CODE, FIELD = "period_not_over", "period"
+    ZH = "结息期 {period} 至 {until} 才结束：此前只能测算（estimate）"
+    EN = "the settlement period {period} is not over before {until}: only an estimate can be made"
+
+
+class NothingToPay(Refused):
+    CODE, FIELD = "nothing_to_pay", "period"
+    ZH, EN = "没有应列入的贴息", "there is nothing to list"
+
+
+class RunOutdated(Refused):
+    CODE, FIELD = "run_outdated", ""
+    ZH = "计算后又有批次提出，请以同一编号重报"
+    EN = "another batch was proposed since the calculation: tell it again under the same reference"
+
+
+class WrongStage(Refused):
+    CODE, FIELD = "wrong_stage", ""
+    ZH = "批次 {batch_no} 现为 {stage}，不能{step}"
+    EN = "the batch {batch_no} is {stage}: it cannot be {step_en}"
+
+
+class SamePerson(Refused):
+    CODE, FIELD = "same_person", ""
+    ZH = "{person} 已办理该批次的{before}，不得再{step}"
+    EN = "{person} has {before_en} this batch and cannot have it {step_en} as well"
+
+
+class NoticeTooShort(Refused):
+    CODE, FIELD = "notice_too_short", "until_on"
+    ZH = "公示自 {posted_on} 至 {until_on} 计 {days} 天，少于 {wanted} 天"
+    EN = "a notice from {posted_on} to {until_on} stands {days} days; {wanted} are needed"
+
+
+class NoticeElsewhere(Refused):
+    CODE, FIELD = "notice_elsewhere", "level"
+    ZH = "{level} 级公示不由 {organisation} 张贴"
+    EN = "a notice at the level {level} is not for {organisation} to post"
+
+
+class NoticeMissing(Refused):
+    CODE, FIELD = "notice_missing", ""
+    ZH = "公示未齐或未满：{missing}"
+    EN = "a notice is missing or not over: {missing}"
+
+
+class ObjectionOpen(Refused):
+    CODE, FIELD = "objection_open", ""
+    ZH, EN = "尚有异议未处理：{open}", "objections are not resolved: {open}"
+
+
+class ObjectionUnknown(Refused):
+    CODE, FIELD = "objection_unknown", "objection_no"
+    ZH = "没有未处理的异议 {objection_no}"
+    EN = "no open objection is called {objection_no}"
+
+
+class LineUnknown(Refused):
+    CODE, FIELD = "line_unknown", "line"
+    ZH = "批次 {batch_no} 没有可办理的第 {line} 行"
+    EN = "the batch {batch_no} has no line {line} that this can be told of"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One loan's subsidy for one quarter: what is due, what was paid, and what follows.
+
+    `amount_fen` is to be paid, or asked back when `kind` is `recovery`. `calculation` explains
+    `due_fen` so that it can be worked out by hand.
+    """
+
+    line: int
+    loan_id: UUID
+    bank: str
+    loan_no: str
+    household_no: str
+    township: str
+    village: str
+    category: str | None
+    period: str
+    first: date
+    until: date
+    kind: Kind
+    due_fen: int
+    paid_before_fen: int
+    amount_fen: int
+    calculation: dict[str, Any]
+
+
+class Run(NamedTuple):
+    """What a settlement run found: the lines, and how much it knew when it looked."""
+
+    lines: tuple[Line, ...]
+    position: int
+    batches: int
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What became of one line, and why."""
+
+    line: int
+    reason: str
+
+
+class Batch(Aggregate):
+    """State of one batch, drawn from its events alone."""
+
+    KIND: ClassVar[str] = "batch"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.batch_no = ""
+        self.period = ""
+        self.year = 0
+        self.mode: Mode = "household"
+        self.stage = ""
+        self.seen_position = 0
+        self.people: dict[str, str] = {}
+        self.lines: dict[int, Line] = {}
+        self.notices: dict[tuple[str, str], date] = {}
+        self.objections: dict[str, tuple[int | None, str]] = {}
+        self.withdrawn: set[int] = set()
+        self.ordered: set[int] = set()
+        self.held: set[int] = set()
+        self.paid: set[int] = set()
+        self.failed: set[int] = set()
+
+    @staticmethod
+    def id_for(batch_no: str) -> UUID:
+        return identity("batch", batch_no)
+
+    @property
+    def payable(self) -> list[Line]:
+        """The lines that money may leave for, in order: neither recoveries nor withdrawn ones."""
+        return [
+            line
+            for line in self.lines.values()
+            if line.kind != "recovery" and line.line not in self.withdrawn
+        ]
+
+    @property
+    def reserved(self) -> list[Line]:
+        """The lines whose money an approved batch still holds."""
+        if self.stage != "approved":
+            return []
+        done = self.held | self.paid | self.failed
+        return [line for line in self.payable if line.line not in done]
+
+    # ---- events -----------------------------------------------------------------------
+
+    class Estimated(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """What a quarter will cost was worked out before its end; nothing can be paid on it."""
+
+        TOPIC, ZH = "batch.estimated.v1", "测算"
+        CORRECTABLE = False
+        STAGE: ClassVar[str] = "estimated"
+        batch_no: str
+        period: str
+        first: date
+        until: date
+        year: int
+        mode: Mode
+        bank: str | None = None
+        township: str | None = None
+        seen_position: int
+        line_count: int
+        amount_fen: int
+        recovery_fen: int
+
+        def apply(self, batch: Any) -> None:
+            batch.batch_no, batch.period, batch.year = self.batch_no, self.period, self.year
+            batch.mode, batch.seen_position = self.mode, self.seen_position
+            batch.stage = self.STAGE
+            batch.people["proposed"] = self.person
+
+    class Proposed(Estimated, frozen=True, kw_only=True, omit_defaults=True):
+        """The centre lists what is due for a quarter, on all that was known at a position."""
+
+        TOPIC, ZH = "batch.proposed.v1", "批次提出"
+        STAGE: ClassVar[str] = "proposed"
+
+    class Listed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Some lines of the batch; a batch has as many lists as it needs."""
+
+        TOPIC, ZH = "batch.listed.v1", "批次明细"
+        CORRECTABLE = False
+        lines: tuple[Line, ...]
+
+        def apply(self, batch: Any) -> None:
+            batch.lines.update((line.line, line) for line in self.lines)
+
+    class Verified(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bureau compared the batch with its register and vouches for it."""
+
+        TOPIC, ZH = "batch.verified.v1", "批次核实"
+        CORRECTABLE = False
+
+        def apply(self, batch: Any) -> None:
+            batch.stage = "verified"
+            batch.people["verified"] = self.person
+
+    class NoticePosted(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The batch was posted for objections; `until_on` is the last day it stands."""
+
+        TOPIC, ZH = "batch.notice-posted.v1", "公示"
+        CORRECTABLE = False
+        level: Level
+        township: str = ""
+        place: str
+        until_on: date
+
+        def apply(self, batch: Any) -> None:
+            batch.notices[self.level, self.township] = self.until_on
+
+    class ObjectionRaised(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Somebody objects to a line, or to the batch."""
+
+        TOPIC, ZH = "batch.objection-raised.v1", "异议"
+        CORRECTABLE = False
+        objection_no: str
+        line: int | None = None
+        reason: str
+
+        def apply(self, batch: Any) -> None:
+            batch.objections[self.objection_no] = (self.line, self.person)
+
+    class ObjectionResolved(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """An objection was dismissed, or upheld: then its line is withdrawn."""
+
+        TOPIC, ZH = "batch.objection-resolved.v1", "异议处理"
+        CORRECTABLE = False
+        objection_no: str
+        upheld: bool
+        line: int | None = None
+        reason: str
+
+        def apply(self, batch: Any) -> None:
+            batch.objections.pop(self.objection_no, None)
+            if self.upheld and self.line is not None:
+                batch.withdrawn.add(self.line)
+
+    class Approved(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The finance bureau approved what is left of the batch; its money is reserved."""
+
+        TOPIC, ZH = "batch.approved.v1", "批次批准"
+        CORRECTABLE = False
+        amount_fen: int
+
+        def apply(self, batch: Any) -> None:
+            batch.stage = "approved"
+            batch.people["approved"] = self.person
+
+    class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The batch goes back: nothing more is paid on it."""
+
+        TOPIC, ZH = "batch.returned.v1", "批次退回"
+        CORRECTABLE = False
+        reason: str
+
+        def apply(self, batch: Any) -> None:
+            batch.stage = "returned"
+
+    class Ordered(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """One bank was told to pay these lines; those that are due less by now are held."""
+
+        TOPIC, ZH = "batch.ordered.v1", "拨付指令"
+        CORRECTABLE = False
+        bank: str
+        lines: tuple[int, ...]
+        held: tuple[Told, ...]
+        amount_fen: int
+
+        def apply(self, batch: Any) -> None:
+            batch.ordered.update(self.lines)
+            batch.held.update(told.line for told in self.held)
+            batch.people["ordered"] = self.person
+
+    class ResultTold(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """What the bank paid, and what it could not pay (回盘)."""
+
+        TOPIC, ZH = "batch.result-told.v1", "拨付回盘"
+        CORRECTABLE = False
+        bank: str
+        paid: tuple[int, ...]
+        failed: tuple[Told, ...]
+        paid_fen: int
+        failed_fen: int
+
+        def apply(self, batch: Any) -> None:
+            batch.paid.update(self.paid)
+            batch.failed.update(told.line for told in self.failed)
+
+    # ---- commands ---------------------------------------------------------------------
+
+    def propose(
+        self,
+        note: Note,
+        *,
+        batch_no: str,
+        period: str,
+        first: date,
+        until: date,
+        year: int,
+        mode: Mode,
+        bank: str | None,
+        township: str | None,
+        seen_position: int,
+        lines: Sequence[Line],
+        estimate: bool,
+    ) -> None:
+        """List what is due. Raises BatchNumberTaken, PeriodNotOver, NothingToPay."""
+        if self.stage:
+            raise BatchNumberTaken(batch_no=batch_no)
+        if not estimate and note.effective_on < until:
+            raise PeriodNotOver(period=period, until=until)
+        if not lines:
+            raise NothingToPay
+        kind = Batch.Estimated if estimate else Batch.Proposed
+        recovery_fen = sum(line.amount_fen for line in lines if line.kind == "recovery")
+        self.record(
+            kind(
+                **told_by(note),
+                batch_no=batch_no,
+                period=period,
+                first=first,
+                until=until,
+                year=year,
+                mode=mode,
+                bank=bank,
+                township=township,
+                seen_position=seen_position,
+                line_count=len(lines),
+                amount_fen=sum(line.amount_fen for line in lines) - recovery_fen,
+                recovery_fen=recovery_fen,
+            )
+        )
+        for place in range(0, len(lines), LINES_A_LIST):
+            some = tuple(lines[place : place + LINES_A_LIST])
+            self.record(
+                Batch.Listed(
+                    effective_on=note.effective_on,
+                    role=note.by.role,
+                    person=note.by.person,
+                    lines=some,
+                )
+            )
+
+    def verify(self, note: Note) -> None:
+        """Vouch for the batch. Raises WrongStage, SamePerson."""
+        self._at("proposed", "verified")
+        self._another(note, "verified")
+        self.record(Batch.Verified(**told_by(note)))
+
+    def post_notice(
+        self,
+        note: Note,
+        *,
+        level: Level,
+        place: str,
+        until_on: date,
+        least_days: int,
+    ) -> None:
+        """Record a notice. Raises WrongStage, NoticeElsewhere, NoticeTooShort."""
+        self._at("verified", "noticed")
+        by_township = note.by.role == "township"
+        if by_township != (level != "county"):
+            raise NoticeElsewhere(level=level, organisation=note.by.organisation)
+        township = note.by.organisation if by_township else ""
+        if by_township and township not in {line.township for line in self.payable}:
+            raise NoticeElsewhere(level=level, organisation=township)
+        days = (until_on - note.effective_on).days + 1
+        if days < least_days:
+            raise NoticeTooShort(
+                posted_on=note.effective_on, until_on=until_on, days=days, wanted=least_days
+            )
+        self.record(
+            Batch.NoticePosted(
+                **told_by(note), level=level, township=township, place=place, until_on=until_on
+            )
+        )
+
+    def object(self, note: Note, *, objection_no: str, line: int | None, reason: str) -> None:
+        """Record an objection. Raises WrongStage, LineUnknown."""
+        self._at("verified", "objected to")
+        if line is not None and line not in {payable.line for payable in self.payable}:
+            raise LineUnknown(batch_no=self.batch_no, line=line)
+        self.record(
+            Batch.ObjectionRaised(
+                **told_by(note), objection_no=objection_no, line=line, reason=reason
+            )
+        )
+
+    def resolve(self, note: Note, *, objection_no: str, upheld: bool, reason: str) -> None:
+        """Answer an objection. Raises WrongStage, ObjectionUnknown, SamePerson."""
+        self._at("verified", "answered")
+        if objection_no not in self.objections:
+            raise ObjectionUnknown(objection_no=objection_no)
+        line, raised_by = self.objections[objection_no]
+        if raised_by == note.by.person:
+            raise SamePerson(
+                person=raised_by,
+                before="异议提出",
+                step="处理该异议",
+                before_en="objected to",
+                step_en="answered",
+            )
+        self.record(
+            Batch.ObjectionResolved(
+                **told_by(note),
+                objection_no=objection_no,
+                upheld=upheld,
+                line=line,
+                reason=reason,
+            )
+        )
+
+    def approve(self, note: Note, *, levels: Iterable[str]) -> int:
+        """Approve what is left; returns its fen.
+
+        Raises WrongStage, SamePerson, ObjectionOpen, NoticeMissing, NothingToPay.
+        """
+        self._at("verified", "approved")
+        self._another(note, "approved")
+        if self.objections:
+            raise ObjectionOpen(open=", ".join(sorted(self.objections)))
+        missing = self._notices_missing(note.effective_on, set(levels))
+        if missing:
+            raise NoticeMissing(missing=", ".join(missing))
+        amount_fen = sum(line.amount_fen for line in self.payable)
+        if not amount_fen:
+            raise NothingToPay
+        self.record(Batch.Approved(**told_by(note), amount_fen=amount_fen))
+        return amount_fen
+
+    def give_back(self, note: Note, *, reason: str) -> int:
+        """Return the batch; returns the fen that were reserved for it and are free now.
+
+        Raises WrongStage when nothing was proposed or money was ordered already.
+        """
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        if self.stage not in ("proposed", "verified", "approved") or self.ordered:
+            raise self._wrong("returned")
+        reserved_fen = sum(line.amount_fen for line in self.reserved)
+        self.record(Batch.Returned(**told_by(note), reason=reason))
+        return reserved_fen
+
+    def order(self, note: Note, *, bank: str, left_fen: Callable[[Line], int]) -> int:
+        """Tell a bank to pay its lines; returns the fen of those that are held instead.
+
+        `left_fen` judges a line once more: what is due for it now and not yet paid. Raises
+        WrongStage, SamePerson, NothingToPay.
+        """
+        self._at("approved", "ordered")
+        self._another(note, "ordered")
+        asked = [
+            line for line in self.reserved if line.bank == bank and line.line not in self.ordered
+        ]
+        if not asked:
+            raise NothingToPay("bank")
+        left = {line.line: left_fen(line) for line in asked}
+        held = [line for line in asked if left[line.line] < line.amount_fen]
+        to_pay = [line for line in asked if left[line.line] >= line.amount_fen]
+        self.record(
+            Batch.Ordered(
+                **told_by(note),
+                bank=bank,
+                lines=tuple(line.line for line in to_pay),
+                held=tuple(Told(line.line, f"left_fen={left[line.line]}") for line in held),
+                amount_fen=sum(line.amount_fen for line in to_pay),
+            )
+        )
+        return sum(line.amount_fen for line in held)
+
+    def tell_result(
+        self, note: Note, *, bank: str, paid: Sequence[int], failed: Mapping[int, str]
+    ) -> tuple[list[Line], int]:
+        """Record what the bank did; returns the lines paid, and the fen of those that failed.
+
+        Raises LineUnknown for a line that this bank was not told to pay, or that is done.
+        """
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        waiting = self.ordered - self.held - self.paid - self.failed
+        for line in (*paid, *failed):
+            if line not in waiting or self.lines[line].bank != bank:
+                raise LineUnknown(batch_no=self.batch_no, line=line)
+        paid_lines = [self.lines[line] for line in paid]
+        failed_fen = sum(self.lines[line].amount_fen for line in failed)
+        self.record(
+            Batch.ResultTold(
+                **told_by(note),
+                bank=bank,
+                paid=tuple(paid),
+                failed=tuple(Told(line, reason) for line, reason in failed.items()),
+                paid_fen=sum(line.amount_fen for line in paid_lines),
+                failed_fen=failed_fen,
+            )
+        )
+        return paid_lines, failed_fen
+
+    # ---- what several of them need ----------------------------------------------------
+
+    def _notices_missing(self, day: date, levels: set[str]) -> list[str]:
+        """Each notice that a payable line needs and that is not posted, or not over on `day`."""
+        townships = sorted({line.township for line in self.payable})
+        wanted = [(level, t) for level in ("village", "township") for t in townships]
+        wanted.append(("county", ""))
+        return [
+            f"{level} {township}".strip()
+            for level, township in wanted
+            if level in levels and not self.notices.get((level, township), day) < day
+        ]
+
+    def _at(self, stage: str, step: str) -> None:
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        if self.stage != stage:
+            raise self._wrong(step)
+
+    def _wrong(self, step: str) -> WrongStage:
+        return WrongStage(batch_no=self.batch_no, stage=self.stage, step=_STEPS[step], step_en=step)
+
+    def _another(self, note: Note, step: str) -> None:
+        """Each step is another person's. Raises SamePerson."""
+        for before, person in self.people.items():
+            if person == note.by.person and before != step:
+                raise SamePerson(
+                    person=person,
+                    before=_STEPS[before],
+                    step=_STEPS[step],
+                    before_en=before,
+                    step_en=step,
+                )
+
+
+_STEPS: Final = {
+    "proposed": "提出",
+    "verified": "核实",
+    "noticed": "公示",
+    "objected to": "提出异议",
+    "answered": "处理异议",
+    "approved": "批准",
+    "returned": "退回",
+    "ordered": "下达拨付指令",
+}
+
+
+class BatchRegister(Aggregate):
+    """In which order batches were proposed: whoever lists what is due knows all before his."""
+
+    KIND: ClassVar[str] = "batch-register"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.number = 0
+
+    @staticmethod
+    def the_id() -> UUID:
+        return identity("batch-register")
+
+    class Entered(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A batch took the next number."""
+
+        TOPIC, ZH = "batch-register.entered.v1", "批次登记"
+        CORRECTABLE = False
+        number: int
+        batch_no: str
+
+        def apply(self, register: Any) -> None:
+            register.number = self.number
+
+    def enter(self, note: Note, *, batch_no: str, seen: int) -> None:
+        """Enter a batch whose calculation knew `seen` batches. Raises RunOutdated."""
+        if seen != self.number:
+            raise RunOutdated
+        self.record(
+            BatchRegister.Entered(**told_by(note), number=self.number + 1, batch_no=batch_no)
+        )

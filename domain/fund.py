@@ -1,0 +1,230 @@
+"""Budget money of one year (资金): allocated, reserved for batches, paid; and where the cash went.
+
+allocated = paid + reserved + free, at any two dates: every event moves one amount from one of
+these to another.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+
+
+class BudgetMissing(Refused):
+    CODE, FIELD = "budget_missing", "year"
+    ZH, EN = "{year} 年尚无贴息预算依据", "no document sets a subsidy budget for {year}"
+
+
+class BudgetExceeded(Refused):
+    CODE, FIELD = "budget_exceeded", "amount_fen"
+    ZH = "下达 {amount_fen} 分后合计 {allocated_fen} 分，超过 {year} 年预算 {budget_fen} 分"
+    EN = "{allocated_fen} fen with these {amount_fen}: over the budget of {year}, {budget_fen}"
+
+
+class FundExhausted(Refused):
+    CODE, FIELD = "fund_exhausted", "amount_fen"
+    ZH = "需 {amount_fen} 分，{year} 年已下达资金只余 {free_fen} 分"
+    EN = "{amount_fen} fen are needed, but of the money allocated for {year} {free_fen} are free"
+
+
+class Fund(Aggregate):
+    """The subsidy money of one budget year."""
+
+    KIND: ClassVar[str] = "fund"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.year = 0
+        self.allocated: dict[int, int] = {}
+        self.transferred: dict[int, int] = {}
+        self.reserved_fen = 0
+        self.paid_fen = 0
+
+    @staticmethod
+    def id_for(year: int) -> UUID:
+        return identity("fund", str(year))
+
+    @property
+    def allocated_fen(self) -> int:
+        return sum(self.allocated.values())
+
+    @property
+    def free_fen(self) -> int:
+        return self.allocated_fen - self.reserved_fen - self.paid_fen
+
+    # ---- events -----------------------------------------------------------------------
+
+    class Allocated(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The finance bureau gave budget to the programme."""
+
+        TOPIC, ZH = "fund.allocated.v1", "下达"
+        year: int
+        amount_fen: int
+        voucher: str
+
+        def apply(self, fund: Any) -> None:
+            fund.year = self.year
+            fund.allocated[self.originator_version] = self.amount_fen
+
+    class Transferred(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Cash went from one account to another; the budget is not touched by it."""
+
+        TOPIC, ZH = "fund.transferred.v1", "资金拨付"
+        year: int
+        payer: str
+        payee: str
+        amount_fen: int
+        purpose: str
+        voucher: str
+
+        def apply(self, fund: Any) -> None:
+            fund.year = self.year
+            fund.transferred[self.originator_version] = self.amount_fen
+
+    class Reserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A batch was approved: its money can be used for nothing else."""
+
+        TOPIC, ZH = "fund.reserved.v1", "预留"
+        CORRECTABLE = False
+        year: int
+        batch_no: str
+        amount_fen: int
+
+        def apply(self, fund: Any) -> None:
+            fund.reserved_fen += self.amount_fen
+
+    class Released(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Reserved money is free again: a line was held, failed, or its batch was returned."""
+
+        TOPIC, ZH = "fund.released.v1", "释放预留"
+        CORRECTABLE = False
+        year: int
+        batch_no: str
+        amount_fen: int
+
+        def apply(self, fund: Any) -> None:
+            fund.reserved_fen -= self.amount_fen
+
+    class Spent(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Reserved money was paid out, as a bank's result says."""
+
+        TOPIC, ZH = "fund.spent.v1", "支出"
+        CORRECTABLE = False
+        year: int
+        batch_no: str
+        amount_fen: int
+
+        def apply(self, fund: Any) -> None:
+            fund.reserved_fen -= self.amount_fen
+            fund.paid_fen += self.amount_fen
+
+    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """An allocation or a transfer was told wrongly: it counts no more (冲正)."""
+
+        TOPIC, ZH = "fund.corrected.v1", "冲正"
+        CORRECTABLE = False
+        corrects: int
+        corrects_topic: str
+        reason: str
+
+        def apply(self, fund: Any) -> None:
+            fund.allocated.pop(self.corrects, None)
+            fund.transferred.pop(self.corrects, None)
+
+    # ---- commands ---------------------------------------------------------------------
+
+    def allocate(
+        self,
+        note: Note,
+        *,
+        year: int,
+        amount_fen: int,
+        voucher: str,
+        budget_fen: int | None,
+        replaces: int | None = None,
+    ) -> None:
+        """Give money to the programme, within the year's budget.
+
+        Raises BudgetMissing, BudgetExceeded; FundExhausted when a correction would leave less
+        than batches already hold.
+        """
+        if budget_fen is None:
+            raise BudgetMissing(year=year)
+        allocated_fen = self.allocated_fen + amount_fen
+        if allocated_fen > budget_fen:
+            raise BudgetExceeded(
+                year=year, amount_fen=amount_fen, allocated_fen=allocated_fen, budget_fen=budget_fen
+            )
+        self.record(
+            Fund.Allocated(
+                **told_by(note),
+                year=year,
+                amount_fen=amount_fen,
+                voucher=voucher,
+                replaces=replaces,
+            )
+        )
+
+    def transfer(
+        self,
+        note: Note,
+        *,
+        year: int,
+        payer: str,
+        payee: str,
+        amount_fen: int,
+        purpose: str,
+        voucher: str,
+        replaces: int | None = None,
+    ) -> None:
+        """Record that cash moved."""
+        self.record(
+            Fund.Transferred(
+                **told_by(note),
+                year=year,
+                payer=payer,
+                payee=payee,
+                amount_fen=amount_fen,
+                purpose=purpose,
+                voucher=voucher,
+                replaces=replaces,
+            )
+        )
+
+    def reserve(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Hold money for a batch. Raises FundExhausted."""
+        if amount_fen > self.free_fen:
+            raise FundExhausted(year=year, amount_fen=amount_fen, free_fen=self.free_fen)
+        self.record(
+            Fund.Reserved(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
+        )
+
+    def release(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Let reserved money go."""
+        self.record(
+            Fund.Released(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
+        )
+
+    def spend(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Record that reserved money was paid out."""
+        self.record(
+            Fund.Spent(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
+        )
+
+    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+        """Take back an allocation or a transfer. Raises NotCorrectable."""
+        if version not in self.allocated and version not in self.transferred:
+            raise NotCorrectable
+        self.record(
+            Fund.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
+        )
+
+    def assure_enough(self) -> None:
+        """Raises FundExhausted when batches hold or spent more than is allocated."""
+        if self.free_fen < 0:
+            held_fen = self.reserved_fen + self.paid_fen
+            raise FundExhausted(
+                "replacement", year=self.year, amount_fen=held_fen, free_fen=self.allocated_fen
+            )

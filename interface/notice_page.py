@@ -1,0 +1,56 @@
+"""公示 on paper: a batch's notice, with masked names and nothing that the rule does not ask for."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from domain.calendar import term_months
+from domain.money import yuan
+
+_PAGE = """<!doctype html>
+<html lang="zh-CN"><head><meta charset="utf-8"><title>贴息公示 {batch_no}</title>
+<style>
+@page {{ size: A4; margin: 18mm }}
+body {{ font-family: "Noto Serif CJK SC", "SimSun", serif; max-width: 174mm; margin: auto }}
+h1 {{ text-align: center }} table {{ border-collapse: collapse; width: 100%; margin: 1em 0 }}
+th, td {{ border: 1px solid #444; padding: .25em .4em; font-size: 90% }}
+td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
+</style></head><body>
+<h1>小额信贷贴息公示</h1>
+<p>批次 {batch_no}，结息期 {period}。{where}共 {count} 笔。公示期间如有异议，请向乡镇（街区）或
+金融扶贫服务中心提出。</p>
+<table>
+<tr><th>序号</th><th>借款人</th><th>用途</th><th>贷款金额（元）</th><th>期限（月）</th>
+<th>年利率</th></tr>
+{rows}
+</table>
+</body></html>
+"""
+
+
+def page(
+    batch: dict[str, Any], lines: list[dict[str, Any]], township: str | None, village: str | None
+) -> str:
+    """The notice of a batch, or of its lines in one township or village, to be printed."""
+    where = " ".join(filter(None, (township, village)))
+    return _PAGE.format(
+        batch_no=escape(batch["batch_no"]),
+        period=escape(batch["period"]),
+        where=f"{escape(where)}，" if where else "",
+        count=len(lines),
+        rows="\n".join(map(_row, lines)),
+    )
+
+
+def _row(line: dict[str, Any]) -> str:
+    months = term_months(line["disbursed_on"], line["due_on"])
+    cells = (
+        line["line"],
+        line["borrower_name"] or "—",
+        line["purpose"],
+        yuan(line["principal_fen"]),
+        months,
+        f"{yuan(line['annual_rate_bp'])}%",
+    )
+    return "<tr>" + "".join(f'<td class="n">{escape(str(cell))}</td>' for cell in cells) + "</tr>"

@@ -1,0 +1,93 @@
+"""Budget money (资金台账) and the journal (日记账) of everything that moved, double entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Final, Literal
+
+from domain.money import yuan
+from domain.plan_check import target
+from projections.facts.reading import Table, View, question
+
+WARNINGS_BP: Final = (8_000, 9_000, 10_000)
+"""Shares of the allocated money at which a warning is due: 80, 90 and 100 %."""
+_COLUMNS: Final = (
+    "year", "budget_fen", "allocated_fen", "reserved_fen", "paid_fen", "free_fen", "used_bp",
+    "warning_bp",
+)  # fmt: skip
+Tool = Literal["hledger", "beancount"]
+_ROOTS: Final = {
+    "principal": "Assets:Principal",
+    "interest": "Income:Interest",
+    "penalty": "Income:Penalty",
+    "subsidy": "Expenses:Subsidy",
+    "bank": "Equity:Bank",
+    "borrower": "Equity:Borrower",
+    "treasury": "Equity:Treasury",
+    "budget": "Assets:Budget",
+    "cash": "Assets:Cash",
+}
+
+
+def fund_ledger(view: View) -> Table:
+    """One line a budget year: what its plan grants, what was allocated, and where it stands.
+
+    `warning_bp`: the highest of 80, 90 and 100 % that is used; None below the first.
+    """
+    rows = []
+    for year, allocated, reserved, paid, free in view.ask(question(__name__, "funds.sql")).rows:
+        budget = target("budget_fen", year, view.known_on, view.book)
+        used_bp = (reserved + paid) * 10_000 // allocated if allocated else 0
+        warning = max((step for step in WARNINGS_BP if used_bp >= step), default=None)
+        budget_fen = budget.number if budget else None
+        rows.append((year, budget_fen, allocated, reserved, paid, free, used_bp, warning))
+    return Table(_COLUMNS, rows)
+
+
+def journal(view: View) -> Table:
+    """Every amount that moved up to a day: account, counter-account, fen (signed)."""
+    return view.ask(question(__name__, "journal.sql"))
+
+
+def journal_text(view: View, tool: Tool) -> Iterator[str]:
+    """The journal as a plain-text accounting tool reads it, amounts in yuan, in blocks of text."""
+    table = journal(view)
+    if tool == "beancount":
+        accounts = {_named(row[place]) for row in table.rows for place in (3, 4)}
+        yield 'option "operating_currency" "CNY"\n'
+        yield "".join(f"1990-01-01 open {account} CNY\n" for account in sorted(accounts))
+    for first in range(0, len(table.rows), 5_000):
+        rows = table.rows[first : first + 5_000]
+        yield "".join(_entry(tool, *row) for row in rows)
+
+
+def _entry(
+    tool: Tool,
+    day: date,
+    position: int,
+    of_position: int,
+    account: str,
+    counter_account: str,
+    amount_fen: int,
+) -> str:
+    to, other = account, counter_account
+    head = f"{day} * {position}"
+    if tool == "beancount":
+        to, other = _named(account), _named(counter_account)
+        head = f'{day} * "{position}"'
+    if of_position != position:
+        head += f"  ; 冲正 takes back {of_position}"
+    amount = yuan(amount_fen)
+    return f"{head}\n  {to}  {amount} CNY\n  {other}  {yuan(-amount_fen)} CNY\n\n"
+
+
+def _named(account: str) -> str:
+    """An account as beancount allows it: letters, digits, and other characters as -HEX."""
+    root, _, rest = account.partition(":")
+    parts = [
+        "X" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):X}" for c in part)
+        for part in rest.split(":")
+        if part
+    ]
+    return ":".join([_ROOTS[root], *parts])

@@ -1,0 +1,261 @@
+"""The settlement run (结息): what every loan is due for every closed quarter, by two roads.
+
+One road is the domain's own arithmetic over each loan's terms, the other is SQL over the facts.
+They must agree to the fen on every loan and quarter, or the run gives no answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from domain.batch import Kind, Line, Run
+from domain.calendar import Period, quarter_name, quarter_of
+from domain.policy import Book
+from domain.subsidy import Calculation, LoanTerms, Movement, calculate
+from projections.facts.reading import COUNTY, Scope, Table, View, question
+
+FIRST_DAY: Final = date(2019, 8, 20)
+"""No quote of the LPR is older: nothing before it can be calculated."""
+_LAST_DAY: Final = date(9000, 1, 1)
+_RULES: Final = (
+    "eligible_categories", "longest_term_months", "one_year_term_months", "lpr_one_year",
+    "lpr_five_year", "subsidy_share", "credit_cap_fen",
+)  # fmt: skip
+COLUMNS: Final = (
+    "township", "village", "household_no", "bank", "loan_no", "period", "due_fen", "paid_fen",
+    "reserved_fen", "left_fen", "state",
+)  # fmt: skip
+Progress = Callable[[int, int], None]
+
+
+class RoadsDisagree(Exception):
+    """The two roads give different fen: nothing may be paid on either."""
+
+    def __init__(self, found: Sequence[tuple[str, str, int, int]]) -> None:
+        loan, period, python_fen, sql_fen = found[0]
+        super().__init__(
+            f"{len(found)} 处两法不一致 the roads disagree at {len(found)} places; the first:"
+            f" {loan} {period}: Python {python_fen}, SQL {sql_fen} fen"
+        )
+
+
+class Due(NamedTuple):
+    """One loan and quarter: what is due, what was paid, what open batches hold."""
+
+    loan: dict[str, Any]
+    period: Period
+    due_fen: int
+    paid_fen: int
+    reserved_fen: int
+    calculation: Calculation
+
+    @property
+    def left_fen(self) -> int:
+        """What is still to be listed; below zero: what was paid too much."""
+        if self.paid_fen > self.due_fen:
+            return self.due_fen - self.paid_fen
+        return max(self.due_fen - self.paid_fen - self.reserved_fen, 0)
+
+
+_name = lru_cache(maxsize=256)(quarter_name)
+
+
+def settlement(
+    view: View, last: Period, *, scope: Scope = COUNTY, progress: Progress | None = None
+) -> list[Due]:
+    """Every loan and quarter up to `last` with anything due, paid or held; by bank and loan.
+
+    Earlier quarters are calculated again on all that is known: a late-told repayment shows as a
+    difference. `progress` hears the loans done and the loans in all. Raises RoadsDisagree.
+    """
+    loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
+    taken = {
+        (loan_id, period): (paid_fen, reserved_fen)
+        for loan_id, period, paid_fen, reserved_fen in view.ask(
+            question(__name__, "taken.sql")
+        ).rows
+    }
+    homes: dict[str, list[LoanTerms]] = defaultdict(list)
+    terms = [_terms(loan, view) for loan in loans]
+    for loan, term in zip(loans, terms, strict=True):
+        homes[loan["household_id"]].append(term)
+    found: list[Due] = []
+    for place, (loan, term) in enumerate(zip(loans, terms, strict=True)):
+        if progress is not None and place % 500 == 0:
+            progress(place, len(loans))
+        for period in _quarters(loan["disbursed_on"], _ends_on(loan, taken, last), last):
+            calculation = _calculated(term, homes[loan["household_id"]], period, view)
+            paid_fen, reserved_fen = taken.get((loan["loan_id"], _name(period)), (0, 0))
+            if calculation.amount_fen or paid_fen or reserved_fen:
+                due_fen = int(calculation.amount_fen)
+                found.append(Due(loan, period, due_fen, paid_fen, reserved_fen, calculation))
+    _compare(view, found, last)
+    if progress is not None:
+        progress(len(loans), len(loans))
+    return [due for due in found if _within(due.loan, scope)]
+
+
+def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
+    """The lines that a batch of the quarter `last` lists. Raises RoadsDisagree."""
+    lines: list[Line] = []
+    for due in settlement(view, last, scope=scope):
+        if due.left_fen:
+            lines.append(_line(len(lines) + 1, due))
+    batches = view.ask("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
+    return Run(tuple(lines), view.position, batches)
+
+
+def as_table(found: Sequence[Due]) -> Table:
+    """One line a loan and quarter; `state`: to_pay, to_recover, reserved or paid."""
+    rows = []
+    for due in found:
+        loan = due.loan
+        state = "paid"
+        if due.left_fen:
+            state = "to_pay" if due.left_fen > 0 else "to_recover"
+        elif due.reserved_fen:
+            state = "reserved"
+        rows.append(
+            (
+                loan["township"],
+                loan["village"],
+                loan["household_no"],
+                loan["bank"],
+                loan["loan_no"],
+                _name(due.period),
+                due.due_fen,
+                due.paid_fen,
+                due.reserved_fen,
+                due.left_fen,
+                state,
+            )
+        )
+    return Table(COLUMNS, rows)
+
+
+def _calculated(
+    term: LoanTerms, siblings: Sequence[LoanTerms], period: Period, view: View
+) -> Calculation:
+    """The calculation, and with its rulings that by which the household was judged."""
+    known_on, book = view.known_on, view.book
+    found = calculate(term, siblings, period, known_on=known_on, book=book)
+    judged = book.ruling("eligible_categories", term.disbursed_on, known_on)
+    return found._replace(rulings=(*found.rulings, judged))
+
+
+def _terms(loan: dict[str, Any], view: View) -> LoanTerms:
+    judged = view.book.ruling("eligible_categories", loan["disbursed_on"], view.known_on)
+    return LoanTerms(
+        loan_id=f"{loan['bank']}/{loan['loan_no']}",
+        disbursed_on=loan["disbursed_on"],
+        contract_on=loan["contract_on"],
+        due_on=loan["due_on"],
+        annual_rate_bp=loan["annual_rate_bp"],
+        movements=tuple(map(Movement, loan["days"], loan["fens"])),
+        eligible=loan["category"] in judged.words,
+        settled_on=loan["settled_on"],
+        misuse_on=loan["misuse_on"],
+    )
+
+
+def _ends_on(
+    loan: dict[str, Any], taken: dict[tuple[str, str], tuple[int, int]], last: Period
+) -> date:
+    """Nothing is earned from this day on; but what was paid for later quarters must be seen."""
+    ends_on: date = min(filter(None, (loan["due_on"], loan["settled_on"], loan["misuse_on"])))
+    after = _quarters(ends_on, last.until, last)
+    later = [period.until for period in after if (loan["loan_id"], _name(period)) in taken]
+    return max(later, default=ends_on)
+
+
+def _quarters(first: date, until: date, last: Period) -> Iterator[Period]:
+    """The quarters that hold a day of [first, until), up to `last`."""
+    on, stop = max(first, FIRST_DAY), min(until, last.until)
+    while on < stop:
+        period = quarter_of(on)
+        yield period
+        on = period.until
+
+
+def _compare(view: View, found: Sequence[Due], last: Period) -> None:
+    """The other road. Raises RoadsDisagree."""
+    quarters = list(_quarters(FIRST_DAY, last.until, last))
+    known_on, book = view.known_on, view.book
+    asked = view.ask(
+        question(__name__, "due.sql"),
+        quarters=_json(
+            [{"name": _name(q), "first": str(q.first), "until": str(q.until)} for q in quarters]
+        ),
+        day_count=_json(
+            {_name(q): book.ruling("day_count", q.first, known_on).number for q in quarters}
+        ),
+        rules=_json({name: _stretches(book, name, known_on) for name in _RULES}),
+    )
+    second = {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
+    first = {(d.loan["loan_id"], _name(d.period)): d.due_fen for d in found if d.due_fen}
+    if first != second:
+        raise RoadsDisagree(
+            [
+                (*place, first.get(place, 0), second.get(place, 0))
+                for place in sorted(first.keys() | second.keys())
+                if first.get(place) != second.get(place)
+            ]
+        )
+
+
+def _stretches(book: Book, name: str, known_on: date) -> list[dict[str, Any]]:
+    """Each stretch of days through which one ruling of a table holds, as known on a day."""
+    begins = sorted(
+        {r.effective_from for r in book.table(name).rulings if r.known_from <= known_on}
+    )
+    ends = [*begins[1:], _LAST_DAY]
+    return [
+        {
+            "from": str(first),
+            "until": str(until),
+            "value": book.ruling(name, first, known_on).value,
+        }
+        for first, until in zip(begins, ends, strict=True)
+    ]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _line(number: int, due: Due) -> Line:
+    kind: Kind = "subsidy"
+    if due.left_fen < 0:
+        kind = "recovery"
+    elif due.paid_fen or due.reserved_fen:
+        kind = "top_up"
+    loan = due.loan
+    return Line(
+        line=number,
+        loan_id=UUID(loan["loan_id"]),
+        bank=loan["bank"],
+        loan_no=loan["loan_no"],
+        household_no=loan["household_no"],
+        township=loan["township"],
+        village=loan["village"],
+        category=loan["category"],
+        period=_name(due.period),
+        first=due.period.first,
+        until=due.period.until,
+        kind=kind,
+        due_fen=due.due_fen,
+        paid_before_fen=due.paid_fen + due.reserved_fen,
+        amount_fen=abs(due.left_fen),
+        calculation=due.calculation.to_slip(),
+    )
+
+
+def _within(loan: dict[str, Any], scope: Scope) -> bool:
+    return scope.bank in (None, loan["bank"]) and scope.township in (None, loan["township"])

@@ -1,0 +1,490 @@
+"""A batch from the settlement run to the banks' results, and every way in which it is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from support import controls as c
+from support.service import Caller, Callers, service
+
+from domain.fund import Fund
+
+_refs = count(1)
+BUDGET_FEN = 200_000
+
+
+def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
+    """The answer to one statement; fails when it is another than `status`."""
+    told = {"ref": f"R{next(_refs)}", "effective_on": "2025-04-20", **body}
+    answer = caller.post(path, told)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+@pytest.fixture
+def callers(database: Any) -> Iterator[Callers]:
+    """Two households of two townships, each with a loan of 50 000 at 3.10 % since 2025-01-10."""
+    with service(database) as callers:
+        tell(callers.BUREAU, "/households", **_of(c.household(effective_on="2024-01-01")))
+        tell(
+            callers.BUREAU,
+            "/households",
+            **_of(
+                c.household(
+                    household_no="H2",
+                    township_code="T02",
+                    effective_on="2024-01-01",
+                    members=[
+                        {"name": "李四", "id_no": c.OTHER_ID_NO, "relation": "户主", "head": True}
+                    ],
+                )
+            ),
+        )
+        for bank, loan_no, home, id_no in (
+            (callers.NRCB, "L1", "H1", c.ID_NO),
+            (callers.PSBC, "L2", "H2", c.OTHER_ID_NO),
+        ):
+            tell(
+                bank,
+                "/loans",
+                **_of(
+                    c.loan(
+                        loan_no=loan_no,
+                        household_no=home,
+                        borrower_id_no=id_no,
+                        effective_on="2025-01-10",
+                        contract_on="2025-01-10",
+                        due_on="2026-01-10",
+                        annual_rate_bp=310,
+                    )
+                ),
+            )
+        tell(
+            callers.FINANCE,
+            "/programme/rulings",
+            effective_on="2025-01-01",
+            ground={"document": "邓财预〔2025〕3号"},
+            rulings=[{"rule": "budget_fen", "value": BUDGET_FEN}],
+        )
+        tell(
+            callers.FINANCE,
+            "/funds/allocations",
+            effective_on="2025-01-15",
+            year=2025,
+            amount_fen=BUDGET_FEN,
+            voucher="XD-1",
+        )
+        yield callers
+
+
+def _of(command: Any) -> dict[str, Any]:
+    return c.body(command)
+
+
+def proposed(callers: Callers, batch_no: str = "PC-1", **other: Any) -> Any:
+    return tell(callers.CENTRE, "/batches", batch_no=batch_no, **{"period": "2025Q1", **other})
+
+
+def noticed(callers: Callers, batch_no: str = "PC-1") -> None:
+    """Verified, and posted at every level for ten days."""
+    tell(callers.BUREAU, f"/batches/{batch_no}/verification")
+    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
+    for township in (callers.T01, callers.T02):
+        for level in ("village", "township"):
+            tell(township, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
+    tell(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", place="网站", **window)
+
+
+def approved(callers: Callers, batch_no: str = "PC-1") -> None:
+    noticed(callers, batch_no)
+    tell(callers.FINANCE, f"/batches/{batch_no}/approval", effective_on="2025-05-01")
+
+
+def funds(callers: Callers, **query: Any) -> dict[str, int]:
+    position = callers.client.get("/healthz").json()["log_position"]
+    [line] = callers.AUDIT.get("/ledgers/funds", position=position, **query).json()["lines"]
+    assert line["allocated_fen"] == line["reserved_fen"] + line["paid_fen"] + line["free_fen"]
+    return line
+
+
+def batch(callers: Callers, batch_no: str = "PC-1") -> dict[str, Any]:
+    position = callers.client.get("/healthz").json()["log_position"]
+    found = callers.AUDIT.get(f"/batches/{batch_no}", position=position).json()
+    return found["batch"]
+
+
+# 2025-01-10 … 03-20: 70 days of 50 000 at 3.10 %: 301.39; LPR in force 3.10 %
+DUE_FEN = 30_139
+
+
+def test_a_batch_from_the_run_to_the_trace_of_what_it_paid(callers: Callers) -> None:
+    found = callers.CENTRE.get(
+        "/settlement", period="2025Q1", position=proposed(callers, estimate=True)["position"]
+    ).json()
+    assert [line["due_fen"] for line in found["lines"]] == [DUE_FEN, DUE_FEN]
+    assert (found["estimate"], found["to_pay_fen"]) == (False, 2 * DUE_FEN)
+
+    proposed(callers, "PC-2")
+    approved(callers, "PC-2")
+    assert funds(callers)["reserved_fen"] == 2 * DUE_FEN
+    for bank in ("NRCB", "PSBC"):
+        tell(callers.FINANCE2, "/batches/PC-2/orders", effective_on="2025-05-02", bank=bank)
+    tell(
+        callers.NRCB,
+        "/batches/PC-2/results",
+        effective_on="2025-05-03",
+        results=[{"line": 1, "paid": True, "voucher": "N-77"}],
+    )
+    tell(
+        callers.PSBC,
+        "/batches/PC-2/results",
+        effective_on="2025-05-03",
+        results=[{"line": 2, "paid": False, "reason": "账户已销户"}],
+    )
+    money = funds(callers)
+    assert (money["paid_fen"], money["reserved_fen"]) == (DUE_FEN, 0)
+    assert money["free_fen"] == BUDGET_FEN - DUE_FEN
+    assert (batch(callers, "PC-2")["paid_fen"], batch(callers, "PC-2")["failed_fen"]) == (
+        DUE_FEN,
+        DUE_FEN,
+    )
+
+    trace = callers.AUDIT.get("/subsidy-payments/PC-2-1/trace").json()
+    assert trace["payment"]["content"]["batch_no"] == "PC-2"
+    assert [event["event"] for event in trace["batch_events"]] == [
+        "batch.proposed.v1",
+        "batch.verified.v1",
+        *["batch.notice-posted.v1"] * 5,
+        "batch.approved.v1",
+        "batch.ordered.v1",
+        "batch.ordered.v1",
+        "batch.result-told.v1",
+    ]
+    slip = callers.AUDIT.get("/subsidy-payments/PC-2-1/slip")
+    assert "叁佰零壹元叁角玖分" in slip.text
+
+    again = callers.CENTRE.get("/settlement", period="2025Q1").json()
+    assert again["to_pay_fen"] == DUE_FEN, "what failed is open again"
+    proposed(callers, "PC-3")
+    assert batch(callers, "PC-3")["amount_fen"] == DUE_FEN
+
+
+def test_a_quarter_is_not_listed_before_its_settlement_day(callers: Callers) -> None:
+    refusal = tell(
+        callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2025Q1", effective_on="2025-03-20"
+    )
+    assert refusal["code"] == "period_not_over"
+    proposed(callers, effective_on="2025-03-20", estimate=True)
+    assert tell(callers.BUREAU, "/batches/PC-1/verification", 409)["code"] == "wrong_stage"
+
+
+def test_no_two_steps_are_taken_by_the_same_person_in_whatever_role(callers: Callers) -> None:
+    proposed(callers)
+    noticed(callers)
+    on = {"effective_on": "2025-05-01"}
+    refusal = tell(callers.QIN, "/batches/PC-1/approval", 409, **on)
+    assert refusal["code"] == "same_person"
+    assert "centre-1" in refusal["title_zh"]
+    tell(callers.FINANCE, "/batches/PC-1/approval", **on)
+    refusal = tell(callers.FINANCE, "/batches/PC-1/orders", 409, bank="NRCB", **on)
+    assert refusal["code"] == "same_person"
+
+
+def test_nothing_is_approved_before_every_notice_is_over(callers: Callers) -> None:
+    proposed(callers)
+    early = {"effective_on": "2025-05-01"}
+    assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **early)["code"] == "wrong_stage"
+    tell(callers.BUREAU, "/batches/PC-1/verification")
+    nine = {"level": "village", "place": "村委会", "effective_on": "2025-04-21"}
+    refusal = tell(callers.T01, "/batches/PC-1/notices", 409, until_on="2025-04-29", **nine)
+    assert refusal["code"] == "notice_too_short"
+    tell(callers.T01, "/batches/PC-1/notices", until_on="2025-04-30", **nine)
+    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, **early)
+    assert refusal["code"] == "notice_missing"
+    assert "village T02" in refusal["title_en"]
+    assert "village T01" not in refusal["title_en"]
+    refusal = tell(
+        callers.T01, "/batches/PC-1/notices", 409, **{**nine, "level": "county"},
+        until_on="2025-04-30",
+    )  # fmt: skip
+    assert refusal["code"] == "notice_elsewhere"
+
+
+def test_an_objection_must_be_answered_and_takes_its_line_with_it(callers: Callers) -> None:
+    proposed(callers)
+    noticed(callers)
+    objection = tell(
+        callers.T02, "/batches/PC-1/objections", ref="YY-1", line=2, reason="该户未实际用款"
+    )
+    assert objection["position"]
+    late = {"effective_on": "2025-05-01"}
+    assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "objection_open"
+    answer = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实"}
+    tell(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
+    refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
+    assert refusal["code"] == "objection_unknown"
+    tell(callers.FINANCE, "/batches/PC-1/approval", **late)
+    assert funds(callers)["reserved_fen"] == DUE_FEN
+    assert batch(callers)["withdrawn_fen"] == DUE_FEN
+
+
+def test_a_batch_is_not_approved_over_what_is_free_by_one_fen(callers: Callers) -> None:
+    tell(
+        callers.FINANCE,
+        "/funds/allocations",
+        409,
+        effective_on="2025-02-01",
+        year=2025,
+        amount_fen=1,
+        voucher="XD-2",
+    )
+    proposed(callers)
+    noticed(callers)
+    allocation = _allocation(callers)
+    correction = {"reason": "金额录错", "replacement": _replaced(2 * DUE_FEN - 1)}
+    tell(callers.FINANCE, f"/events/{allocation}/corrections", **correction)
+    late = {"effective_on": "2025-05-01"}
+    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)
+    assert refusal["code"] == "fund_exhausted"
+    assert funds(callers)["free_fen"] == 2 * DUE_FEN - 1
+
+
+def _allocation(callers: Callers) -> str:
+    """The id of the one allocation that was told."""
+    lines = callers.AUDIT.get("/ledgers/journal", accept="text/csv").text
+    assert "budget:free:2025" in lines
+    return f"{Fund.id_for(2025)}.1"
+
+
+def _replaced(amount_fen: int) -> dict[str, Any]:
+    return {
+        "effective_on": "2025-01-15", "year": 2025, "amount_fen": amount_fen, "voucher": "XD-1",
+    }  # fmt: skip
+
+
+def test_two_batches_for_the_last_of_the_money_and_one_wins(callers: Callers) -> None:
+    proposed(callers, "PC-1", bank="NRCB")
+    proposed(callers, "PC-2", bank="PSBC")
+    tell(
+        callers.FINANCE,
+        f"/events/{_allocation(callers)}/corrections",
+        reason="金额录错",
+        replacement=_replaced(DUE_FEN + 1),
+    )
+    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30", "place": "公示栏"}
+    for batch_no, township in (("PC-1", callers.T01), ("PC-2", callers.T02)):
+        tell(callers.BUREAU, f"/batches/{batch_no}/verification")
+        for level in ("village", "township"):
+            tell(township, f"/batches/{batch_no}/notices", level=level, **window)
+        tell(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", **window)
+
+    def approve(batch_no: str) -> int:
+        told = {"ref": f"AP-{batch_no}", "effective_on": "2025-05-01"}
+        return int(callers.FINANCE.post(f"/batches/{batch_no}/approval", told).status_code)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(approve, ("PC-1", "PC-2"))) == [201, 409]
+    assert funds(callers)["free_fen"] == 1
+
+
+def test_a_second_run_lists_nothing_that_an_open_batch_holds(callers: Callers) -> None:
+    proposed(callers)
+    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
+    assert refusal["code"] == "nothing_to_pay"
+    tell(callers.CENTRE, "/batches/PC-1/return", reason="附件不全")
+    proposed(callers, "PC-2")
+
+
+def test_the_same_proposal_again_is_answered_as_the_first_time(callers: Callers) -> None:
+    first = proposed(callers, ref="TC-1")
+    again = tell(callers.CENTRE, "/batches", 200, batch_no="PC-1", period="2025Q1", ref="TC-1")
+    assert again == {**first, "again": True}
+    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-9", period="2025Q1", ref="TC-1")
+    assert refusal["code"] == "reference_reused"
+
+
+def test_a_correction_between_proposal_and_order_holds_the_line_and_frees_its_money(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    approved(callers)
+    tell(
+        callers.NRCB,
+        "/loans/L1/repayments",
+        **c.body(c.repay(effective_on="2025-02-01", principal_fen=5_000_000), "loan_no"),
+    )
+    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    found = batch(callers)
+    assert (found["held_fen"], found["ordered_fen"]) == (DUE_FEN, 0)
+    assert funds(callers)["reserved_fen"] == DUE_FEN
+    left = callers.CENTRE.get("/settlement", period="2025Q1", bank="NRCB").json()
+    # 22 days, 10 January to 31 January
+    assert left["to_pay_fen"] == 9_472
+    refusal = tell(
+        callers.NRCB,
+        "/batches/PC-1/results",
+        409,
+        results=[{"line": 1, "paid": True, "voucher": "X"}],
+    )
+    assert refusal["code"] == "line_unknown"
+
+
+def test_what_was_told_late_comes_back_as_a_recovery_and_never_as_a_silent_net(
+    callers: Callers,
+) -> None:
+    paid_in_full(callers)
+    tell(
+        callers.NRCB,
+        "/loans/L1/repayments",
+        **c.body(c.repay(effective_on="2025-02-01", principal_fen=5_000_000), "loan_no"),
+    )
+    late = {"effective_on": "2025-07-01", "period": "2025Q2"}
+    proposed(callers, "PC-2", **late)
+    position = callers.client.get("/healthz").json()["log_position"]
+    lines = callers.CENTRE.get("/batches/PC-2/lines", position=position).json()["lines"]
+    assert [(x["loan_no"], x["period"], x["kind"], x["amount_fen"]) for x in lines] == [
+        ("L1", "2025Q1", "recovery", DUE_FEN - 9_472),
+        ("L2", "2025Q2", "subsidy", 39_611),
+    ]
+    assert batch(callers, "PC-2")["amount_fen"] == 39_611
+    assert batch(callers, "PC-2")["recovery_fen"] == DUE_FEN - 9_472
+
+
+def paid_in_full(callers: Callers) -> None:
+    proposed(callers)
+    approved(callers)
+    for line, (bank, caller) in enumerate(
+        (("NRCB", callers.NRCB), ("PSBC", callers.PSBC)), start=1
+    ):
+        tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank=bank)
+        tell(
+            caller,
+            "/batches/PC-1/results",
+            effective_on="2025-05-03",
+            results=[{"line": line, "paid": True, "voucher": f"V{line}"}],
+        )
+
+
+def test_nothing_is_paid_twice(callers: Callers) -> None:
+    paid_in_full(callers)
+    again = {"results": [{"line": 1, "paid": True, "voucher": "V9"}]}
+    assert tell(callers.NRCB, "/batches/PC-1/results", 409, **again)["code"] == "line_unknown"
+    order = tell(callers.FINANCE2, "/batches/PC-1/orders", 409, bank="NRCB")
+    assert order["code"] == "nothing_to_pay"
+    single = c.body(c.pay(period="2025Q1", effective_on="2025-05-04", amount_fen=1), "loan_no")
+    refusal = tell(callers.FINANCE, "/loans/L1/subsidy-payments", 409, **single)
+    assert refusal["code"] == "paid_by_batch_only"
+
+
+def test_a_bank_answers_for_its_own_lines_alone(callers: Callers) -> None:
+    proposed(callers)
+    approved(callers)
+    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    foreign = {"results": [{"line": 1, "paid": True, "voucher": "V"}]}
+    assert tell(callers.PSBC, "/batches/PC-1/results", 409, **foreign)["code"] == "line_unknown"
+    twice = {"results": [{"line": 1, "paid": True, "voucher": "V"}] * 2}
+    assert tell(callers.NRCB, "/batches/PC-1/results", 409, **twice)["code"] == "result_twice"
+    bare = {"results": [{"line": 1, "paid": True}]}
+    assert tell(callers.NRCB, "/batches/PC-1/results", 409, **bare)["code"] == "result_incomplete"
+
+
+def test_the_payment_order_goes_to_the_bank_and_comes_back_as_the_result_file(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    approved(callers)
+    told = tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    asked = {"position": told["position"], "accept": "text/csv"}
+    theirs = callers.NRCB.get("/batches/PC-1/payment-order", **asked)
+    assert "6222000000000001" in theirs.text
+    seen = callers.FINANCE.get("/batches/PC-1/payment-order", **asked).text
+    assert "6222000000000001" not in seen
+    assert "张*" in seen
+    assert "张三" not in seen
+
+    rows = list(csv.reader(io.StringIO(theirs.content.decode("utf-8-sig"))))
+    titles = rows[0]
+    rows[1][titles.index("结果 result")] = "成功"
+    rows[1][titles.index("凭证号 voucher")] = "N-2025-1"
+    filled = io.StringIO()
+    csv.writer(filled).writerows(rows)
+    form = {"ref": "HP-1", "effective_on": "2025-05-03"}
+    upload = {"files": {"file": ("回盘.csv", filled.getvalue().encode("gb18030"))}, "data": form}
+    answer = callers.NRCB.send("/batches/PC-1/result-file", **upload)
+    assert answer.status_code == 201, answer.text
+    assert callers.NRCB.send("/batches/PC-1/result-file", **upload).status_code == 200
+    assert batch(callers)["paid_fen"] == DUE_FEN
+
+    rows[1][titles.index("结果 result")] = "也许"
+    broken = io.StringIO()
+    csv.writer(broken).writerows(rows)
+    upload["files"] = {"file": ("回盘.csv", broken.getvalue().encode())}
+    refusal = callers.NRCB.send("/batches/PC-1/result-file", **upload)
+    assert refusal.status_code == 422
+    assert "第 2 行" in refusal.json()["title_zh"]
+
+
+def test_a_notice_shows_a_masked_name_purpose_amount_term_and_rate_and_nothing_else(
+    callers: Callers,
+) -> None:
+    position = proposed(callers)["position"]
+    found = callers.T01.get("/batches/PC-1/notice", position=position).json()
+    assert found["lines"] == [
+        {
+            "line": 1,
+            "borrower_name": "张*",
+            "purpose": "养牛",
+            "principal_fen": 5_000_000,
+            "disbursed_on": "2025-01-10",
+            "due_on": "2026-01-10",
+            "annual_rate_bp": 310,
+        }
+    ]
+    page = callers.T01.get("/batches/PC-1/notice", accept="text/html").text
+    assert "<td" in page
+    assert all(word in page for word in ("张*", "养牛", "50000.00", "12", "3.10%"))
+    assert not any(word in page for word in ("张三", "H1", "L1", "6222", "301.39"))
+
+
+def test_in_the_mode_of_the_bank_the_bank_itself_is_paid(callers: Callers) -> None:
+    proposed(callers, mode="bank")
+    approved(callers)
+    told = tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    order = callers.NRCB.get("/batches/PC-1/payment-order", position=told["position"]).json()
+    assert order["lines"][0]["payee_account"] == "NRCB"
+    assert order["amount_fen"] == DUE_FEN
+
+
+def test_a_ruling_told_late_changes_what_is_due_and_shows_as_a_difference(
+    callers: Callers,
+) -> None:
+    paid_in_full(callers)
+    told = tell(
+        callers.CENTRE,
+        "/programme/rulings",
+        effective_on="2025-01-20",
+        ground={"document": "补充通知"},
+        rulings=[{"rule": "subsidy_share", "value": 7_000}],
+    )
+    found = callers.CENTRE.get("/settlement", period="2025Q1", position=told["position"]).json()
+    # 10 days in full, 60 days at 70 %
+    assert {line["due_fen"] for line in found["lines"]} == {22_389}
+    assert found["to_recover_fen"] == 2 * (DUE_FEN - 22_389)
+    before = callers.CENTRE.get(
+        "/settlement", period="2025Q1", known_at=_just_before(callers)
+    ).json()
+    assert before["to_recover_fen"] == 0
+
+
+def _just_before(callers: Callers) -> str:
+    """The instant at which everything but the last event was known."""
+    changes = callers.AUDIT.get("/ledgers/funds").json()
+    known = datetime.fromisoformat(changes["known_through"])
+    return (known - timedelta(microseconds=1)).isoformat()

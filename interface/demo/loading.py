@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from time import perf_counter
@@ -39,7 +39,7 @@ class Loaded(NamedTuple):
     seconds: float
 
 
-class _Evening:
+class Evening:
     """The ledger's clock while a county is loaded: some minute of the evening in China."""
 
     def __init__(self) -> None:
@@ -48,30 +48,34 @@ class _Evening:
     def __call__(self) -> datetime:
         return self.now
 
-    def begin(self, day: Day) -> None:
-        midnight = datetime.combine(day.recorded_on, datetime.min.time(), UTC)
-        minute = day.recorded_on.toordinal() * 37 % (_EVENING_MINUTES // 2)
+    def begin(self, day: date) -> None:
+        midnight = datetime.combine(day, datetime.min.time(), UTC)
+        minute = day.toordinal() * 37 % (_EVENING_MINUTES // 2)
         self.now = midnight + timedelta(minutes=_EVENING_UTC + minute)
 
     def later(self) -> None:
         self.now += timedelta(seconds=19)
 
 
-class _Loading:
+class Loading:
     """One county on its way into one ledger."""
 
-    def __init__(self, ledger: Ledger, clock: _Evening, corrected: frozenset[str]) -> None:
+    def __init__(self, ledger: Ledger, clock: Evening, corrected: frozenset[str]) -> None:
         self._ledger, self._clock, self._corrected = ledger, clock, corrected
         self._event_ids: dict[tuple[str, str], str] = {}
         self.commands = self.events = 0
 
     def day(self, day: Day) -> None:
-        self._clock.begin(day)
-        self._tell(self._named(statement) for statement in day.statements)
+        self.statements(day)
         if day.payments:
             self._tell(filter(None, map(self._payment, day.payments)))
         for review in day.reviews:
             self._tell(list(self._review(review, day)))
+
+    def statements(self, day: Day) -> None:
+        """Tell what is known on a day; nothing of what finance does."""
+        self._clock.begin(day.recorded_on)
+        self._tell(self._named(statement) for statement in day.statements)
 
     def _tell(self, tellings: Iterator[Telling] | Sequence[Telling]) -> None:
         """Tell in portions; anything refused is a mistake of the demo, so it is raised."""
@@ -203,10 +207,10 @@ def load(
     """
     began = perf_counter()
     enrol(owner_dsn, list(county.organisations))
-    clock = _Evening()
+    clock = Evening()
     cached = round(_CACHED_AT_FULL_SIZE * max(1, county.factor))
     ledger = Ledger(dsn, keys, clock=clock, most_cached=cached)
-    loading = _Loading(ledger, clock, county.corrected)
+    loading = Loading(ledger, clock, county.corrected)
     days = len(county)
     try:
         with _without_searching_for_rubbish():

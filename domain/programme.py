@@ -195,6 +195,15 @@ class Programme(Aggregate):
         )
 
 
+def supposed(book: Book, rule: str, value: Value, effective_from: date, known_on: date) -> Book:
+    """A book in which a ruling stands that nobody has made: to see what it would change.
+
+    Raises RuleUnknown, RuleFixed, RuleMalformed.
+    """
+    value = _checked(rule, value, "")
+    return book.extended([ruling_of(rule, value, effective_from, known_on, "假设 supposed", 0)])
+
+
 def ruling_of(
     rule: str, value: Value, effective_from: date, told_on: date, document: str, number: int
 ) -> Ruling:
@@ -226,16 +235,19 @@ def _decided(note: Note, rulings: Sequence[tuple[str, Value]]) -> tuple[Decided,
     decided = []
     for place, (rule, value) in enumerate(rulings):
         field = f"rulings/{place}"
-        if rule not in table_names():
-            raise RuleUnknown(f"{field}/rule", rule=rule, known=", ".join(table_names()))
-        if rule in FIXED:
-            raise RuleFixed(f"{field}/rule", rule=rule)
         if rule in seen:
             raise RuleTwice(f"{field}/rule", rule=rule)
         seen.add(rule)
-        before = POLICY.table(rule).rulings[0].value
-        decided.append(Decided(rule, _like(rule, value, before, f"{field}/value")))
+        decided.append(Decided(rule, _checked(rule, value, f"{field}/")))
     return tuple(decided)
+
+
+def _checked(rule: str, value: Value, field: str) -> Value:
+    if rule not in table_names():
+        raise RuleUnknown(f"{field}rule", rule=rule, known=", ".join(table_names()))
+    if rule in FIXED:
+        raise RuleFixed(f"{field}rule", rule=rule)
+    return _like(rule, value, POLICY.table(rule).rulings[0].value, f"{field}value")
 
 
 def _like(rule: str, value: Value, before: Value, field: str) -> Value:

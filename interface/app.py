@@ -16,7 +16,18 @@ from starlette.exceptions import HTTPException
 
 from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
-from interface.api import batches, duties, funds, log, payments, personal, reads, reports, writes
+from interface.api import (
+    batches,
+    duties,
+    funds,
+    log,
+    payments,
+    personal,
+    programme,
+    reads,
+    reports,
+    writes,
+)  # fmt: skip
 from interface.deployment import Deployment
 from interface.request_log import Message, Receive, RequestLog, Scope, Send
 from interface.service import Service, service_of
@@ -139,7 +150,18 @@ def create_app(
         redoc_url=None,
     )
     errors.install(app)
-    for module in (reads, duties, reports, funds, payments, writes, personal, batches, log):
+    for module in (
+        reads,
+        duties,
+        reports,
+        funds,
+        payments,
+        programme,
+        writes,
+        personal,
+        batches,
+        log,
+    ):
         app.router.routes.extend(module.router.routes)  # flat: nested routers are searched twice
     app.add_middleware(Door)
     app.add_middleware(RequestLog)

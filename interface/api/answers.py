@@ -102,6 +102,9 @@ ZH = {
     "payee_name": "收款户名",
     "payee_account": "收款账号",
     "year": "年度",
+    "lines_moved": "变动行数",
+    "replayed_fen": "回放应贴(元)",
+    "difference_fen": "变动(元)",
     "mode": "拨付方式",
     "stage": "阶段",
     "proposed_on": "提出日",
@@ -146,6 +149,7 @@ _COUNTS = (
     "checks", "position", "opened_by", *STATES, "reminders_done", "reminders_late",
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
+    "lines_moved",
 )  # fmt: skip
 
 

@@ -106,6 +106,10 @@ class View:
         """Every ruling that was known: those the county began with, and those told by then."""
         return book_of(self.ask(_RULINGS).rows)
 
+    def book_known_at(self, instant: datetime) -> Book:
+        """Every ruling that was known at another instant, none after the view's own."""
+        return book_of(self.ask(_RULINGS, known_at=min(instant, self.known_at)).rows)
+
     def ask(self, question: str, **parameters: object) -> Table:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
         cursor = self.connection.cursor(binary=True)

@@ -46,6 +46,13 @@ class RoadsDisagree(Exception):
         )
 
 
+class Rules(NamedTuple):
+    """Rulings, and the day up to which documents count as known."""
+
+    book: Book
+    known_on: date
+
+
 class Due(NamedTuple):
     """One loan and quarter: what is due, what was paid, what open batches hold."""
 
@@ -68,13 +75,20 @@ _name = lru_cache(maxsize=256)(quarter_name)
 
 
 def settlement(
-    view: View, last: Period, *, scope: Scope = COUNTY, progress: Progress | None = None
+    view: View,
+    last: Period,
+    *,
+    scope: Scope = COUNTY,
+    rules: Rules | None = None,
+    progress: Progress | None = None,
 ) -> list[Due]:
     """Every loan and quarter up to `last` with anything due, paid or held; by bank and loan.
 
     Earlier quarters are calculated again on all that is known: a late-told repayment shows as a
-    difference. `progress` hears the loans done and the loans in all. Raises RoadsDisagree.
+    difference. `rules`: others than those known to the view. `progress` hears the loans done and
+    the loans in all. Raises RoadsDisagree.
     """
+    ruled = rules or Rules(view.book, view.known_on)
     loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
     taken = {
         (loan_id, period): (paid_fen, reserved_fen)
@@ -83,7 +97,7 @@ def settlement(
         ).rows
     }
     homes: dict[str, list[LoanTerms]] = defaultdict(list)
-    terms = [_terms(loan, view) for loan in loans]
+    terms = [_terms(loan, ruled) for loan in loans]
     for loan, term in zip(loans, terms, strict=True):
         homes[loan["household_id"]].append(term)
     found: list[Due] = []
@@ -91,12 +105,12 @@ def settlement(
         if progress is not None and place % 500 == 0:
             progress(place, len(loans))
         for period in _quarters(loan["disbursed_on"], _ends_on(loan, taken, last), last):
-            calculation = _calculated(term, homes[loan["household_id"]], period, view)
+            calculation = _calculated(term, homes[loan["household_id"]], period, ruled)
             paid_fen, reserved_fen = taken.get((loan["loan_id"], _name(period)), (0, 0))
             if calculation.amount_fen or paid_fen or reserved_fen:
                 due_fen = int(calculation.amount_fen)
                 found.append(Due(loan, period, due_fen, paid_fen, reserved_fen, calculation))
-    _compare(view, found, last)
+    _compare(view, found, last, ruled)
     if progress is not None:
         progress(len(loans), len(loans))
     return [due for due in found if _within(due.loan, scope)]
@@ -110,6 +124,43 @@ def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
             lines.append(_line(len(lines) + 1, due))
     batches = view.ask("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
     return Run(tuple(lines), view.position, batches)
+
+
+REPLAY_COLUMNS: Final = (
+    "bank", "township", "lines_moved", "due_fen", "replayed_fen", "difference_fen",
+)  # fmt: skip
+
+
+def replay(view: View, last: Period, rules: Rules, *, scope: Scope = COUNTY) -> Table:
+    """What other rules would have made of every quarter up to `last`, by bank and township.
+
+    Each side by both roads. Raises RoadsDisagree.
+    """
+    sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    now = _due(settlement(view, last, scope=scope))
+    then = _due(settlement(view, last, scope=scope, rules=rules))
+    for place in now.keys() | then.keys():
+        bank, township, *_ = place
+        due_fen, replayed_fen = now.get(place, 0), then.get(place, 0)
+        summed = sums[bank, township]
+        summed[0] += due_fen != replayed_fen
+        summed[1] += due_fen
+        summed[2] += replayed_fen
+    rows = [
+        (*place, moved, due_fen, replayed_fen, replayed_fen - due_fen)
+        for place, (moved, due_fen, replayed_fen) in sorted(sums.items())
+    ]
+    return Table(REPLAY_COLUMNS, rows)
+
+
+def _due(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
+    """What is due, by bank, township, loan and quarter."""
+    dues = {}
+    for due in found:
+        loan = due.loan
+        place = (loan["bank"], loan["township"], loan["loan_no"], _name(due.period))
+        dues[place] = due.due_fen
+    return dues
 
 
 def as_table(found: Sequence[Due]) -> Table:
@@ -141,17 +192,17 @@ def as_table(found: Sequence[Due]) -> Table:
 
 
 def _calculated(
-    term: LoanTerms, siblings: Sequence[LoanTerms], period: Period, view: View
+    term: LoanTerms, siblings: Sequence[LoanTerms], period: Period, rules: Rules
 ) -> Calculation:
     """The calculation, and with its rulings that by which the household was judged."""
-    known_on, book = view.known_on, view.book
+    book, known_on = rules
     found = calculate(term, siblings, period, known_on=known_on, book=book)
     judged = book.ruling("eligible_categories", term.disbursed_on, known_on)
     return found._replace(rulings=(*found.rulings, judged))
 
 
-def _terms(loan: dict[str, Any], view: View) -> LoanTerms:
-    judged = view.book.ruling("eligible_categories", loan["disbursed_on"], view.known_on)
+def _terms(loan: dict[str, Any], rules: Rules) -> LoanTerms:
+    judged = rules.book.ruling("eligible_categories", loan["disbursed_on"], rules.known_on)
     return LoanTerms(
         loan_id=f"{loan['bank']}/{loan['loan_no']}",
         disbursed_on=loan["disbursed_on"],
@@ -184,10 +235,10 @@ def _quarters(first: date, until: date, last: Period) -> Iterator[Period]:
         on = period.until
 
 
-def _compare(view: View, found: Sequence[Due], last: Period) -> None:
+def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
     """The other road. Raises RoadsDisagree."""
     quarters = list(_quarters(FIRST_DAY, last.until, last))
-    known_on, book = view.known_on, view.book
+    book, known_on = rules
     asked = view.ask(
         question(__name__, "due.sql"),
         quarters=_json(

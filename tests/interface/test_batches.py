@@ -488,3 +488,75 @@ def _just_before(callers: Callers) -> str:
     changes = callers.AUDIT.get("/ledgers/funds").json()
     known = datetime.fromisoformat(changes["known_through"])
     return (known - timedelta(microseconds=1)).isoformat()
+
+
+def test_other_rules_are_tried_on_real_history_and_change_nothing(callers: Callers) -> None:
+    position = proposed(callers)["position"]
+    asked: dict[str, Any] = {"period": "2025Q1", "position": position}
+    supposed = {"rule": "subsidy_share", "value": 7_000, "rules_from": "2025-01-20"}
+    found = callers.CENTRE.get("/programme/replay", **asked, **supposed).json()
+    assert [(x["bank"], x["township"], x["difference_fen"]) for x in found["lines"]] == [
+        ("NRCB", "T01", 22_389 - DUE_FEN),
+        ("PSBC", "T02", 22_389 - DUE_FEN),
+    ]
+    assert callers.CENTRE.get("/programme/replay", **asked).json()["difference_fen"] == 0
+    ruled = {x["name"]: x for x in callers.T01.get("/programme/rulings").json()["lines"]}
+    assert ruled["subsidy_share"]["value"] == 10_000
+    assert ruled["budget_fen"]["source"] == "邓财预〔2025〕3号"
+    for wrong, code in (
+        ({"rule": "nonsense", "value": 1}, "rule_unknown"),
+        ({"rule": "settlement_day", "value": 1}, "rule_fixed"),
+        ({"rule": "subsidy_share", "value": 10_001}, "rule_malformed"),
+        ({"rule": "notice_levels", "value": 3}, "rule_malformed"),
+    ):
+        answer = callers.CENTRE.get("/programme/replay", **asked, **wrong)
+        assert answer.json()["code"] == code, answer.text
+
+
+def test_a_plan_adjusted_twice_for_the_same_day_holds_as_it_was_told_last(
+    callers: Callers,
+) -> None:
+    plan = {
+        "plan_no": "FA-2025",
+        "title": "2025年方案",
+        "ground": {"document": "邓金扶〔2025〕1号"},
+        "effective_on": "2025-01-01",
+    }
+    for value in (9_000, 8_000, 7_000):
+        rulings = [{"rule": "subsidy_share", "value": value}]
+        told = tell(callers.CENTRE, "/programme/plans", **plan, rulings=rulings)
+    found = callers.CENTRE.get("/settlement", period="2025Q1", position=told["position"]).json()
+    assert {line["due_fen"] for line in found["lines"]} == {21_097}
+    last = told["event_ids"][0]
+    tell(callers.CENTRE, f"/events/{last}/corrections", reason="误报该次调整")
+    position = callers.client.get("/healthz").json()["log_position"]
+    found = callers.CENTRE.get("/settlement", period="2025Q1", position=position).json()
+    assert {line["due_fen"] for line in found["lines"]} == {24_111}
+    bare = {key: value for key, value in plan.items() if key != "ground"}
+    refusal = tell(
+        callers.CENTRE, "/programme/plans", 409, **bare, ground={"note": "口头"},
+        rulings=[{"rule": "subsidy_share", "value": 1}],
+    )  # fmt: skip
+    assert refusal["code"] == "ground_missing"
+
+
+def test_a_quote_published_late_moves_only_what_is_calculated_after_it(callers: Callers) -> None:
+    first = proposed(callers)
+    told = tell(
+        callers.CENTRE,
+        "/programme/rulings",
+        effective_on="2025-01-05",
+        ground={"document": "全国银行间同业拆借中心 补发"},
+        rulings=[{"rule": "lpr_one_year", "value": 300}],
+    )
+    lines = callers.CENTRE.get("/batches/PC-1/lines", position=told["position"]).json()["lines"]
+    assert {line["due_fen"] for line in lines} == {DUE_FEN}, "what was proposed stands as it was"
+    asked = {"period": "2025Q1"}
+    before = callers.CENTRE.get("/settlement", **asked, known_at=first["recorded_at"]).json()
+    after = callers.CENTRE.get("/settlement", **asked).json()
+    assert {line["due_fen"] for line in before["lines"]} == {DUE_FEN}
+    assert {line["due_fen"] for line in after["lines"]} == {29_167}
+    noticed(callers)
+    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
+    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    assert batch(callers)["held_fen"] == DUE_FEN, "it would be paid too much: it is held"

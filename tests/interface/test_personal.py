@@ -327,6 +327,8 @@ READS = {
     "/changes": "/changes",
     "/indicators": "/indicators",
     "/settlement": "/settlement",
+    "/programme/rulings": "/programme/rulings",
+    "/programme/replay": "/programme/replay",
     "/batches": "/batches",
     "/batches/{no}": "/batches/PC-1",
     "/batches/{no}/lines": "/batches/PC-1/lines",
@@ -360,6 +362,7 @@ READS = {
 
 QUERIES = {
     "/settlement": {"period": "2023Q2"},
+    "/programme/replay": {"period": "2023Q2"},
     "/changes": {"known_from": "2020-01-01T00:00:00Z"},
     "/log/proofs/inclusion": {"position": 1, "size": 1},
     "/log/proofs/consistency": {"old": 1, "size": 1},

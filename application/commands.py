@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -117,6 +118,7 @@ Month = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}-(0[1-9
 Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}Q[1-4]$")]
 Year = Annotated[int, Field(strict=True, ge=2014, le=2100)]
 LineNo = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Report = Literal["townships", "indicators", "banks", "annual", "funds"]
 EventId = Annotated[str, StringConstraints(strict=True, pattern=EVENT_ID)]
 
 
@@ -554,6 +556,23 @@ class TransferBody(Told):
 
 class TransferFund(TransferBody, Command):
     TYPE: ClassVar[str] = "fund-transfer"
+
+
+class PublicationBody(Told):
+    """Of which day a report is, and on what knowledge; the service makes its bytes."""
+
+    publication_no: Number
+    report: Report
+    as_of: Day
+    known_at: AwareDatetime | None = None
+
+
+class PublishReport(PublicationBody, Command):
+    """Not for batches of lines: what is published comes from the service."""
+
+    TYPE: ClassVar[str] = "publication"
+    edition: Any = Field(default=None, exclude=True)
+    """A `domain.publication.Edition`; no part of what was told."""
 
 
 class CorrectionBody(Told):

@@ -9,9 +9,10 @@ from domain.household import Household
 from domain.kernel import Aggregate, Event
 from domain.loan import Loan
 from domain.programme import Programme
+from domain.publication import Publication
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
-    Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund,
+    Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund, Publication,
 )  # fmt: skip
 
 EVENTS: dict[str, type[Event]] = {
@@ -63,6 +64,7 @@ EVENTS: dict[str, type[Event]] = {
         Fund.Released,
         Fund.Spent,
         Fund.Corrected,
+        Publication.Published,
     )
 }
 

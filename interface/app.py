@@ -24,10 +24,11 @@ from interface.api import (
     payments,
     personal,
     programme,
+    publications,
     reads,
     reports,
     writes,
-)  # fmt: skip
+)
 from interface.deployment import Deployment
 from interface.request_log import Message, Receive, RequestLog, Scope, Send
 from interface.service import Service, service_of
@@ -157,6 +158,7 @@ def create_app(
         funds,
         payments,
         programme,
+        publications,
         writes,
         personal,
         batches,

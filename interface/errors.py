@@ -21,6 +21,7 @@ from projections.facts.reading import NotDrawnYet
 _STATUS = {
     "not_permitted": 403,
     "batch_unknown": 404,
+    "publication_unknown": 404,
     "loan_unknown": 404,
     "household_unknown": 404,
     "event_unknown": 404,

@@ -85,7 +85,6 @@ async def replayed(
                 rules = Rules(
                     supposed(rules.book, rule, told, first, rules.known_on), rules.known_on
                 )
-            last = quarter(int(period[:4]), int(period[5]))
             table = replay(view, last, rules, scope=narrowed(scope, bank, township))
             if form != "json":
                 return table_file(table, form, f"replay-{period}", headers_of(view))

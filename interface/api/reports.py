@@ -15,6 +15,7 @@ from interface.api.asking import After, AsOf, Code, KnownAt, narrowed, view_of
 from interface.service import service_of
 from projections.facts.reading import COUNTY
 from projections.reports import indicators, township_report
+from projections.reports.annual import annual_form
 from projections.reports.banks import bank_appraisal
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"])
@@ -63,6 +64,31 @@ async def banks(
             table = bank_appraisal(view, scope=narrowed(scope, bank, None))
             if form != "json":
                 return table_file(table, form, f"banks-{view.as_of}", headers_of(view))
+            lines = list(table.dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/reports/annual", summary="年度统计表 lent by use, due, repaid, subsidy, balance")
+async def annual(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    position: After = None,
+) -> Response:
+    """Of the year in which `as_of` lies, up to that day."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = annual_form(view, scope=narrowed(scope, bank, township))
+            if form != "json":
+                return table_file(table, form, f"annual-{view.as_of}", headers_of(view))
             lines = list(table.dicts())
             return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
 

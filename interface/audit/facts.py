@@ -49,6 +49,8 @@ TABLES = {
     "batch_line_step": "batch_id line step reason",
     "fund": "year account counter_account amount_fen batch_no voucher",
     "transfer": "year payer payee amount_fen purpose voucher",
+    "publication": "publication_no report report_as_of known_at seen_position rules row_count"
+    " sha256",
 }
 # What each event adds: TABLE, or TABLE/LIST for a row an item of that list. A column is the
 # event's member of that name; `=value`, `=@other member`, `=+fen` or `=-fen` (times the row's
@@ -122,6 +124,7 @@ DRAWN = {
     "fund.released.v1": ["fund account=free counter_account=reserved amount_fen=+amount_fen"],
     "fund.spent.v1": ["fund account=paid counter_account=reserved amount_fen=+amount_fen"],
     "fund.corrected.v1": [],
+    "publication.published.v1": ["publication report_as_of=@as_of"],
 }
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9:]{2,5}"
 Fact = tuple[int, str, int, datetime, str]

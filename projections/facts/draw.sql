@@ -297,3 +297,9 @@ INSERT INTO transfer SELECT t.of_position, t.position, t.recorded_at, e.effectiv
   e.year, e.payer, e.payee, t.sign * e.amount_fen, e.purpose, e.voucher
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, payer text, payee text,
   amount_fen bigint, purpose text, voucher text);
+
+-- topic: publication.published.v1
+INSERT INTO publication SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.publication_no, e.report, e.as_of, e.known_at, e.seen_position, e.rules, e.row_count, e.sha256
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, publication_no text, report text,
+  as_of date, known_at text, seen_position bigint, rules text, row_count int, sha256 text);

@@ -147,3 +147,10 @@ CREATE TABLE transfer (
   year int NOT NULL, payer text COLLATE "C" NOT NULL, payee text COLLATE "C" NOT NULL,
   amount_fen bigint NOT NULL, purpose text NOT NULL, voucher text NOT NULL
 );
+CREATE TABLE publication (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  publication_no text COLLATE "C" NOT NULL, report text NOT NULL, report_as_of date NOT NULL,
+  known_at text NOT NULL, seen_position bigint NOT NULL, rules text NOT NULL,
+  row_count int NOT NULL, sha256 text NOT NULL
+);

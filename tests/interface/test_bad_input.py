@@ -191,6 +191,11 @@ def bodies() -> dict[str, tuple[str, Body]]:
         ),
         "/v1/batches": (
             "CENTRE", told(batch_no="PC-1", period="2023Q2", mode="bank", bank="X", township="Y")),
+        "/v1/publications": (
+            "CENTRE",
+            told(publication_no="YB-1", report="funds", as_of="2023-07-31",
+                 known_at="2023-08-01T00:00:00Z"),
+        ),
         "/v1/batches/PC-9/verification": ("BUREAU", told()),
         "/v1/batches/PC-9/notices": (
             "CENTRE", told(level="county", place="网站", until_on="2023-08-10")),

@@ -10,6 +10,7 @@ from domain.batch import Line, Run
 from domain.calendar import civil_day
 from domain.kernel import Author
 from domain.loan import Loan
+from domain.publication import Edition
 
 BUREAU = Author("bureau", "BUREAU", "li")
 BANK = Author("bank", "NRCB", "wang")
@@ -366,6 +367,20 @@ def batch_line(line: int, amount_fen: int, **other: Any) -> Line:
 def step(kind: type[c.Command], ref: str, on: str = "2024-01-02", **told: Any) -> c.Command:
     """One of the statements about batch PC-1."""
     return kind.model_validate({"ref": ref, "effective_on": on, "batch_no": "PC-1", **told})
+
+
+def publication(edition: Edition, **other: Any) -> c.PublishReport:
+    return c.PublishReport.model_validate(
+        {
+            "ref": "GB-1",
+            "effective_on": "2024-01-10",
+            "publication_no": "YB-2023-12",
+            "report": "townships",
+            "as_of": "2023-12-31",
+            "edition": edition,
+            **other,
+        }
+    )
 
 
 def verification(**other: Any) -> c.Command:

@@ -18,6 +18,7 @@ from application.commands import (
 from application.ledger import Ledger, Recorded
 from domain.batch import Run
 from domain.kernel import Author
+from domain.publication import Edition
 
 OTHER_ID_NO = "440524188001010014"
 
@@ -121,6 +122,7 @@ def programme_and_money() -> list[tuple[Command, Author]]:
             ),
             c.BANK,
         ),
+        (c.publication(Edition("表,头\r\n", 0, "2024-01-09T00:00:00Z", 1, "00")), c.CENTRE),
         (
             c.batch_of(Run(lines[:1], 1, 1), ref="PC-2", batch_no="PC-2", township="T01"),
             c.CENTRE,

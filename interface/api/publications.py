@@ -1,0 +1,127 @@
+"""Routes of published reports: publish, read back as it was, reproduce, compare with today."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from application.commands import PublicationBody, PublishReport
+from application.ledger import Telling
+from application.publish_decisions import may_publish
+from domain.calendar import civil_day
+from domain.publication import Publication, PublicationUnknown
+from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
+from interface.api.asking import After, AsOf, KnownAt, No, view_of
+from interface.api.writes import recorded_answer
+from interface.publication import differences, edition
+from interface.service import Service, service_of
+from interface.strict_json import StrictRoute
+from projections.history import history
+
+router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
+
+_PUBLISHED = """
+SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, seen_position,
+       rules, row_count, sha256, effective_on, recorded_at, position
+  FROM facts.publication
+ WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
+ ORDER BY position
+"""
+
+
+@router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
+async def publish(request: Request, body: PublicationBody) -> Response:
+    """Its bytes are stored with it. The same `ref` again answers as the first time."""
+    service = service_of(request)
+    by = await service.author(request)
+    command = PublishReport.model_construct(**vars(body))
+    if may_publish(by):
+        made = await run_in_threadpool(_made, service, body)
+        command = command.model_copy(update={"edition": made})
+    return recorded_answer(await service.writer.tell(Telling(command, by)))
+
+
+def _made(service: Service, body: PublicationBody) -> Any:
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+    last = (row and row[0]) or 0
+    with view_of(service, body.as_of, body.known_at, last) as view:
+        return edition(view, body.report)
+
+
+@router.get("/publications", summary="已公布报表 what was published, when, and its digest")
+async def published(
+    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
+) -> Response:
+    service = service_of(request)
+    await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = view.ask(_PUBLISHED)
+            if form != "json":
+                return table_file(table, form, "publications", headers_of(view))
+            lines = list(table.dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
+async def publication(request: Request, no: No) -> Response:
+    service = service_of(request)
+    await service.reader(request)
+
+    def answer() -> Response:
+        told = _told(service, no)
+        content = told["content"].encode()
+        return Response(
+            content,
+            media_type="text/csv; charset=utf-8",
+            headers={"X-Sha256": hashlib.sha256(content).hexdigest(), "Cache-Control": "no-store"},
+        )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/publications/{no}/check", summary="复现与差异 made again, and what differs by now")
+async def check(request: Request, no: No) -> Response:
+    """`reproduced`: the same two dates give the same bytes. `differences`: the day as known now."""
+    service = service_of(request)
+    await service.reader(request)
+
+    def answer() -> Response:
+        told = _told(service, no)
+        as_of = datetime.fromisoformat(told["as_of"]).date()
+        with view_of(service, as_of, datetime.fromisoformat(told["known_at"]), None) as view:
+            again = edition(view, told["report"])
+        with view_of(service, as_of, None, None) as view:
+            now = edition(view, told["report"])
+        return json_answer(
+            {
+                **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
+                "checked_on": civil_day(service.clock()),
+                "sha256": told["sha256"],
+                "unaltered": hashlib.sha256(told["content"].encode()).hexdigest() == told["sha256"],
+                "reproduced": again.content == told["content"],
+                "rules_then": told["rules"],
+                "rules_now": now.rules,
+                "differences": differences(told["content"], now.content),
+            }
+        )
+
+    return await run_in_threadpool(answer)
+
+
+def _told(service: Service, no: str) -> dict[str, Any]:
+    """The event that published it. Raises PublicationUnknown."""
+    with service.facts.connection() as connection:
+        events = history(connection, [Publication.id_for(no)])
+    if not events:
+        raise PublicationUnknown(publication_no=no)
+    return events[0].content

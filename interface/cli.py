@@ -27,6 +27,7 @@ from interface.api.batches import carry_out
 from interface.deployment import COUNTY_OFFICES, Deployment
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
+from interface.payment_commands import settle
 from interface.personal_commands import erase, look, looks, rotate_wrapping
 from interface.request_log import write_logs_to
 from interface.settings import Settings
@@ -404,7 +405,7 @@ def changes_(
 keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(log_app, name="log")
-for command in (verify, evidence, erase, look, looks):
+for command in (settle, verify, evidence, erase, look, looks):
     app.command()(command)
 keys_app.command()(rotate_wrapping)
 
@@ -449,7 +450,9 @@ def _load_demo(deployment: Deployment) -> None:
     if not key_file.exists():
         with Facts(deployment.dsn, most=1).connection() as connection:
             codes = [r[0] for r in connection.execute("SELECT code FROM ledger.organisation")]
-        keys = {code: access.issue_key(deployment.owner_dsn, code, "demo") for code in codes}
+        owner = deployment.owner_dsn
+        keys = {code: access.issue_key(owner, code, f"{code.lower()}-demo") for code in codes}
+        keys["FINANCE-2"] = access.issue_key(owner, "FINANCE", "finance-demo-2")
         key_file.touch(mode=0o600)
         key_file.write_text(json.dumps(keys, indent=1, ensure_ascii=False), "utf-8")
 

@@ -50,7 +50,7 @@ class RunOutdated(Refused):
 
 class WrongStage(Refused):
     CODE, FIELD = "wrong_stage", ""
-    ZH = "批次 {batch_no} 现为 {stage}，不能{step}"
+    ZH = "批次 {batch_no} {stage_zh}，不能{step}"
     EN = "the batch {batch_no} is {stage}: it cannot be {step_en}"
 
 
@@ -552,7 +552,13 @@ class Batch(Aggregate):
             raise self._wrong(step)
 
     def _wrong(self, step: str) -> WrongStage:
-        return WrongStage(batch_no=self.batch_no, stage=self.stage, step=_STEPS[step], step_en=step)
+        return WrongStage(
+            batch_no=self.batch_no,
+            stage=self.stage,
+            stage_zh=_STAGES[self.stage],
+            step=_STEPS[step],
+            step_en=step,
+        )
 
     def _another(self, note: Note, step: str) -> None:
         """Each step is another person's. Raises SamePerson."""
@@ -567,6 +573,13 @@ class Batch(Aggregate):
                 )
 
 
+_STAGES: Final = {
+    "estimated": "只是测算",
+    "proposed": "已提出，尚未核实",
+    "verified": "已核实，尚未批准",
+    "approved": "已批准",
+    "returned": "已退回",
+}
 _STEPS: Final = {
     "proposed": "提出",
     "verified": "核实",

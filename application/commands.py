@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from domain.batch import Level, Mode
+from domain.benefit import BenefitKind
 from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
@@ -558,6 +559,115 @@ class TransferFund(TransferBody, Command):
     TYPE: ClassVar[str] = "fund-transfer"
 
 
+class RatingBody(Told):
+    grade: Name
+    score: Annotated[int, Field(strict=True, ge=0, le=1_000)] | None = None
+
+
+class RateCredit(RatingBody, Command):
+    TYPE: ClassVar[str] = "rating"
+    household_no: Number
+
+
+class RiskBody(Told):
+    """Of a household, of a loan (with its bank), or at large; `reason` names nobody."""
+
+    risk_no: Number
+    household_no: Number | None = None
+    bank: Number | None = None
+    loan_no: Number | None = None
+    reason: Why
+
+
+class ReportRisk(RiskBody, Command):
+    TYPE: ClassVar[str] = "risk"
+
+
+class RiskNoteBody(Told):
+    measure: Why
+
+
+class TakeNoteOfRisk(RiskNoteBody, Command):
+    TYPE: ClassVar[str] = "risk-note"
+    risk_no: Number
+
+
+class GuaranteeBody(Told):
+    bank: Number
+    amount_fen: PositiveFen
+    fee_fen: Fen
+
+
+class GuaranteeLoan(GuaranteeBody, Command):
+    TYPE: ClassVar[str] = "guarantee"
+    loan_no: Number
+
+
+class RiskFundPaymentBody(Told):
+    payer: Name
+    amount_fen: PositiveFen
+    voucher: Name
+
+
+class PayIntoRiskFund(RiskFundPaymentBody, Command):
+    TYPE: ClassVar[str] = "risk-fund-payment"
+
+
+class CompensationBody(Told):
+    """`loss_fen`: what the bank lost on the loan; the fund bears its share of it."""
+
+    bank: Number
+    loss_fen: PositiveFen
+    voucher: Name
+
+
+class Compensate(CompensationBody, Command):
+    TYPE: ClassVar[str] = "compensation"
+    loan_no: Number
+
+
+class CompensationRecoveryBody(Told):
+    bank: Number
+    amount_fen: PositiveFen
+    voucher: Name
+
+
+class RecoverCompensation(CompensationRecoveryBody, Command):
+    TYPE: ClassVar[str] = "compensation-recovery"
+    loan_no: Number
+
+
+class BenefitInstalment(Model):
+    due_on: Day
+    kind: BenefitKind
+    amount_fen: PositiveFen
+
+
+class AgreementBody(Told):
+    """Each instalment is owed to each of the households."""
+
+    agreement_no: Number
+    enterprise: Name
+    households: Annotated[list[Number], Field(min_length=1, max_length=500)]
+    instalments: Annotated[list[BenefitInstalment], Field(min_length=1, max_length=40)]
+
+
+class SignAgreement(AgreementBody, Command):
+    TYPE: ClassVar[str] = "benefit"
+
+
+class BenefitPaymentBody(Told):
+    household_no: Number
+    kind: BenefitKind
+    amount_fen: PositiveFen
+    voucher: Name
+
+
+class PayBenefit(BenefitPaymentBody, Command):
+    TYPE: ClassVar[str] = "benefit-payment"
+    agreement_no: Number
+
+
 class PublicationBody(Told):
     """Of which day a report is, and on what knowledge; the service makes its bytes."""
 
@@ -618,6 +728,15 @@ COMMANDS: dict[str, type[Command]] = {
         TellResult,
         AllocateFund,
         TransferFund,
+        RateCredit,
+        ReportRisk,
+        TakeNoteOfRisk,
+        GuaranteeLoan,
+        PayIntoRiskFund,
+        Compensate,
+        RecoverCompensation,
+        SignAgreement,
+        PayBenefit,
         CorrectEvent,
     )
 }

@@ -345,7 +345,7 @@ def agree_repayment_plan(
 @carries_out(PaySubsidy, "finance", looks_at=_named_loan)
 def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
     """Pay what the arithmetic allows on what is known now, and store why (domain.md §5)."""
-    loan = _county_loan(ledger, command.bank, command.loan_no)
+    loan = county_loan(ledger, command.bank, command.loan_no)
     period = quarter(int(command.period[:4]), int(command.period[5]))
     if ledger.book.ruling("payments_by_batch", period.last, ledger.today()).number:
         raise PaidByBatchOnly(period=command.period)
@@ -400,7 +400,7 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
 
 @carries_out(RecoverSubsidy, "finance", looks_at=_named_loan)
 def recover_subsidy(ledger: Ledger, command: RecoverSubsidy, note: Note) -> None:
-    _county_loan(ledger, command.bank, command.loan_no).recover_subsidy(
+    county_loan(ledger, command.bank, command.loan_no).recover_subsidy(
         note,
         payment_no=command.payment_no,
         amount_fen=command.amount_fen,
@@ -565,7 +565,7 @@ def _township_loan(ledger: Ledger, bank: str | None, loan_no: str, note: Note) -
     return loan
 
 
-def _county_loan(ledger: Ledger, bank: str | None, loan_no: str) -> Loan:
+def county_loan(ledger: Ledger, bank: str | None, loan_no: str) -> Loan:
     loan = ledger.loan_of(bank, loan_no)
     if loan is None:
         raise LoanUnknown(loan_no=loan_no)

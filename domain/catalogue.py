@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from domain.bank_report import BankReport
 from domain.batch import Batch, BatchRegister
+from domain.benefit import Agreement
 from domain.fund import Fund
 from domain.household import Household
 from domain.kernel import Aggregate, Event
 from domain.loan import Loan
 from domain.programme import Programme
 from domain.publication import Publication
+from domain.risk import RiskReport
+from domain.risk_fund import RiskFund
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
-    Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund, Publication,
+    Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund, Publication, RiskReport,
+    RiskFund, Agreement,
 )  # fmt: skip
 
 EVENTS: dict[str, type[Event]] = {
@@ -24,6 +28,7 @@ EVENTS: dict[str, type[Event]] = {
         Household.DemandRecommended,
         Household.CreditGranted,
         Household.CreditRefused,
+        Household.CreditRated,
         Household.Borrowed,
         Household.Erased,
         Household.LookedAt,
@@ -39,6 +44,9 @@ EVENTS: dict[str, type[Event]] = {
         Loan.RepaymentPlanAgreed,
         Loan.SubsidyPaid,
         Loan.SubsidyRecovered,
+        Loan.Guaranteed,
+        Loan.Compensated,
+        Loan.CompensationRecovered,
         Loan.Corrected,
         BankReport.ScaleReported,
         BankReport.Corrected,
@@ -65,6 +73,13 @@ EVENTS: dict[str, type[Event]] = {
         Fund.Spent,
         Fund.Corrected,
         Publication.Published,
+        RiskReport.Reported,
+        RiskReport.Noted,
+        RiskFund.PaidIn,
+        RiskFund.Compensated,
+        RiskFund.Recovered,
+        Agreement.Signed,
+        Agreement.Paid,
     )
 }
 

@@ -213,6 +213,17 @@ class Household(Aggregate):
         def apply(self, household: Any) -> None:
             household.live[self.originator_version] = self
 
+    class CreditRated(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Somebody rated how far the household can be lent to."""
+
+        TOPIC, ZH = "household.credit-rated.v1", "信用评级"
+        rater: str
+        grade: str
+        score: int | None = None
+
+        def apply(self, household: Any) -> None:
+            household.live[self.originator_version] = self
+
     class Borrowed(Event, frozen=True, kw_only=True, omit_defaults=True):
         """A bank disbursed a loan to this household: the link that the cap is judged by."""
 
@@ -354,6 +365,23 @@ class Household(Aggregate):
         self.record(
             Household.DemandRecommended(
                 **told_by(note), amount_fen=amount_fen, purpose=purpose, replaces=replaces
+            )
+        )
+
+    def rate_credit(
+        self,
+        note: Note,
+        *,
+        rater: str,
+        grade: str,
+        score: int | None,
+        replaces: int | None = None,
+    ) -> None:
+        """Record a rating. Raises HouseholdUnknown."""
+        self.must_exist()
+        self.record(
+            Household.CreditRated(
+                **told_by(note), rater=rater, grade=grade, score=score, replaces=replaces
             )
         )
 

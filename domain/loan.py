@@ -90,6 +90,24 @@ class QuarterNotClosed(Refused):
     EN = "the settlement period {period} is not over before {until}: nothing can be paid yet"
 
 
+class NotOverdue(Refused):
+    CODE, FIELD = "not_overdue", "effective_on"
+    ZH = "贷款 {due_on} 到期，尚未逾期，不能代偿"
+    EN = "the loan is due on {due_on}: it is not overdue and cannot be compensated"
+
+
+class CompensatedTooMuch(Refused):
+    CODE, FIELD = "compensated_too_much", "loss_fen"
+    ZH = "代偿损失 {loss_fen} 分，超过尚可代偿的 {left_fen} 分"
+    EN = "a loss of {loss_fen} fen, but only {left_fen} fen can still be compensated"
+
+
+class CompensationRecoveredTooMuch(Refused):
+    CODE, FIELD = "compensation_recovered_too_much", "amount_fen"
+    ZH = "追偿 {amount_fen} 分，超过已代偿未收回的 {left_fen} 分"
+    EN = "{amount_fen} fen recovered, but only {left_fen} fen of the compensation are left"
+
+
 class PaidByBatchOnly(Refused):
     CODE, FIELD = "paid_by_batch_only", "period"
     ZH = "{period} 的贴息只能按批次拨付"
@@ -147,6 +165,8 @@ class Loan(Aggregate):
         self.paid: dict[str, Paid] = {}
         self.recovered: dict[int, tuple[str, int]] = {}
         self.renewed: dict[int, str] = {}
+        self.lost_fen = 0
+        self.compensated_fen = 0
         self.live: set[int] = set()
 
     @staticmethod
@@ -359,6 +379,42 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.recovered[self.originator_version] = (self.payment_no, self.amount_fen)
+
+    class Guaranteed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A guarantee company stands in for the loan; by the plan without a fee."""
+
+        TOPIC, ZH = "loan.guaranteed.v1", "担保"
+        guarantor: str
+        amount_fen: int
+        fee_fen: int
+
+        def apply(self, loan: Any) -> None:
+            loan.live.add(self.originator_version)
+
+    class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The risk fund paid its share of what the bank lost. The borrower still owes it."""
+
+        TOPIC, ZH = "loan.compensated.v1", "代偿"
+        CORRECTABLE = False
+        loss_fen: int
+        share_bp: int
+        amount_fen: int
+        voucher: str
+
+        def apply(self, loan: Any) -> None:
+            loan.lost_fen += self.loss_fen
+            loan.compensated_fen += self.amount_fen
+
+    class CompensationRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Something of what the risk fund paid came back to it."""
+
+        TOPIC, ZH = "loan.compensation-recovered.v1", "追偿"
+        CORRECTABLE = False
+        amount_fen: int
+        voucher: str
+
+        def apply(self, loan: Any) -> None:
+            loan.compensated_fen -= self.amount_fen
 
     class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
@@ -687,6 +743,54 @@ class Loan(Aggregate):
                 reason=reason,
                 voucher=voucher,
             )
+        )
+
+    def guarantee(
+        self,
+        note: Note,
+        *,
+        guarantor: str,
+        amount_fen: int,
+        fee_fen: int,
+        replaces: int | None = None,
+    ) -> None:
+        """Record a guarantee, whatever its fee. Raises BeforeDisbursement."""
+        self._not_before_disbursement(note)
+        self.record(
+            Loan.Guaranteed(
+                **told_by(note),
+                guarantor=guarantor,
+                amount_fen=amount_fen,
+                fee_fen=fee_fen,
+                replaces=replaces,
+            )
+        )
+
+    def compensate(
+        self, note: Note, *, loss_fen: int, share_bp: int, amount_fen: int, voucher: str
+    ) -> None:
+        """Compensate part of what is owed. Raises NotOverdue, CompensatedTooMuch."""
+        if note.effective_on < self.due_on or not self.outstanding_fen:
+            raise NotOverdue(due_on=self.due_on)
+        left_fen = self.outstanding_fen - self.lost_fen
+        if loss_fen > left_fen:
+            raise CompensatedTooMuch(loss_fen=loss_fen, left_fen=left_fen)
+        self.record(
+            Loan.Compensated(
+                **told_by(note),
+                loss_fen=loss_fen,
+                share_bp=share_bp,
+                amount_fen=amount_fen,
+                voucher=voucher,
+            )
+        )
+
+    def recover_compensation(self, note: Note, *, amount_fen: int, voucher: str) -> None:
+        """Record what came back to the fund. Raises CompensationRecoveredTooMuch."""
+        if amount_fen > self.compensated_fen:
+            raise CompensationRecoveredTooMuch(amount_fen=amount_fen, left_fen=self.compensated_fen)
+        self.record(
+            Loan.CompensationRecovered(**told_by(note), amount_fen=amount_fen, voucher=voucher)
         )
 
     def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:

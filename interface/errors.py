@@ -20,7 +20,9 @@ from projections.facts.reading import NotDrawnYet
 
 _STATUS = {
     "not_permitted": 403,
+    "agreement_unknown": 404,
     "batch_unknown": 404,
+    "risk_unknown": 404,
     "publication_unknown": 404,
     "loan_unknown": 404,
     "household_unknown": 404,

@@ -51,10 +51,19 @@ TABLES = {
     "transfer": "year payer payee amount_fen purpose voucher",
     "publication": "publication_no report report_as_of known_at seen_position rules row_count"
     " sha256",
+    "rating": "household_id rater grade score",
+    "guarantee": "loan_id guarantor amount_fen fee_fen",
+    "compensation": "loan_id loss_fen share_bp amount_fen voucher",
+    "risk": "risk_id risk_no organisation person household_no bank loan_no reason",
+    "risk_note": "risk_id organisation person measure",
+    "risk_fund": "account counter_account amount_fen bank loan_no voucher",
+    "benefit_due": "benefit_id agreement_no enterprise township household_no due_on kind due_fen",
+    "benefit_paid": "benefit_id agreement_no household_no kind amount_fen voucher",
 }
 # What each event adds: TABLE, or TABLE/LIST for a row an item of that list. A column is the
 # event's member of that name; `=value`, `=@other member`, `=+fen` or `=-fen` (times the row's
 # sign) where it is not. What an event does not say is NULL.
+BENEFIT = "benefit_due/instalments agreement_no=@agreement_no"
 RULING = "ruling/rulings number=@number document=@document told_on=@told_on"
 DRAWN = {
     "household.registered.v1": ["household head=@head_of", "status", "member/members joined=t"],
@@ -125,6 +134,23 @@ DRAWN = {
     "fund.spent.v1": ["fund account=paid counter_account=reserved amount_fen=+amount_fen"],
     "fund.corrected.v1": [],
     "publication.published.v1": ["publication report_as_of=@as_of"],
+    "household.credit-rated.v1": ["rating"],
+    "loan.guaranteed.v1": ["guarantee"],
+    "loan.compensated.v1": ["compensation loss_fen=+loss_fen amount_fen=+amount_fen"],
+    "loan.compensation-recovered.v1": ["compensation loss_fen=0 amount_fen=-amount_fen"],
+    "risk.reported.v1": ["risk organisation=@organisation"],
+    "risk.noted.v1": ["risk_note organisation=@organisation"],
+    "risk-fund.paid-in.v1": ["risk_fund account=fund counter_account=payer amount_fen=+amount_fen"],
+    "risk-fund.compensated.v1": [
+        "risk_fund account=compensated counter_account=fund amount_fen=+amount_fen"
+    ],
+    "risk-fund.recovered.v1": [
+        "risk_fund account=fund counter_account=recovered amount_fen=+amount_fen"
+    ],
+    "benefit.signed.v1": [
+        f"{BENEFIT} enterprise=@enterprise township=@township",
+    ],
+    "benefit.paid.v1": ["benefit_paid amount_fen=+amount_fen"],
 }
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9:]{2,5}"
 Fact = tuple[int, str, int, datetime, str]

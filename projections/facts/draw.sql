@@ -303,3 +303,67 @@ INSERT INTO publication SELECT t.of_position, t.position, t.recorded_at, e.effec
   e.publication_no, e.report, e.as_of, e.known_at, e.seen_position, e.rules, e.row_count, e.sha256
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, publication_no text, report text,
   as_of date, known_at text, seen_position bigint, rules text, row_count int, sha256 text);
+
+-- topic: household.credit-rated.v1
+INSERT INTO rating SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.rater, e.grade, e.score
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, rater text, grade text, score int);
+
+-- topic: loan.guaranteed.v1
+INSERT INTO guarantee SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.guarantor, e.amount_fen, e.fee_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, guarantor text, amount_fen bigint,
+  fee_fen bigint);
+
+-- topic: loan.compensated.v1
+INSERT INTO compensation SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, t.sign * e.loss_fen, e.share_bp, t.sign * e.amount_fen, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, loss_fen bigint, share_bp int,
+  amount_fen bigint, voucher text);
+
+-- topic: loan.compensation-recovered.v1
+INSERT INTO compensation SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 0, NULL, t.sign * -e.amount_fen, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, amount_fen bigint, voucher text);
+
+-- topic: risk.reported.v1
+INSERT INTO risk SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.risk_no, t.organisation, e.person, e.household_no, e.bank, e.loan_no, e.reason
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, risk_no text, person text,
+  household_no text, bank text, loan_no text, reason text);
+
+-- topic: risk.noted.v1
+INSERT INTO risk_note SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, t.organisation, e.person, e.measure
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, measure text);
+
+-- topic: risk-fund.paid-in.v1
+INSERT INTO risk_fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  'fund', 'payer', t.sign * e.amount_fen, NULL, NULL, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, amount_fen bigint, voucher text);
+
+-- topic: risk-fund.compensated.v1
+INSERT INTO risk_fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  'compensated', 'fund', t.sign * e.amount_fen, e.bank, e.loan_no, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, amount_fen bigint, bank text,
+  loan_no text, voucher text);
+
+-- topic: risk-fund.recovered.v1
+INSERT INTO risk_fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  'fund', 'recovered', t.sign * e.amount_fen, e.bank, e.loan_no, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, amount_fen bigint, bank text,
+  loan_no text, voucher text);
+
+-- topic: benefit.signed.v1
+INSERT INTO benefit_due SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.agreement_no, e.enterprise, e.township, i.household_no, i.due_on, i.kind,
+  i.due_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, agreement_no text,
+  enterprise text, township text, instalments json),
+  json_to_recordset(e.instalments) AS i (household_no text, due_on date, kind text, due_fen bigint);
+
+-- topic: benefit.paid.v1
+INSERT INTO benefit_paid SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.agreement_no, e.household_no, e.kind, t.sign * e.amount_fen, e.voucher
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, agreement_no text,
+  household_no text, kind text, amount_fen bigint, voucher text);

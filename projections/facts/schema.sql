@@ -154,3 +154,53 @@ CREATE TABLE publication (
   known_at text NOT NULL, seen_position bigint NOT NULL, rules text NOT NULL,
   row_count int NOT NULL, sha256 text NOT NULL
 );
+CREATE TABLE rating (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, rater text COLLATE "C" NOT NULL, grade text NOT NULL, score int
+);
+CREATE TABLE guarantee (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, guarantor text COLLATE "C" NOT NULL, amount_fen bigint NOT NULL,
+  fee_fen bigint NOT NULL
+);
+CREATE TABLE compensation (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, loss_fen bigint NOT NULL, share_bp int, amount_fen bigint NOT NULL,
+  voucher text NOT NULL
+);
+CREATE TABLE risk (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  risk_id uuid NOT NULL, risk_no text COLLATE "C" NOT NULL, organisation text COLLATE "C" NOT NULL,
+  person text NOT NULL, household_no text COLLATE "C", bank text COLLATE "C", loan_no text COLLATE "C",
+  reason text NOT NULL
+);
+CREATE TABLE risk_note (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  risk_id uuid NOT NULL, organisation text COLLATE "C" NOT NULL, person text NOT NULL,
+  measure text NOT NULL
+);
+CREATE TABLE risk_fund (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  account text COLLATE "C" NOT NULL, counter_account text COLLATE "C" NOT NULL,
+  amount_fen bigint NOT NULL, bank text COLLATE "C", loan_no text COLLATE "C", voucher text NOT NULL
+);
+CREATE TABLE benefit_due (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  benefit_id uuid NOT NULL, agreement_no text COLLATE "C" NOT NULL, enterprise text NOT NULL,
+  township text COLLATE "C" NOT NULL, household_no text COLLATE "C" NOT NULL, due_on date NOT NULL,
+  kind text COLLATE "C" NOT NULL, due_fen bigint NOT NULL
+);
+CREATE TABLE benefit_paid (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  benefit_id uuid NOT NULL, agreement_no text COLLATE "C" NOT NULL,
+  household_no text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL, amount_fen bigint NOT NULL,
+  voucher text NOT NULL
+);

@@ -27,6 +27,9 @@ _ROOTS: Final = {
     "treasury": "Equity:Treasury",
     "budget": "Assets:Budget",
     "cash": "Assets:Cash",
+    "riskfund": "Assets:RiskFund",
+    "benefit": "Expenses:Benefit",
+    "enterprise": "Equity:Enterprise",
 }
 
 

@@ -17,4 +17,14 @@ SELECT t.effective_on, t.position, t.of_position, 'cash:' || t.payee, 'cash:' ||
        t.amount_fen
   FROM facts.transfer t
  WHERE t.effective_on <= %(as_of)s AND t.recorded_at <= %(known_at)s
+ UNION ALL
+SELECT r.effective_on, r.position, r.of_position, 'riskfund:' || r.account,
+       'riskfund:' || r.counter_account, r.amount_fen
+  FROM facts.risk_fund r
+ WHERE r.effective_on <= %(as_of)s AND r.recorded_at <= %(known_at)s
+ UNION ALL
+SELECT b.effective_on, b.position, b.of_position, 'benefit:' || b.household_no,
+       'enterprise:' || b.agreement_no, b.amount_fen
+  FROM facts.benefit_paid b
+ WHERE b.effective_on <= %(as_of)s AND b.recorded_at <= %(known_at)s
  ORDER BY 1, 2, 4

@@ -233,6 +233,7 @@ def open_accounts(owner_dsn: str, *banks: str, townships: Sequence[str] = ()) ->
         *COUNTY_OFFICES,
         *(Organisation(code, "bank", f"银行{code}") for code in banks),
         *(Organisation(code, "township", f"镇{code}") for code in townships),
+        Organisation("DB", "guarantor", "融资担保公司"),
     ]
     enrol(owner_dsn, places)
     return {place.code: issue_key(owner_dsn, place.code, "clerk") for place in places}

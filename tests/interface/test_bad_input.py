@@ -35,7 +35,7 @@ from interface.app import create_app
 from interface.deployment import Deployment
 from interface.settings import Settings
 
-ROLES = ("BUREAU", "FINANCE", "CENTRE", "AUDIT", "ADMIN", "NRCB", "PSBC", "T01", "T02")
+ROLES = ("BUREAU", "FINANCE", "CENTRE", "AUDIT", "ADMIN", "NRCB", "PSBC", "T01", "T02", "DB")
 ACCOUNT = {"account": "62220001", "name": "张三"}
 NOWHERE = "00000000-0000-5000-8000-000000000000.1"
 Body = dict[str, Any]
@@ -191,6 +191,24 @@ def bodies() -> dict[str, tuple[str, Body]]:
         ),
         "/v1/batches": (
             "CENTRE", told(batch_no="PC-1", period="2023Q2", mode="bank", bank="X", township="Y")),
+        "/v1/households/H1/ratings": ("NRCB", told(grade="AA", score=880)),
+        "/v1/risks": (
+            "AUDIT",
+            told(risk_no="FX-1", household_no="H1", bank="NRCB", loan_no="L1", reason="牛场停产")),
+        "/v1/risks/PC-9/notes": ("CENTRE", told(measure="现场核查")),
+        "/v1/loans/L1/guarantees": ("DB", told(bank="NRCB", amount_fen=1, fee_fen=0)),
+        "/v1/loans/L1/compensations": (
+            "FINANCE", told(bank="NRCB", loss_fen=1, voucher="V-6")),
+        "/v1/loans/L1/compensation-recoveries": (
+            "FINANCE", told(bank="NRCB", amount_fen=1, voucher="V-7")),
+        "/v1/funds/risk": ("FINANCE", told(payer="国库", amount_fen=1, voucher="V-8")),
+        "/v1/benefits": (
+            "T01",
+            told(agreement_no="LJ-1", enterprise="某公司", households=["H1"],
+                 instalments=[{"due_on": "2023-12-31", "kind": "dividend", "amount_fen": 1}]),
+        ),
+        "/v1/benefits/PC-9/payments": (
+            "T01", told(household_no="H1", kind="dividend", amount_fen=1, voucher="V-9")),
         "/v1/publications": (
             "CENTRE",
             told(publication_no="YB-1", report="funds", as_of="2023-07-31",
@@ -489,6 +507,9 @@ def test_no_role_but_the_right_one_may_write(api: Api, path: str) -> None:
     also = {
         "corrections": {"T01", "T02", "BUREAU", "CENTRE", "FINANCE"},
         "rulings": {"FINANCE"},
+        "ratings": {"PSBC", "T01", "T02"},
+        "risks": set(ROLES) - {"ADMIN"},
+        "notes": set(ROLES) - {"ADMIN", "AUDIT", "DB"},
         "plans": {"FINANCE"},
         "notices": {"T01", "T02"},
         "objections": set(ROLES) - {"ADMIN"},

@@ -17,7 +17,13 @@ from interface.api.writes import ROUTES
 from interface.request_log import write_logs_to
 
 NAME, ID_NO, ACCOUNT, WORD = "金丝雀", "440524188001010014", "62229999CANARY", "CANARY"
-BY_ROLE = {"bank": "NRCB", "bureau": "BUREAU", "township": "T01", "finance": "FINANCE"}
+BY_ROLE = {
+    "bank": "NRCB",
+    "bureau": "BUREAU",
+    "township": "T01",
+    "finance": "FINANCE",
+    "guarantor": "DB",
+}
 EVENT_ID = "11111111-2222-3333-4444-555555555555.7"
 TOLD: dict[str, Callable[..., Any]] = {
     "household": controls.household,
@@ -39,6 +45,15 @@ TOLD: dict[str, Callable[..., Any]] = {
     "correction": lambda: controls.correct(EVENT_ID, replacement={"name": NAME}),
     "bank-report": controls.report,
     "ruling": controls.ruling,
+    "rating": controls.rating,
+    "risk": controls.risk,
+    "risk-note": controls.risk_note,
+    "guarantee": controls.guarantee,
+    "risk-fund-payment": controls.risk_fund_payment,
+    "compensation": controls.compensation,
+    "compensation-recovery": controls.compensation_recovery,
+    "benefit": controls.agreement,
+    "benefit-payment": controls.benefit_payment,
     "plan": controls.programme_plan,
     "batch-verification": controls.verification,
     "notice": controls.notice,

@@ -21,6 +21,7 @@ FINANCE = Author("finance", "FINANCE", "zhao")
 SECOND_FINANCE = Author("finance", "FINANCE", "tian")
 THIRD_FINANCE = Author("finance", "FINANCE", "jin")
 CENTRE = Author("centre", "CENTRE", "qin")
+GUARANTOR = Author("guarantor", "DB", "dong")
 AUDITOR = Author("auditor", "AUDIT", "bao")
 ADMIN = Author("admin", "ADMIN", "root")
 
@@ -381,6 +382,68 @@ def publication(edition: Edition, **other: Any) -> c.PublishReport:
             **other,
         }
     )
+
+
+def rating(**other: Any) -> c.RateCredit:
+    told = {"ref": "PJ-1", "effective_on": "2023-02-20", "household_no": "H1", "grade": "AA"}
+    return c.RateCredit.model_validate({**told, "score": 880, **other})
+
+
+def risk(**other: Any) -> c.ReportRisk:
+    told = {"ref": "FX-1", "effective_on": "2023-07-01", "risk_no": "FX-1", "reason": "牛场停产"}
+    named = {"household_no": "H1", "bank": "NRCB", "loan_no": "L1"}
+    return c.ReportRisk.model_validate({**told, **named, **other})
+
+
+def risk_note(**other: Any) -> c.TakeNoteOfRisk:
+    told = {"ref": "FXJ-1", "effective_on": "2023-07-05", "risk_no": "FX-1"}
+    return c.TakeNoteOfRisk.model_validate({**told, "measure": "现场核查", **other})
+
+
+def guarantee(**other: Any) -> c.GuaranteeLoan:
+    told = {"ref": "DB-1", "effective_on": "2023-03-10", "loan_no": "L1", "bank": "NRCB"}
+    amounts = {"amount_fen": 5_000_000, "fee_fen": 0}
+    return c.GuaranteeLoan.model_validate({**told, **amounts, **other})
+
+
+def risk_fund_payment(**other: Any) -> c.PayIntoRiskFund:
+    told = {"ref": "FB-1", "effective_on": "2023-01-10", "payer": "国库", "voucher": "FB-1"}
+    return c.PayIntoRiskFund.model_validate({**told, "amount_fen": 100_000_000, **other})
+
+
+def compensation(**other: Any) -> c.Compensate:
+    told = {"ref": "DC-1", "effective_on": "2025-07-01", "loan_no": "R1", "bank": "NRCB"}
+    return c.Compensate.model_validate({**told, "loss_fen": 999, "voucher": "DC-1", **other})
+
+
+def compensation_recovery(**other: Any) -> c.RecoverCompensation:
+    told = {"ref": "ZC-1", "effective_on": "2025-08-01", "loan_no": "R1", "bank": "NRCB"}
+    return c.RecoverCompensation.model_validate(
+        {**told, "amount_fen": 100, "voucher": "ZC-1", **other}
+    )
+
+
+def agreement(**other: Any) -> c.SignAgreement:
+    return c.SignAgreement.model_validate(
+        {
+            "ref": "LJ-1",
+            "effective_on": "2023-04-01",
+            "agreement_no": "LJ-1",
+            "enterprise": "某牛业公司",
+            "households": ["H1"],
+            "instalments": [
+                {"due_on": "2023-12-31", "kind": "dividend", "amount_fen": 100_000},
+                {"due_on": "2024-12-31", "kind": "supplement", "amount_fen": 50_000},
+            ],
+            **other,
+        }
+    )
+
+
+def benefit_payment(**other: Any) -> c.PayBenefit:
+    told = {"ref": "FH-1", "effective_on": "2024-01-05", "agreement_no": "LJ-1"}
+    paid = {"household_no": "H1", "kind": "dividend", "amount_fen": 80_000, "voucher": "FH-1"}
+    return c.PayBenefit.model_validate({**told, **paid, **other})
 
 
 def verification(**other: Any) -> c.Command:

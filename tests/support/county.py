@@ -21,6 +21,7 @@ ORGANISATIONS = [
     Organisation("PSBC", "bank", "邮储银行"),
     Organisation("T01", "township", "青石镇"),
     Organisation("T02", "township", "柳河镇"),
+    Organisation("DB", "guarantor", "融资担保公司"),
 ]
 
 

@@ -94,6 +94,13 @@ def programme_and_money() -> list[tuple[Command, Author]]:
         (c.programme_plan(), c.CENTRE),
         (c.programme_plan(ref="PN-2", effective_on="2024-06-01", until_on="2024-12-31"), c.CENTRE),
         (c.ruling(ref="RL-2", rulings=[{"rule": "subsidy_share", "value": 10_000}]), c.CENTRE),
+        (c.rating(), c.BANK),
+        (c.guarantee(), c.GUARANTOR),
+        (c.risk(), c.TOWNSHIP),
+        (c.risk_note(), c.CENTRE),
+        (c.risk_fund_payment(), c.FINANCE),
+        (c.agreement(), c.TOWNSHIP),
+        (c.benefit_payment(), c.TOWNSHIP),
         (c.allocate(amount_fen=10**9 + 10**6), c.FINANCE),
         (c.transfer(), c.FINANCE),
         (c.transfer(ref="BF-2", payer="贴息专户", payee="NRCB"), c.FINANCE),
@@ -129,6 +136,13 @@ def programme_and_money() -> list[tuple[Command, Author]]:
         ),
         (c.step(ReturnBatch, "TH-1", reason="附件不全").model_copy(update={"batch_no": "PC-2"}),
          c.BUREAU),
+        (
+            c.loan(ref="LO-1", loan_no="OD1", contract_no="CO1", effective_on="2022-01-10",
+                   contract_on="2022-01-10", due_on="2022-07-10"),
+            c.OTHER_BANK,
+        ),
+        (c.compensation(loan_no="OD1", bank="PSBC"), c.FINANCE),
+        (c.compensation_recovery(loan_no="OD1", bank="PSBC"), c.FINANCE),
     ]  # fmt: skip
 
 

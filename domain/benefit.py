@@ -1,0 +1,127 @@
+"""A benefit agreement (利益联结): an enterprise owes households dividends or income supplements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+
+BenefitKind = Literal["dividend", "supplement"]
+
+
+class AgreementUnknown(Refused):
+    CODE, FIELD = "agreement_unknown", "agreement_no"
+    ZH, EN = "没有这份协议：{agreement_no}", "no such agreement: {agreement_no}"
+
+
+class AgreementNumberTaken(Refused):
+    CODE, FIELD = "agreement_number_taken", "agreement_no"
+    ZH, EN = "协议号 {agreement_no} 已使用", "the agreement number {agreement_no} is taken"
+
+
+class NotOfAgreement(Refused):
+    CODE, FIELD = "not_of_agreement", "household_no"
+    ZH = "户 {household_no} 不在协议 {agreement_no} 内"
+    EN = "the household {household_no} is not of the agreement {agreement_no}"
+
+
+class BenefitDue(msgspec.Struct, frozen=True):
+    """One instalment for one household."""
+
+    household_no: str
+    due_on: date
+    kind: BenefitKind
+    due_fen: int
+
+
+class Agreement(Aggregate):
+    """One agreement between an enterprise and households of one township."""
+
+    KIND: ClassVar[str] = "benefit"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.township = ""
+        self.households: set[str] = set()
+
+    @staticmethod
+    def id_for(agreement_no: str) -> UUID:
+        return identity("benefit", agreement_no)
+
+    class Signed(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Enterprise and households agreed on what is paid to whom, and when."""
+
+        TOPIC, ZH = "benefit.signed.v1", "利益联结协议"
+        CORRECTABLE = False
+        agreement_no: str
+        enterprise: str
+        township: str
+        instalments: tuple[BenefitDue, ...]
+
+        def apply(self, agreement: Any) -> None:
+            agreement.township = self.township
+            agreement.households = {each.household_no for each in self.instalments}
+
+    class Paid(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A household received a dividend or an income supplement."""
+
+        TOPIC, ZH = "benefit.paid.v1", "分红或增收款"
+        CORRECTABLE = False
+        agreement_no: str
+        household_no: str
+        kind: BenefitKind
+        amount_fen: int
+        voucher: str
+
+    def sign(
+        self,
+        note: Note,
+        *,
+        agreement_no: str,
+        enterprise: str,
+        township: str,
+        instalments: Sequence[BenefitDue],
+    ) -> None:
+        """Record an agreement. Raises AgreementNumberTaken."""
+        if self.households:
+            raise AgreementNumberTaken(agreement_no=agreement_no)
+        self.record(
+            Agreement.Signed(
+                **told_by(note),
+                agreement_no=agreement_no,
+                enterprise=enterprise,
+                township=township,
+                instalments=tuple(instalments),
+            )
+        )
+
+    def pay(
+        self,
+        note: Note,
+        *,
+        agreement_no: str,
+        household_no: str,
+        kind: BenefitKind,
+        amount_fen: int,
+        voucher: str,
+    ) -> None:
+        """Record what a household received. Raises AgreementUnknown, NotOfAgreement."""
+        if not self.households or self.township != note.by.organisation:
+            raise AgreementUnknown(agreement_no=agreement_no)
+        if household_no not in self.households:
+            raise NotOfAgreement(household_no=household_no, agreement_no=agreement_no)
+        self.record(
+            Agreement.Paid(
+                **told_by(note),
+                agreement_no=agreement_no,
+                household_no=household_no,
+                kind=kind,
+                amount_fen=amount_fen,
+                voucher=voucher,
+            )
+        )

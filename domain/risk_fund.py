@@ -1,0 +1,94 @@
+"""The risk compensation fund (风险补偿金): money that stands behind lost loans."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+
+
+class RiskFundExhausted(Refused):
+    CODE, FIELD = "risk_fund_exhausted", "loss_fen"
+    ZH = "应代偿 {amount_fen} 分，风险补偿金余额 {balance_fen} 分"
+    EN = "{amount_fen} fen are to be compensated, but the fund holds {balance_fen}"
+
+
+class RiskFund(Aggregate):
+    """The county's one fund: what was paid in, less what it paid, plus what came back."""
+
+    KIND: ClassVar[str] = "risk-fund"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.balance_fen = 0
+
+    @staticmethod
+    def the_id() -> UUID:
+        return identity("risk-fund")
+
+    class PaidIn(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Money came into the fund."""
+
+        TOPIC, ZH = "risk-fund.paid-in.v1", "风险补偿金注入"
+        CORRECTABLE = False
+        payer: str
+        amount_fen: int
+        voucher: str
+
+        def apply(self, fund: Any) -> None:
+            fund.balance_fen += self.amount_fen
+
+    class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The fund paid its share of a lost loan to the bank."""
+
+        TOPIC, ZH = "risk-fund.compensated.v1", "代偿支出"
+        CORRECTABLE = False
+        bank: str
+        loan_no: str
+        amount_fen: int
+        voucher: str
+
+        def apply(self, fund: Any) -> None:
+            fund.balance_fen -= self.amount_fen
+
+    class Recovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Something of what was compensated came back."""
+
+        TOPIC, ZH = "risk-fund.recovered.v1", "追偿收回"
+        CORRECTABLE = False
+        bank: str
+        loan_no: str
+        amount_fen: int
+        voucher: str
+
+        def apply(self, fund: Any) -> None:
+            fund.balance_fen += self.amount_fen
+
+    def pay_in(self, note: Note, *, payer: str, amount_fen: int, voucher: str) -> None:
+        """Record money that came in."""
+        self.record(
+            RiskFund.PaidIn(**told_by(note), payer=payer, amount_fen=amount_fen, voucher=voucher)
+        )
+
+    def compensate(
+        self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
+    ) -> None:
+        """Pay the fund's share. Raises RiskFundExhausted."""
+        if amount_fen > self.balance_fen:
+            raise RiskFundExhausted(amount_fen=amount_fen, balance_fen=self.balance_fen)
+        self.record(
+            RiskFund.Compensated(
+                **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher
+            )
+        )
+
+    def recover(
+        self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
+    ) -> None:
+        """Record what came back."""
+        self.record(
+            RiskFund.Recovered(
+                **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher
+            )
+        )

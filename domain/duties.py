@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final, Literal, NamedTuple
 
 from domain.calendar import DAY, add_months
+from domain.money import yuan
 from domain.policy import POLICY, Book
 
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
@@ -21,8 +22,9 @@ DUTIES: Final = {
     "written_reminder": ("到期书面提醒", "bank"),
     "repayment_plan": ("逾期还款计划", "township"),
     "decision": ("授信答复", "bank"),
+    "benefit": ("分红或增收款", "enterprise"),
 }
-"""Each duty's title and the role that owes it."""
+"""Each duty's title and who owes it: a role, or the enterprise of a benefit agreement."""
 
 
 class Deed(NamedTuple):
@@ -162,3 +164,43 @@ def decisions(
             state: State = "done" if found.proper else "not_done"
             duty = Duty("decision", demand.on, state, found.on, found.position, None, None, told)
         yield demand, duty
+
+
+def benefits(
+    signed_on: date,
+    dues: Sequence[tuple[date, int]],
+    payments: Sequence[tuple[Deed, int]],
+    *,
+    as_of: date,
+) -> Iterator[Duty]:
+    """Each instalment of one household (day, fen), oldest first, met by payments as they come.
+
+    An instalment is met on the day on which all that was paid reaches all that had fallen due.
+    """
+    owed_fen = 0
+    for due_on, due_fen in sorted(dues):
+        owed_fen += due_fen
+        paid_fen, met = 0, None
+        for deed, fen in payments:
+            if deed.on > as_of:
+                break
+            paid_fen += fen
+            if paid_fen >= owed_fen:
+                met = deed
+                break
+        if met is not None:
+            state: State = "done" if met.on <= due_on else "late"
+            yield Duty("benefit", due_on, state, met.on, met.position, None, None)
+            continue
+        late = as_of > due_on
+        short = yuan(min(owed_fen - paid_fen, due_fen))
+        yield Duty(
+            "benefit",
+            due_on,
+            "not_done" if late else "pending",
+            None,
+            None,
+            signed_on,
+            max(signed_on, as_of),
+            f"欠 {short} 元 {short} yuan short" if late else None,
+        )

@@ -77,6 +77,18 @@ def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
             bank = banks.get(duty.position or 0, "")
             if scope.bank is None or bank == scope.bank:
                 yield _line(home, bank, "", demand.position, duty)
+    if scope.bank is not None:  # an agreement is no bank's business
+        return
+    for owed in view.ask(question(__name__, "benefits.sql"), township=scope.township).dicts():
+        paid = _deeds(owed["days"], owed["positions"])
+        for duty in rules.benefits(
+            owed["signed_on"],
+            list(zip(owed["due_days"], owed["due_fens"], strict=True)),
+            list(zip(paid, owed["fens"] or (), strict=True)),
+            as_of=view.as_of,
+        ):
+            if duty.due_on <= until:
+                yield _line(owed, "", "", owed["opened_by"], duty)
 
 
 def _line(

@@ -17,6 +17,7 @@ from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from interface.strict_json import FieldDoubled
 from projections.facts.reading import NotDrawnYet
+from projections.settlement import RoadsDisagree
 
 _STATUS = {
     "not_permitted": 403,
@@ -223,6 +224,19 @@ def install(app: FastAPI) -> None:
             return problem(422, "malformed", *_HTTP[422][1:], errors=found)
         return http_problem(error.status_code, headers=error.headers)
 
+    _install_for_facts(app)
+    for kind in (*ConnectionTroubled, KeysMissing):
+
+        @app.exception_handler(kind)
+        async def _(request: Request, error: Exception) -> Response:
+            return http_problem(503, headers={"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def _(request: Request, error: Exception) -> Response:
+        return http_problem(500)
+
+
+def _install_for_facts(app: FastAPI) -> None:
     @app.exception_handler(NotDrawnYet)
     async def _(request: Request, error: NotDrawnYet) -> Response:
         return problem(
@@ -233,12 +247,8 @@ def install(app: FastAPI) -> None:
             headers={"Retry-After": "1"},
         )
 
-    for kind in (*ConnectionTroubled, KeysMissing):
-
-        @app.exception_handler(kind)
-        async def _(request: Request, error: Exception) -> Response:
-            return http_problem(503, headers={"Retry-After": "1"})
-
-    @app.exception_handler(Exception)
-    async def _(request: Request, error: Exception) -> Response:
-        return http_problem(500)
+    @app.exception_handler(RoadsDisagree)
+    async def _(request: Request, error: RoadsDisagree) -> Response:
+        zh = "结息两法不一致，未给出任何结果；请停止拨付并报告"
+        en = "the two roads of the settlement disagree: no answer; stop paying and report it"
+        return problem(500, "roads_disagree", zh, en, details={"first": str(error)})

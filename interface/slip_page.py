@@ -9,8 +9,8 @@ from typing import Any
 from domain.money import in_capitals, yuan
 from domain.subsidy import REASONS
 
-_PAGE = """<!doctype html>
-<html lang="zh-CN"><head><meta charset="utf-8"><title>贴息计算书 {payment_no}</title>
+_HEAD = """<!doctype html>
+<html lang="zh-CN"><head><meta charset="utf-8"><title>贴息计算书 {title}</title>
 <style>
 @page {{ size: A4; margin: 18mm }}
 body {{ font-family: "Noto Serif CJK SC", "SimSun", serif; max-width: 174mm; margin: auto }}
@@ -19,26 +19,29 @@ th, td {{ border: 1px solid #444; padding: .25em .4em; font-size: 90% }}
 td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 </style></head><body>
 <h1>贴息计算书</h1>
-<table>
-<tr><th>拨付编号</th><td>{payment_no}</td><th>结息期</th><td>{period}（{first} 至 {last}）</td></tr>
-<tr><th>户编号</th><td>{household_no}</td><th>借据</th><td>{loan_id}</td></tr>
-<tr><th>户类别（放款日）</th><td>{category}</td><th>凭证号</th><td>{voucher}</td></tr>
-<tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
-</table>
-<table>
+"""
+_SEGMENTS = """<table>
 <tr><th>起</th><th>止（含）</th><th>天数</th><th>贴息本金（元）</th><th>合同利率</th><th>上限</th>
 <th>报价日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr>
 {segments}
 </table>
 <p>应贴 = Σ（积数 × 适用利率 × 贴息比例）÷ {day_count} = {sum} 元，四舍五入到分一次：
 <strong>{due} 元</strong>。{reasons}</p>
-<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
-大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元。</p>
-<table>
+"""
+_RULES = """<table>
 <tr><th>依据</th><th>取值</th><th>来源</th></tr>
 {rules}
 </table>
-<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
+"""
+_PAGE = """<table>
+<tr><th>拨付编号</th><td>{payment_no}</td><th>结息期</th><td>{period}（{first} 至 {last}）</td></tr>
+<tr><th>户编号</th><td>{household_no}</td><th>借据</th><td>{loan_id}</td></tr>
+<tr><th>户类别（放款日）</th><td>{category}</td><th>凭证号</th><td>{voucher}</td></tr>
+<tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
+</table>
+{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
+大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元。</p>
+{rules}<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
 </body></html>
 """
 _PLACES = 6
@@ -48,12 +51,6 @@ def page(trace: dict[str, Any]) -> str:
     """The slip of one payment as a printable page. `trace`: what the trace of it shows."""
     payment, calculation = trace["payment"], trace["calculation"]
     paid, home = payment["content"], trace["household_on_disbursement_day"]
-    unit = calculation["day_count"] * 10_000 * 10_000
-    earned = sum(
-        s["principal_fen"] * s["days"] * s["rate_bp"] * s["share_bp"]
-        for s in calculation["segments"]
-    )
-    reasons = "；".join(REASONS[reason] for reason in calculation["reasons"])
     texts = {
         "payment_no": paid["payment_no"],
         "period": paid["period"],
@@ -65,10 +62,6 @@ def page(trace: dict[str, Any]) -> str:
         "voucher": paid["voucher"],
         "paid_on": payment["effective_on"],
         "paid_to": " ".join(trace.get("paid_to", {}).values()) or "—",
-        "day_count": calculation["day_count"],
-        "sum": _exactly(earned, unit * 100),
-        "due": yuan(calculation["amount_fen"]),
-        "reasons": f"未贴部分：{reasons}。" if reasons else "",
         "paid_before": yuan(paid["paid_before_fen"]),
         "amount": yuan(paid["amount_fen"]),
         "capitals": in_capitals(paid["amount_fen"]),
@@ -77,11 +70,102 @@ def page(trace: dict[str, Any]) -> str:
         "event_id": payment["event_id"],
         "position": payment["position"],
     }
-    return _PAGE.format(
-        **{name: escape(str(text)) for name, text in texts.items()},
-        segments="\n".join(map(_segment, calculation["segments"])),
-        rules="\n".join(map(_rule, trace["rules_in_force"])),
+    return _head(paid["payment_no"]) + _PAGE.format(
+        **_escaped(texts),
+        explained=_explained(calculation),
+        rules=_RULES.format(rules="\n".join(map(_rule, trace["rules_in_force"]))),
     )
+
+
+_HOME = """<table>
+<tr><th>批次</th><td>{batch_no}</td><th>结息期</th><td>{period}</td></tr>
+<tr><th>户编号</th><td>{household_no}</td><th>户主</th><td>{head}</td></tr>
+</table>
+"""
+_LINE = """<h2>第 {line} 行：{what} {period}（{first} 至 {last}），借据 {loan_id}</h2>
+{explained}<p>放款日户类别 {category}。此前已拨或已预留 {paid_before} 元；{what}
+<strong>{amount} 元</strong>。</p>
+"""
+_WHAT = {"subsidy": "本次贴息", "top_up": "本次补贴", "recovery": "应追回"}
+
+
+def household_page(
+    batch: dict[str, Any],
+    household_no: str,
+    head: str | None,
+    lines: list[dict[str, Any]],
+    sources: dict[str, str],
+) -> str:
+    """All that a batch lists for one household, each line with its whole calculation.
+
+    `lines`: as the batch stores them; `sources`: by a ruling's version, who says so.
+    """
+    pays = [line for line in lines if line["kind"] != "recovery"]
+    total = sum(line["amount_fen"] for line in pays)
+    back = sum(line["amount_fen"] for line in lines) - total
+    cited: dict[str, Any] = {}
+    for line in lines:
+        cited |= line["calculation"]["rulings"]
+    rules = [
+        {"version": version, "value_then": value, "source": sources.get(version, "—")}
+        for version, value in sorted(cited.items())
+    ]
+    home = {
+        "batch_no": batch["batch_no"],
+        "period": batch["period"],
+        "household_no": household_no,
+        "head": head or "—",
+    }
+    return (
+        _head(f"{batch['batch_no']} {household_no}")
+        + _HOME.format(**_escaped(home))
+        + "".join(map(_listed, lines))
+        + f"<p>本户本批合计 <strong>{yuan(total)} 元</strong>，大写："
+        f"<strong>人民币{in_capitals(total)}</strong>；应追回 {yuan(back)} 元，不相抵。</p>\n"
+        + _RULES.format(rules="\n".join(map(_rule, rules)))
+        + "</body></html>\n"
+    )
+
+
+def _listed(line: dict[str, Any]) -> str:
+    texts = {
+        "line": line["line"],
+        "what": _WHAT[line["kind"]],
+        "period": line["period"],
+        "first": line["first"],
+        "last": _day_before(line["until"]),
+        "loan_id": f"{line['bank']}/{line['loan_no']}",
+        "category": line.get("category") or "—",
+        "paid_before": yuan(line["paid_before_fen"]),
+        "amount": yuan(line["amount_fen"]),
+    }
+    return _LINE.format(**_escaped(texts), explained=_explained(line["calculation"]))
+
+
+def _head(title: str) -> str:
+    return _HEAD.format(title=escape(title))
+
+
+def _escaped(texts: dict[str, Any]) -> dict[str, str]:
+    return {name: escape(str(text)) for name, text in texts.items()}
+
+
+def _explained(calculation: dict[str, Any]) -> str:
+    """The segments of a calculation, and the sum that they give."""
+    unit = calculation["day_count"] * 10_000 * 10_000
+    earned = sum(
+        s["principal_fen"] * s["days"] * s["rate_bp"] * s["share_bp"]
+        for s in calculation["segments"]
+    )
+    reasons = "；".join(REASONS[reason] for reason in calculation["reasons"])
+    texts = {
+        "day_count": calculation["day_count"],
+        "sum": _exactly(earned, unit * 100),
+        "due": yuan(calculation["amount_fen"]),
+        "reasons": f"未贴部分：{reasons}。" if reasons else "",
+    }
+    rows = "\n".join(map(_segment, calculation["segments"]))
+    return _SEGMENTS.format(**_escaped(texts), segments=rows)
 
 
 def _segment(segment: dict[str, Any]) -> str:

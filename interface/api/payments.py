@@ -21,10 +21,12 @@ from application import commands as c
 from application.ledger import RULES, Ledger, Recorded
 from application.vault import masked_name, masked_number
 from application.writer import with_event_ids
-from domain.batch import BatchUnknown, PeriodNotOver, RunOutdated
+from domain.batch import Batch, BatchUnknown, PeriodNotOver, RunOutdated
 from domain.calendar import Period, civil_day, quarter
+from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
-from interface import notice_page
+from domain.policy import table_names
+from interface import notice_page, slip_page
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.api.asking import After, AsOf, Code, KnownAt, No, narrowed, view_of
 from interface.api.writes import recorded_answer
@@ -36,6 +38,7 @@ from interface.spreadsheet import UnreadableFile
 from interface.strict_json import StrictRoute
 from projections.batches import batch_lines, batch_steps, batches
 from projections.facts.reading import Scope, Table, View
+from projections.history import history
 from projections.settlement import as_table, run_of, settlement
 
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
@@ -264,6 +267,52 @@ async def lines(
     return await run_in_threadpool(answer)
 
 
+@router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
+async def slip(
+    request: Request,
+    no: No,
+    household_no: Annotated[str, Query(pattern=c.NUMBER)],
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    """A page to print, in Chinese: every figure to work it out by hand, the sum in capitals."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            found = _the_batch(view, no, scope)
+            seen = batch_lines(view, no, scope=scope, household_no=household_no)
+            wanted = {line["line"] for line in seen.dicts()}
+            if not wanted:
+                raise HouseholdUnknown("household_no", household_no=household_no)
+            listed = [
+                line
+                for event in history(view.connection, [Batch.id_for(no)], view.known_at)
+                if event.topic == Batch.Listed.TOPIC
+                for line in event.content["lines"]
+                if line["line"] in wanted
+            ]
+            home = Household.id_for(household_no)
+            head = view.ask(_HEAD, household_id=home).rows
+            names = masked_names(view.connection, service.vault, [home])
+            sources = {
+                ruling.version: ruling.source
+                for name in table_names()
+                for ruling in view.book.table(name).rulings
+            }
+            name = names.get(head[0][0]) if head else None
+            page = slip_page.household_page(found, household_no, name, listed, sources)
+            return Response(page, media_type="text/html; charset=utf-8")
+
+    return await run_in_threadpool(answer)
+
+
+_HEAD = """
+SELECT head FROM facts.standing_household(%(as_of)s, %(known_at)s)
+ WHERE household_id = %(household_id)s
+"""
 NOTICE = ("line", "borrower_name", "purpose", "principal_fen", "disbursed_on", "due_on",
           "annual_rate_bp")  # fmt: skip
 

@@ -15,6 +15,8 @@ from support import controls as c
 from support.service import Caller, Callers, service
 
 from domain.fund import Fund
+from domain.money import divide_half_up, in_capitals, yuan
+from projections import settlement
 
 _refs = count(1)
 BUDGET_FEN = 200_000
@@ -560,3 +562,63 @@ def test_a_quote_published_late_moves_only_what_is_calculated_after_it(callers: 
     tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
     tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     assert batch(callers)["held_fen"] == DUE_FEN, "it would be paid too much: it is held"
+
+
+def test_a_household_gets_one_slip_a_batch_that_can_be_worked_out_by_hand(
+    callers: Callers,
+) -> None:
+    paid_in_full(callers)
+    tell(
+        callers.NRCB,
+        "/loans/L1/repayments",
+        **c.body(c.repay(effective_on="2025-02-01", principal_fen=1_000_000), "loan_no"),
+    )
+    told = proposed(callers, "PC-2", effective_on="2025-07-01", period="2025Q2")
+    asked = {"household_no": "H1", "position": told["position"]}
+    page = callers.T01.get("/batches/PC-2/slip", **asked).text
+    # 22 days of 50 000 and 48 of 40 000 in Q1; 92 days of 40 000 in Q2; each rounded once
+    q1 = divide_half_up((5_000_000 * 22 + 4_000_000 * 48) * 310, 360 * 10_000)
+    q2 = divide_half_up(4_000_000 * 92 * 310, 360 * 10_000)
+    assert f"<strong>{yuan(q1)} 元</strong>" in page
+    assert f"<strong>{yuan(q2)} 元</strong>" in page
+    assert f"应追回 {yuan(DUE_FEN - q1)} 元，不相抵" in page
+    assert f"人民币{in_capitals(q2)}" in page
+    assert "张*" in page
+    assert "张三" not in page
+    assert "全国银行间同业拆借中心" in page
+    assert callers.T02.get("/batches/PC-2/slip", **asked).status_code == 404
+
+
+def test_a_run_whose_two_roads_disagree_by_one_fen_gives_no_answer_and_no_batch(
+    callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    position = proposed(callers, estimate=True)["position"]
+    honest = settlement.question
+
+    def a_fen_more(package: str, name: str = "question.sql") -> str:
+        return honest(package, name).replace("::bigint AS due_fen", "::bigint + 1 AS due_fen")
+
+    monkeypatch.setattr(settlement, "question", a_fen_more)
+    answer = callers.CENTRE.get("/settlement", period="2025Q1", position=position)
+    assert (answer.status_code, answer.json()["code"]) == (500, "roads_disagree")
+    assert f"Python {DUE_FEN}, SQL {DUE_FEN + 1}" in answer.json()["details"]["first"]
+    assert tell(callers.CENTRE, "/batches", 500, batch_no="PC-9", period="2025Q1")
+    monkeypatch.undo()
+    proposed(callers, "PC-9")
+
+
+def test_a_household_registered_after_its_loan_earns_from_the_day_it_is_known(
+    callers: Callers,
+) -> None:
+    late = c.loan(
+        ref="LN-9", loan_no="L9", contract_no="C9", household_no="H9", effective_on="2025-01-10",
+        contract_on="2025-01-10", due_on="2026-01-10", annual_rate_bp=310,
+    )  # fmt: skip
+    told = tell(callers.NRCB, "/loans", **c.body(late))
+    asked = {"period": "2025Q1", "bank": "NRCB", "position": told["position"]}
+    before = callers.CENTRE.get("/settlement", **asked).json()
+    assert [line["loan_no"] for line in before["lines"]] == ["L1"]
+    home = c.household(household_no="H9", effective_on="2024-06-01")
+    told = tell(callers.BUREAU, "/households", **c.body(home))
+    after = callers.CENTRE.get("/settlement", **{**asked, "position": told["position"]}).json()
+    assert [line["loan_no"] for line in after["lines"]] == ["L1", "L9"]

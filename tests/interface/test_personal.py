@@ -341,6 +341,7 @@ READS = {
     "/batches": "/batches",
     "/batches/{no}": "/batches/PC-1",
     "/batches/{no}/lines": "/batches/PC-1/lines",
+    "/batches/{no}/slip": "/batches/PC-1/slip",
     "/batches/{no}/notice": "/batches/PC-1/notice",
     "/batches/{no}/payment-order": "/batches/PC-1/payment-order",
     "/ledgers/funds": "/ledgers/funds",
@@ -371,6 +372,7 @@ READS = {
 
 QUERIES = {
     "/settlement": {"period": "2023Q2"},
+    "/batches/PC-1/slip": {"household_no": "H1"},
     "/programme/replay": {"period": "2023Q2"},
     "/changes": {"known_from": "2020-01-01T00:00:00Z"},
     "/log/proofs/inclusion": {"position": 1, "size": 1},

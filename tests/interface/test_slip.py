@@ -91,3 +91,61 @@ def test_only_who_may_see_the_payment_sees_its_slip(callers: Callers) -> None:
     assert callers.PSBC.get("/subsidy-payments/PAY-1/slip").status_code == 404
     assert callers.ADMIN.get("/subsidy-payments/PAY-1/slip").status_code == 403
     assert callers.AUDIT.get("/subsidy-payments/NONE/slip").status_code == 404
+
+
+WORKED = [
+    # household, loan, quarter, days of each segment, yuan (domain rules §5)
+    ("H1", "L1", "2023Q1", ["11"], "55.76"),
+    ("H1", "L1", "2023Q2", ["92"], "466.39"),
+    ("H1", "L1", "2023Q3", ["41", "51"], "362.97"),
+    ("H2", "L2", "2023Q1", ["75"], "447.92"),
+    ("H3", "L3", "2023Q2", ["92"], "466.39"),
+]
+
+
+@pytest.fixture
+def batch(database: Any) -> Iterator[Callers]:
+    """A batch of 2023Q3 over the loans of the worked figures, none of which was ever paid."""
+    person = {"relation": "户主", "head": True}
+    with service(database) as callers:
+        for number, id_no in (("H1", c.ID_NO), ("H2", c.OTHER_ID_NO), ("H3", "11010519491231002X")):
+            home = c.household(
+                ref=f"HH-{number}", household_no=number,
+                members=[{"name": "张三", "id_no": id_no, **person}],
+            )  # fmt: skip
+            assert callers.BUREAU.post("/households", _told(home)).status_code == 201
+        for number, other in (
+            ("1", {}),
+            ("2", {"effective_on": "2023-01-05", "contract_on": "2023-01-05", "annual_rate_bp": 430,
+                   "due_on": "2025-01-05"}),
+            ("3", {"annual_rate_bp": 435}),
+        ):  # fmt: skip
+            loan = c.loan(
+                ref=f"LN-{number}", loan_no=f"L{number}", contract_no=f"C{number}",
+                household_no=f"H{number}", **other,
+            )  # fmt: skip
+            assert callers.NRCB.post("/loans", _told(loan)).status_code == 201
+        repaid = callers.NRCB.post("/loans/L1/repayments", _told(c.repay(), "loan_no"))
+        assert repaid.status_code == 201
+        told = {"ref": "PC", "effective_on": "2023-10-08", "batch_no": "PC", "period": "2023Q3"}
+        answer = callers.CENTRE.post("/batches", told)
+        assert answer.status_code == 201, answer.text
+        callers.AUDIT.get("/batches", position=answer.json()["position"])
+        yield callers
+
+
+def _told(command: Any, *without: str) -> dict[str, Any]:
+    return c.body(command, *without) | {"ref": command.ref}
+
+
+def test_every_worked_figure_stands_on_a_slip(batch: Callers) -> None:
+    lines = batch.AUDIT.get("/batches/PC/lines").json()["lines"]
+    amounts = {(line["loan_no"], line["period"]): line["amount_fen"] for line in lines}
+    for household, loan, period, days, figure in WORKED:
+        assert amounts[loan, period] == round(Decimal(figure) * 100)
+        page = batch.AUDIT.get("/batches/PC/slip", household_no=household).text
+        section = page.split(f" {period}（")[1].split("<h2>")[0]
+        rows = [row for row in Cells(section).rows if len(row) == 10 and row[0][:2] == "20"]
+        assert [row[2] for row in rows] == days
+        assert f"<strong>{figure} 元</strong>" in section
+        assert f"借据 NRCB/{loan}" in section

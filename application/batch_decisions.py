@@ -23,7 +23,7 @@ from application.decisions import REPLACED_BY, subsidy_due
 from application.ledger import Ledger, Looks, carries_out
 from application.refusals import ResultIncomplete, ResultTwice
 from domain.batch import Batch, BatchRegister, Line, NothingToPay, Run
-from domain.calendar import Period, quarter
+from domain.calendar import Period, named_quarter
 from domain.fund import Fund
 from domain.household import Household
 from domain.kernel import Author, Note
@@ -62,7 +62,8 @@ def propose_batch(ledger: Ledger, command: ProposeBatch, note: Note) -> None:
     run = command.run
     if not isinstance(run, Run):
         raise NothingToPay
-    period = quarter(int(command.period[:4]), int(command.period[5]))
+    period = named_quarter(command.period, ledger.book)
+    mode = ledger.book.ruling("payment_mode", command.effective_on, ledger.today()).words
     _batch(ledger, command.batch_no).propose(
         note,
         batch_no=command.batch_no,
@@ -70,7 +71,7 @@ def propose_batch(ledger: Ledger, command: ProposeBatch, note: Note) -> None:
         first=period.first,
         until=period.until,
         year=period.last.year,
-        mode=command.mode,
+        mode="bank" if mode == ("bank",) else "household",
         bank=command.bank,
         township=command.township,
         seen_position=run.position,

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from domain.batch import Level, Mode
+from domain.batch import Level
 from domain.benefit import BenefitKind
 from domain.household import Category
 from domain.identity_number import problems
@@ -397,10 +397,11 @@ class RecoverSubsidy(SubsidyRecoveryBody, Command):
 
 
 class RulingItem(Model):
-    """A rule's name and what it is from now on: `value`, a whole number, or `words`, codes."""
+    """A rule's name and what it is: `value`, a whole number; `numbers`; or `words`, codes."""
 
     rule: Name
     value: Fen | None = None
+    numbers: Annotated[list[Count], Field(min_length=1, max_length=12)] | None = None
     words: Annotated[list[Name], Field(min_length=1, max_length=40)] | None = None
 
 
@@ -434,7 +435,6 @@ class BatchBody(Told):
 
     batch_no: Annotated[Number, Field(max_length=40)]
     period: Quarter
-    mode: Mode = "household"
     bank: Number | None = None
     township: Number | None = None
     estimate: Flag = False

@@ -46,7 +46,7 @@ from application.refusals import (
     TooManyLooks,
 )
 from domain.bank_report import BankReport
-from domain.calendar import Period, quarter
+from domain.calendar import Period, named_quarter
 from domain.catalogue import EVENTS, kind_of
 from domain.fund import Fund
 from domain.household import Household, HouseholdUnknown, Left, Member
@@ -346,7 +346,7 @@ def agree_repayment_plan(
 def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
     """Pay what the arithmetic allows on what is known now, and store why (domain.md §5)."""
     loan = county_loan(ledger, command.bank, command.loan_no)
-    period = quarter(int(command.period[:4]), int(command.period[5]))
+    period = named_quarter(command.period, ledger.book)
     if ledger.book.ruling("payments_by_batch", period.last, ledger.today()).number:
         raise PaidByBatchOnly(period=command.period)
     calculation, grounds = subsidy_due(ledger, loan, period)
@@ -435,13 +435,15 @@ def tell_plan(ledger: Ledger, command: TellPlan, note: Note, replaces: int | Non
 
 
 def _values(rulings: list[RulingItem]) -> list[tuple[str, Value]]:
-    """Raises RuleMalformed for an item with both a value and words, or neither."""
+    """Raises RuleMalformed for an item with more than one value, or none."""
     values: list[tuple[str, Value]] = []
     for place, item in enumerate(rulings):
-        if (item.value is None) == (item.words is None):
-            wanted = "value 与 words 二选一 one of both"
+        told: list[Value] = [] if item.value is None else [item.value]
+        told += [tuple(some) for some in (item.numbers, item.words) if some is not None]
+        if len(told) != 1:
+            wanted = "value、numbers、words 三选一 one of the three"
             raise RuleMalformed(f"rulings/{place}", rule=item.rule, value="", wanted=wanted)
-        values.append((item.rule, tuple(item.words or ()) if item.value is None else item.value))
+        values.append((item.rule, told[0]))
     return values
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
-from domain.policy import ruling
+from domain.policy import POLICY, Book
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has kept UTC+8 without summer time since 1991, before any instant this ledger can hold;
@@ -105,7 +105,7 @@ def civil_day(instant: datetime) -> date:
     return instant.astimezone(SHANGHAI).date()
 
 
-def settlement_day(day: date) -> date:
+def settlement_day(day: date, book: Book = POLICY) -> date:
     """The day (结息日) that settles the interest of `day`: the next one, or `day` itself.
 
     Rules: policy/settlement_months.toml, policy/settlement_day.toml. Raises NoRuling.
@@ -113,22 +113,24 @@ def settlement_day(day: date) -> date:
     >>> settlement_day(date(2023, 3, 20)), settlement_day(date(2023, 3, 21))
     (datetime.date(2023, 3, 20), datetime.date(2023, 6, 20))
     """
-    return quarter_of(day).last
+    return quarter_of(day, book).last
 
 
 @lru_cache(maxsize=4096)
-def quarter_of(day: date) -> Period:
+def quarter_of(day: date, book: Book = POLICY) -> Period:
     """The settlement quarter that holds `day`. Rules and refusals as `settlement_day`.
 
     >>> str(quarter_of(date(2023, 6, 20)))
     '[2023-03-21, 2023-06-21)'
     """
-    untils = [until for year in (day.year - 1, day.year, day.year + 1) for until in _untils(year)]
+    untils = [
+        until for year in (day.year - 1, day.year, day.year + 1) for until in _untils(year, book)
+    ]
     place = next(place for place, until in enumerate(untils) if day < until)
     return Period(untils[place - 1], untils[place])
 
 
-def quarter(year: int, number: int) -> Period:
+def quarter(year: int, number: int, book: Book = POLICY) -> Period:
     """The `number`th settlement quarter of a year, counted from 1.
 
     Rules and refusals as `settlement_day`; ValueError when the year has no such quarter.
@@ -136,27 +138,37 @@ def quarter(year: int, number: int) -> Period:
     >>> str(quarter(2023, 2)), str(quarter(2023, 1))
     ('[2023-03-21, 2023-06-21)', '[2022-12-21, 2023-03-21)')
     """
-    untils = _untils(year)
+    untils = _untils(year, book)
     if not 1 <= number <= len(untils):
         raise ValueError(f"the year {year} has no quarter {number}")
-    return quarter_of(untils[number - 1] - DAY)
+    return quarter_of(untils[number - 1] - DAY, book)
 
 
-def quarter_name(period: Period) -> str:
+def quarter_name(period: Period, book: Book = POLICY) -> str:
     """The name of a settlement quarter. Raises ValueError for any other period.
 
     >>> quarter_name(Period(date(2023, 3, 21), date(2023, 6, 21)))
     '2023Q2'
     """
-    untils = _untils(period.last.year)
-    if quarter_of(period.last) != period:
+    untils = _untils(period.last.year, book)
+    if quarter_of(period.last, book) != period:
         raise ValueError(f"not a settlement quarter: {period}")
     return f"{period.last.year}Q{untils.index(period.until) + 1}"
 
 
-def _untils(year: int) -> list[date]:
+def _untils(year: int, book: Book) -> list[date]:
     """The days after each settlement day of a year, by the rulings that hold at its end."""
     told_on = date(year, 12, 31)
-    months = ruling("settlement_months", told_on).numbers
-    day = ruling("settlement_day", told_on).number
+    months = book.ruling("settlement_months", told_on).numbers
+    day = book.ruling("settlement_day", told_on).number
     return [date(year, month, day) + DAY for month in months]
+
+
+def named_quarter(name: str, book: Book = POLICY) -> Period:
+    """The quarter of a name like 2023Q4. Rules and refusals as `quarter`.
+
+    >>> str(named_quarter("2023Q2"))
+    '[2023-03-21, 2023-06-21)'
+    """
+    year, number = name.split("Q")
+    return quarter(int(year), int(number), book)

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, get_args
 from uuid import UUID
 
 import msgspec
 
+from domain.household import Category
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
 from domain.policy import POLICY, Book, Ruling, Value, table_names, value_of
 
-FIXED: Final = frozenset({"settlement_months", "settlement_day"})
-"""Tables that name the quarters themselves: what has been told by them cannot be renamed."""
+CALENDAR: Final = frozenset({"settlement_months", "settlement_day"})
+"""Tables that name the quarters themselves: one that has begun is not renamed."""
+
+
+MODES: Final[dict[str, frozenset[int | str]]] = {
+    "payment_mode": frozenset({"household", "bank"}),
+    "notice_levels": frozenset({"village", "township", "county"}),
+    "eligible_categories": frozenset(get_args(Category)),
+}
+"""The codes that a rule of words may hold."""
 
 
 class RuleUnknown(Refused):
@@ -28,8 +37,8 @@ class RuleUnknown(Refused):
 
 class RuleFixed(Refused):
     CODE, FIELD = "rule_fixed", "rulings"
-    ZH = "{rule} 决定结息期的划分，不能以事件更改"
-    EN = "{rule} divides time into quarters and cannot be changed by an event"
+    ZH = "{rule} 决定结息期的划分，只能自今后某年的1月1日起更改"
+    EN = "{rule} divides time into quarters: it changes from the first day of a year to come"
 
 
 class RuleMalformed(Refused):
@@ -153,7 +162,7 @@ class Programme(Aggregate):
                 **told_by(note),
                 number=self.number + 1,
                 told_on=told_on,
-                rulings=_decided(note, rulings),
+                rulings=_decided(note, rulings, told_on),
                 replaces=replaces,
             )
         )
@@ -176,7 +185,7 @@ class Programme(Aggregate):
                 **told_by(note),
                 number=self.number + 1,
                 told_on=told_on,
-                rulings=_decided(note, rulings),
+                rulings=_decided(note, rulings, told_on),
                 plan_no=plan_no,
                 title=title,
                 until_on=until_on,
@@ -200,7 +209,7 @@ def supposed(book: Book, rule: str, value: Value, effective_from: date, known_on
 
     Raises RuleUnknown, RuleFixed, RuleMalformed.
     """
-    value = _checked(rule, value, "")
+    value = _checked(rule, value, "", effective_from, known_on)
     return book.extended([ruling_of(rule, value, effective_from, known_on, "假设 supposed", 0)])
 
 
@@ -228,7 +237,9 @@ def rulings_told(content: Mapping[str, Any]) -> list[Ruling]:
     ]
 
 
-def _decided(note: Note, rulings: Sequence[tuple[str, Value]]) -> tuple[Decided, ...]:
+def _decided(
+    note: Note, rulings: Sequence[tuple[str, Value]], told_on: date
+) -> tuple[Decided, ...]:
     if not note.document:
         raise GroundMissing
     seen = set()
@@ -238,14 +249,17 @@ def _decided(note: Note, rulings: Sequence[tuple[str, Value]]) -> tuple[Decided,
         if rule in seen:
             raise RuleTwice(f"{field}/rule", rule=rule)
         seen.add(rule)
-        decided.append(Decided(rule, _checked(rule, value, f"{field}/")))
+        decided.append(
+            Decided(rule, _checked(rule, value, f"{field}/", note.effective_on, told_on))
+        )
     return tuple(decided)
 
 
-def _checked(rule: str, value: Value, field: str) -> Value:
+def _checked(rule: str, value: Value, field: str, effective_from: date, told_on: date) -> Value:
     if rule not in table_names():
         raise RuleUnknown(f"{field}rule", rule=rule, known=", ".join(table_names()))
-    if rule in FIXED:
+    new_year = (effective_from.month, effective_from.day) == (1, 1)
+    if rule in CALENDAR and not (new_year and effective_from > told_on):
         raise RuleFixed(f"{field}rule", rule=rule)
     return _like(rule, value, POLICY.table(rule).rulings[0].value, f"{field}value")
 
@@ -256,18 +270,30 @@ def _like(rule: str, value: Value, before: Value, field: str) -> Value:
         found = value_of(rule, list(value) if isinstance(value, tuple) else value)
     except ValueError:
         raise RuleMalformed(field, rule=rule, value=value, wanted=_wanted(before)) from None
-    numbers = (found,) if isinstance(found, int) else found
+    items = (found,) if isinstance(found, int) else found
     alike = isinstance(found, int) == isinstance(before, int) and (
-        isinstance(before, int) or type(numbers[0]) is type(before[0])
+        isinstance(before, int) or type(items[0]) is type(before[0])
     )
-    within = all(number >= 0 for number in numbers if isinstance(number, int))
-    if rule.endswith(("_bp", "share")) and isinstance(found, int) and found > 10_000:
-        within = False
-    if rule == "day_count" and found == 0:
-        within = False
-    if not alike or not within:
+    if not alike or not all(_fits(rule, item) for item in items) or not _whole(rule, items):
         raise RuleMalformed(field, rule=rule, value=value, wanted=_wanted(before))
     return found
+
+
+_MOST: Final = {"subsidy_share": 10_000, "risk_fund_share": 10_000, "payments_by_batch": 1,
+                "settlement_day": 28, "settlement_months": 12}  # fmt: skip
+_LEAST: Final = {"day_count": 1, "settlement_day": 1, "settlement_months": 1}
+
+
+def _fits(rule: str, item: int | str) -> bool:
+    """Whether one number or code is possible for a rule."""
+    if isinstance(item, str):
+        return item in MODES.get(rule, (item,))
+    return _LEAST.get(rule, 0) <= item <= _MOST.get(rule, 10**15)
+
+
+def _whole(rule: str, items: Sequence[int | str]) -> bool:
+    """Whether the numbers of a list belong together: a year has four quarters, in order."""
+    return rule != "settlement_months" or (len(items) == 4 and list(items) == sorted({*items}))
 
 
 def _wanted(before: Value) -> str:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.table import Table as Grid
 
 from application.commands import Quarter
-from domain.calendar import quarter
+from domain.calendar import named_quarter
 from domain.money import yuan
 from interface.api.answers import table_columns, table_rows
 from interface.spreadsheet import write_csv, write_xlsx
@@ -40,9 +40,9 @@ def settle(
     except ValidationError:
         ERR.print(f"[red]不是结息期 / not a quarter:[/red] {period} (2023Q4)")
         raise typer.Exit(1) from None
-    last = quarter(int(name[:4]), int(name[5]))
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
+            last = named_quarter(name, view.book)
             with progress_bar("结息 settling", None) as progress:
                 found = settlement(view, last, progress=progress)
             kind = "测算 estimate" if view.as_of < last.until else "结息 calculation"

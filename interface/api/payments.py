@@ -21,8 +21,8 @@ from application import commands as c
 from application.ledger import RULES, Ledger, Recorded
 from application.vault import masked_name, masked_number
 from application.writer import with_event_ids
-from domain.batch import Batch, BatchUnknown, PeriodNotOver, RunOutdated
-from domain.calendar import Period, civil_day, quarter
+from domain.batch import Batch, BatchUnknown, RunOutdated
+from domain.calendar import civil_day, named_quarter
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
 from domain.policy import table_names
@@ -47,10 +47,6 @@ _ATTEMPTS = 3
 Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
 
 
-def _period(name: str) -> Period:
-    return quarter(int(name[:4]), int(name[5]))
-
-
 # ---- the run --------------------------------------------------------------------------
 
 
@@ -72,7 +68,7 @@ async def settle(
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
-            last = _period(period)
+            last = named_quarter(period, view.book)
             found = settlement(view, last, scope=narrowed(scope, bank, township))
             if left:
                 found = [due for due in found if due.left_fen]
@@ -108,16 +104,14 @@ async def propose(request: Request, body: c.BatchBody) -> Response:
 def _proposed(service: Service, body: c.BatchBody, by: Author) -> Recorded:
     """Run the settlement and tell it; again if another batch came in between."""
     command = c.ProposeBatch.model_construct(**vars(body))
-    period = _period(body.period)
     with service.ledger_for_file() as ledger:
         heard = ledger.log.heard([(by.organisation, body.ref)])
         runs = by.role in RULES[c.ProposeBatch].roles and not heard
-        if runs and not body.estimate and body.effective_on < period.until:
-            raise PeriodNotOver(period=body.period, until=period.until)
         for attempt in range(_ATTEMPTS):
             if runs:
                 today = civil_day(service.clock())
                 with view_of(service, today, None, ledger.log.last_position()) as view:
+                    period = named_quarter(body.period, view.book)
                     run = run_of(view, period, scope=Scope(body.bank, body.township))
                 command = command.model_copy(update={"run": run})
             try:

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.commands import Day, Quarter
-from domain.calendar import civil_day, quarter
+from domain.calendar import civil_day, named_quarter
 from domain.policy import Book, NoRuling, Ruling, table_names
 from domain.programme import supposed
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
@@ -73,15 +73,14 @@ async def replayed(
         raise HTTPException(403)
     form = form_of(request)
 
-    last = quarter(int(period[:4]), int(period[5]))
-
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
+            last = named_quarter(period, view.book)
             known = min(rules_known_at or view.known_at, view.known_at)
             rules = Rules(view.book_known_at(known), civil_day(known))
             if rule is not None:
                 told = tuple(words.split(",")) if words else value if value is not None else ()
-                first = rules_from or quarter(int(period[:4]), int(period[5])).first
+                first = rules_from or last.first
                 rules = Rules(
                     supposed(rules.book, rule, told, first, rules.known_on), rules.known_on
                 )

@@ -57,6 +57,7 @@ class Due(NamedTuple):
     """One loan and quarter: what is due, what was paid, what open batches hold."""
 
     loan: dict[str, Any]
+    name: str
     period: Period
     due_fen: int
     paid_fen: int
@@ -71,7 +72,7 @@ class Due(NamedTuple):
         return max(self.due_fen - self.paid_fen - self.reserved_fen, 0)
 
 
-_name = lru_cache(maxsize=256)(quarter_name)
+_name = lru_cache(maxsize=1 << 12)(quarter_name)
 
 
 def settlement(
@@ -104,12 +105,13 @@ def settlement(
     for place, (loan, term) in enumerate(zip(loans, terms, strict=True)):
         if progress is not None and place % 500 == 0:
             progress(place, len(loans))
-        for period in _quarters(loan["disbursed_on"], _ends_on(loan, taken, last), last):
+        ends_on = _ends_on(loan, taken, last, ruled.book)
+        for name, period in _quarters(loan["disbursed_on"], ends_on, last, ruled.book):
             calculation = _calculated(term, homes[loan["household_id"]], period, ruled)
-            paid_fen, reserved_fen = taken.get((loan["loan_id"], _name(period)), (0, 0))
+            paid_fen, reserved_fen = taken.get((loan["loan_id"], name), (0, 0))
             if calculation.amount_fen or paid_fen or reserved_fen:
                 due_fen = int(calculation.amount_fen)
-                found.append(Due(loan, period, due_fen, paid_fen, reserved_fen, calculation))
+                found.append(Due(loan, name, period, due_fen, paid_fen, reserved_fen, calculation))
     _compare(view, found, last, ruled)
     if progress is not None:
         progress(len(loans), len(loans))
@@ -158,7 +160,7 @@ def _due(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
     dues = {}
     for due in found:
         loan = due.loan
-        place = (loan["bank"], loan["township"], loan["loan_no"], _name(due.period))
+        place = (loan["bank"], loan["township"], loan["loan_no"], due.name)
         dues[place] = due.due_fen
     return dues
 
@@ -180,7 +182,7 @@ def as_table(found: Sequence[Due]) -> Table:
                 loan["household_no"],
                 loan["bank"],
                 loan["loan_no"],
-                _name(due.period),
+                due.name,
                 due.due_fen,
                 due.paid_fen,
                 due.reserved_fen,
@@ -217,40 +219,43 @@ def _terms(loan: dict[str, Any], rules: Rules) -> LoanTerms:
 
 
 def _ends_on(
-    loan: dict[str, Any], taken: dict[tuple[str, str], tuple[int, int]], last: Period
+    loan: dict[str, Any],
+    taken: dict[tuple[str, str], tuple[int, int]],
+    last: Period,
+    book: Book,
 ) -> date:
     """Nothing is earned from this day on; but what was paid for later quarters must be seen."""
     ends_on: date = min(filter(None, (loan["due_on"], loan["settled_on"], loan["misuse_on"])))
-    after = _quarters(ends_on, last.until, last)
-    later = [period.until for period in after if (loan["loan_id"], _name(period)) in taken]
+    after = _quarters(ends_on, last.until, last, book)
+    later = [period.until for name, period in after if (loan["loan_id"], name) in taken]
     return max(later, default=ends_on)
 
 
-def _quarters(first: date, until: date, last: Period) -> Iterator[Period]:
+def _quarters(first: date, until: date, last: Period, book: Book) -> Iterator[tuple[str, Period]]:
     """The quarters that hold a day of [first, until), up to `last`."""
     on, stop = max(first, FIRST_DAY), min(until, last.until)
     while on < stop:
-        period = quarter_of(on)
-        yield period
+        period = quarter_of(on, book)
+        yield _name(period, book), period
         on = period.until
 
 
 def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
     """The other road. Raises RoadsDisagree."""
-    quarters = list(_quarters(FIRST_DAY, last.until, last))
     book, known_on = rules
+    quarters = list(_quarters(FIRST_DAY, last.until, last, book))
     asked = view.ask(
         question(__name__, "due.sql"),
         quarters=_json(
-            [{"name": _name(q), "first": str(q.first), "until": str(q.until)} for q in quarters]
+            [{"name": n, "first": str(q.first), "until": str(q.until)} for n, q in quarters]
         ),
         day_count=_json(
-            {_name(q): book.ruling("day_count", q.first, known_on).number for q in quarters}
+            {n: book.ruling("day_count", q.first, known_on).number for n, q in quarters}
         ),
         rules=_json({name: _stretches(book, name, known_on) for name in _RULES}),
     )
     second = {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
-    first = {(d.loan["loan_id"], _name(d.period)): d.due_fen for d in found if d.due_fen}
+    first = {(d.loan["loan_id"], d.name): d.due_fen for d in found if d.due_fen}
     if first != second:
         raise RoadsDisagree(
             [
@@ -297,7 +302,7 @@ def _line(number: int, due: Due) -> Line:
         township=loan["township"],
         village=loan["village"],
         category=loan["category"],
-        period=_name(due.period),
+        period=due.name,
         first=due.period.first,
         until=due.period.until,
         kind=kind,

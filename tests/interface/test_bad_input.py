@@ -190,7 +190,7 @@ def bodies() -> dict[str, tuple[str, Body]]:
                  plan_no="FA-1", title="方案", until_on="2024-12-31"),
         ),
         "/v1/batches": (
-            "CENTRE", told(batch_no="PC-1", period="2023Q2", mode="bank", bank="X", township="Y")),
+            "CENTRE", told(batch_no="PC-1", period="2023Q2", bank="X", township="Y")),
         "/v1/households/H1/ratings": ("NRCB", told(grade="AA", score=880)),
         "/v1/risks": (
             "AUDIT",

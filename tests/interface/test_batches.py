@@ -456,7 +456,14 @@ def test_a_notice_shows_a_masked_name_purpose_amount_term_and_rate_and_nothing_e
 
 
 def test_in_the_mode_of_the_bank_the_bank_itself_is_paid(callers: Callers) -> None:
-    proposed(callers, mode="bank")
+    tell(
+        callers.CENTRE,
+        "/programme/rulings",
+        effective_on="2025-04-01",
+        ground={"document": "拨付方式通知"},
+        rulings=[{"rule": "payment_mode", "words": ["bank"]}],
+    )
+    proposed(callers)
     approved(callers)
     told = tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     order = callers.NRCB.get("/batches/PC-1/payment-order", position=told["position"]).json()
@@ -622,3 +629,28 @@ def test_a_household_registered_after_its_loan_earns_from_the_day_it_is_known(
     told = tell(callers.BUREAU, "/households", **c.body(home))
     after = callers.CENTRE.get("/settlement", **{**asked, "position": told["position"]}).json()
     assert [line["loan_no"] for line in after["lines"]] == ["L1", "L9"]
+
+
+def test_the_settlement_day_of_a_year_to_come_may_change_and_no_quarter_that_has_begun(
+    callers: Callers,
+) -> None:
+    ruling = {
+        "ground": {"document": "结息日调整通知"},
+        "rulings": [
+            {"rule": "settlement_day", "value": 25},
+            {"rule": "settlement_months", "numbers": [2, 5, 8, 11]},
+        ],
+    }
+    for on in ("2025-01-01", "2030-02-01"):
+        refusal = tell(callers.CENTRE, "/programme/rulings", 409, **ruling, effective_on=on)
+        assert refusal["code"] == "rule_fixed"
+    for wrong in ({"value": 29}, {"value": 0}, {"numbers": [1]}):
+        told = {**ruling, "rulings": [{"rule": "settlement_day", **wrong}]}
+        refusal = tell(callers.CENTRE, "/programme/rulings", 409, **told, effective_on="2030-01-01")
+        assert refusal["code"] == "rule_malformed"
+    told = tell(callers.CENTRE, "/programme/rulings", **ruling, effective_on="2030-01-01")
+    assert told["position"]
+    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2030Q2")
+    assert (refusal["code"], refusal["details"]["until"]) == ("period_not_over", "2030-05-26")
+    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2029Q4")
+    assert refusal["details"]["until"] == "2029-12-21"

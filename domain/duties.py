@@ -23,6 +23,7 @@ DUTIES: Final = {
     "repayment_plan": ("逾期还款计划", "township"),
     "decision": ("授信答复", "bank"),
     "benefit": ("分红或增收款", "enterprise"),
+    "public_notice": ("批次公示", "township"),
 }
 """Each duty's title and who owes it: a role, or the enterprise of a benefit agreement."""
 
@@ -204,3 +205,19 @@ def benefits(
             max(signed_on, as_of),
             f"欠 {short} 元 {short} yuan short" if late else None,
         )
+
+
+def public_notice(
+    verified_on: date, wanted: int, posted: Sequence[Deed], until_on: date | None, *, as_of: date
+) -> Duty:
+    """A batch's notice at each level wanted; the rule sets no day for posting, so none is late.
+
+    `posted`: the last of those that stand. Done when all stand; money waits until `until_on`.
+    """
+    if len(posted) < wanted:
+        missing = wanted - len(posted)
+        remark = f"尚缺 {missing} 级公示 {missing} levels missing"
+        return Duty("public_notice", verified_on, "pending", None, None, verified_on, as_of, remark)
+    last = max(posted)
+    remark = f"公示至 {until_on} stands to {until_on}"
+    return Duty("public_notice", verified_on, "done", last.on, last.position, None, None, remark)

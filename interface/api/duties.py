@@ -30,7 +30,13 @@ from projections.facts.reading import Table, View
 router = APIRouter(prefix="/v1", tags=["查询 reads"])
 
 Kind = Literal[
-    "usage_check", "first_reminder", "written_reminder", "repayment_plan", "decision", "benefit"
+    "usage_check",
+    "first_reminder",
+    "written_reminder",
+    "repayment_plan",
+    "decision",
+    "benefit",
+    "public_notice",
 ]
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
 DueFrom = Annotated[Day | None, Query(description="due on or after")]

@@ -15,7 +15,7 @@ COLUMNS = (
     "duty", "duty_zh", "responsible", "township", "household_no", "bank", "loan_no", "opened_by",
     *Duty._fields[1:],
 )  # fmt: skip
-KEY = ("due_on", "bank", "loan_no", "household_no", "duty", "opened_by")
+KEY = ("due_on", "bank", "loan_no", "household_no", "duty", "opened_by", "township")
 """The order of the lines; no two lines share all of these."""
 
 
@@ -77,8 +77,12 @@ def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
             bank = banks.get(duty.position or 0, "")
             if scope.bank is None or bank == scope.bank:
                 yield _line(home, bank, "", demand.position, duty)
-    if scope.bank is not None:  # an agreement is no bank's business
-        return
+    if scope.bank is None:  # neither agreements nor notices are a bank's business
+        yield from _of_agreements(view, scope, until)
+        yield from _of_batches(view, scope)
+
+
+def _of_agreements(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
     for owed in view.ask(question(__name__, "benefits.sql"), township=scope.township).dicts():
         paid = _deeds(owed["days"], owed["positions"])
         for duty in rules.benefits(
@@ -91,10 +95,23 @@ def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
                 yield _line(owed, "", "", owed["opened_by"], duty)
 
 
+def _of_batches(view: View, scope: Scope) -> Iterator[tuple[Any, ...]]:
+    levels = list(view.book.ruling("notice_levels", view.as_of, view.known_on).words)
+    asked = view.ask(question(__name__, "notices.sql"), township=scope.township, levels=levels)
+    for batch in asked.dicts():
+        posted = [Deed(batch["posted_on"], batch["position"])] * batch["posted"]
+        duty = rules.public_notice(
+            batch["verified_on"], batch["wanted"], posted, batch["until_on"], as_of=view.as_of
+        )
+        yield _line(batch, "", "", batch["opened_by"], duty)
+
+
 def _line(
     of: dict[str, Any], bank: str, loan_no: str, opened_by: int, duty: Duty
 ) -> tuple[Any, ...]:
     title, responsible = DUTIES[duty.duty]
+    if duty.duty == "public_notice" and not of["township"]:
+        responsible = "centre"
     who = of["township"], of["household_no"], bank, loan_no, opened_by
     return (duty.duty, title, responsible, *who, *duty[1:])
 

@@ -654,3 +654,24 @@ def test_the_settlement_day_of_a_year_to_come_may_change_and_no_quarter_that_has
     assert (refusal["code"], refusal["details"]["until"]) == ("period_not_over", "2030-05-26")
     refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2029Q4")
     assert refusal["details"]["until"] == "2029-12-21"
+
+
+def test_a_batch_that_waits_for_its_notices_is_a_duty_of_each_township_and_of_the_centre(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    told = tell(callers.BUREAU, "/batches/PC-1/verification")
+
+    def owed(caller: Caller, position: int) -> list[tuple[str, str]]:
+        asked = {"duty": "public_notice", "as_of": "2025-04-25", "position": position}
+        lines = caller.get("/duties", **asked).json()["lines"]
+        return [(line["township"], line["state"]) for line in lines]
+
+    waiting = [("", "pending"), ("T01", "pending"), ("T02", "pending")]
+    assert owed(callers.CENTRE, told["position"]) == waiting
+    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30", "place": "公示栏"}
+    tell(callers.T01, "/batches/PC-1/notices", level="village", **window)
+    told = tell(callers.T01, "/batches/PC-1/notices", level="township", **window)
+    assert owed(callers.T01, told["position"]) == [("T01", "done")]
+    assert owed(callers.T02, told["position"]) == [("T02", "pending")]
+    assert owed(callers.NRCB, told["position"]) == []

@@ -1,0 +1,29 @@
+-- 公示: which notices each verified batch needs, and when they were posted.
+-- as_of, known_at; township: whose (null: all); levels: the levels that the rule wants.
+WITH step AS (
+  SELECT * FROM facts.batch_step WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
+), open AS (
+  SELECT batch_id, effective_on AS verified_on, position AS opened_by FROM step v
+   WHERE v.step = 'verified'
+     AND NOT EXISTS (SELECT FROM step r WHERE r.batch_id = v.batch_id AND r.step = 'returned')
+), needed AS (
+  SELECT DISTINCT o.*, l.township, level
+    FROM open o
+    JOIN facts.batch_line l USING (batch_id)
+    CROSS JOIN unnest(%(levels)s::text[]) level
+   WHERE l.kind <> 'recovery' AND level <> 'county'
+   UNION
+  SELECT o.*, '', level FROM open o CROSS JOIN unnest(%(levels)s::text[]) level
+   WHERE level = 'county'
+)
+SELECT n.township, '' AS household_no, n.opened_by, n.verified_on,
+       count(*) AS wanted, count(p.position) AS posted,
+       max(p.effective_on) AS posted_on, max(p.position) AS position, max(p.until_on) AS until_on
+  FROM needed n
+  LEFT JOIN LATERAL (
+    SELECT s.* FROM step s
+     WHERE s.batch_id = n.batch_id AND s.step = 'noticed' AND s.level = n.level
+       AND coalesce(s.township, '') = n.township
+     ORDER BY s.position LIMIT 1) p ON true
+ WHERE %(township)s::text IS NULL OR n.township = %(township)s
+ GROUP BY n.batch_id, n.township, n.opened_by, n.verified_on

@@ -142,6 +142,8 @@ ZH = {
     "enterprise": "企业",
     "short_fen": "欠付(元)",
     "next_due_on": "下期应付日",
+    "scale_reports": "规模报表",
+    "scale_reports_differing": "与账本不符",
     "year": "年度",
     "lines_moved": "变动行数",
     "replayed_fen": "回放应贴(元)",
@@ -191,7 +193,7 @@ _COUNTS = (
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
     "lines_moved", "loans", "households", "row_count", "age_days",
-    "waited_days", "score",
+    "waited_days", "score", "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 
 

@@ -91,7 +91,10 @@ async def publication(request: Request, no: No) -> Response:
 
 @router.get("/publications/{no}/check", summary="复现与差异 made again, and what differs by now")
 async def check(request: Request, no: No) -> Response:
-    """`reproduced`: the same two dates give the same bytes. `differences`: the day as known now."""
+    """`reproduced`: the same two dates give the same bytes. `differences`: the day as known now.
+
+    `previous_differs`: what late entries had changed in the edition before when this one went out.
+    """
     service = service_of(request)
     await service.reader(request)
 
@@ -102,6 +105,8 @@ async def check(request: Request, no: No) -> Response:
             again = edition(view, told["report"])
         with view_of(service, as_of, None, None) as view:
             now = edition(view, told["report"])
+            earlier = [row[0] for row in view.ask(_EARLIER, report=told["report"], no=no).rows]
+        late = _told_since(service, earlier[0], told["known_at"]) if earlier else []
         return json_answer(
             {
                 **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
@@ -112,10 +117,28 @@ async def check(request: Request, no: No) -> Response:
                 "rules_then": told["rules"],
                 "rules_now": now.rules,
                 "differences": differences(told["content"], now.content),
+                "previous": earlier[0] if earlier else None,
+                "previous_differs": late,
             }
         )
 
     return await run_in_threadpool(answer)
+
+
+_EARLIER = """
+SELECT publication_no FROM facts.publication
+ WHERE report = %(report)s
+   AND position < (SELECT position FROM facts.publication WHERE publication_no = %(no)s)
+ ORDER BY position DESC LIMIT 1
+"""
+
+
+def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]]:
+    """What an edition would have said, had it known what was known at another instant."""
+    told = _told(service, no)
+    as_of = datetime.fromisoformat(told["as_of"]).date()
+    with view_of(service, as_of, datetime.fromisoformat(known_at), None) as view:
+        return differences(told["content"], edition(view, told["report"]).content)
 
 
 def _told(service: Service, no: str) -> dict[str, Any]:

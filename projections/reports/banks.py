@@ -19,6 +19,7 @@ COLUMNS = (
     "bank", "outstanding_fen", "overdue_fen", "overdue_rate_bp",
     "reminders_done", "reminders_late", "reminders_not_done", "reminders_in_time_bp",
     "answers", "answers_not_told", "answer_days", "told", "told_late", "taken_back",
+    "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 
 
@@ -27,7 +28,8 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
 
     Reminders by the day they were due; answers by the day of the demand, `answer_days` the sum of
     days from demand to answer; statements (disbursements, repayments) by the day they concern,
-    late by policy/late_report_days.toml. What is not due yet counts nowhere.
+    late by policy/late_report_days.toml; monthly reports that differ from the ledger rebuilt at the
+    month's end. What is not due yet counts nowhere.
     """
     first, known_on = date(view.as_of.year, 1, 1), view.known_on
     balance: Counter[str] = Counter()
@@ -49,8 +51,10 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
     sql = question("projections.reports", "banks.sql")
     told = view.ask(sql, first=first, late_days=late_days, bank=scope.bank)
     reported = {row[0]: row[1:] for row in told.rows}
+    scale = view.ask(question("projections.reports", "scale.sql"), first=first, bank=scope.bank)
+    scaled = {row[0]: row[1:] for row in scale.rows}
     rows = []
-    for bank in sorted({*balance, *owed, *reported} - {""}):
+    for bank in sorted({*balance, *owed, *reported, *scaled} - {""}):
         counted = owed[bank]
         done, late, missing = (counted[state] for state in STATES[1:4])
         rows.append(
@@ -67,6 +71,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
                 counted["answers_not_told"],
                 counted["answer_days"],
                 *reported.get(bank, (0, 0, 0)),
+                *scaled.get(bank, (0, 0)),
             )
         )
     return Table(COLUMNS, rows)

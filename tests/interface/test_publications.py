@@ -66,6 +66,11 @@ def test_what_is_told_late_shows_as_differences_and_alters_nothing(callers: Call
     sums = {(d["line"], d["column"]): (d["published"], d["now"]) for d in found["differences"]}
     assert sums["outstanding", "金额(元) sum_fen"] == ("30000.00", "20000.00")
     assert sums["principal_repaid", "金额(元) sum_fen"] == ("20000.00", "30000.00")
+    publish(callers, "annual", "B-2", as_of="2024-01-09", effective_on="2024-01-12")
+    callers.AUDIT.get("/publications", position=told["position"] + 1)
+    second = callers.AUDIT.get("/publications/B-2/check").json()
+    assert second["previous"] == "B-1"
+    assert second["previous_differs"] == found["differences"]
     rules = {
         "ref": "RL-1",
         "effective_on": "2023-01-01",

@@ -101,3 +101,26 @@ def test_a_bank_is_appraised_by_what_it_did_told_late_and_took_back(database: An
     assert (line["answers"], line["answer_days"], line["answers_not_told"]) == (1, 28, 0)
     assert (line["overdue_rate_bp"], line["overdue_fen"]) == (10_000, 3_000_000)
     assert now["overdue_fen"] == 5_000_000
+
+
+def test_a_monthly_report_that_differs_from_the_ledger_counts_against_its_bank(
+    database: Any,
+) -> None:
+    april = {"ref": "BR-2", "period": "2023-04", "effective_on": "2023-05-03"}
+    with conversation(database, clock=SteppingClock(datetime(2024, 6, 1, tzinfo=UTC))) as ledger:
+        *_, inflated = told(
+            ledger,
+            (controls.household(), BUREAU),
+            (controls.loan(), BANK),
+            (controls.report(), BANK),
+            (controls.report(**april, balance_fen=9_000_000), BANK),
+        )
+        with drawn(database) as facts, facts.at(date(2023, 12, 31)) as view:
+            [before] = bank_appraisal(view).dicts()
+        honest = controls.body(controls.report(**april), "period")
+        fix = controls.correct(inflated.event_ids[0], replacement=honest)
+        told(ledger, (fix, BANK))
+        with drawn(database) as facts, facts.at(date(2023, 12, 31)) as view:
+            [after] = bank_appraisal(view).dicts()
+    assert (before["scale_reports"], before["scale_reports_differing"]) == (2, 1)
+    assert (after["scale_reports"], after["scale_reports_differing"]) == (2, 0)

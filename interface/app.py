@@ -27,6 +27,7 @@ from interface.api import (
     programme,
     publications,
     reads,
+    red_flags,
     reports,
     writes,
 )
@@ -156,6 +157,7 @@ def create_app(
         reads,
         duties,
         reports,
+        red_flags,
         funds,
         links,
         payments,

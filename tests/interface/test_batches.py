@@ -675,3 +675,22 @@ def test_a_batch_that_waits_for_its_notices_is_a_duty_of_each_township_and_of_th
     assert owed(callers.T01, told["position"]) == [("T01", "done")]
     assert owed(callers.T02, told["position"]) == [("T02", "pending")]
     assert owed(callers.NRCB, told["position"]) == []
+
+
+def test_the_red_flags_of_the_county_leave_as_json_csv_and_xlsx(callers: Callers) -> None:
+    pocket = c.loan(
+        ref="LN-P", loan_no="LP", contract_no="CP", household_no="H1", effective_on="2025-01-11",
+        contract_on="2025-01-11", due_on="2026-01-11", annual_rate_bp=310, credited_fen=4_900_000,
+    )  # fmt: skip
+    position = tell(callers.NRCB, "/loans", **c.body(pocket))["position"]
+    answer = callers.AUDIT.get("/red-flags", position=position).json()
+    found = {each["rule"]: each for each in answer["rules"]}
+    assert {found[rule]["status"] for rule in ("RF06", "RF19")} == {"found"}
+    [finding] = found["RF19"]["findings"]
+    assert (finding["subject"], finding["amount_fen"]) == ("NRCB/LP", 100_000)
+    assert abs(finding["positions"][0] - position) <= 1, "the disbursement itself"
+    assert found["RF11"]["status"] == "clean"
+    for accept in ("text/csv", "application/xlsx"):
+        assert callers.AUDIT.get("/red-flags", accept=accept).status_code == 200
+    assert callers.AUDIT.get("/red-flags", rule="RF99").status_code == 404
+    assert callers.NRCB.get("/red-flags").status_code == 403

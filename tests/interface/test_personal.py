@@ -327,6 +327,7 @@ READS = {
     "/changes": "/changes",
     "/indicators": "/indicators",
     "/settlement": "/settlement",
+    "/red-flags": "/red-flags",
     "/ratings": "/ratings",
     "/risks": "/risks",
     "/guarantees": "/guarantees",

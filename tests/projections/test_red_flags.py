@@ -1,0 +1,126 @@
+"""Each rule flags its examples and spares its near misses; planted misuse is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from support.county import conversation, drawn
+
+from application.commands import COMMANDS
+from domain.kernel import Author
+from interface.demo import County, county, load
+from projections.facts.reading import Facts
+from projections.red_flags import Example, Rule, check, parse, rules
+
+EXAMPLES = [(rule, example) for rule in rules() for example in rule.examples]
+
+
+def tell(ledger: Any, text: str) -> datetime:
+    """Tell the lines of an example; returns when the last of them became known."""
+    recorded = None
+    for line in text.strip().splitlines():
+        told = json.loads(line)
+        organisation, role = told.pop("by").split(":")
+        command = COMMANDS[told.pop("type")].model_validate(told)
+        recorded = ledger.tell(command, Author(role, organisation, "example"))
+    assert recorded is not None
+    return recorded.recorded_at
+
+
+@pytest.mark.parametrize(
+    ("rule", "example"), EXAMPLES, ids=[f"{rule.id}: {each.what}" for rule, each in EXAMPLES]
+)
+def test_each_example_is_flagged_or_spared(database: Any, rule: Rule, example: Example) -> None:
+    with conversation(database) as ledger:
+        known = tell(ledger, example.told)
+    with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
+        found = check(view, rule)
+    assert found.error is None
+    assert found.status == ("found" if example.hit else "clean")
+    for finding in found.findings:
+        assert finding.positions
+        assert finding.known_from is not None
+        assert finding.known_from <= known
+
+
+@pytest.fixture(scope="module")
+def told(shared_database: Any) -> Iterator[tuple[County, Facts]]:
+    made = county(seed=1, factor=0.05)
+    load(shared_database.owner_dsn, shared_database.dsn, shared_database.keys, made)
+    with drawn(shared_database) as facts:
+        yield made, facts
+
+
+RULES_OF_LOANS = ("RF05", "RF07", "RF11", "RF14", "RF19")
+
+
+@pytest.mark.parametrize("flag", RULES_OF_LOANS)
+def test_every_planted_loan_of_the_demo_is_found(told: tuple[County, Facts], flag: str) -> None:
+    made, facts = told
+    planted = {
+        f"{bank}/{number}"
+        for scheme in made.schemes
+        if scheme.flag == flag and scheme.kind != "month_end_round_trip"
+        for bank, number in scheme.loans
+    }
+    [rule] = [each for each in rules() if each.id == flag]
+    with facts.at(date(2024, 12, 31)) as view:
+        found = {finding.subject for finding in check(view, rule).findings}
+    assert planted, "the demo plants some"
+    assert planted <= found
+
+
+def test_a_finding_is_known_from_the_event_that_completes_it_and_not_before(
+    told: tuple[County, Facts],
+) -> None:
+    _, facts = told
+    [rule] = [each for each in rules() if each.id == "RF11"]
+    with facts.at(date(2024, 12, 31)) as view:
+        finding = check(view, rule).findings[0]
+    assert finding.known_from is not None
+    with facts.at(date(2024, 12, 31), finding.known_from) as view:
+        then = {each.subject for each in check(view, rule).findings}
+    just_before = finding.known_from.timestamp() - 0.001
+    with facts.at(date(2024, 12, 31), datetime.fromtimestamp(just_before, UTC)) as view:
+        before = {each.subject for each in check(view, rule).findings}
+    assert finding.subject in then
+    assert finding.subject not in before
+
+
+def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(told: tuple[County, Facts]) -> None:
+    _, facts = told
+    rule = rules()[0]
+    writes = "WITH gone AS (DELETE FROM facts.loan RETURNING loan_id) SELECT 1 AS subject,"
+    for sql in (
+        f"{writes} 1 AS amount_fen, ARRAY[1] AS positions FROM gone",
+        "SELECT nothing",
+        "SELECT 1 AS subject",
+    ):
+        with facts.at(date(2024, 12, 31)) as view:
+            broken = check(view, rule._replace(sql=sql))
+            assert (broken.status, broken.findings) == ("error", [])
+            assert broken.error
+            assert check(view, rule).status == "found", "the others are asked all the same"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('severity = "high"', 'severity = "grave"'), "severity"),
+        (('id = "RF11"', 'id = "RF12"'), "id"),
+        (("hit = false", "hit = true"), "examples"),
+        (('source = "[D]', 'source = "'), "source"),
+        (('why = "', 'reason = "'), "why"),
+    ],
+)
+def test_a_rule_file_with_a_wrong_header_is_refused(change: tuple[str, str], said: str) -> None:
+    from importlib import resources
+
+    text = resources.files("projections.red_flags").joinpath("rules/rf11.toml").read_text("utf-8")
+    parse("rf11", text)
+    with pytest.raises(ValueError, match=said):
+        parse("rf11", text.replace(*change))

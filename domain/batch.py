@@ -89,6 +89,12 @@ class ObjectionUnknown(Refused):
     EN = "no open objection is called {objection_no}"
 
 
+class WholeBatchUpheld(Refused):
+    CODE, FIELD = "whole_batch_upheld", "upheld"
+    ZH = "针对整批的异议 {objection_no} 成立时须退回批次"
+    EN = "an objection to the whole batch, {objection_no}, is upheld by returning the batch"
+
+
 class LineUnknown(Refused):
     CODE, FIELD = "line_unknown", "line"
     ZH = "批次 {batch_no} 没有可办理的第 {line} 行"
@@ -424,11 +430,16 @@ class Batch(Aggregate):
         )
 
     def resolve(self, note: Note, *, objection_no: str, upheld: bool, reason: str) -> None:
-        """Answer an objection. Raises WrongStage, ObjectionUnknown, SamePerson."""
+        """Answer an objection.
+
+        Raises WrongStage, ObjectionUnknown, WholeBatchUpheld, SamePerson.
+        """
         self._at("verified", "answered")
         if objection_no not in self.objections:
             raise ObjectionUnknown(objection_no=objection_no)
         line, raised_by = self.objections[objection_no]
+        if upheld and line is None:
+            raise WholeBatchUpheld(objection_no=objection_no)
         if raised_by == note.by.person:
             raise SamePerson(
                 person=raised_by,

@@ -694,3 +694,17 @@ def test_the_red_flags_of_the_county_leave_as_json_csv_and_xlsx(callers: Callers
         assert callers.AUDIT.get("/red-flags", accept=accept).status_code == 200
     assert callers.AUDIT.get("/red-flags", rule="RF99").status_code == 404
     assert callers.NRCB.get("/red-flags").status_code == 403
+
+
+def test_an_objection_to_the_whole_batch_is_upheld_by_returning_it(callers: Callers) -> None:
+    proposed(callers)
+    noticed(callers)
+    tell(callers.AUDIT, "/batches/PC-1/objections", ref="YY-9", reason="公示张贴不实")
+    answer = {"objection_no": "YY-9", "upheld": True, "reason": "核查属实"}
+    refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
+    assert refusal["code"] == "whole_batch_upheld"
+    tell(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回")
+    late = {"effective_on": "2025-05-01"}
+    assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "wrong_stage"
+    assert batch(callers)["stage"] == "returned"
+    proposed(callers, "PC-2")

@@ -383,7 +383,8 @@ async def payment_order(
         with view_of(service, as_of, known_at, position) as view:
             found = _the_batch(view, no, scope)
             own = narrowed(scope, bank, None)
-            table = _order_of(service, view, batch_lines(view, no, scope=own), found, own)
+            listed = batch_lines(view, no, scope=own)
+            table = _order_of(service, view, listed, found, clear=scope.bank is not None)
             if form != "json":
                 return table_file(table, form, f"order-{no}", headers_of(view))
             rows = list(table.dicts())
@@ -397,9 +398,12 @@ async def payment_order(
 
 
 def _order_of(
-    service: Service, view: View, listed: Table, batch: dict[str, Any], scope: Scope
+    service: Service, view: View, listed: Table, batch: dict[str, Any], *, clear: bool
 ) -> Table:
-    """The lines that are ordered and not done, with columns for the bank to fill in."""
+    """The lines that are ordered and not done, with columns for the bank to fill in.
+
+    `clear`: the reader is the bank itself, whatever anybody asks to see.
+    """
     lines = [line for line in listed.dicts() if line["state"] == "ordered"]
     accounts = {}
     if batch["mode"] == "household":
@@ -410,7 +414,7 @@ def _order_of(
         name, account = payee.get("payee_name", ""), payee.get("payee_account", "")
         if batch["mode"] == "bank":
             name, account = line["bank"], line["bank"]
-        elif scope.bank is None or scope.township is not None:
+        elif not clear:
             name, account = masked_name(name), masked_number(account)
         rows.append(
             (

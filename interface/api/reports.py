@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from domain.calendar import civil_day
-from domain.plan_check import plan_check
+from domain.plan_check import Contradiction, plan_check
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.api.asking import After, AsOf, Code, KnownAt, narrowed, view_of
 from interface.service import service_of
@@ -117,12 +117,18 @@ async def check_of_plan(
     request: Request,
     year: Annotated[int, Query(ge=2014, le=2100, description="default this year")] | None = None,
     known_at: KnownAt = None,
+    position: After = None,
 ) -> Response:
     service = service_of(request)
     await service.reader(request)
     moment = known_at or service.clock()
     asked = year or civil_day(moment).year
-    found = plan_check(asked, civil_day(moment))
+
+    def told() -> list[Contradiction] | None:
+        with view_of(service, None, known_at, position) as view:
+            return plan_check(asked, civil_day(moment), view.book)
+
+    found = await run_in_threadpool(told)
     return json_answer(
         {
             "year": asked,

@@ -411,6 +411,11 @@ def test_the_payment_order_goes_to_the_bank_and_comes_back_as_the_result_file(
     assert "张*" in seen
     assert "张三" not in seen
 
+    for caller in (callers.FINANCE, callers.AUDIT, callers.CENTRE):
+        named = caller.get("/batches/PC-1/payment-order", bank="NRCB", **asked).text
+        assert "6222000000000001" not in named, "also when they ask for that bank alone"
+        assert "张三" not in named
+
     rows = list(csv.reader(io.StringIO(theirs.content.decode("utf-8-sig"))))
     titles = rows[0]
     rows[1][titles.index("结果 result")] = "成功"
@@ -708,3 +713,24 @@ def test_an_objection_to_the_whole_batch_is_upheld_by_returning_it(callers: Call
     assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "wrong_stage"
     assert batch(callers)["stage"] == "returned"
     proposed(callers, "PC-2")
+
+
+def test_the_check_of_a_plan_knows_what_was_told_of_it(callers: Callers) -> None:
+    plan = {
+        "plan_no": "FA-2025",
+        "title": "2025年方案",
+        "ground": {"document": "邓金扶〔2025〕1号"},
+        "rulings": [
+            {"rule": "target_disbursed_fen", "value": 6_000_000},
+            {"rule": "target_households", "value": 1},
+        ],
+    }
+    drawn = callers.client.get("/healthz").json()["log_position"]
+    before = callers.AUDIT.get("/reports/plan-check", year=2025, position=drawn).json()
+    assert before["plan_known"] is False
+    told = tell(callers.CENTRE, "/programme/plans", effective_on="2025-01-01", **plan)
+    found = callers.AUDIT.get("/reports/plan-check", year=2025, position=told["position"]).json()
+    assert found["plan_known"] is True
+    assert "average_over_cap" in {each["code"] for each in found["contradictions"]}
+    asked = {"year": 2025, "known_at": _just_before(callers)}
+    assert callers.AUDIT.get("/reports/plan-check", **asked).json()["plan_known"] is False

@@ -13,7 +13,7 @@ from application.store import decode
 from application.vault import Vault, masked_name, masked_number
 from domain.household import Household
 from domain.kernel import Author
-from projections.facts.reading import Connection, Table
+from projections.facts.reading import Connection, Table, View
 from projections.history import Happening, history
 
 _SAID = (
@@ -61,6 +61,21 @@ def masked_names(
     """By pseudonym: the masked name of all who were ever told of in these households."""
     people = people_of(connection, vault, households)
     return {person: masked_name(values["name"]) for person, values in people.items()}
+
+
+def with_names(vault: Vault, view: View, table: Table) -> Table:
+    """The table with the borrowers' masked names beside their pseudonyms."""
+    place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
+    owners = view.ask(
+        "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])",
+        loans=list({row[loan_place] for row in table.rows}),
+    )
+    households = {household_id for (household_id,) in owners.rows}
+    names = masked_names(view.connection, vault, households)
+    return Table(
+        (*table.columns, "borrower_name"),
+        [(*row, names.get(row[place])) for row in table.rows],
+    )
 
 
 def laid_open(

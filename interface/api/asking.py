@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Path, Query, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime
 from pydantic_core import PydanticCustomError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.commands import NUMBER, Day
 from application.refusals import CursorMalformed
 from domain.calendar import civil_day
-from interface.api.answers import head_of, headers_of, json_answer
-from interface.service import Service
+from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
+from interface.service import Service, service_of
 from projections.facts.reading import NotDrawnYet, Scope, Table, View
 
 _PATIENCE_SECONDS = 5.0
@@ -111,3 +113,29 @@ def position_of(cursor: str | None) -> int | None:
     if not (values[0].isascii() and values[0].isdigit() and len(values[0]) < 19):
         raise CursorMalformed
     return int(values[0])
+
+
+async def answered(
+    request: Request,
+    name: str,
+    ask: Callable[[View], Table],
+    as_of: Any,
+    known_at: datetime | None,
+    position: int | None,
+) -> Response:
+    """A whole table at two dates: JSON with a head, or the file that the reader accepts.
+
+    `name`: what the file is called, before its day.
+    """
+    service = service_of(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = ask(view)
+            if form != "json":
+                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            lines = list(table.dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)

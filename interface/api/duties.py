@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from application.commands import Day
 from domain.kernel import identity
-from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
+from interface.api.answers import form_of, headers_of, table_file
 from interface.api.asking import (
     After,
     AsOf,
@@ -18,6 +18,7 @@ from interface.api.asking import (
     Cursor,
     KnownAt,
     Page,
+    answered,
     narrowed,
     opened,
     page_of,
@@ -91,19 +92,15 @@ async def duty_summary(
     due_until: DueUntil = None,
     position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = summary(view, scope=narrowed(scope, bank, township), due_until=due_until)
-            if form != "json":
-                return table_file(table, form, f"duties-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    _, scope = await service_of(request).reader(request)
+    return await answered(
+        request,
+        "duties",
+        lambda view: summary(view, scope=narrowed(scope, bank, township), due_until=due_until),
+        as_of,
+        known_at,
+        position,
+    )
 
 
 @router.get("/duties/calendar.ics", summary="履职日历 what is open, as a calendar")

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
-from interface.api.asking import After, AsOf, KnownAt, view_of
+from interface.api.answers import form_of, headers_of, table_file
+from interface.api.asking import After, AsOf, KnownAt, answered, view_of
 from interface.service import service_of
 from projections.facts.reading import COUNTY
 from projections.funds import fund_ledger, journal, journal_text
@@ -21,21 +21,10 @@ router = APIRouter(prefix="/v1", tags=["查询 reads"])
 async def funds(
     request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await service_of(request).reader(request)
     if scope != COUNTY:
         raise HTTPException(403)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = fund_ledger(view)
-            if form != "json":
-                return table_file(table, form, f"funds-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    return await answered(request, "funds", fund_ledger, as_of, known_at, position)
 
 
 @router.get("/ledgers/journal", summary="日记账 every amount that moved, double entry")

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
-from interface.api.asking import After, AsOf, KnownAt, view_of
+from interface.api.asking import After, AsOf, KnownAt, answered
 from interface.service import COUNTY_ROLES, scope_of, service_of
-from projections.facts.reading import COUNTY, Table, View
+from projections.facts.reading import COUNTY
 from projections.links import benefits, guarantees, ratings, risk_fund, risks
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"])
-
-
-async def _answer(
-    request: Request,
-    name: str,
-    ask: Callable[[View], Table],
-    as_of: Any,
-    known_at: datetime | None,
-    position: int | None,
-) -> Response:
-    service = service_of(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = ask(view)
-            if form != "json":
-                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
 
 
 @router.get("/ratings", summary="信用评级 the latest rating of each household, with its age")
@@ -47,8 +19,9 @@ async def rating_list(
 ) -> Response:
     """A bank sees its own ratings, a township those of its households."""
     _, scope = await service_of(request).reader(request)
-    ask = lambda view: ratings(view, scope=scope)  # noqa: E731
-    return await _answer(request, "ratings", ask, as_of, known_at, position)
+    return await answered(
+        request, "ratings", lambda view: ratings(view, scope=scope), as_of, known_at, position
+    )
 
 
 @router.get("/risks", summary="风险信息 each risk told, who took note, and how long it waited")
@@ -60,8 +33,9 @@ async def risk_list(
     if author.role == "admin":
         raise HTTPException(403)
     reader = None if author.role in COUNTY_ROLES else author.organisation
-    ask = lambda view: risks(view, reader=reader)  # noqa: E731
-    return await _answer(request, "risks", ask, as_of, known_at, position)
+    return await answered(
+        request, "risks", lambda view: risks(view, reader=reader), as_of, known_at, position
+    )
 
 
 @router.get("/guarantees", summary="担保 each guarantee and its fee, which must be nothing")
@@ -74,8 +48,14 @@ async def guarantee_list(
     scope = COUNTY if guarantor else scope_of(author)
     if scope.township is not None:
         raise HTTPException(403)
-    ask = lambda view: guarantees(view, bank=scope.bank, guarantor=guarantor)  # noqa: E731
-    return await _answer(request, "guarantees", ask, as_of, known_at, position)
+    return await answered(
+        request,
+        "guarantees",
+        lambda view: guarantees(view, bank=scope.bank, guarantor=guarantor),
+        as_of,
+        known_at,
+        position,
+    )
 
 
 @router.get("/ledgers/risk-fund", summary="风险补偿金 paid in, compensated, recovered, ratio")
@@ -85,7 +65,7 @@ async def risk_fund_ledger(
     _, scope = await service_of(request).reader(request)
     if scope != COUNTY:
         raise HTTPException(403)
-    return await _answer(request, "risk-fund", risk_fund, as_of, known_at, position)
+    return await answered(request, "risk-fund", risk_fund, as_of, known_at, position)
 
 
 @router.get("/benefits", summary="利益联结 what fell due to each household, was paid, is short")
@@ -95,5 +75,6 @@ async def benefit_list(
     _, scope = await service_of(request).reader(request)
     if scope.bank is not None:
         raise HTTPException(403)
-    ask = lambda view: benefits(view, scope=scope)  # noqa: E731
-    return await _answer(request, "benefits", ask, as_of, known_at, position)
+    return await answered(
+        request, "benefits", lambda view: benefits(view, scope=scope), as_of, known_at, position
+    )

@@ -28,10 +28,10 @@ from domain.kernel import Author
 from domain.policy import table_names
 from interface import notice_page, slip_page
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
-from interface.api.asking import After, AsOf, Code, KnownAt, No, narrowed, view_of
+from interface.api.asking import After, AsOf, Code, KnownAt, No, answered, narrowed, view_of
 from interface.api.writes import recorded_answer
 from interface.errors import problem
-from interface.people import Shelf, masked_names
+from interface.people import Shelf, masked_names, with_names
 from interface.result_file import ORDER, results_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
@@ -194,19 +194,10 @@ async def result_file(
 async def batch_list(
     request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = batches(view, scope=scope)
-            if form != "json":
-                return table_file(table, form, f"batches-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    _, scope = await service_of(request).reader(request)
+    return await answered(
+        request, "batches", lambda view: batches(view, scope=scope), as_of, known_at, position
+    )
 
 
 @router.get("/batches/{no}", summary="一个批次 one batch: its sums and every step taken")
@@ -348,18 +339,8 @@ async def notice(
 
 def _to_post(service: Service, view: View, listed: Table) -> Table:
     """What a notice shows of the lines that money may leave for, and nothing more."""
-    lines = [
-        line
-        for line in listed.dicts()
-        if line["kind"] != "recovery" and line["state"] != "withdrawn"
-    ]
-    homes = view.ask(
-        "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])",
-        loans=[line["loan_id"] for line in lines],
-    )
-    names = masked_names(view.connection, service.vault, {home for (home,) in homes.rows})
-    for line in lines:
-        line["borrower_name"] = names.get(line["borrower"])
+    named = with_names(service.vault, view, listed).dicts()
+    lines = [line for line in named if line["kind"] != "recovery" and line["state"] != "withdrawn"]
     return Table(NOTICE, [tuple(line[name] for name in NOTICE) for line in lines])
 
 

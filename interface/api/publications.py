@@ -14,8 +14,8 @@ from application.ledger import Telling
 from application.publish_decisions import may_publish
 from domain.calendar import civil_day
 from domain.publication import Publication, PublicationUnknown
-from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
-from interface.api.asking import After, AsOf, KnownAt, No, view_of
+from interface.api.answers import json_answer
+from interface.api.asking import After, AsOf, KnownAt, No, answered, view_of
 from interface.api.writes import recorded_answer
 from interface.publication import differences, edition
 from interface.service import Service, service_of
@@ -57,19 +57,10 @@ def _made(service: Service, body: PublicationBody) -> Any:
 async def published(
     request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
 ) -> Response:
-    service = service_of(request)
-    await service.reader(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = view.ask(_PUBLISHED)
-            if form != "json":
-                return table_file(table, form, "publications", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    await service_of(request).reader(request)
+    return await answered(
+        request, "publications", lambda view: view.ask(_PUBLISHED), as_of, known_at, position
+    )
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")

@@ -35,10 +35,10 @@ from interface.api.asking import (
     position_of,
     view_of,
 )
-from interface.people import Shelf, masked, masked_names, may_see_look
+from interface.people import Shelf, masked, masked_names, may_see_look, with_names
 from interface.service import Service, service_of
 from projections import changes as diff
-from projections.facts.reading import Connection, Scope, Table, View
+from projections.facts.reading import Connection, Scope, Table
 from projections.history import Happening, as_table, history
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
@@ -119,7 +119,7 @@ async def loans(
                 after=opened(cursor, 2),
                 most=limit + 1 if form == "json" else None,
             )
-            table = _with_names(service, view, table)
+            table = with_names(service.vault, view, table)
             if form != "json":
                 return table_file(table, form, f"loans-{view.as_of}", headers_of(view))
             return page_of(view, table, limit, ("bank", "loan_no"))
@@ -154,7 +154,7 @@ async def subsidies(
                 after=position_of(cursor),
                 most=limit + 1 if form == "json" else None,
             )
-            table = _with_names(service, view, table)
+            table = with_names(service.vault, view, table)
             if form != "json":
                 return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
             return page_of(view, table, limit, ("position",))
@@ -216,7 +216,7 @@ async def loan(
             table = loan_ledger(view, scope=narrowed(scope, bank, None), loan_no=no)
             line = _the_one(table, no)
             subsidies = subsidy_ledger(view, scope=narrowed(scope, line["bank"], None), loan_no=no)
-            table = _with_names(service, view, Table(table.columns, table.rows[:1]))
+            table = with_names(service.vault, view, Table(table.columns, table.rows[:1]))
             return json_answer(
                 head_of(view) | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
                 headers=headers_of(view),
@@ -341,21 +341,6 @@ SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS sinc
  WHERE household_id = %(household_id)s
  ORDER BY person, effective_on DESC, of_position DESC
 """
-
-
-def _with_names(service: Service, view: View, table: Table) -> Table:
-    """The table with the borrowers' masked names beside their pseudonyms."""
-    place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
-    owners = view.ask(
-        "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])",
-        loans=list({row[loan_place] for row in table.rows}),
-    )
-    households = {household_id for (household_id,) in owners.rows}
-    names = masked_names(view.connection, service.vault, households)
-    return Table(
-        (*table.columns, "borrower_name"),
-        [(*row, names.get(row[place])) for row in table.rows],
-    )
 
 
 def _the_one(table: Table, loan_no: str) -> dict[str, Any]:

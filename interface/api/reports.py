@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from domain.calendar import civil_day
 from domain.plan_check import Contradiction, plan_check
-from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
-from interface.api.asking import After, AsOf, Code, KnownAt, narrowed, view_of
+from interface.api.answers import head_of, headers_of, json_answer
+from interface.api.asking import After, AsOf, Code, KnownAt, answered, narrowed, view_of
 from interface.service import service_of
 from projections.facts.reading import COUNTY
 from projections.reports import indicators, township_report
@@ -30,19 +30,15 @@ async def townships(
     bank: Code = None,
     position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = township_report(view, scope=narrowed(scope, bank, township))
-            if form != "json":
-                return table_file(table, form, f"townships-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    _, scope = await service_of(request).reader(request)
+    return await answered(
+        request,
+        "townships",
+        lambda view: township_report(view, scope=narrowed(scope, bank, township)),
+        as_of,
+        known_at,
+        position,
+    )
 
 
 @router.get("/reports/banks", summary="银行考核 reminders, reporting, overdue and answers by bank")
@@ -53,21 +49,17 @@ async def banks(
     bank: Code = None,
     position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
+    _, scope = await service_of(request).reader(request)
     if scope.township is not None:
         raise HTTPException(403)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = bank_appraisal(view, scope=narrowed(scope, bank, None))
-            if form != "json":
-                return table_file(table, form, f"banks-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    return await answered(
+        request,
+        "banks",
+        lambda view: bank_appraisal(view, scope=narrowed(scope, bank, None)),
+        as_of,
+        known_at,
+        position,
+    )
 
 
 @router.get("/reports/annual", summary="年度统计表 lent by use, due, repaid, subsidy, balance")
@@ -80,19 +72,15 @@ async def annual(
     position: After = None,
 ) -> Response:
     """Of the year in which `as_of` lies, up to that day."""
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = annual_form(view, scope=narrowed(scope, bank, township))
-            if form != "json":
-                return table_file(table, form, f"annual-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
-
-    return await run_in_threadpool(answer)
+    _, scope = await service_of(request).reader(request)
+    return await answered(
+        request,
+        "annual",
+        lambda view: annual_form(view, scope=narrowed(scope, bank, township)),
+        as_of,
+        known_at,
+        position,
+    )
 
 
 @router.get("/indicators", summary="绩效指标 the plan's targets against the ledger")

@@ -261,15 +261,20 @@ def _sources() -> dict[str, dict[str, Any]]:
 
 def _cited(cited: Mapping[str, Any], events: Sequence[Happening]) -> list[dict[str, Any]]:
     """What each cited ruling says today, beside what it said then; and which event told it."""
-    sources = dict(_sources())
-    for event in events:
-        if event.topic.startswith("programme."):
-            for ruling in rulings_told(event.content):
-                sources[ruling.version] = ruling.to_dict() | {"event_id": event.event_id}
-    missing = next((version for version in cited if version not in sources), None)
-    if missing is not None:
-        raise NoRuling(missing, date.min)
-    return [{**sources[version], "value_then": value} for version, value in cited.items()]
+    told = {
+        ruling.version: ruling.to_dict() | {"event_id": event.event_id}
+        for event in events
+        if event.topic.startswith("programme.")
+        for ruling in rulings_told(event.content)
+    }
+    sources = _sources()
+    rules = []
+    for version, value in cited.items():
+        source = told.get(version) or sources.get(version)
+        if source is None:
+            raise NoRuling(version, date.min)
+        rules.append({**source, "value_then": value})
+    return rules
 
 
 def _without(content: dict[str, Any], *names: str) -> dict[str, Any]:

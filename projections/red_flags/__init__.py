@@ -101,6 +101,14 @@ def rules() -> tuple[Rule, ...]:
     )
 
 
+def rule(id: str) -> Rule:
+    """The rule of an id. Raises LookupError."""
+    found = next((each for each in rules() if each.id == id), None)
+    if found is None:
+        raise LookupError(f"no red flag is called {id}")
+    return found
+
+
 def check(view: View, rule: Rule) -> Checked:
     """Ask one rule. A question that fails or takes too long is an error of that rule alone."""
     connection = view.connection

@@ -13,6 +13,7 @@ from domain.duties import STATES
 from projections.duties import duties
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
+from projections.red_flags import check, rule
 from projections.reports import share_bp
 
 COLUMNS = (
@@ -51,8 +52,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
     sql = question("projections.reports", "banks.sql")
     told = view.ask(sql, first=first, late_days=late_days, bank=scope.bank)
     reported = {row[0]: row[1:] for row in told.rows}
-    scale = view.ask(question("projections.reports", "scale.sql"), first=first, bank=scope.bank)
-    scaled = {row[0]: row[1:] for row in scale.rows}
+    scaled = _scale_reports(view, scope)
     rows = []
     for bank in sorted({*balance, *owed, *reported, *scaled} - {""}):
         counted = owed[bank]
@@ -75,3 +75,21 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
             )
         )
     return Table(COLUMNS, rows)
+
+
+_SCALE = """
+SELECT bank, bank || ' ' || period FROM facts.standing_scale_report(%(as_of)s, %(known_at)s)
+ WHERE left(period, 4) = %(year)s AND (%(bank)s::text IS NULL OR bank = %(bank)s)
+"""
+
+
+def _scale_reports(view: View, scope: Scope) -> dict[str, tuple[int, int]]:
+    """By bank: its monthly reports of the year, and how many of them RF12 flags."""
+    checked = check(view, rule("RF12"))
+    if checked.error is not None:
+        raise RuntimeError(f"RF12: {checked.error}")
+    flagged = {finding.subject for finding in checked.findings}
+    told: dict[str, list[str]] = defaultdict(list)
+    for bank, subject in view.ask(_SCALE, year=str(view.as_of.year), bank=scope.bank).rows:
+        told[bank].append(subject)
+    return {bank: (len(all_of), len(flagged & {*all_of})) for bank, all_of in told.items()}

@@ -15,6 +15,7 @@ from domain.kernel import Author
 from interface.demo import County, county, load
 from projections.facts.reading import Facts
 from projections.red_flags import Example, Rule, check, parse, rules
+from projections.red_flags import rule as rule_called
 
 EXAMPLES = [(rule, example) for rule in rules() for example in rule.examples]
 
@@ -66,7 +67,7 @@ def test_every_planted_scheme_of_the_demo_is_found(told: tuple[County, Facts], f
         for scheme in made.schemes
         if scheme.flag == flag and scheme.kind != "month_end_round_trip"
     ]
-    [rule] = [each for each in rules() if each.id == flag]
+    rule = rule_called(flag)
     with facts.at(date(2024, 12, 31)) as view:
         found = {finding.subject for finding in check(view, rule).findings}
     assert planted, "the demo plants some"
@@ -77,7 +78,7 @@ def test_a_finding_is_known_from_the_event_that_completes_it_and_not_before(
     told: tuple[County, Facts],
 ) -> None:
     _, facts = told
-    [rule] = [each for each in rules() if each.id == "RF11"]
+    rule = rule_called("RF11")
     with facts.at(date(2024, 12, 31)) as view:
         finding = check(view, rule).findings[0]
     assert finding.known_from is not None

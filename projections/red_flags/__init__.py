@@ -118,15 +118,14 @@ def check(view: View, rule: Rule) -> Checked:
     }
     values = {n: list(v) if isinstance(v, tuple) else v for n, v in values.items()}
     connection.execute("SAVEPOINT rule")
-    connection.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'".encode())
     try:
+        connection.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'".encode())
         table = view.ask(_QUESTION.replace("{rule}", rule.sql.strip().rstrip(";")), **values)
-        findings = [Finding(*row) for row in table.rows]
+        return Checked(rule, [Finding(*row) for row in table.rows], None)
     except psycopg.Error as error:
-        connection.execute("ROLLBACK TO SAVEPOINT rule")
         return Checked(rule, [], str(error).splitlines()[0])
-    connection.execute("RELEASE SAVEPOINT rule")
-    return Checked(rule, findings, None)
+    finally:  # the limit is this rule's own, whether it failed or not
+        connection.execute("ROLLBACK TO SAVEPOINT rule")
 
 
 _QUESTION: Final = """

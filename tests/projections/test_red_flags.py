@@ -104,7 +104,9 @@ def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(told: tuple[County, 
             broken = check(view, rule._replace(sql=sql))
             assert (broken.status, broken.findings) == ("error", [])
             assert broken.error
+            assert view.ask("SHOW statement_timeout").rows == [("1min",)]
             assert check(view, rule).status == "found", "the others are asked all the same"
+            assert view.ask("SHOW statement_timeout").rows == [("1min",)], "and so is the rest"
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ th, td {{ border: 1px solid #444; padding: .25em .4em; font-size: 90% }}
 td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 </style></head><body>
 <h1>小额信贷贴息公示</h1>
-<p>批次 {batch_no}，结息期 {period}。{where}共 {count} 笔。公示期间如有异议，请向乡镇（街区）或
-金融扶贫服务中心提出。</p>
+<p>批次 {batch_no}，结息期 {period}。{where}共 {count} 笔。
+公示期间如有异议，请向乡镇（街区）或金融扶贫服务中心提出。</p>
 <table>
 <tr><th>序号</th><th>借款人</th><th>用途</th><th>贷款金额（元）</th><th>期限（月）</th>
 <th>年利率</th></tr>
@@ -53,4 +53,9 @@ def _row(line: dict[str, Any]) -> str:
         months,
         f"{yuan(line['annual_rate_bp'])}%",
     )
-    return "<tr>" + "".join(f'<td class="n">{escape(str(cell))}</td>' for cell in cells) + "</tr>"
+    kinds = ("n", "t", "t", "n", "n", "n")
+    tds = [
+        f'<td class="{kind}">{escape(str(cell))}</td>'
+        for kind, cell in zip(kinds, cells, strict=True)
+    ]
+    return "<tr>" + "".join(tds) + "</tr>"

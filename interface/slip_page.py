@@ -16,7 +16,8 @@ _HEAD = """<!doctype html>
 body {{ font-family: "Noto Serif CJK SC", "SimSun", serif; max-width: 174mm; margin: auto }}
 h1 {{ text-align: center }} table {{ border-collapse: collapse; width: 100%; margin: 1em 0 }}
 th, td {{ border: 1px solid #444; padding: .25em .4em; font-size: 90% }}
-td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
+td.n {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
+h2 {{ font-size: 110% }}
 </style></head><body>
 <h1>贴息计算书</h1>
 """
@@ -45,6 +46,14 @@ _PAGE = """<table>
 </body></html>
 """
 _PLACES = 6
+_CATEGORIES: dict[str | None, str] = {
+    "out_of_poverty": "脱贫户",
+    "monitored_unstable": "脱贫不稳定户",
+    "monitored_marginal": "边缘易致贫户",
+    "monitored_hardship": "突发严重困难户",
+    "none": "不享受",
+}
+"""The categories in the words of docs/glossary.md."""
 
 
 def page(trace: dict[str, Any]) -> str:
@@ -58,7 +67,7 @@ def page(trace: dict[str, Any]) -> str:
         "last": _day_before(paid["until"]),
         "household_no": home["household_no"],
         "loan_id": calculation["loan_id"],
-        "category": home["category_when_paid"] or "—",
+        "category": _CATEGORIES.get(home["category_when_paid"], "—"),
         "voucher": paid["voucher"],
         "paid_on": payment["effective_on"],
         "paid_to": " ".join(trace.get("paid_to", {}).values()) or "—",
@@ -135,7 +144,7 @@ def _listed(line: dict[str, Any]) -> str:
         "first": line["first"],
         "last": _day_before(line["until"]),
         "loan_id": f"{line['bank']}/{line['loan_no']}",
-        "category": line.get("category") or "—",
+        "category": _CATEGORIES.get(line.get("category"), "—"),
         "paid_before": yuan(line["paid_before_fen"]),
         "amount": yuan(line["amount_fen"]),
     }
@@ -185,7 +194,10 @@ def _segment(segment: dict[str, Any]) -> str:
 
 
 def _rule(rule: dict[str, Any]) -> str:
-    cells = (rule["version"], rule["value_then"], rule["source"])
+    shown = rule["value_then"]
+    if isinstance(shown, list):
+        shown = "、".join(_CATEGORIES.get(each, str(each)) for each in shown)
+    cells = (rule["version"], shown, rule["source"])
     return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 
 

@@ -12,7 +12,7 @@ from interface.api.answers import form_of, head_of, headers_of, json_answer, tab
 from interface.api.asking import After, AsOf, KnownAt, view_of
 from interface.service import service_of
 from projections.facts.reading import COUNTY
-from projections.red_flags import as_table, check, rules
+from projections.red_flags import as_table, check_all, rules
 
 router = APIRouter(prefix="/v1", tags=["疑点 red flags"])
 
@@ -37,7 +37,7 @@ async def red_flags(
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
-            found = [check(view, each) for each in asked]
+            found = check_all(view, asked)
             if form != "json":
                 return table_file(
                     as_table(found), form, f"red-flags-{view.as_of}", headers_of(view)
@@ -48,11 +48,13 @@ async def red_flags(
                     "rules": [
                         {
                             "rule": each.rule.id,
+                            "rule_version": each.rule.version,
                             "title_zh": each.rule.title_zh,
                             "title_en": each.rule.title_en,
                             "severity": each.rule.severity,
                             "source": each.rule.source,
                             "why": each.rule.why,
+                            "rulings": [ruling.to_dict() for ruling in each.rulings],
                             "status": each.status,
                             "error": each.error,
                             "amount_fen": sum(f.amount_fen for f in each.findings),

@@ -38,6 +38,7 @@ TABLES = {
     "repayment_plan": "loan_id due_on amount_fen",
     "subsidy": "loan_id payment_no recovery_no period paid_fen recovered_fen due_fen voucher"
     " batch_no",
+    "subsidised": "loan_id payment_no period first until principal_fen rate_bp share_bp",
     "ruling": "number rule value document told_on plan_no",
     "scale_report": "bank period loans households balance_fen disbursed_fen",
     "batch": "batch_id batch_no estimate period year mode bank township seen_position line_count"
@@ -95,6 +96,7 @@ DRAWN = {
     "loan.subsidy-paid.v1": [
         "subsidy paid_fen=+amount_fen recovered_fen=0",
         "posting account=subsidy counter_account=treasury amount_fen=+amount_fen",
+        "subsidised/calculation.segments payment_no=@payment_no period=@period",
     ],
     "loan.subsidy-recovered.v1": [
         "subsidy recovery_no=@ref paid_fen=0 recovered_fen=+amount_fen",
@@ -167,7 +169,7 @@ def facts_of(row: verify.Row, by: verify.Row, columns: dict[str, list[str]]) -> 
     for drawn in DRAWN[row.topic]:
         table, *changes = drawn.split()
         table, _, each = table.partition("/")
-        for item in state.get(each, []) if each else [state]:
+        for item in listed(state, each) if each else [state]:
             said = item if isinstance(item, dict) else {"line": item}
             fact = {"head": False, **said, "effective_on": state["effective_on"], "sign": sign}
             fact[f"{kind}_id"] = UUID(bytes=row.aggregate)
@@ -178,6 +180,14 @@ def facts_of(row: verify.Row, by: verify.Row, columns: dict[str, list[str]]) -> 
                 continue
             rest = ",".join(cell(fact.get(column)) for column in columns[table])
             yield row.position, table, by.position, by.recorded_at, rest
+
+
+def listed(state: dict[str, Any], path: str) -> list[Any]:
+    *inside, name = path.split(".")
+    for member in inside:
+        state = state[member]
+    items: list[Any] = state.get(name, [])
+    return items
 
 
 def taken(source: str, state: dict[str, Any], sign: int) -> Any:

@@ -142,6 +142,13 @@ INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sig
   'subsidy', 'treasury', sign * amount_fen
 FROM paid;
 
+INSERT INTO subsidised SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.payment_no, e.period, s.first, s.until, s.principal_fen, s.rate_bp, s.share_bp
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, payment_no text, period text,
+  calculation json),
+  json_to_recordset(e.calculation -> 'segments') AS s (first date, until date,
+  principal_fen bigint, rate_bp int, share_bp int);
+
 -- topic: loan.subsidy-recovered.v1
 WITH recovered AS (
   SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,

@@ -20,6 +20,7 @@ CREATE INDEX ON usage_check (loan_id);
 CREATE INDEX ON repayment_plan (loan_id);
 CREATE INDEX ON subsidy (loan_id);
 CREATE INDEX ON subsidy (payment_no);
+CREATE INDEX ON subsidised (loan_id);
 CREATE INDEX ON scale_report (bank, period);
 CREATE INDEX ON batch_line (loan_id);
 CREATE INDEX ON batch_line (batch_id);

@@ -101,6 +101,11 @@ class View:
         """The civil day up to which documents were published, for what is known here."""
         return civil_day(self.known_at)
 
+    @property
+    def today(self) -> date:
+        """The last day of which the view can say that something was not done."""
+        return min(self.as_of, self.known_on)
+
     @cached_property
     def book(self) -> Book:
         """Every ruling that was known: those the county began with, and those told by then."""

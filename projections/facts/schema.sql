@@ -95,6 +95,13 @@ CREATE TABLE subsidy (
   paid_fen bigint NOT NULL, recovered_fen bigint NOT NULL, due_fen bigint, voucher text NOT NULL,
   batch_no text COLLATE "C"
 );
+CREATE TABLE subsidised (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, payment_no text COLLATE "C" NOT NULL, period text COLLATE "C" NOT NULL,
+  first date NOT NULL, until date NOT NULL, principal_fen bigint NOT NULL, rate_bp int NOT NULL,
+  share_bp int NOT NULL
+);
 CREATE TABLE ruling (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,

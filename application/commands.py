@@ -302,8 +302,11 @@ class RepayLoan(RepaymentBody, Command):
 
 
 class OutflowBody(Told):
+    """`payer`: whose account the money left, where it is no longer the borrower's own."""
+
     amount_fen: PositiveFen
     to: OutflowAccount
+    payer: Account | None = None
 
 
 class ObserveOutflow(OutflowBody, Command):

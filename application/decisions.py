@@ -260,13 +260,17 @@ def repay_loan(ledger: Ledger, command: RepayLoan, note: Note, replaces: int | N
 def observe_outflow(
     ledger: Ledger, command: ObserveOutflow, note: Note, replaces: int | None = None
 ) -> None:
-    to = command.to
+    to, payer = command.to, command.payer
+    personal = {"to_account": to.account, "to_name": to.name}
+    if payer is not None:
+        personal |= {"payer_account": payer.account, "payer_name": payer.name}
     ledger.loan(note.by.organisation, command.loan_no).observe_outflow(
         note,
         amount_fen=command.amount_fen,
         to=ledger.pseudonym("account", to.account),
         kind=to.kind,
-        personal={"to_account": to.account, "to_name": to.name},
+        payer=None if payer is None else ledger.pseudonym("account", payer.account),
+        personal=personal,
         replaces=replaces,
     )
 

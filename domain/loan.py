@@ -285,12 +285,13 @@ class Loan(Aggregate):
             loan.renewed[self.originator_version] = self.by_loan_no
 
     class OutflowObserved(Event, frozen=True, kw_only=True, omit_defaults=True):
-        """The bank saw where the borrower's money went."""
+        """The bank saw where the borrower's money went; or, from `payer`, where it went on to."""
 
         TOPIC, ZH = "loan.outflow-observed.v1", "资金去向"
         amount_fen: int
         to: str
         kind: PayeeKind
+        payer: str | None = None
 
         def apply(self, loan: Any) -> None:
             loan.live.add(self.originator_version)
@@ -551,6 +552,7 @@ class Loan(Aggregate):
         amount_fen: int,
         to: str,
         kind: PayeeKind,
+        payer: str | None,
         personal: dict[str, Any],
         replaces: int | None = None,
     ) -> None:
@@ -562,6 +564,7 @@ class Loan(Aggregate):
                 amount_fen=amount_fen,
                 to=to,
                 kind=kind,
+                payer=payer,
                 personal=personal,
                 replaces=replaces,
             )

@@ -131,6 +131,8 @@ LAYOUTS: dict[str, tuple[type[Command], tuple[Field, ...]]] = {
             _field("对方账号", "to_account", "identifier", as_identifier, "to.account"),
             _field("对方户名", "to_name", "text", _name, "to.name"),
             _field("对方类别", "to_kind", "text", as_text, "to.kind"),
+            _field("付款账号", "payer_account?", "identifier", as_identifier, "payer.account"),
+            _field("付款户名", "payer_name?", "text", _name, "payer.name"),
             _DOCUMENT,
         ),
     ),

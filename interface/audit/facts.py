@@ -32,12 +32,13 @@ TABLES = {
     "extension": "loan_id agreed_on new_due_on",
     "renewal": "loan_id by_loan_no",
     "settlement": "loan_id",
-    "outflow": "loan_id amount_fen to_account kind",
+    "outflow": "loan_id amount_fen to_account kind from_account",
+    "repayment": "loan_id payer principal_fen interest_fen penalty_fen",
     "reminder": "loan_id kind channel evidence",
     "usage_check": "loan_id finding actual_use borrower_met with_bank inspector",
     "repayment_plan": "loan_id due_on amount_fen",
     "subsidy": "loan_id payment_no recovery_no period paid_fen recovered_fen due_fen voucher"
-    " batch_no",
+    " batch_no payee",
     "subsidised": "loan_id payment_no period first until principal_fen rate_bp share_bp",
     "ruling": "number rule value document told_on plan_no",
     "scale_report": "bank period loans households balance_fen disbursed_fen",
@@ -85,10 +86,11 @@ DRAWN = {
         "posting account=principal counter_account=borrower amount_fen=-principal_fen",
         "posting account=interest counter_account=borrower amount_fen=+interest_fen",
         "posting account=penalty counter_account=borrower amount_fen=+penalty_fen",
+        "repayment",
     ],
     "loan.settled.v1": ["settlement"],
     "loan.renewed.v1": ["renewal"],
-    "loan.outflow-observed.v1": ["outflow to_account=@to"],
+    "loan.outflow-observed.v1": ["outflow to_account=@to from_account=@payer"],
     "loan.extended.v1": ["extension"],
     "loan.reminded.v1": ["reminder"],
     "loan.usage-checked.v1": ["usage_check"],
@@ -176,7 +178,7 @@ def facts_of(row: verify.Row, by: verify.Row, columns: dict[str, list[str]]) -> 
             for change in changes:
                 column, _, source = change.partition("=")
                 fact[column] = taken(source, state | other, sign)
-            if row.topic == "loan.repaid.v1" and not fact["amount_fen"]:
+            if row.topic == "loan.repaid.v1" and fact.get("amount_fen") == 0:
                 continue
             rest = ",".join(cell(fact.get(column)) for column in columns[table])
             yield row.position, table, by.position, by.recorded_at, rest
@@ -193,7 +195,7 @@ def listed(state: dict[str, Any], path: str) -> list[Any]:
 def taken(source: str, state: dict[str, Any], sign: int) -> Any:
     match source[0]:
         case "@":
-            return state[source[1:]]
+            return state.get(source[1:])
         case "+":
             return sign * state[source[1:]]
         case "-":

@@ -79,12 +79,19 @@ WITH lent AS (
 INSERT INTO loan SELECT * FROM lent;
 
 -- topic: loan.repaid.v1
-INSERT INTO posting SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-  t.originator_id, leg.account, 'borrower', t.sign * leg.amount_fen
-FROM {told} t, json_to_record(t.content) AS e (effective_on date, principal_fen bigint,
-  interest_fen bigint, penalty_fen bigint),
-  LATERAL (VALUES ('principal', -e.principal_fen), ('interest', e.interest_fen),
-                  ('penalty', e.penalty_fen)) AS leg (account, amount_fen)
+WITH repaid AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, e.payer, e.principal_fen, e.interest_fen, e.penalty_fen
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, payer text,
+    principal_fen bigint, interest_fen bigint, penalty_fen bigint)
+), paid_by AS (
+  INSERT INTO repayment SELECT * FROM repaid
+)
+INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
+  leg.account, 'borrower', sign * leg.amount_fen
+FROM repaid,
+  LATERAL (VALUES ('principal', -principal_fen), ('interest', interest_fen),
+                  ('penalty', penalty_fen)) AS leg (account, amount_fen)
 WHERE leg.amount_fen <> 0;
 
 -- topic: loan.settled.v1
@@ -99,9 +106,9 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, by_loan_no tex
 
 -- topic: loan.outflow-observed.v1
 INSERT INTO outflow SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-  t.originator_id, e.amount_fen, e."to", e.kind
+  t.originator_id, e.amount_fen, e."to", e.kind, e.payer
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, amount_fen bigint, "to" text,
-  kind text);
+  kind text, payer text);
 
 -- topic: loan.extended.v1
 INSERT INTO extension SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
@@ -130,12 +137,12 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, instalments js
 -- topic: loan.subsidy-paid.v1
 WITH paid AS (
   SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-    t.originator_id, e.payment_no, e.period, e.amount_fen, e.due_fen, e.voucher, e.batch_no
+    t.originator_id, e.payment_no, e.period, e.amount_fen, e.due_fen, e.voucher, e.batch_no, e.payee
   FROM {told} t, json_to_record(t.content) AS e (effective_on date, payment_no text,
-    period text, amount_fen bigint, due_fen bigint, voucher text, batch_no text)
+    period text, amount_fen bigint, due_fen bigint, voucher text, batch_no text, payee text)
 ), line AS (
   INSERT INTO subsidy SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-    payment_no, NULL, period, sign * amount_fen, 0, due_fen, voucher, batch_no
+    payment_no, NULL, period, sign * amount_fen, 0, due_fen, voucher, batch_no, payee
   FROM paid
 )
 INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
@@ -157,7 +164,7 @@ WITH recovered AS (
     period text, amount_fen bigint, voucher text)
 ), line AS (
   INSERT INTO subsidy SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-    payment_no, ref, period, 0, sign * amount_fen, NULL, voucher, NULL
+    payment_no, ref, period, 0, sign * amount_fen, NULL, voucher, NULL, NULL
   FROM recovered
 )
 INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,

@@ -15,6 +15,8 @@ CREATE INDEX ON renewal (loan_id);
 CREATE INDEX ON settlement (loan_id);
 CREATE INDEX ON outflow (loan_id);
 CREATE INDEX ON outflow (to_account);
+CREATE INDEX ON repayment (loan_id);
+CREATE INDEX ON repayment (payer);
 CREATE INDEX ON reminder (loan_id);
 CREATE INDEX ON usage_check (loan_id);
 CREATE INDEX ON repayment_plan (loan_id);

@@ -70,7 +70,14 @@ CREATE TABLE settlement (
 CREATE TABLE outflow (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
-  loan_id uuid NOT NULL, amount_fen bigint NOT NULL, to_account text NOT NULL, kind text NOT NULL
+  loan_id uuid NOT NULL, amount_fen bigint NOT NULL, to_account text COLLATE "C" NOT NULL,
+  kind text COLLATE "C" NOT NULL, from_account text COLLATE "C"
+);
+CREATE TABLE repayment (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, payer text COLLATE "C" NOT NULL, principal_fen bigint NOT NULL,
+  interest_fen bigint NOT NULL, penalty_fen bigint NOT NULL
 );
 CREATE TABLE reminder (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
@@ -93,7 +100,7 @@ CREATE TABLE subsidy (
   effective_on date NOT NULL, sign smallint NOT NULL,
   loan_id uuid NOT NULL, payment_no text COLLATE "C" NOT NULL, recovery_no text, period text COLLATE "C" NOT NULL,
   paid_fen bigint NOT NULL, recovered_fen bigint NOT NULL, due_fen bigint, voucher text NOT NULL,
-  batch_no text COLLATE "C"
+  batch_no text COLLATE "C", payee text COLLATE "C"
 );
 CREATE TABLE subsidised (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,

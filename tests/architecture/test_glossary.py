@@ -18,7 +18,7 @@ from projections.facts.statements import statements, tables
 ROOT = Path(__file__).parents[2]
 HEADING = ["中文", "English", "in code", "is", "is not"]
 POSTING = re.compile(r"INSERT INTO posting .*?originator_id,\s+(.*?), (?:t\.)?sign", re.DOTALL)
-LEGS = re.compile(r"\('(\w+)', -?e\.")
+LEGS = re.compile(r"\('(\w+)', -?\w+_fen\)")
 
 
 def sections() -> dict[str, list[list[str]]]:

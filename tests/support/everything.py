@@ -46,6 +46,7 @@ def everything(copies: int = 1) -> list[tuple[Command, Author]]:
             ),
             (c.loan(ref=f"LN-{n}", contract_no=f"C{n}", **own, **loan), c.BANK),
             (c.outflow(ref=f"OF-{n}", **loan), c.BANK),
+            (c.outflow(ref=f"OG-{n}", payer=c.PAYER, **loan), c.BANK),
             (c.check(ref=f"UC-{n}", **loan), c.TOWNSHIP),
             (c.pay(ref=f"PAY-{n}", **loan), c.FINANCE),
             (c.status(ref=f"ST-{n}", effective_on="2023-06-30", **own), c.BUREAU),

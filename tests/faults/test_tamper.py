@@ -307,7 +307,7 @@ def test_a_row_copied_over_another_is_seen(truth: Truth, owner: psycopg.Connecti
 def test_versions_that_are_not_gapless_are_seen_also_where_the_service_key_is_lost(
     truth: Truth, owner: psycopg.Connection[Any]
 ) -> None:
-    change = "originator_version = originator_version + 5"
+    change = "originator_version = originator_version + 500"
     rewrite(truth, owner, f"UPDATE ledger.event SET {change} WHERE position = 33")
     assert 33 in named(verified(truth))
 

@@ -76,11 +76,13 @@ def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
     return Scope(scope.bank or bank, scope.township or township)
 
 
-def page_of(view: View, table: Table, limit: int, key: tuple[str, ...]) -> Response:
+def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: object) -> Response:
+    """A page of lines, `also` in its head, and the cursor of the next; give it a line too many."""
     lines = list(Table(table.columns, table.rows[:limit]).dicts())
     more = len(table.rows) > limit
     return json_answer(
         head_of(view)
+        | also
         | {
             "lines": lines,
             "next": _closed([str(lines[-1][name]) for name in key]) if more else None,

@@ -56,8 +56,7 @@ def _register(ledger: Ledger) -> CaseRegister:
 def open_case(ledger: Ledger, command: OpenCase, note: Note) -> None:
     """Open a case on whole schemes: none of their findings may be in another case."""
     found = _found(ledger, command)
-    register = _register(ledger)
-    case = _case(ledger, command.case_no)
+    case, register = _case(ledger, command.case_no), _register(ledger)
     case.open(note, case_no=command.case_no, title=command.title, found=found)
     register.enter(note, case_no=command.case_no, findings=found.findings)
 
@@ -65,8 +64,7 @@ def open_case(ledger: Ledger, command: OpenCase, note: Note) -> None:
 @carries_out(JoinCase, SUPERVISION, looks_at=_case_and_register)
 def join_case(ledger: Ledger, command: JoinCase, note: Note) -> None:
     """Take in what is in no case yet. A scheme may have grown together out of two cases' own."""
-    register = _register(ledger)
-    case = _case(ledger, command.case_no)
+    case, register = _case(ledger, command.case_no), _register(ledger)
     case.assure_own(note)
     found = _found(ledger, command)
     named = [f"{each.rule} {each.subject}" for each in command.findings]

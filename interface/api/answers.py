@@ -169,6 +169,9 @@ ZH = {
     "until_on": "答复期限",
     "explained_on": "说明日",
     "scheme": "套路",
+    "named_findings": "疑点",
+    "household_nos": "户编号",
+    "loan_nos": "借据",
     "accounts": "关联账户",
     "cases": "线索",
     "new_findings": "未立案疑点",
@@ -220,7 +223,7 @@ _COUNTS = (
     "checks", "position", "opened_by", *STATES, "reminders_done", "reminders_late",
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
-    "lines_moved", "loans", "households", "row_count", "age_days",
+    "lines_moved", "findings", "asked", "explained", "new_findings", "loans", "households", "row_count", "age_days",
     "waited_days", "score", "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 

@@ -52,9 +52,9 @@ WITH step AS (
     FROM facts.standing_case_file(%(as_of)s, %(known_at)s) c
     JOIN standing m USING (case_id)
     JOIN finding f USING (case_id)
-    JOIN step g ON g.position = m.grown_at
     LEFT JOIN loan l USING (case_id)
     LEFT JOIN recovered r USING (case_no)
+    JOIN step g ON g.position = m.grown_at
     LEFT JOIN step a ON a.position = m.assigned_at
     LEFT JOIN step decision ON decision.position = m.decided_at
     LEFT JOIN step put_right ON put_right.position = m.rectified_at

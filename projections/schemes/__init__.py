@@ -24,6 +24,9 @@ COLUMNS: Final = (
     "scheme", "rules", "findings", "households", "loans", "accounts", "amount_fen", "known_from",
     "cases", "new_findings",
 )  # fmt: skip
+_IN_A_CELL: Final = {
+    "findings": "named_findings", "households": "household_nos", "loans": "loan_nos",
+}  # fmt: skip
 _ALONE: Final = frozenset({"RF12", "RF17", "RF18", "RF25", "RF26"})
 _MANY_CUSTOMERS: Final = frozenset({"merchant", "bank"})
 _HOUSEHOLDS_CONNECTED: Final = 2
@@ -141,7 +144,8 @@ def found(
 
 def as_table(found: Iterable[Scheme]) -> Table:
     """One line a scheme; what is several stands side by side in a cell."""
-    return Table(COLUMNS, [tuple(map(_cell, _line(each))) for each in found])
+    titles = tuple(_IN_A_CELL.get(name, name) for name in COLUMNS)
+    return Table(titles, [tuple(map(_cell, _line(each))) for each in found])
 
 
 def _line(scheme: Scheme) -> Iterator[Any]:

@@ -223,8 +223,8 @@ _COUNTS = (
     "checks", "position", "opened_by", *STATES, "reminders_done", "reminders_late",
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
-    "lines_moved", "findings", "asked", "explained", "new_findings", "loans", "households", "row_count", "age_days",
-    "waited_days", "score", "scale_reports", "scale_reports_differing",
+    "lines_moved", "loans", "households", "row_count", "age_days", "findings", "new_findings",
+    "asked", "explained", "waited_days", "score", "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from application.commands import (
     COMMANDS,
@@ -14,6 +14,7 @@ from application.commands import (
     Fen,
     Flag,
     Ground,
+    Instant,
     Model,
     Name,
     Number,
@@ -41,7 +42,7 @@ class FindingsBody(Told):
     findings: Annotated[list[FindingName], Field(max_length=100, default_factory=list)]
     objections: Annotated[list[ObjectionName], Field(max_length=100, default_factory=list)]
     as_of: Day | None = None
-    known_at: AwareDatetime | None = None
+    known_at: Instant | None = None
 
 
 class JoinCase(FindingsBody, Command):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -17,7 +18,8 @@ import msgspec
 
 from domain.case import Finding, Found, LoanOfCase, at_stake_fen
 from projections.facts.reading import Table, View, question
-from projections.red_flags import check_all, rules
+from projections.red_flags import Finding as Seen
+from projections.red_flags import Rule, check_all, rules
 
 OBJECTION: Final = "objection"
 COLUMNS: Final = (
@@ -99,24 +101,39 @@ class _Proof(NamedTuple):
 def schemes(view: View, also: Sequence[Finding] = ()) -> Schemes:
     """Every scheme of a view, in the order of their ids. `also`: what people found, not rules."""
     checked = check_all(view, rules())
-    findings = [
-        Finding(
-            rule=each.rule.id,
-            rule_version=each.rule.version,
-            subject=found.subject,
-            amount_fen=found.amount_fen,
-            positions=tuple(sorted(set(found.positions))),
-            loans=(),
-            as_of=view.as_of,
-            known_at=view.known_at.isoformat(),
-            seen_position=view.position,
-            known_from=found.known_from.isoformat() if found.known_from else None,
-        )
-        for each in checked
-        for found in each.findings
-    ]
+    findings: dict[str, Finding] = {}
+    for each in checked:
+        for seen in each.findings:
+            finding = _as_seen(view, each.rule, seen)
+            first = findings.get(finding.name)
+            findings[finding.name] = _one_of(first, finding) if first else finding
     failed = [each.rule.id for each in checked if each.error is not None]
-    return Schemes(_grouped(view, [*findings, *also]), failed)
+    return Schemes(_grouped(view, [*findings.values(), *also]), failed)
+
+
+def _as_seen(view: View, rule: Rule, seen: Seen) -> Finding:
+    return Finding(
+        rule=rule.id,
+        rule_version=rule.version,
+        subject=seen.subject,
+        amount_fen=seen.amount_fen,
+        positions=tuple(sorted(set(seen.positions))),
+        loans=(),
+        as_of=view.as_of,
+        known_at=view.known_at.astimezone(UTC).isoformat(),
+        seen_position=view.position,
+        known_from=seen.known_from.isoformat() if seen.known_from else None,
+    )
+
+
+def _one_of(first: Finding, second: Finding) -> Finding:
+    """A rule may say the same of one subject twice, of two events: it is one finding."""
+    return msgspec.structs.replace(
+        first,
+        amount_fen=first.amount_fen + second.amount_fen,
+        positions=tuple(sorted({*first.positions, *second.positions})),
+        known_from=min(filter(None, (first.known_from, second.known_from)), default=None),
+    )
 
 
 def found(
@@ -314,7 +331,7 @@ def _objection(view: View, batch_no: str, objection_no: str) -> Finding | None:
         positions=(position,),
         loans=() if loan_id is None else (loan_id,),
         as_of=view.as_of,
-        known_at=view.known_at.isoformat(),
+        known_at=view.known_at.astimezone(UTC).isoformat(),
         seen_position=view.position,
         known_from=recorded_at.isoformat(),
     )

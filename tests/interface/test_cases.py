@@ -282,6 +282,8 @@ def test_nobody_opens_a_case_on_what_the_service_does_not_find(callers: Callers)
     submitted = callers.HE.send("/submissions", json=line)
     assert submitted.json()["code"] == "unknown_type"
     assert tell(callers.NRCB, "/cases", 403, **named)["code"] == "not_permitted"
+    far = {**named, "known_at": "0001-01-01T00:00:00+14:00"}
+    assert tell(callers.HE, "/cases", 422, **far)["errors"][0]["code"] == "out_of_reach"
     ahead = {**named, "as_of": "2999-01-01"}
     assert tell(callers.HE, "/cases", 409, **ahead)["code"] == "dated_in_future"
 
@@ -585,3 +587,28 @@ def test_the_cases_leave_by_stage_rule_bank_and_township_and_as_files(callers: C
     row = dict(zip(titles, values, strict=True))
     assert row["线索编号 case_no"] == "XS-1"
     assert row["金额(元) amount_fen"] == "135000.00"
+
+
+def test_two_cases_that_a_new_finding_ties_together_stay_two_and_are_both_named(
+    callers: Callers,
+) -> None:
+    another_scheme(callers)
+    opened(callers)
+    mine = [{"rule": "RF14", "subject": "PSBC/P1"}]
+    tell(callers.HE, "/cases", case_no="XS-2", title="挪用", findings=mine)
+    account = {"account": "6222000000000007", "name": "周七", "kind": "household"}
+    tell(callers.NRCB, "/loans/L1/outflows", effective_on="2023-03-22", to=account, amount_fen=1)
+    late = {"account": "6222000000000007", "name": "周七"}
+    lent = {"loan_no": "L9", "household_no": "H1", "borrower_id_no": ID_NOS[0]}
+    tell(callers.NRCB, "/loans", **c.body(c.loan(**lent, payee=late, ground={"document": "D"})))
+
+    [scheme] = schemes(callers, rule="RF09")
+    assert scheme["cases"] == ["XS-1", "XS-2"]
+    assert scheme["new_findings"] > 0
+    taken = tell(callers.HE, "/cases/XS-1/findings", 409, findings=mine)
+    tell(callers.HE, "/cases/XS-1/findings")
+
+    assert (taken["code"], taken["details"]["case_no"]) == ("finding_in_case", "XS-2")
+    assert "RF09" in case(callers)["case"]["rules"].split()
+    assert "RF09" not in case(callers, "XS-2")["case"]["rules"].split()
+    assert [each["new_findings"] for each in schemes(callers, rule="RF09")] == [0]

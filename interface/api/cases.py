@@ -45,7 +45,7 @@ from projections.cases import (
 )
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
-from projections.schemes import COLUMNS, as_table, found, schemes
+from projections.schemes import COLUMNS, WITHOUT_CASES, as_table, found, schemes
 
 router = APIRouter(prefix="/v1", tags=["线索 cases"], route_class=StrictRoute)
 
@@ -66,22 +66,25 @@ async def scheme_list(
     cursor: Cursor = None,
     position: After = None,
 ) -> Response:
-    """At stake: no fen of one loan twice. `cases`: those that hold findings of it already."""
+    """At stake: no fen of one loan twice. `cases` hold findings of it: for the auditor alone."""
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader(request)
     if scope != COUNTY:
         raise HTTPException(403)
     form = form_of(request)
     after = opened(cursor, 1)
+    columns = COLUMNS if author.role == SUPERVISION else WITHOUT_CASES
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             every, failed = schemes(view)
             asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
             if form != "json":
-                return table_file(as_table(asked), form, f"schemes-{view.as_of}", headers_of(view))
+                return table_file(
+                    as_table(asked, columns), form, f"schemes-{view.as_of}", headers_of(view)
+                )
             rest = [s.plain() for s in asked if after is None or s.id > after[0]][: limit + 1]
-            table = Table(COLUMNS, [tuple(plain[name] for name in COLUMNS) for plain in rest])
+            table = Table(columns, [tuple(plain[name] for name in columns) for plain in rest])
             return page_of(view, table, limit, ("scheme",), not_checked=failed)
 
     return await run_in_threadpool(answer)

@@ -17,8 +17,7 @@ WITH step AS (
          max(position) AS position
     FROM step GROUP BY case_id
 ), standing AS (
-  SELECT case_id, assigned_at, grown_at, asked, explained, position, proposed_at,
-         decided_at IS NOT NULL AND decided_at > coalesce(reopened_at, 0) AS decided,
+  SELECT case_id, assigned_at, grown_at, asked, explained, position,
          proposed_at > greatest(coalesce(unsettled_at, 0), coalesce(reopened_at, 0)) AS proposed,
          CASE WHEN decided_at > coalesce(reopened_at, 0) THEN decided_at END AS decided_at,
          CASE WHEN closed_at > coalesce(reopened_at, 0) THEN closed_at END AS closed_at,
@@ -38,7 +37,7 @@ WITH step AS (
     FROM facts.standing_case_loan(%(as_of)s, %(known_at)s) GROUP BY case_id
 ), line AS (
   SELECT c.case_no, c.title,
-         CASE WHEN m.closed_at IS NOT NULL THEN 'closed' WHEN m.decided THEN decision.step
+         CASE WHEN m.closed_at IS NOT NULL THEN 'closed' WHEN m.decided_at IS NOT NULL THEN decision.step
               WHEN m.proposed THEN 'proposed' WHEN m.assigned_at IS NOT NULL THEN 'assigned'
               ELSE 'opened' END AS stage,
          decision.step AS outcome, c.office, a.person AS supervisor, a.investigator, f.rules,

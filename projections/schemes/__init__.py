@@ -22,10 +22,10 @@ from projections.red_flags import Finding as Seen
 from projections.red_flags import Rule, check_all, rules
 
 OBJECTION: Final = "objection"
-COLUMNS: Final = (
+WITHOUT_CASES: Final = (
     "scheme", "rules", "findings", "households", "loans", "accounts", "amount_fen", "known_from",
-    "cases", "new_findings",
 )  # fmt: skip
+COLUMNS: Final = (*WITHOUT_CASES, "cases", "new_findings")
 _IN_A_CELL: Final = {
     "findings": "named_findings", "households": "household_nos", "loans": "loan_nos",
 }  # fmt: skip
@@ -159,16 +159,13 @@ def found(
     )
 
 
-def as_table(found: Iterable[Scheme]) -> Table:
+def as_table(found: Iterable[Scheme], columns: tuple[str, ...] = COLUMNS) -> Table:
     """One line a scheme; what is several stands side by side in a cell."""
-    titles = tuple(_IN_A_CELL.get(name, name) for name in COLUMNS)
-    return Table(titles, [tuple(map(_cell, _line(each))) for each in found])
-
-
-def _line(scheme: Scheme) -> Iterator[Any]:
-    plain = scheme.plain()
-    plain["findings"] = [f"{each['rule']} {each['subject']}" for each in plain["findings"]]
-    return (plain[name] for name in COLUMNS)
+    rows = []
+    for each in found:
+        plain = each.plain() | {"findings": [finding.name for finding in each.findings]}
+        rows.append(tuple(_cell(plain[name]) for name in columns))
+    return Table(tuple(_IN_A_CELL.get(name, name) for name in columns), rows)
 
 
 def _cell(value: Any) -> Any:

@@ -462,6 +462,8 @@ def test_who_was_asked_sees_what_he_was_asked_and_nobody_else_sees_a_case(
     asked(callers, "T01")
     told = {"request_no": request, "explanation": "自行转账"}
 
+    event_id = case(callers)["steps"][1]["event_id"]
+
     for caller in (callers.PSBC, callers.CENTRE, callers.BUREAU, callers.FINANCE, callers.DB):
         there, nowhere = (caller.get(f"/cases/{no}") for no in ("XS-1", "XS-7"))
         assert (there.status_code, there.text) == (404, nowhere.text.replace("XS-7", "XS-1"))
@@ -471,6 +473,13 @@ def test_who_was_asked_sees_what_he_was_asked_and_nobody_else_sees_a_case(
         )
         assert str(spoken) == str(void).replace("XS-7", "XS-1")
         assert caller.get("/cases").json()["lines"] == []
+    for caller in (callers.PSBC, callers.CENTRE, callers.BUREAU, callers.FINANCE):
+        assert caller.get(f"/log/receipts/{event_id}").status_code == 404
+        assert event_id not in caller.get("/log/receipts", limit=1000).text
+    assert callers.AUDIT.get(f"/log/receipts/{event_id}").status_code == 200
+    assert event_id in callers.AUDIT.get("/log/receipts", limit=1000).text
+    [scheme] = callers.CENTRE.get("/red-flags/schemes", rule="RF08").json()["lines"]
+    assert not {"cases", "new_findings"} & scheme.keys()
     for path in ("/cases", "/cases/XS-1"):
         assert callers.ADMIN.get(path).status_code == 403
     others = tell(callers.T01, "/cases/XS-1/explanations", 409, **told)

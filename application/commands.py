@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -59,6 +59,13 @@ def _plausible_day(day: date) -> date:
     return day
 
 
+def _in_reach(moment: datetime) -> datetime:
+    """An instant that every part of the service can hold."""
+    if not 1900 <= moment.year <= 9000:
+        raise PydanticCustomError("out_of_reach", "an instant out of reach")
+    return moment
+
+
 def _identity_number(value: str) -> str:
     number = value.upper()
     found = problems(number)
@@ -68,6 +75,7 @@ def _identity_number(value: str) -> str:
 
 
 Day = Annotated[date, BeforeValidator(_plain_day), AfterValidator(_plausible_day)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
 Fen = Annotated[int, Field(strict=True, ge=0, le=MOST_FEN)]
 PositiveFen = Annotated[int, Field(strict=True, gt=0, le=MOST_FEN)]
 RateBp = Annotated[int, Field(strict=True, ge=0, le=100_000)]
@@ -677,7 +685,7 @@ class PublicationBody(Told):
     publication_no: Number
     report: Report
     as_of: Day
-    known_at: AwareDatetime | None = None
+    known_at: Instant | None = None
 
 
 class PublishReport(PublicationBody, Command):

@@ -51,7 +51,7 @@ from domain.catalogue import EVENTS, kind_of
 from domain.fund import Fund
 from domain.household import Household, HouseholdUnknown, Left, Member
 from domain.identity_number import birth_day
-from domain.kernel import Author, NotCorrectable, Note
+from domain.kernel import Author, Event, NotCorrectable, Note
 from domain.loan import Instalment, Loan, LoanUnknown, PaidByBatchOnly
 from domain.policy import Book, Value
 from domain.programme import Programme, RuleMalformed
@@ -481,15 +481,7 @@ REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
 @carries_out(CorrectEvent, "bank", "township", "bureau", "centre", "finance", looks_at=_nothing_yet)
 def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     """Take an event back, for the organisation that told it, and tell it anew if asked to."""
-    id_text, _, version_text = command.event_id.partition(".")
-    version = int(version_text)
-    try:
-        id = UUID(id_text)
-    except ValueError:
-        raise EventUnknown(event_id=command.event_id) from None
-    organisation, event = ledger.told_event(id, version) or (None, None)
-    if event is None or organisation != note.by.organisation:
-        raise EventUnknown(event_id=command.event_id)
+    id, version, event = event_named(ledger, command.event_id, told_by=note.by.organisation)
     topic = event.TOPIC
     if topic not in REPLACED_BY or not EVENTS[topic].CORRECTABLE:
         raise NotCorrectable
@@ -558,6 +550,25 @@ def _replacement(
 
 
 # ---- what several decisions need ------------------------------------------------------
+
+
+def event_named(
+    ledger: Ledger, event_id: str, told_by: str | None = None
+) -> tuple[UUID, int, Event]:
+    """The aggregate, version and event of an event id. Raises EventUnknown.
+
+    `told_by`: the only organisation whose events there are.
+    """
+    id_text, _, version_text = event_id.partition(".")
+    version = int(version_text)
+    try:
+        id = UUID(id_text)
+    except ValueError:
+        raise EventUnknown(event_id=event_id) from None
+    organisation, event = ledger.told_event(id, version) or (None, None)
+    if event is None or told_by not in (None, organisation):
+        raise EventUnknown(event_id=event_id)
+    return id, version, event
 
 
 def _township_loan(ledger: Ledger, bank: str | None, loan_no: str, note: Note) -> Loan:

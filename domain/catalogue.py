@@ -5,6 +5,8 @@ from __future__ import annotations
 from domain.bank_report import BankReport
 from domain.batch import Batch, BatchRegister
 from domain.benefit import Agreement
+from domain.case import Case
+from domain.case_register import CaseRegister
 from domain.fund import Fund
 from domain.household import Household
 from domain.kernel import Aggregate, Event
@@ -16,7 +18,7 @@ from domain.risk_fund import RiskFund
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
     Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund, Publication, RiskReport,
-    RiskFund, Agreement,
+    RiskFund, Agreement, Case, CaseRegister,
 )  # fmt: skip
 
 EVENTS: dict[str, type[Event]] = {
@@ -80,6 +82,20 @@ EVENTS: dict[str, type[Event]] = {
         RiskFund.Recovered,
         Agreement.Signed,
         Agreement.Paid,
+        Case.Opened,
+        Case.Joined,
+        Case.Assigned,
+        Case.ExplanationAsked,
+        Case.ExplanationGiven,
+        Case.Noted,
+        Case.Proposed,
+        Case.Upheld,
+        Case.Dismissed,
+        Case.Rectified,
+        Case.RecoveryLinked,
+        Case.Closed,
+        Case.Reopened,
+        CaseRegister.Entered,
     )
 }
 
@@ -87,3 +103,7 @@ EVENTS: dict[str, type[Event]] = {
 def kind_of(topic: str) -> str:
     """The aggregate that a topic belongs to: `loan.repaid.v1` happened to a `loan`."""
     return topic.partition(".")[0]
+
+
+CONFIDENTIAL = frozenset(t for t in EVENTS if kind_of(t) in (Case.KIND, CaseRegister.KIND))
+"""What an investigation is about is for the supervising offices, and for who told it."""

@@ -18,6 +18,7 @@ from application.store import Clock, ConnectionTroubled, utc_now
 from interface import errors
 from interface.api import (
     batches,
+    cases,
     duties,
     funds,
     links,
@@ -158,6 +159,7 @@ def create_app(
         duties,
         reports,
         red_flags,
+        cases,
         funds,
         links,
         payments,

@@ -22,6 +22,10 @@ from projections.settlement import RoadsDisagree
 _STATUS = {
     "not_permitted": 403,
     "agreement_unknown": 404,
+    "not_investigator": 403,
+    "not_supervisor": 403,
+    "case_elsewhere": 403,
+    "case_unknown": 404,
     "batch_unknown": 404,
     "risk_unknown": 404,
     "publication_unknown": 404,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -94,8 +94,13 @@ class Proofs:
         [event] = self.events([position], checkpoint)
         return _receipt(event, checkpoint)
 
-    def receipts(self, organisation: str | None, after: int, most: int) -> list[Receipt]:
-        """The receipts of an organisation's (or of all) sealed events behind a position."""
+    def receipts(
+        self, organisation: str, after: int, most: int, *, others: Collection[str] = ()
+    ) -> list[Receipt]:
+        """The receipts of an organisation's own sealed events behind a position.
+
+        `others`: topics of which all events are shown, whoever told them.
+        """
         newest = self.newest()
         if newest is None:
             return []
@@ -104,8 +109,8 @@ class Proofs:
             for row in self.connection.execute(
                 "SELECT position, originator_id, originator_version FROM ledger.event"
                 " WHERE position > %s AND position <= %s"
-                " AND (%s::text IS NULL OR organisation = %s) ORDER BY position LIMIT %s",
-                (after, newest.head.size, organisation, organisation, most),
+                " AND (organisation = %s OR topic = ANY (%s)) ORDER BY position LIMIT %s",
+                (after, newest.head.size, organisation, list(others), most),
             )
         }
         if not ids:

@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import Path, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import NUMBER, Day
+from application import commands as c
 from application.refusals import CursorMalformed
 from domain.calendar import civil_day
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
@@ -28,18 +27,15 @@ _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
 
 
-def _in_reach(moment: datetime) -> datetime:
-    """An instant that every part of the service can hold, in UTC."""
-    if not 1900 <= moment.year <= 9000:
-        raise PydanticCustomError("out_of_reach", "an instant out of reach")
+def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-AsOf = Annotated[Day | None, Query(description="civil day, default today")]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+AsOf = Annotated[c.Day | None, Query(description="civil day, default today")]
+Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
 KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
-No = Annotated[str, Path(pattern=NUMBER)]
-Code = Annotated[str | None, Query(pattern=NUMBER)]
+No = Annotated[str, Path(pattern=c.NUMBER)]
+Code = Annotated[str | None, Query(pattern=c.NUMBER)]
 Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
@@ -76,11 +72,13 @@ def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
     return Scope(scope.bank or bank, scope.township or township)
 
 
-def page_of(view: View, table: Table, limit: int, key: tuple[str, ...]) -> Response:
+def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: object) -> Response:
+    """A page of lines, `also` in its head, and the cursor of the next; give it a line too many."""
     lines = list(Table(table.columns, table.rows[:limit]).dicts())
     more = len(table.rows) > limit
     return json_answer(
         head_of(view)
+        | also
         | {
             "lines": lines,
             "next": _closed([str(lines[-1][name]) for name in key]) if more else None,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
+from application import case_commands as k
 from application import commands as c
 from application.ledger import Recorded, Telling
 from interface.api.answers import instant
@@ -164,6 +165,65 @@ ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] =
         c.BenefitPaymentBody,
         c.PayBenefit,
         "分红或增收款 record a dividend or supplement",
+    ),
+    (
+        "/cases/{no}/assignment",
+        "case_no",
+        k.AssignmentBody,
+        k.AssignCase,
+        "线索交办 assign a case",
+    ),
+    (
+        "/cases/{no}/explanation-requests",
+        "case_no",
+        k.ExplanationRequestBody,
+        k.AskExplanation,
+        "要求说明 ask an organisation to explain",
+    ),
+    ("/cases/{no}/explanations", "case_no", k.ExplanationBody, k.GiveExplanation, "说明 explain"),
+    ("/cases/{no}/notes", "case_no", k.CaseNoteBody, k.NoteOnCase, "核查记录 note on a case"),
+    (
+        "/cases/{no}/proposal",
+        "case_no",
+        k.ProposalBody,
+        k.ProposeDecision,
+        "处理建议 propose a decision",
+    ),
+    (
+        "/cases/{no}/upholding",
+        "case_no",
+        k.UpholdingBody,
+        k.UpholdCase,
+        "认定属实 uphold a case",
+    ),
+    (
+        "/cases/{no}/dismissal",
+        "case_no",
+        k.CaseReasonBody,
+        k.DismissCase,
+        "认定不属实 dismiss a case",
+    ),
+    (
+        "/cases/{no}/rectifications",
+        "case_no",
+        k.RectificationBody,
+        k.RectifyCase,
+        "整改 record what was put right",
+    ),
+    (
+        "/cases/{no}/recoveries",
+        "case_no",
+        k.CaseRecoveryBody,
+        k.LinkRecovery,
+        "追回入案 count a recovery in a case",
+    ),
+    ("/cases/{no}/closing", "case_no", k.CaseReasonBody, k.CloseCase, "办结 close a case"),
+    (
+        "/cases/{no}/reopening",
+        "case_no",
+        k.CaseReasonBody,
+        k.ReopenCase,
+        "重新核查 reopen a case",
     ),
     ("/funds/allocations", None, c.AllocationBody, c.AllocateFund, "下达 allocate budget"),
     ("/funds/transfers", None, c.TransferBody, c.TransferFund, "资金拨付 record a transfer"),

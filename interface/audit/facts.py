@@ -61,11 +61,21 @@ TABLES = {
     "risk_fund": "account counter_account amount_fen bank loan_no voucher",
     "benefit_due": "benefit_id agreement_no enterprise township household_no due_on kind due_fen",
     "benefit_paid": "benefit_id agreement_no household_no kind amount_fen voucher",
+    "case_file": "case_id case_no title office",
+    "case_finding": "case_id rule rule_version subject amount_fen as_of known_at seen_position"
+    " known_from",
+    "case_loan": "case_id loan_id bank loan_no household_no township",
+    "case_step": "case_id step organisation person investigator request_no asked until_on upheld"
+    " amount_fen",
+    "case_recovery": "case_id recovery recovered_by loan_id payment_no amount_fen",
 }
 # What each event adds: TABLE, or TABLE/LIST for a row an item of that list. A column is the
 # event's member of that name; `=value`, `=@other member`, `=+fen` or `=-fen` (times the row's
 # sign) where it is not. What an event does not say is NULL.
 BENEFIT = "benefit_due/instalments agreement_no=@agreement_no"
+CASE_STEP = "case_step organisation=@organisation"
+AT_STAKE = f"{CASE_STEP} amount_fen=@at_stake_fen"
+FOUND = ["case_finding/findings", "case_loan/loans"]
 RULING = "ruling/rulings number=@number document=@document told_on=@told_on"
 DRAWN = {
     "household.registered.v1": ["household head=@head_of", "status", "member/members joined=t"],
@@ -155,6 +165,20 @@ DRAWN = {
         f"{BENEFIT} enterprise=@enterprise township=@township",
     ],
     "benefit.paid.v1": ["benefit_paid amount_fen=+amount_fen"],
+    "case.opened.v1": ["case_file", *FOUND, f"{AT_STAKE} step=opened"],
+    "case.joined.v1": [*FOUND, f"{AT_STAKE} step=joined"],
+    "case.assigned.v1": [f"{CASE_STEP} step=assigned"],
+    "case.explanation-asked.v1": [f"{CASE_STEP} step=asked"],
+    "case.explanation-given.v1": [f"{CASE_STEP} step=explained"],
+    "case.noted.v1": [f"{CASE_STEP} step=noted"],
+    "case.proposed.v1": [f"{CASE_STEP} step=proposed"],
+    "case.upheld.v1": [f"{CASE_STEP} step=upheld"],
+    "case.dismissed.v1": [f"{CASE_STEP} step=dismissed"],
+    "case.rectified.v1": [f"{CASE_STEP} step=rectified"],
+    "case.closed.v1": [f"{CASE_STEP} step=closed"],
+    "case.reopened.v1": [f"{CASE_STEP} step=reopened"],
+    "case.recovery-linked.v1": ["case_recovery", f"{CASE_STEP} step=recovered"],
+    "case-register.entered.v1": [],
 }
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(\.[0-9]{1,6})?[+-][0-9:]{2,5}"
 Fact = tuple[int, str, int, datetime, str]

@@ -381,3 +381,117 @@ INSERT INTO benefit_paid SELECT t.of_position, t.position, t.recorded_at, e.effe
   t.originator_id, e.agreement_no, e.household_no, e.kind, t.sign * e.amount_fen, e.voucher
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, agreement_no text,
   household_no text, kind text, amount_fen bigint, voucher text);
+
+-- topic: case.opened.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign, t.originator_id,
+    t.organisation, e.person, e.case_no, e.title, e.office, e.findings, e.loans,
+    e.at_stake_fen
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, case_no text,
+    title text, office text, findings json, loans json, at_stake_fen bigint)
+), finding AS (
+  INSERT INTO case_finding SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, f.rule, f.rule_version, f.subject, f.amount_fen, f.as_of, f.known_at,
+    f.seen_position, f.known_from
+  FROM told, json_to_recordset(findings) AS f (rule text, rule_version text, subject text,
+    amount_fen bigint, as_of date, known_at text, seen_position bigint, known_from text)
+), loan AS (
+  INSERT INTO case_loan SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, l.loan_id, l.bank, l.loan_no, l.household_no, l.township
+  FROM told, json_to_recordset(loans) AS l (loan_id uuid, bank text, loan_no text,
+    household_no text, township text)
+), file AS (
+  INSERT INTO case_file SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, case_no, title, office
+  FROM told
+)
+INSERT INTO case_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'opened', organisation, person, NULL, NULL, NULL, NULL, NULL, at_stake_fen
+FROM told;
+
+-- topic: case.joined.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign, t.originator_id,
+    t.organisation, e.person, e.findings, e.loans, e.at_stake_fen
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, findings json,
+    loans json, at_stake_fen bigint)
+), finding AS (
+  INSERT INTO case_finding SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, f.rule, f.rule_version, f.subject, f.amount_fen, f.as_of, f.known_at,
+    f.seen_position, f.known_from
+  FROM told, json_to_recordset(findings) AS f (rule text, rule_version text, subject text,
+    amount_fen bigint, as_of date, known_at text, seen_position bigint, known_from text)
+), loan AS (
+  INSERT INTO case_loan SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, l.loan_id, l.bank, l.loan_no, l.household_no, l.township
+  FROM told, json_to_recordset(loans) AS l (loan_id uuid, bank text, loan_no text,
+    household_no text, township text)
+)
+INSERT INTO case_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'joined', organisation, person, NULL, NULL, NULL, NULL, NULL, at_stake_fen
+FROM told;
+
+-- topic: case.assigned.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'assigned', t.organisation, e.person, e.investigator, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, investigator text);
+
+-- topic: case.explanation-asked.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'asked', t.organisation, e.person, NULL, e.request_no, e.asked, e.until_on, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, request_no text, asked text, until_on date);
+
+-- topic: case.explanation-given.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'explained', t.organisation, e.person, NULL, e.request_no, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, request_no text);
+
+-- topic: case.noted.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'noted', t.organisation, e.person, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text);
+
+-- topic: case.proposed.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'proposed', t.organisation, e.person, NULL, NULL, NULL, NULL, e.upheld, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, upheld boolean);
+
+-- topic: case.upheld.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'upheld', t.organisation, e.person, NULL, NULL, NULL, NULL, NULL, e.amount_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, amount_fen bigint);
+
+-- topic: case.dismissed.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'dismissed', t.organisation, e.person, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text);
+
+-- topic: case.rectified.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'rectified', t.organisation, e.person, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text);
+
+-- topic: case.closed.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'closed', t.organisation, e.person, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text);
+
+-- topic: case.reopened.v1
+INSERT INTO case_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, 'reopened', t.organisation, e.person, NULL, NULL, NULL, NULL, NULL, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text);
+
+-- topic: case.recovery-linked.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign, t.originator_id,
+    t.organisation, e.person, e.recovery, e.recovered_by, e.loan_id, e.payment_no, e.amount_fen
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, recovery text,
+    recovered_by text, loan_id uuid, payment_no text, amount_fen bigint)
+), recovery AS (
+  INSERT INTO case_recovery SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, recovery, recovered_by, loan_id, payment_no, amount_fen
+  FROM told
+)
+INSERT INTO case_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'recovered', organisation, person, NULL, NULL, NULL, NULL, NULL, amount_fen
+FROM told;

@@ -27,3 +27,8 @@ CREATE INDEX ON scale_report (bank, period);
 CREATE INDEX ON batch_line (loan_id);
 CREATE INDEX ON batch_line (batch_id);
 CREATE INDEX ON batch_line_step (batch_id, line);
+CREATE INDEX ON case_finding (case_id);
+CREATE INDEX ON case_loan (case_id);
+CREATE INDEX ON case_step (case_id);
+CREATE INDEX ON case_recovery (case_id);
+CREATE INDEX ON case_finding (rule, subject);

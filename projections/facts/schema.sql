@@ -218,3 +218,36 @@ CREATE TABLE benefit_paid (
   household_no text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL, amount_fen bigint NOT NULL,
   voucher text NOT NULL
 );
+CREATE TABLE case_file (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  case_id uuid NOT NULL, case_no text COLLATE "C" NOT NULL, title text NOT NULL,
+  office text COLLATE "C" NOT NULL
+);
+CREATE TABLE case_finding (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  case_id uuid NOT NULL, rule text COLLATE "C" NOT NULL, rule_version text,
+  subject text COLLATE "C" NOT NULL, amount_fen bigint NOT NULL, as_of date NOT NULL,
+  known_at text NOT NULL, seen_position bigint NOT NULL, known_from text
+);
+CREATE TABLE case_loan (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  case_id uuid NOT NULL, loan_id uuid NOT NULL, bank text COLLATE "C" NOT NULL,
+  loan_no text COLLATE "C" NOT NULL, household_no text COLLATE "C" NOT NULL,
+  township text COLLATE "C"
+);
+CREATE TABLE case_step (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  case_id uuid NOT NULL, step text COLLATE "C" NOT NULL, organisation text COLLATE "C" NOT NULL,
+  person text NOT NULL, investigator text, request_no text COLLATE "C", asked text COLLATE "C",
+  until_on date, upheld boolean, amount_fen bigint
+);
+CREATE TABLE case_recovery (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  case_id uuid NOT NULL, recovery text COLLATE "C" NOT NULL, recovered_by text NOT NULL,
+  loan_id uuid NOT NULL, payment_no text COLLATE "C", amount_fen bigint NOT NULL
+);

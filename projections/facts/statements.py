@@ -62,6 +62,7 @@ WITHOUT_FACTS = {
     "household.erased.v1",
     "household.looked-at.v1",
     "batch-register.entered.v1",
+    "case-register.entered.v1",
     *CORRECTIONS,
 }
 """Events that say nothing of their own: a link kept for decisions, what became of personal data,

@@ -18,7 +18,7 @@ from conftest import Database
 from support import controls
 from support.controls import BANK, BUREAU, FINANCE, OTHER_BANK, TOWNSHIP
 from support.county import conversation, drawn, told
-from support.everything import programme_and_money
+from support.everything import a_case, programme_and_money
 
 from interface.audit import facts, verify
 from projections.facts.statements import tables
@@ -236,7 +236,7 @@ def rows_in(path: Path) -> list[bytes]:
 
 
 def tell_everything(ledger: Any) -> None:
-    _, _, status, _, _, _, _, _, repaid, *_ = told(
+    _, _, status, _, _, _, _, _, repaid, _, _, _, recovered, *_ = told(
         ledger,
         (controls.household(), BUREAU),
         (controls.members(), BUREAU),
@@ -259,7 +259,7 @@ def tell_everything(ledger: Any) -> None:
         (controls.loan(ref="LN-2", loan_no="L2", renews_loan_no="L1"), BANK),
         (controls.repay(ref="RP-2", loan_no="L2", principal_fen=5_000_000, penalty_fen=7), BANK),
     )  # fmt: skip
-    told(ledger, *programme_and_money())
+    told(ledger, *programme_and_money(), *a_case(recovered.event_ids[0]))
     told(
         ledger,
         (controls.correct(status.event_ids[0], ref="FIX-1"), BUREAU),

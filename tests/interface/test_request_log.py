@@ -23,6 +23,7 @@ BY_ROLE = {
     "township": "T01",
     "finance": "FINANCE",
     "guarantor": "DB",
+    "auditor": "AUDIT",
 }
 EVENT_ID = "11111111-2222-3333-4444-555555555555.7"
 TOLD: dict[str, Callable[..., Any]] = {
@@ -63,11 +64,23 @@ TOLD: dict[str, Callable[..., Any]] = {
     "batch-return": controls.return_of_batch,
     "fund-allocation": controls.allocate,
     "fund-transfer": controls.transfer,
+    "case-assignment": controls.assignment,
+    "explanation-request": controls.explanation_request,
+    "explanation": controls.explanation,
+    "case-note": controls.case_note,
+    "case-proposal": controls.proposal,
+    "case-upholding": controls.upholding,
+    "case-dismissal": controls.dismissal,
+    "case-rectification": controls.rectification,
+    "case-recovery": lambda: controls.case_recovery(EVENT_ID),
+    "case-closing": controls.closing,
+    "case-reopening": controls.reopening,
 }
 CANARIES = {
     "name": NAME, "id_no": ID_NO, "borrower_id_no": ID_NO, "account": ACCOUNT, "purpose": WORD,
     "reason": WORD, "village": WORD, "voucher": WORD, "inspector": NAME, "loan_no": WORD,
-    "household_no": WORD, "ref": WORD,
+    "household_no": WORD, "ref": WORD, "what": NAME, "words": NAME, "explanation": NAME,
+    "investigator": NAME,
 }  # fmt: skip
 
 

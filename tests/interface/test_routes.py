@@ -177,6 +177,17 @@ def test_every_writing_route_refuses_every_role_that_has_no_business_there(
         "batch-return": {"CENTRE", "BUREAU", "FINANCE", "FINANCE2", "QIN"},
         "fund-allocation": {"FINANCE", "FINANCE2", "QIN"},
         "fund-transfer": {"FINANCE", "FINANCE2", "QIN"},
+        "case-assignment": {"AUDIT"},
+        "explanation-request": {"AUDIT"},
+        "case-note": {"AUDIT"},
+        "case-proposal": {"AUDIT"},
+        "case-upholding": {"AUDIT"},
+        "case-dismissal": {"AUDIT"},
+        "case-rectification": {"AUDIT"},
+        "case-recovery": {"AUDIT"},
+        "case-closing": {"AUDIT"},
+        "case-reopening": {"AUDIT"},
+        "explanation": {"NRCB", "T01", "CENTRE", "BUREAU", "FINANCE", "FINANCE2", "QIN", "DB"},
     }
     ordinary = {
         "household": controls.household(),
@@ -214,6 +225,17 @@ def test_every_writing_route_refuses_every_role_that_has_no_business_there(
         "batch-return": controls.return_of_batch(),
         "fund-allocation": controls.allocate(),
         "fund-transfer": controls.transfer(),
+        "case-assignment": controls.assignment(),
+        "explanation-request": controls.explanation_request(),
+        "explanation": controls.explanation(),
+        "case-note": controls.case_note(),
+        "case-proposal": controls.proposal(),
+        "case-upholding": controls.upholding(),
+        "case-dismissal": controls.dismissal(),
+        "case-rectification": controls.rectification(),
+        "case-recovery": controls.case_recovery("11111111-2222-3333-4444-555555555555.7"),
+        "case-closing": controls.closing(),
+        "case-reopening": controls.reopening(),
     }
     for path, named, _, command, _ in ROUTES:
         if command.TYPE == "correction":

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+from application import case_commands as k
 from application import commands as c
 from domain.batch import Line, Run
 from domain.calendar import civil_day
+from domain.case import Finding, Found, LoanOfCase
 from domain.kernel import Author
 from domain.loan import Loan
 from domain.publication import Edition
@@ -23,6 +25,7 @@ THIRD_FINANCE = Author("finance", "FINANCE", "jin")
 CENTRE = Author("centre", "CENTRE", "qin")
 GUARANTOR = Author("guarantor", "DB", "dong")
 AUDITOR = Author("auditor", "AUDIT", "bao")
+INVESTIGATOR = Author("auditor", "AUDIT", "cai")
 ADMIN = Author("admin", "ADMIN", "root")
 
 ID_NO = "11010519491231002X"
@@ -470,6 +473,91 @@ def approval(**other: Any) -> c.Command:
 
 def return_of_batch(**other: Any) -> c.Command:
     return step(c.ReturnBatch, "TH-1", **{"reason": "附件不全", **other})
+
+
+def found_of(*loan_nos: str, rule: str = "RF08", subject: str = "account-1") -> Found:
+    """What a rule might have found about loans of NRCB."""
+    ids = tuple(Loan.id_for("NRCB", loan_no) for loan_no in loan_nos)
+    finding = Finding(
+        rule=rule,
+        rule_version="0123456789ab",
+        subject=subject,
+        amount_fen=4_000_000 * len(ids),
+        positions=(1, 2),
+        loans=ids,
+        as_of=date(2024, 5, 1),
+        known_at="2024-05-01T00:00:00+00:00",
+        seen_position=2,
+        known_from="2024-04-01T00:00:00+00:00",
+    )
+    loans = tuple(
+        LoanOfCase(loan_id=id, bank="NRCB", loan_no=no, household_no="H1", township="T01")
+        for id, no in zip(ids, loan_nos, strict=True)
+    )
+    return Found((finding,), loans)
+
+
+def case_of(found: Found, **other: Any) -> k.OpenCase:
+    told = {"ref": "XS-1", "effective_on": "2024-05-06", "case_no": "XS-1", "title": "贷款归集"}
+    return k.OpenCase.model_validate({**told, "found": found, **other})
+
+
+def joining(found: Found, **other: Any) -> k.JoinCase:
+    told = {"ref": "BR-1", "effective_on": "2024-05-07", "case_no": "XS-1"}
+    return k.JoinCase.model_validate({**told, "found": found, **other})
+
+
+def case_step(kind: type[c.Command], its_ref: str, **told: Any) -> Any:
+    """One of the statements about case XS-1."""
+    named = {"ref": its_ref, "effective_on": "2024-05-07", "case_no": "XS-1"}
+    return kind.model_validate(named | told)
+
+
+def assignment(**other: Any) -> k.AssignCase:
+    return case_step(k.AssignCase, "JB-1", **{"investigator": "cai", **other})
+
+
+def explanation_request(**other: Any) -> k.AskExplanation:
+    told = {"organisation": "NRCB", "what": "资金为何归集", "until_on": "2024-05-20"}
+    return case_step(k.AskExplanation, "YQ-1", **told | other)
+
+
+def explanation(**other: Any) -> k.GiveExplanation:
+    told = {"request_no": "YQ-1", "explanation": "借款人自行转账"}
+    return case_step(k.GiveExplanation, "SM-1", **told | other)
+
+
+def case_note(**other: Any) -> k.NoteOnCase:
+    return case_step(k.NoteOnCase, "JL-1", **{"words": "已走访三户", **other})
+
+
+def proposal(**other: Any) -> k.ProposeDecision:
+    return case_step(k.ProposeDecision, "JY-1", **{"upheld": True, "reason": "归集属实", **other})
+
+
+def upholding(**other: Any) -> k.UpholdCase:
+    return case_step(k.UpholdCase, "RD-1", **{"reason": "归集属实", "amount_fen": 1_000, **other})
+
+
+def dismissal(**other: Any) -> k.DismissCase:
+    return case_step(k.DismissCase, "BS-1", **{"reason": "系商户收款", **other})
+
+
+def rectification(**other: Any) -> k.RectifyCase:
+    told = {"what": "停止贴息", "ground": {"document": "整改通知〔2024〕7号"}}
+    return case_step(k.RectifyCase, "ZG-1", **told | other)
+
+
+def case_recovery(event_id: str, **other: Any) -> k.LinkRecovery:
+    return case_step(k.LinkRecovery, "ZH-1", **{"event_id": event_id, **other})
+
+
+def closing(**other: Any) -> k.CloseCase:
+    return case_step(k.CloseCase, "BJ-1", **{"reason": "已追回并整改", **other})
+
+
+def reopening(**other: Any) -> k.ReopenCase:
+    return case_step(k.ReopenCase, "CX-1", **{"reason": "发现新情况", **other})
 
 
 def correct(event_id: str, **other: Any) -> c.CorrectEvent:

@@ -147,11 +147,33 @@ def programme_and_money() -> list[tuple[Command, Author]]:
     ]  # fmt: skip
 
 
+def a_case(recovery: str) -> list[tuple[Command, Author]]:
+    """What brings about every event of a case, in which a recovery of loan L1 is counted."""
+    return [
+        (c.case_of(c.found_of("L1")), c.AUDITOR),
+        (c.joining(c.found_of("R1", rule="RF14", subject="NRCB/R1")), c.AUDITOR),
+        (c.assignment(), c.AUDITOR),
+        (c.explanation_request(), c.INVESTIGATOR),
+        (c.explanation(), c.BANK),
+        (c.case_note(), c.INVESTIGATOR),
+        (c.proposal(upheld=False), c.INVESTIGATOR),
+        (c.dismissal(), c.AUDITOR),
+        (c.reopening(), c.AUDITOR),
+        (c.proposal(ref="JY-2"), c.INVESTIGATOR),
+        (c.upholding(), c.AUDITOR),
+        (c.case_recovery(recovery), c.INVESTIGATOR),
+        (c.rectification(), c.INVESTIGATOR),
+        (c.closing(), c.AUDITOR),
+    ]
+
+
 def tell_everything(ledger: Ledger, copies: int = 1) -> list[Recorded]:
     """Tell it, and correct one event of each kind of aggregate."""
     tellings = [*everything(copies), *programme_and_money()]
     recorded = [ledger.tell(command, by) for command, by in tellings]
     by_ref = dict(zip((command.ref for command, _ in tellings), recorded, strict=True))
+    told_back = by_ref["REC-1"].event_ids[0]
+    recorded += [ledger.tell(command, by) for command, by in a_case(told_back)]
     for ref, by in (
         ("RP-1", c.BANK),
         ("ST-1", c.BUREAU),

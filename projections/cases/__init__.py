@@ -1,0 +1,62 @@
+"""Cases (线索): how far each has come, what is at stake, upheld and came back, at any two dates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from domain.case import Case
+from projections.facts.reading import Table, View, question
+
+_FINDINGS = """
+SELECT rule, rule_version, subject, amount_fen, as_of, known_at, known_from, seen_position,
+       position
+  FROM facts.standing_case_finding(%(as_of)s, %(known_at)s) WHERE case_id = %(case_id)s
+ ORDER BY position, rule, subject
+"""
+_LOANS = """
+SELECT bank, loan_no, household_no, township
+  FROM facts.standing_case_loan(%(as_of)s, %(known_at)s) WHERE case_id = %(case_id)s
+ ORDER BY bank, loan_no
+"""
+
+
+class Filter(NamedTuple):
+    """Which cases are asked for; None: all."""
+
+    case_no: str | None = None
+    stage: str | None = None
+    rule: str | None = None
+    bank: str | None = None
+    township: str | None = None
+
+
+ALL = Filter()
+
+
+def cases(view: View, wanted: Filter = ALL) -> Table:
+    """One line a case, oldest first."""
+    asked = question(__name__, "cases.sql").replace(
+        "{recoveries}\n", question(__name__, "recoveries.sql")
+    )
+    return view.ask(asked, **wanted._asdict(), case_id=None)
+
+
+def case_findings(view: View, case_no: str) -> Table:
+    """What a case rests on, as it was seen."""
+    return view.ask(_FINDINGS, case_id=Case.id_for(case_no))
+
+
+def case_loans(view: View, case_no: str) -> Table:
+    """The loans that its findings speak of."""
+    return view.ask(_LOANS, case_id=Case.id_for(case_no))
+
+
+def case_recoveries(view: View, case_no: str | None = None) -> Table:
+    """What came back, event by event, and whether that event still stands."""
+    case_id = None if case_no is None else Case.id_for(case_no)
+    return view.ask(question(__name__, "recoveries.sql"), case_id=case_id)
+
+
+def cases_asking(view: View, organisation: str, case_no: str | None = None) -> Table:
+    """What an organisation is asked to explain: a line a request, and when it did."""
+    return view.ask(question(__name__, "asked.sql"), organisation=organisation, case_no=case_no)

@@ -19,6 +19,8 @@ from interface import errors
 from interface.api import (
     batches,
     duties,
+    entities,
+    fund_flow,
     funds,
     links,
     log,
@@ -159,6 +161,8 @@ def create_app(
         reports,
         red_flags,
         funds,
+        fund_flow,
+        entities,
         links,
         payments,
         programme,

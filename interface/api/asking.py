@@ -22,7 +22,7 @@ from application.refusals import CursorMalformed
 from domain.calendar import civil_day
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.service import Service, service_of
-from projections.facts.reading import NotDrawnYet, Scope, Table, View
+from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
@@ -65,6 +65,15 @@ def _drawn(service: Service) -> int:
     with service.facts.connection() as connection:
         row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
     return row[0] if row else 0
+
+
+async def county_service(request: Request) -> Service:
+    """The service, for the county's offices and auditors. Raises HTTPException 401, 403."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
+    return service
 
 
 def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:

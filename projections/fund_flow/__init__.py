@@ -1,8 +1,8 @@
 """Fund flow (资金流向): the money of the programme as one graph, from budget to where it went.
 
-Nodes hold money: budget, batches, banks, accounts, households, enterprises. Edges are movements, each
-drawn from the facts of one event; nothing of the graph is stored. A household's own account is a
-node of its own that what it takes in goes through.
+Nodes hold money: budget, batches, banks, accounts, households, enterprises. Edges are movements,
+each drawn from the facts of one event; nothing of the graph is stored. A household's own account
+is a node that its money goes through.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ EDGE_KINDS: Final = {
 
 
 class Movement(NamedTuple):
-    """Money from one holder to another, by one event. `via`: through this account of a household."""
+    """Money from one holder to another, by one event. `via`: through an account of a household."""
 
     kind: str
     source: str
@@ -135,7 +135,7 @@ def movements(
     bank: str | None = None,
     loan_no: str | None = None,
 ) -> list[Movement]:
-    """The movements that touch any of these nodes, of a kind, of a loan; in order of day and log."""
+    """The movements that touch any of these nodes, of a kind, of a loan; in order of day, log."""
     asked = {"nodes": None if nodes is None else list(nodes), "kind": kind}
     table = _ask(view, "touching.sql", bank=bank, loan_no=loan_no, **asked)
     return [Movement(*row) for row in table.rows]
@@ -149,14 +149,13 @@ def edges(
     node: str | None = None,
     kind: str | None = None,
     year: int | None = None,
-    after: tuple[int, int] | None = None,
+    after: int | None = None,
     most: int | None = None,
 ) -> Table:
     """The single edges, in the order of the log; a node may be named by its id or its kind.
 
-    `after`: position and step of the edge before a page.
+    `after`: the number of the edge before a page.
     """
-    position, step = after or (None, None)
     return _ask(
         view,
         "edges.sql",
@@ -166,8 +165,7 @@ def edges(
         node=node,
         kind=kind,
         year=year,
-        after=position,
-        after_step=step,
+        after=after,
         most=most,
     )
 

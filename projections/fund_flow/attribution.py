@@ -1,9 +1,9 @@
 """Mixed money (混合资金): from which source an outflow of a pool came: first in first out, last in
 first out, or in proportion.
 
-A pool receives loan money, subsidy, dividends; where it pays out more than it is known to hold, the
-rest is unexplained. What was attributed travels with the money to the next pool. Movements are taken
-in their order, each once: money that runs in a ring ends where its movements end.
+A pool receives loan money, subsidy, dividends; where it pays out more than it is known to hold,
+the rest is unexplained. What was attributed travels with the money to the next pool. Movements are
+taken in their order, each once: money that runs in a ring ends where its movements end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 
 class Source(NamedTuple):
-    """What kind of money it was at first, and whose. `misused`: it has reached a forbidden place."""
+    """What kind of money it was at first, and whose. `misused`: it reached a forbidden place."""
 
     kind: str
     bank: str = ""

@@ -1,19 +1,19 @@
 -- The single edges, each with its event, in the order of the log.
 -- source, target, node: an id or a kind of node: where from, where to, either (null: any);
--- kind, year: of these (null: any); after, after_step: the edge before this page (null: from the
+-- kind, year: of these (null: any); after: the number of the edge before this page (null: from the
 -- beginning); most: how many (null: all).
-SELECT s.position, s.step, s.kind, s."from", s."to", s.amount_fen, s.effective_on, s.recorded_at,
+SELECT s.edge_no, s.position, s.kind, s."from", s."to", s.amount_fen, s.effective_on, s.recorded_at,
        s.bank, s.loan_no, s.household_no, s.batch_no, s.receiver,
        l.originator_id || '.' || l.originator_version AS event_id
   FROM (
-    SELECT e.*, concat_ws(':', from_kind, from_name) AS "from", concat_ws(':', to_kind, to_name) AS "to"
+    SELECT e.*, position * 4 + step AS edge_no, concat_ws(':', from_kind, from_name) AS "from", concat_ws(':', to_kind, to_name) AS "to"
       FROM edge e
      WHERE (%(kind)s::text IS NULL OR kind = %(kind)s)
        AND (%(year)s::int IS NULL OR extract(year FROM effective_on)::int = %(year)s)
-       AND (%(after)s::bigint IS NULL OR (position, step) > (%(after)s, %(after_step)s::int))
+       AND (%(after)s::bigint IS NULL OR position * 4 + step > %(after)s)
   ) s JOIN ledger.event l USING (position)
  WHERE (%(source)s::text IS NULL OR %(source)s IN (s.from_kind, s."from"))
    AND (%(target)s::text IS NULL OR %(target)s IN (s.to_kind, s."to"))
    AND (%(node)s::text IS NULL OR %(node)s IN (s.from_kind, s."from", s.to_kind, s."to"))
- ORDER BY s.position, s.step
+ ORDER BY s.edge_no
  LIMIT %(most)s

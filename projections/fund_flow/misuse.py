@@ -1,9 +1,10 @@
 """How much loan and subsidy money reached a place it must not, as a range over the three methods.
 
-Which kinds of receiver are forbidden says `misuse_receivers`, by the day of each movement. Money
-counts for its loan once, where it first arrives, and for every account where it arrives. A check
-that found a loan diverted counts, from its day on, for all that was owed that day; what the
-movements show of the same loan is the same money, so the larger of the two counts.
+Which kinds of receiver are forbidden says `misuse_receivers`, by the day of each movement. An
+account that took money as such a receiver is one for loans and subsidy paid straight to it, too.
+Money counts for its loan once, where it first arrives, and for every account where it arrives.
+A check that found a loan diverted counts, from its day on, for all that was owed that day; what
+the movements show of the same loan is the same money, so the larger of the two counts.
 """
 
 from __future__ import annotations
@@ -62,14 +63,26 @@ def misuse(view: View) -> Found:
         for m in outflows
         if (ruling := rulings[m.effective_on]) is not None and m.receiver in ruling.words
     }
+    places = {_account(m) for m in outflows if m.position in forbidden}
     leading = _leading(outflows, forbidden)
-    told = [m for m in movements(view, nodes=leading) if m.source != m.target] if leading else []
+    told = _told(view, leading | places)
+    forbidden |= {m.position for m in told if m.kind in _SOURCES and m.via in places}
     loans, accounts, received = _sums(told, forbidden, leading)
     return Found(
         Table(LOAN_COLUMNS, list(_loan_lines(view, loans, received))),
-        Table(ACCOUNT_COLUMNS, list(_account_lines(accounts, outflows, forbidden))),
+        Table(ACCOUNT_COLUMNS, list(_account_lines(accounts, told, forbidden))),
         list(dict.fromkeys(ruling for ruling in rulings.values() if ruling is not None)),
     )
+
+
+def _account(m: Movement) -> str:
+    """Where the money arrived: an account, if only one that it went through."""
+    return m.via or m.target
+
+
+def _told(view: View, nodes: set[str]) -> list[Movement]:
+    """What touches these nodes and moves from one to another."""
+    return [m for m in movements(view, nodes=nodes) if m.source != m.target] if nodes else []
 
 
 def _leading(outflows: list[Movement], forbidden: set[int]) -> set[str]:
@@ -98,20 +111,16 @@ def _sums(
             received[move.brought] += move.amount_fen
     for method in METHODS:
         for m, move, parts in zip(told, moves, attribute(moves, method), strict=True):
-            if move.source is None:
+            if not move.misuse and (move.source is None or m.target not in leading):
                 continue
             for source, fen in parts:
-                if source.kind not in _SOURCES.values():
-                    continue
-                first = source._replace(misused=False)
-                if m.target in leading or move.misuse:
+                if source.kind in _SOURCES.values():
+                    first = source._replace(misused=False)
                     loans[first].positions.add(m.position)
-                if move.misuse:
-                    loans[first].fen[method] += 0 if source.misused else fen
-                    account = accounts[m.via or m.target]
-                    account.fen[method] += fen
-                    account.positions.add(m.position)
-                    account.loans.add((source.bank, source.loan_no))
+                    if move.misuse:
+                        loans[first].fen[method] += 0 if source.misused else fen
+                        accounts[_account(m)].fen[method] += fen
+                        accounts[_account(m)].loans.add((source.bank, source.loan_no))
     return loans, accounts, received
 
 
@@ -160,13 +169,13 @@ def _households(view: View) -> dict[tuple[str, str], str]:
 
 
 def _account_lines(
-    accounts: dict[str, _Sums], outflows: list[Movement], forbidden: set[int]
+    accounts: dict[str, _Sums], told: list[Movement], forbidden: set[int]
 ) -> Iterator[tuple[Any, ...]]:
     """Most money first; `arrived_fen` is all that arrived there, of the programme or not."""
     into: dict[str, list[Movement]] = defaultdict(list)
-    for m in outflows:
+    for m in told:
         if m.position in forbidden:
-            into[m.via or m.target].append(m)
+            into[_account(m)].append(m)
     order = sorted(into, key=lambda node: (-max(accounts[node].fen.values()), node))
     for node in order:
         sums, moved = accounts[node], into[node]

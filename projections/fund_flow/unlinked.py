@@ -11,7 +11,7 @@ CATEGORIES: Final = {
     "repayment_payer_unknown": "还款账户与该户无关联",
     "subsidy_payee_unknown": "贴息收款账户与该户无关联",
     "subsidy_without_batch": "贴息无批次",
-    "subsidy_without_money": "批次拨付超过预算支出",
+    "subsidy_without_money": "贴息超过当时已下达资金",
     "outflow_receiver_unknown": "资金去向不明",
     "transfer_elsewhere": "转往未知账户",
     "loan_flow_unobserved": "贷款去向未全部掌握",

@@ -18,11 +18,15 @@ WITH lent AS (
   SELECT household_no, payee AS account FROM lent UNION
   SELECT household_no, to_account FROM flow UNION
   SELECT household_no, from_account FROM flow
-), spent AS (
-  SELECT batch_no, sum(amount_fen)::bigint AS fen FROM facts.standing_fund(%(as_of)s, %(known_at)s)
-   WHERE account = 'paid' GROUP BY batch_no
-), used AS (
-  SELECT batch_no, sum(paid_fen)::bigint AS fen FROM paid WHERE batch_no IS NOT NULL GROUP BY batch_no
+), allocated AS MATERIALIZED (
+  SELECT year, effective_on, amount_fen FROM facts.standing_fund(%(as_of)s, %(known_at)s)
+   WHERE counter_account = 'treasury'
+), drawn AS ( -- what each payment and those before it took of the year that bears its quarter
+  SELECT p.*, sum(p.paid_fen) OVER (PARTITION BY left(p.period, 4)
+                                    ORDER BY p.effective_on, p.position)::bigint AS so_far_fen,
+         (SELECT coalesce(sum(a.amount_fen), 0)::bigint FROM allocated a
+           WHERE a.year = left(p.period, 4)::int AND a.effective_on <= p.effective_on) AS there_fen
+    FROM paid p
 ), unlinked AS (
   SELECT 'repayment_payer_unknown' AS category, r.position, r.effective_on, r.bank, r.loan_no,
          r.household_no, r.payer AS pseudonym, NULL::text AS batch_no, NULL::text AS payee,
@@ -46,11 +50,10 @@ WITH lent AS (
   SELECT 'subsidy_without_batch', position, effective_on, bank, loan_no, household_no, NULL,
          NULL, NULL, paid_fen, NULL, NULL
     FROM paid WHERE batch_no IS NULL
-   UNION ALL -- more was paid for a batch than left the budget for it
-  SELECT 'subsidy_without_money', p.position, p.effective_on, p.bank, p.loan_no, p.household_no,
-         NULL, p.batch_no, NULL, p.paid_fen, coalesce(s.fen, 0), NULL
-    FROM paid p JOIN used u USING (batch_no) LEFT JOIN spent s USING (batch_no)
-   WHERE u.fen > coalesce(s.fen, 0)
+   UNION ALL -- observed_fen: what had been allocated by then
+  SELECT 'subsidy_without_money', position, effective_on, bank, loan_no, household_no, NULL,
+         batch_no, NULL, paid_fen, there_fen, NULL
+    FROM drawn WHERE so_far_fen > there_fen
    UNION ALL
   SELECT 'outflow_receiver_unknown', position, effective_on, bank, loan_no, household_no,
          to_account, NULL, NULL, amount_fen, NULL, NULL

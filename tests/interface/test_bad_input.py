@@ -1195,12 +1195,16 @@ def test_no_body_makes_the_service_fail(api: Api, path: str) -> None:
     path=st.sampled_from(
         ["/v1/ledgers/loans", "/v1/ledgers/subsidies", "/v1/changes", "/v1/loans/{}",
          "/v1/loans/{}/history", "/v1/households/{}", "/v1/households/{}/history",
-         "/v1/households/{}/looks", "/v1/subsidy-payments/{}/trace"]
+         "/v1/households/{}/looks", "/v1/subsidy-payments/{}/trace", "/v1/fund-flow",
+         "/v1/fund-flow/edges", "/v1/fund-flow/misuse", "/v1/fund-flow/unlinked", "/v1/entities",
+         "/v1/entities/{}"]
     ),
     number=st.text(min_size=1, max_size=20) | st.sampled_from(["L1", "H1"]),
     query=st.dictionaries(
         st.sampled_from(["as_of", "known_at", "known_from", "known_to", "bank", "township",
-                         "household_no", "period", "cursor", "limit", "ledger"]),
+                         "household_no", "period", "cursor", "limit", "ledger", "loan_no",
+                         "batch_no", "account", "hops", "from", "to", "node", "kind", "year",
+                         "category"]),
         st.text(max_size=20) | st.datetimes().map(lambda at: f"{at.isoformat()}Z")
         | st.dates().map(str) | st.integers().map(str),
         max_size=4,

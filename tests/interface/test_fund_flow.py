@@ -204,7 +204,7 @@ def test_payments_that_hang_on_nothing_are_counted_and_listed(callers: Callers) 
         "repayment_payer_unknown": 1,
         "subsidy_payee_unknown": 0,
         "subsidy_without_batch": 1,
-        "subsidy_without_money": 0,
+        "subsidy_without_money": 1,
         "outflow_receiver_unknown": 0,
         "transfer_elsewhere": 0,
         "loan_flow_unobserved": 3,
@@ -224,6 +224,8 @@ def test_each_other_kind_of_loose_payment_is_found(callers: Callers) -> None:
     tell(callers.FINANCE, "/loans/L2/subsidy-payments", pay, "loan_no")
     flow = c.outflow(ref="OF-9", loan_no="L3", amount_fen=5, to={**stranger, "kind": "unknown"})
     tell(callers.NRCB, "/loans/L3/outflows", flow, "loan_no")
+    allocation = c.allocate(effective_on="2023-06-01", amount_fen=46_639)
+    tell(callers.FINANCE, "/funds/allocations", allocation)
     tell(callers.FINANCE, "/funds/transfers", c.transfer())
     tell(callers.FINANCE, "/funds/transfers", c.transfer(ref="BF-2", payee="NRCB"))
     tell(callers.FINANCE, "/funds/transfers", c.transfer(ref="BF-3", payee="某办公室"))
@@ -241,6 +243,10 @@ def test_each_other_kind_of_loose_payment_is_found(callers: Callers) -> None:
         "transfer_elsewhere",
     }  # fmt: skip
     assert now["transfer_elsewhere"] == 1
+    [bare] = asked(callers, "/fund-flow/unlinked", category="subsidy_without_money", **later)[
+        "lines"
+    ]
+    assert (bare["loan_no"], bare["observed_fen"]) == ("L2", 46_639), "the first one is covered now"
     [line] = asked(callers, "/fund-flow/unlinked", category="transfer_elsewhere", **later)["lines"]
     assert line["payee"] == "某办公室"
 

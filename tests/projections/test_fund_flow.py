@@ -23,6 +23,8 @@ from projections.links import risk_fund
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
+OTHER = {"name": "李四", "id_no": "440524188001010014", "relation": "户主", "head": True}
+
 
 @pytest.fixture(scope="module")
 def facts(shared_database: Any) -> Iterator[Facts]:
@@ -157,6 +159,61 @@ def test_planted_pools_are_found_whole(facts: Facts) -> None:
             assert (line["min_fen"], line["max_fen"]) == (min(reached), max(reached))
     for method in ("fifo_fen", "lifo_fen", "pro_rata_fen"):
         assert sum(x[method] for x in loans) <= sum(x[method] for x in accounts)
+
+
+def test_what_reached_a_firm_from_two_loans_is_a_range(database: Any) -> None:
+    """50 000 lent in March and 50 000 in May; 30 000 go to a firm in June: of the older loan, of
+    the newer one, or 15 000 of each. In July 80 000 follow, 70 000 of which are there."""
+    with conversation(database) as ledger:
+        later = {"effective_on": "2023-05-10", "contract_on": "2023-05-10"}
+        told(
+            ledger,
+            (c.household(), c.BUREAU),
+            (c.loan(), c.BANK),
+            (c.loan(ref="LN-2", loan_no="L2", contract_no="C2", **later), c.BANK),
+            (c.outflow(effective_on="2023-06-01", amount_fen=3_000_000), c.BANK),
+            (c.outflow(ref="OF-2", effective_on="2023-07-01", amount_fen=8_000_000), c.BANK),
+        )
+    with drawn(database) as facts:
+        with facts.at(date(2023, 6, 30)) as view:
+            june = [row[4:10] for row in misuse(view).loans.rows]
+        with facts.at(date(2023, 7, 31)) as view:
+            july = [row[4:10] for row in misuse(view).loans.rows]
+            [firm] = misuse(view).accounts.dicts()
+    assert june == [
+        (5_000_000, 0, 3_000_000, 3_000_000, 0, 1_500_000),
+        (5_000_000, 0, 3_000_000, 0, 3_000_000, 1_500_000),
+    ]
+    assert july == [(5_000_000,) * 6] * 2
+    assert (firm["arrived_fen"], firm["min_fen"], firm["max_fen"]) == (
+        11_000_000,
+        10_000_000,
+        10_000_000,
+    )
+
+
+def test_a_loan_paid_straight_to_an_account_known_as_a_firms_has_reached_it(database: Any) -> None:
+    firm = {"account": "6222000000009999", "name": "某公司"}
+    with conversation(database) as ledger:
+        told(
+            ledger,
+            (c.household(), c.BUREAU),
+            (c.household(ref="HH-2", household_no="H2", members=[OTHER]), c.BUREAU),
+            (c.loan(), c.BANK),
+            (c.loan(ref="LN-2", loan_no="L2", contract_no="C2", household_no="H2",
+                    borrower_id_no=OTHER["id_no"], payee=firm), c.BANK),
+        )  # fmt: skip
+        with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
+            assert misuse(view).loans.rows == [], "nobody called it a firm's yet"
+        told(ledger, (c.outflow(), c.BANK))
+    with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
+        found = misuse(view)
+    assert [(x["loan_no"], x["min_fen"]) for x in found.loans.dicts()] == [
+        ("L1", 3_000_000),
+        ("L2", 5_000_000),
+    ]
+    [account] = found.accounts.dicts()
+    assert (account["households"], account["arrived_fen"]) == (2, 8_000_000)
 
 
 def _flow(ref: str, source: int | None, target: int, fen: int, on: str) -> Telling:

@@ -36,6 +36,7 @@ from projections.fund_flow import (
     MOST_HOPS,
     NODE_KINDS,
     Graph,
+    Wanted,
     around,
     edges,
     of_loan,
@@ -125,6 +126,9 @@ async def fund_flow_edges(
     node: Node = None,
     kind: Annotated[str | None, Query(pattern=f"^({'|'.join(EDGE_KINDS)})$")] = None,
     year: Annotated[int | None, Query(ge=1990, le=9000)] = None,
+    household_no: Code = None,
+    bank: Code = None,
+    loan_no: Code = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     cursor: Cursor = None,
@@ -134,13 +138,13 @@ async def fund_flow_edges(
     """Of a pair of nodes, of one (`node`), or of kinds of nodes: what an edge of the graph sums."""
     service = await county_service(request)
     form, after = form_of(request), position_of(cursor)
+    wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             most = limit + 1 if form == "json" else None
-            table = edges(view, source=source, target=to, node=node, kind=kind, year=year,
-                          after=after, most=most)  # fmt: skip
-            if not table.rows and after is None and (source or to or node):
+            table = edges(view, wanted, after=after, most=most)
+            if not table.rows and after is None and any(wanted):
                 raise HTTPException(404)
             if form != "json":
                 return table_file(table, form, f"fund-flow-edges-{view.as_of}", headers_of(view))

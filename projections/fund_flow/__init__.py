@@ -141,33 +141,24 @@ def movements(
     return [Movement(*row) for row in table.rows]
 
 
-def edges(
-    view: View,
-    *,
-    source: str | None = None,
-    target: str | None = None,
-    node: str | None = None,
-    kind: str | None = None,
-    year: int | None = None,
-    after: int | None = None,
-    most: int | None = None,
-) -> Table:
-    """The single edges, in the order of the log; a node may be named by its id or its kind.
+class Wanted(NamedTuple):
+    """Which single edges: all of what is named. A node may be named by its id or its kind."""
 
-    `after`: the number of the edge before a page.
-    """
-    return _ask(
-        view,
-        "edges.sql",
-        "single.sql",
-        source=source,
-        target=target,
-        node=node,
-        kind=kind,
-        year=year,
-        after=after,
-        most=most,
-    )
+    source: str | None = None
+    target: str | None = None
+    node: str | None = None
+    kind: str | None = None
+    year: int | None = None
+    household_no: str | None = None
+    bank: str | None = None
+    loan_no: str | None = None
+
+
+def edges(
+    view: View, wanted: Wanted, *, after: int | None = None, most: int | None = None
+) -> Table:
+    """The single edges, in the order of the log; `after`: the number of the one before a page."""
+    return _ask(view, "edges.sql", "single.sql", **wanted._asdict(), after=after, most=most)
 
 
 def _ask(view: View, *names: str, **parameters: Any) -> Table:

@@ -124,11 +124,12 @@ def test_a_loan_and_an_account_are_followed_too(callers: Callers) -> None:
 
 
 def test_every_edge_of_the_graph_is_the_sum_of_its_events(callers: Callers) -> None:
-    for path in ({}, {"household_no": "H1", "hops": 6}):
+    loan = {"bank": "NRCB", "loan_no": "L2"}
+    for path, named in (({}, {}), ({"household_no": "H1", "hops": 6}, {}), (loan, loan)):
         for edge in asked(callers, "/fund-flow", **path)["edges"]:
             ends = {"from": edge["from"], "to": edge["to"]}
             single = asked(
-                callers, "/fund-flow/edges", kind=edge["kind"], year=edge["year"], **ends
+                callers, "/fund-flow/edges", kind=edge["kind"], year=edge["year"], **ends, **named
             )
             assert len(single["lines"]) == edge["movements"]
             assert sum(line["amount_fen"] for line in single["lines"]) == edge["amount_fen"]

@@ -16,7 +16,15 @@ from support.everything import tell_everything
 from application.ledger import Telling
 from interface.demo import county, load
 from projections.facts.reading import Facts, View
-from projections.fund_flow import EDGE_KINDS, NODE_KINDS, OWN_ACCOUNT, around, edges, whole
+from projections.fund_flow import (
+    EDGE_KINDS,
+    NODE_KINDS,
+    OWN_ACCOUNT,
+    Wanted,
+    around,
+    edges,
+    whole,
+)
 from projections.fund_flow.misuse import misuse
 from projections.funds import fund_ledger
 from projections.links import risk_fund
@@ -129,7 +137,7 @@ def test_every_kind_of_edge_and_node_occurs(everything: Facts) -> None:
 
 def test_a_households_own_account_passes_on_all_that_it_takes_in(facts: Facts) -> None:
     with facts.at(date(2024, 12, 31)) as view:
-        lines = list(edges(view).dicts())
+        lines = list(edges(view, Wanted()).dicts())
     through: Counter[str] = Counter()
     owned = {x[end] for x in lines if x["kind"] == OWN_ACCOUNT for end in ("from", "to")}
     for line in lines:
@@ -260,7 +268,7 @@ def test_a_graph_of_ten_thousand_edges_answers(database: Any) -> None:
         for first in range(0, len(flows), 2_000):
             ledger.tell_all(flows[first : first + 2_000])
     with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
-        graph, page = around(view, "household:H1", 6), edges(view, kind="outflow", most=10)
+        graph, page = around(view, "household:H1", 6), edges(view, Wanted(kind="outflow"), most=10)
         found = misuse(view)
     assert len(graph.edges) == 10_003
     assert sum(edge.amount_fen for edge in graph.edges) > 5_000_000

@@ -110,7 +110,7 @@ def opened(cursor: str | None, parts: int) -> Any:
         values = msgspec.json.decode(text, type=list[str])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise CursorMalformed from None
-    if len(values) != parts:
+    if len(values) != parts or any("\0" in value for value in values):
         raise CursorMalformed
     return tuple(values)
 
@@ -146,5 +146,32 @@ async def answered(
                 return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
             lines = list(table.dicts())
             return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+async def paged(
+    request: Request,
+    name: str,
+    ask: Callable[[View, int | None], Table],
+    as_of: Any,
+    known_at: datetime | None,
+    position: int | None,
+    limit: int,
+    key: str,
+) -> Response:
+    """A page of a table in JSON, with the cursor of the next; a file holds all of it.
+
+    `ask` is told how many lines are wanted (None: all); `key`: the column that the lines go by.
+    """
+    service = service_of(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = ask(view, limit + 1 if form == "json" else None)
+            if form != "json":
+                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            return page_of(view, table, limit, (key,))
 
     return await run_in_threadpool(answer)

@@ -6,11 +6,9 @@ import re
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.refusals import CursorMalformed
-from interface.api.answers import form_of, headers_of, table_file
 from interface.api.asking import (
     After,
     AsOf,
@@ -20,8 +18,7 @@ from interface.api.asking import (
     answered,
     county_service,
     opened,
-    page_of,
-    view_of,
+    paged,
 )
 from projections.entities import EntityKind, appearances, entities
 from projections.facts.reading import Table, View
@@ -43,19 +40,14 @@ async def entity_list(
     limit: Page = 100,
     position: After = None,
 ) -> Response:
-    service = await county_service(request)
-    form, after = form_of(request), _before(cursor)
+    await county_service(request)
+    after = _before(cursor)
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = entities(view, kind, shared=shared, role=role,
-                             after=after,
-                             most=limit + 1 if form == "json" else None)  # fmt: skip
-            if form != "json":
-                return table_file(found, form, f"{kind}-entities-{view.as_of}", headers_of(view))
-            return page_of(view, found, limit, ("pseudonym",))
+    def ask(view: View, most: int | None) -> Table:
+        return entities(view, kind, shared=shared, role=role, after=after, most=most)
 
-    return await run_in_threadpool(answer)
+    name = f"{kind}-entities"
+    return await paged(request, name, ask, as_of, known_at, position, limit, "pseudonym")
 
 
 def _before(cursor: str | None) -> str | None:

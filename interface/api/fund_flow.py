@@ -25,12 +25,12 @@ from interface.api.asking import (
     Page,
     answered,
     county_service,
-    page_of,
+    paged,
     position_of,
     view_of,
 )
 from interface.graphml import graphml
-from projections.facts.reading import View
+from projections.facts.reading import Table, View
 from projections.fund_flow import (
     EDGE_KINDS,
     MOST_HOPS,
@@ -136,21 +136,17 @@ async def fund_flow_edges(
     position: After = None,
 ) -> Response:
     """Of a pair of nodes, of one (`node`), or of kinds of nodes: what an edge of the graph sums."""
-    service = await county_service(request)
-    form, after = form_of(request), position_of(cursor)
+    await county_service(request)
+    after = position_of(cursor)
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            most = limit + 1 if form == "json" else None
-            table = edges(view, wanted, after=after, most=most)
-            if not table.rows and after is None and any(wanted):
-                raise HTTPException(404)
-            if form != "json":
-                return table_file(table, form, f"fund-flow-edges-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, ("edge_no",))
+    def ask(view: View, most: int | None) -> Table:
+        table = edges(view, wanted, after=after, most=most)
+        if not table.rows and after is None and any(wanted):
+            raise HTTPException(404)
+        return table
 
-    return await run_in_threadpool(answer)
+    return await paged(request, "fund-flow-edges", ask, as_of, known_at, position, limit, "edge_no")
 
 
 @router.get("/fund-flow/misuse", summary="流向违规 programme money that reached a forbidden place")
@@ -195,17 +191,12 @@ async def fund_flow_unlinked(
     position: After = None,
 ) -> Response:
     """How many of each category and how much money; of one category the payments themselves."""
-    service = await county_service(request)
+    await county_service(request)
     if category is None:
         return await answered(request, "unlinked", counts, as_of, known_at, position)
-    form, after = form_of(request), position_of(cursor)
+    after = position_of(cursor)
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            most = limit + 1 if form == "json" else None
-            table = unlinked(view, category, after=after, most=most)
-            if form != "json":
-                return table_file(table, form, f"unlinked-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, ("position",))
+    def ask(view: View, most: int | None) -> Table:
+        return unlinked(view, category, after=after, most=most)
 
-    return await run_in_threadpool(answer)
+    return await paged(request, category, ask, as_of, known_at, position, limit, "position")

@@ -937,7 +937,7 @@ def test_a_number_asked_for_that_is_none_is_refused(api: Api, number: bytes) -> 
         "as_of=2023-02-29", "as_of=20230301", "as_of=1678406400", "as_of=tomorrow", "as_of=",
         "known_at=2023-03-10", "known_at=2023-03-10T00:00:00", "known_at=now", "limit=0",
         "limit=1001", "limit=ten", "limit=1e2", "position=-1", "position=x", "cursor=!!",
-        "cursor=AAAA", "cursor=W10", "cursor=WyJhIl0",
+        "cursor=AAAA", "cursor=W10", "cursor=WyJhIl0", "cursor=WyJcdTAwMDAiLCJ4Il0",
     ],
 )  # fmt: skip
 def test_a_question_that_is_none_is_refused_at_its_parameter(api: Api, query: str) -> None:

@@ -1,7 +1,8 @@
 """How much loan and subsidy money reached a place it must not, as a range over the three methods.
 
 Which kinds of receiver are forbidden says `misuse_receivers`, by the day of each movement. An
-account that took money as such a receiver is one for loans and subsidy paid straight to it, too.
+account that was once told as one is one, whatever else it is called, and for loans and subsidy
+paid straight to it.
 Money counts for its loan once, where it first arrives, and for every account where it arrives.
 A check that found a loan diverted counts, from its day on, for all that was owed that day; what
 the movements show of the same loan is the same money, so the larger of the two counts.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +23,7 @@ from projections.fund_flow.attribution import METHODS, Move, Source, attribute
 
 _TABLE: Final = "misuse_receivers"
 _SOURCES: Final = {"lent": "loan", "subsidy": "subsidy"}
+_ARRIVING: Final = {"outflow", *_SOURCES}
 _REACHED: Final = tuple(f"{method}_fen" for method in METHODS)
 LOAN_COLUMNS: Final = (
     "bank", "loan_no", "household_no", "money", "received_fen", "min_fen", "max_fen", *_REACHED,
@@ -51,22 +54,16 @@ class Found(NamedTuple):
 
 def misuse(view: View) -> Found:
     """Programme money in forbidden places, as of a day, as known at an instant."""
-    outflows = movements(view, kind="outflow")
-    rulings: dict[date, Ruling | None] = {m.effective_on: None for m in outflows}
-    for day in rulings:
-        try:
-            rulings[day] = view.book.ruling(_TABLE, day, view.known_on)
-        except NoRuling:
-            continue  # nothing known then forbids anything
-    forbidden = {
-        m.position
+    outflows = _between(movements(view, kind="outflow"))
+    rulings = _rulings(view, outflows)
+    places = {
+        _account(m)
         for m in outflows
         if (ruling := rulings[m.effective_on]) is not None and m.receiver in ruling.words
     }
-    places = {_account(m) for m in outflows if m.position in forbidden}
-    leading = _leading(outflows, forbidden)
-    told = _told(view, leading | places)
-    forbidden |= {m.position for m in told if m.kind in _SOURCES and m.via in places}
+    leading = _leading(outflows, places)
+    told = _between(movements(view, nodes=leading | places)) if places else []
+    forbidden = {m.position for m in told if m.kind in _ARRIVING and _account(m) in places}
     loans, accounts, received = _sums(told, forbidden, leading)
     return Found(
         Table(LOAN_COLUMNS, list(_loan_lines(view, loans, received))),
@@ -80,18 +77,27 @@ def _account(m: Movement) -> str:
     return m.via or m.target
 
 
-def _told(view: View, nodes: set[str]) -> list[Movement]:
-    """What touches these nodes and moves from one to another."""
-    return [m for m in movements(view, nodes=nodes) if m.source != m.target] if nodes else []
+def _between(moved: list[Movement]) -> list[Movement]:
+    """What moves from one holder to another: one's own accounts are one holder."""
+    return [m for m in moved if m.source != m.target]
 
 
-def _leading(outflows: list[Movement], forbidden: set[int]) -> set[str]:
+def _rulings(view: View, outflows: list[Movement]) -> dict[date, Ruling | None]:
+    """By day; None where nothing that was known forbids anything."""
+    found: dict[date, Ruling | None] = {m.effective_on: None for m in outflows}
+    for day in found:
+        with suppress(NoRuling):
+            found[day] = view.book.ruling(_TABLE, day, view.known_on)
+    return found
+
+
+def _leading(outflows: list[Movement], places: set[str]) -> set[str]:
     """The holders from which money leads to a forbidden place, by however many movements."""
     by_target: dict[str, set[str]] = defaultdict(set)
     for m in outflows:
         by_target[m.target].add(m.source)
     found: set[str] = set()
-    waiting = {m.source for m in outflows if m.position in forbidden}
+    waiting = {m.source for m in outflows if _account(m) in places}
     while waiting:
         found |= waiting
         waiting = {source for node in waiting for source in by_target[node]} - found

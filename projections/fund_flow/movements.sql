@@ -1,7 +1,7 @@
 -- 资金流动: what every other question here begins with: one row a movement of money from one holder
 -- to another, as of a day, as known at an instant.
--- as_of, known_at. Nodes are kind and name, some of them a kind
--- alone. `via`: the household's own account that it went through.
+-- as_of, known_at. Nodes are kind and name, some of them a kind alone. `via`: the
+-- household's own account that it went through.
 -- An account belongs to a household when loans of that household were paid to it; one that belongs
 -- to several is theirs for their own loans' money, and nobody's for anything else.
 WITH lent AS (

@@ -200,7 +200,8 @@ def test_what_reached_a_firm_from_two_loans_is_a_range(database: Any) -> None:
     )
 
 
-def test_a_loan_paid_straight_to_an_account_known_as_a_firms_has_reached_it(database: Any) -> None:
+def test_an_account_once_told_as_a_firms_is_one_whatever_else_it_is_called(database: Any) -> None:
+    """A loan paid straight to it, an outflow to it as a merchant's; one's own account is none."""
     firm = {"account": "6222000000009999", "name": "某公司"}
     with conversation(database) as ledger:
         told(
@@ -213,15 +214,20 @@ def test_a_loan_paid_straight_to_an_account_known_as_a_firms_has_reached_it(data
         )  # fmt: skip
         with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
             assert misuse(view).loans.rows == [], "nobody called it a firm's yet"
-        told(ledger, (c.outflow(), c.BANK))
+        told(
+            ledger,
+            (c.outflow(), c.BANK),
+            (c.outflow(ref="OF-2", amount_fen=500_000, to={**firm, "kind": "merchant"}), c.BANK),
+            (c.outflow(ref="OF-3", amount_fen=7, to={**c.PAYER, "kind": "bank"}), c.BANK),
+        )
     with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
         found = misuse(view)
     assert [(x["loan_no"], x["min_fen"]) for x in found.loans.dicts()] == [
-        ("L1", 3_000_000),
+        ("L1", 3_500_000),
         ("L2", 5_000_000),
     ]
     [account] = found.accounts.dicts()
-    assert (account["households"], account["arrived_fen"]) == (2, 8_000_000)
+    assert (account["households"], account["arrived_fen"]) == (2, 8_500_000)
 
 
 def _flow(ref: str, source: int | None, target: int, fen: int, on: str) -> Telling:

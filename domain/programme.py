@@ -15,6 +15,7 @@ import msgspec
 
 from domain.household import Category
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.loan import PayeeKind
 from domain.policy import POLICY, Book, Ruling, Value, table_names, value_of
 
 CALENDAR: Final = frozenset({"settlement_months", "settlement_day"})
@@ -25,6 +26,7 @@ MODES: Final[dict[str, frozenset[int | str]]] = {
     "payment_mode": frozenset({"household", "bank"}),
     "notice_levels": frozenset({"village", "township", "county"}),
     "eligible_categories": frozenset(get_args(Category)),
+    "misuse_receivers": frozenset(get_args(PayeeKind)),
 }
 """The codes that a rule of words may hold."""
 

@@ -211,6 +211,34 @@ ZH = {
     "searched_from_on": "查找起",
     "searched_until_on": "查找止",
     "remark": "说明",
+    "from": "自",
+    "to": "至",
+    "movements": "笔数",
+    "first_on": "首日",
+    "last_on": "末日",
+    "edge_no": "边号",
+    "receiver": "收款人类别",
+    "money": "资金",
+    "received_fen": "收到(元)",
+    "min_fen": "至少(元)",
+    "max_fen": "至多(元)",
+    "fifo_fen": "先进先出(元)",
+    "lifo_fen": "后进先出(元)",
+    "pro_rata_fen": "按比例(元)",
+    "diverted_fen": "发现时余额(元)",
+    "pseudonym": "代码",
+    "receivers": "收款人类别",
+    "arrived_fen": "流入(元)",
+    "category_zh": "类别",
+    "payments": "笔数",
+    "payee": "收款方",
+    "observed_fen": "已知去向(元)",
+    "share_bp": "已知比例(%)",
+    "roles": "身份",
+    "banks": "银行数",
+    "events": "事件数",
+    "in_fen": "流入(元)",
+    "out_fen": "流出(元)",
     "pending": "未到期",
     "done": "按时完成",
     "late": "逾期完成",
@@ -224,7 +252,8 @@ _COUNTS = (
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
     "lines_moved", "loans", "households", "row_count", "age_days", "findings", "new_findings",
-    "asked", "explained", "waited_days", "score", "scale_reports", "scale_reports_differing",
+    "asked", "explained", "waited_days", "score", "movements", "edge_no", "payments", "banks",
+    "events", "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 
 
@@ -326,4 +355,6 @@ def _column(key: str) -> Column:
 def _cell(value: Any, kind: str) -> Any:
     if kind == "text" and isinstance(value, bool):
         return "是" if value else "否"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return value

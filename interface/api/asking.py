@@ -21,7 +21,7 @@ from application.refusals import CursorMalformed
 from domain.calendar import civil_day
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.service import Service, service_of
-from projections.facts.reading import NotDrawnYet, Scope, Table, View
+from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
@@ -63,6 +63,15 @@ def _drawn(service: Service) -> int:
     return row[0] if row else 0
 
 
+async def county_service(request: Request) -> Service:
+    """The service, for the county's offices and auditors. Raises HTTPException 401, 403."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
+    return service
+
+
 def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
     """The reader's own rows, and of these only what he asks for."""
     if scope.bank is not None and bank not in (None, scope.bank):
@@ -99,7 +108,7 @@ def opened(cursor: str | None, parts: int) -> Any:
         values = msgspec.json.decode(text, type=list[str])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise CursorMalformed from None
-    if len(values) != parts:
+    if len(values) != parts or any("\0" in value for value in values):
         raise CursorMalformed
     return tuple(values)
 
@@ -135,5 +144,32 @@ async def answered(
                 return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
             lines = list(table.dicts())
             return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+async def paged(
+    request: Request,
+    name: str,
+    ask: Callable[[View, int | None], Table],
+    as_of: Any,
+    known_at: datetime | None,
+    position: int | None,
+    limit: int,
+    key: str,
+) -> Response:
+    """A page of a table in JSON, with the cursor of the next; a file holds all of it.
+
+    `ask` is told how many lines are wanted (None: all); `key`: the column that the lines go by.
+    """
+    service = service_of(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = ask(view, limit + 1 if form == "json" else None)
+            if form != "json":
+                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            return page_of(view, table, limit, (key,))
 
     return await run_in_threadpool(answer)

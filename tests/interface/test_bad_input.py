@@ -962,7 +962,7 @@ def test_a_number_asked_for_that_is_none_is_refused(api: Api, number: bytes) -> 
         "as_of=2023-02-29", "as_of=20230301", "as_of=1678406400", "as_of=tomorrow", "as_of=",
         "known_at=2023-03-10", "known_at=2023-03-10T00:00:00", "known_at=now", "limit=0",
         "limit=1001", "limit=ten", "limit=1e2", "position=-1", "position=x", "cursor=!!",
-        "cursor=AAAA", "cursor=W10", "cursor=WyJhIl0",
+        "cursor=AAAA", "cursor=W10", "cursor=WyJhIl0", "cursor=WyJcdTAwMDAiLCJ4Il0",
     ],
 )  # fmt: skip
 def test_a_question_that_is_none_is_refused_at_its_parameter(api: Api, query: str) -> None:
@@ -1221,12 +1221,15 @@ def test_no_body_makes_the_service_fail(api: Api, path: str) -> None:
         ["/v1/ledgers/loans", "/v1/ledgers/subsidies", "/v1/changes", "/v1/loans/{}",
          "/v1/loans/{}/history", "/v1/households/{}", "/v1/households/{}/history",
          "/v1/households/{}/looks", "/v1/subsidy-payments/{}/trace", "/v1/cases", "/v1/cases/{}",
-         "/v1/red-flags/schemes"]
+         "/v1/red-flags/schemes", "/v1/fund-flow", "/v1/fund-flow/edges", "/v1/fund-flow/misuse",
+         "/v1/fund-flow/unlinked", "/v1/entities", "/v1/entities/{}"]
     ),
     number=st.text(min_size=1, max_size=20) | st.sampled_from(["L1", "H1"]),
     query=st.dictionaries(
         st.sampled_from(["as_of", "known_at", "known_from", "known_to", "bank", "township",
-                         "household_no", "period", "cursor", "limit", "ledger"]),
+                         "household_no", "period", "cursor", "limit", "ledger", "loan_no",
+                         "batch_no", "account", "hops", "from", "to", "node", "kind", "year",
+                         "category"]),
         st.text(max_size=20) | st.datetimes().map(lambda at: f"{at.isoformat()}Z")
         | st.dates().map(str) | st.integers().map(str),
         max_size=4,

@@ -328,6 +328,12 @@ READS = {
     "/indicators": "/indicators",
     "/settlement": "/settlement",
     "/red-flags": "/red-flags",
+    "/fund-flow": "/fund-flow",
+    "/fund-flow/edges": "/fund-flow/edges",
+    "/fund-flow/misuse": "/fund-flow/misuse",
+    "/fund-flow/unlinked": "/fund-flow/unlinked",
+    "/entities": "/entities",
+    "/entities/{pseudonym}": "/entities/{pseudonym}",
     "/ratings": "/ratings",
     "/risks": "/risks",
     "/guarantees": "/guarantees",
@@ -372,6 +378,8 @@ READS = {
 }
 
 QUERIES = {
+    "/fund-flow": {"household_no": "H1", "hops": 6},
+    "/fund-flow/unlinked": {"category": "loan_flow_unobserved"},
     "/settlement": {"period": "2023Q2"},
     "/batches/PC-1/slip": {"household_no": "H1"},
     "/programme/replay": {"period": "2023Q2"},
@@ -382,10 +390,18 @@ QUERIES = {
 
 
 def every_read(callers: Callers) -> Iterator[tuple[str, Any]]:
+    [first, *_] = callers.AUDIT.get("/entities", position=callers.position).json()["lines"]
+    pseudonym = first["pseudonym"]
     for code in callers.keys:
         for path in READS.values():
-            for accept in ("application/json", "text/csv", "application/xlsx"):
-                answer = getattr(callers, code).get(path, accept=accept, **QUERIES.get(path, {}))
+            for accept in (
+                "application/json",
+                "text/csv",
+                "application/xlsx",
+                "application/graphml",
+            ):
+                caller, named = getattr(callers, code), path.format(pseudonym=pseudonym)
+                answer = caller.get(named, accept=accept, **QUERIES.get(path, {}))
                 yield f"{code} {path} {accept}", answer
 
 

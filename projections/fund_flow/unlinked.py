@@ -1,0 +1,48 @@
+"""Payments that hang on nothing: without a known payer, payee, batch, budget money, or trace."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from domain.policy import NoRuling
+from projections.facts.reading import Table, View, question
+
+CATEGORIES: Final = {
+    "repayment_payer_unknown": "还款账户与该户无关联",
+    "subsidy_payee_unknown": "贴息收款账户与该户无关联",
+    "subsidy_without_batch": "贴息无批次",
+    "subsidy_without_money": "贴息超过当时已下达资金",
+    "outflow_receiver_unknown": "资金去向不明",
+    "transfer_elsewhere": "转往未知账户",
+    "loan_flow_unobserved": "贷款去向未全部掌握",
+}
+_PACKAGE: Final = "projections.fund_flow"
+
+
+def counts(view: View) -> Table:
+    """One line a category, those without any payment too."""
+    found = {row[0]: row[1:] for row in _ask(view, "unlinked_counts.sql").rows}
+    return Table(
+        ("category", "category_zh", "payments", "amount_fen"),
+        [(code, zh, *found.get(code, (0, 0))) for code, zh in CATEGORIES.items()],
+    )
+
+
+def unlinked(
+    view: View, category: str, *, after: int | None = None, most: int | None = None
+) -> Table:
+    """The payments of one category, in the order of the log, each with its event."""
+    return _ask(view, "unlinked_lines.sql", category=category, after=after, most=most)
+
+
+def _ask(view: View, name: str, **parameters: Any) -> Table:
+    text = "\n".join(question(_PACKAGE, part) for part in ("unlinked.sql", name))
+    return view.ask(text, offices=_offices(view), **parameters)
+
+
+def _offices(view: View) -> list[str]:
+    """The offices' accounts, by the day asked for; none where nothing is known of them."""
+    try:
+        return list(view.book.ruling("office_accounts", view.as_of, view.known_on).words)
+    except NoRuling:
+        return []

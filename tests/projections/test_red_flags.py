@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from support.county import conversation, drawn
+from support.county import conversation, drawn, tell_lines
 
-from application.commands import COMMANDS
-from domain.kernel import Author
 from interface.demo import County, county, load
 from projections.facts.reading import Facts
 from projections.red_flags import Example, Rule, check, parse, rules
@@ -20,24 +17,12 @@ from projections.red_flags import rule as rule_called
 EXAMPLES = [(rule, example) for rule in rules() for example in rule.examples]
 
 
-def tell(ledger: Any, text: str) -> datetime:
-    """Tell the lines of an example; returns when the last of them became known."""
-    recorded = None
-    for line in text.strip().splitlines():
-        told = json.loads(line)
-        organisation, role = told.pop("by").split(":")
-        command = COMMANDS[told.pop("type")].model_validate(told)
-        recorded = ledger.tell(command, Author(role, organisation, "example"))
-    assert recorded is not None
-    return recorded.recorded_at
-
-
 @pytest.mark.parametrize(
     ("rule", "example"), EXAMPLES, ids=[f"{rule.id}: {each.what}" for rule, each in EXAMPLES]
 )
 def test_each_example_is_flagged_or_spared(database: Any, rule: Rule, example: Example) -> None:
     with conversation(database) as ledger:
-        known = tell(ledger, example.told)
+        known = tell_lines(ledger, example.told).recorded_at
     with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
         found = check(view, rule)
     assert found.error is None

@@ -1,0 +1,195 @@
+"""Red flags found as the facts go on: a rule is asked again when what its answer rests on changed.
+
+That is: new rows in a table that its question, or a relation of it, read the last time; another
+civil day; another text of the rule; facts drawn anew; and once when the program starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from threading import Event
+from time import monotonic
+from typing import NamedTuple
+
+import psycopg
+
+from domain.calendar import civil_day
+from projections.facts.reading import EVERY_EVENT, Connection, Facts, View
+from projections.facts.statements import CORRECTIONS, tables_of
+from projections.red_flags import Reckoned, Rule, check, rules
+from projections.red_flags.runs import Status, advance, statuses, store
+
+_LOCK = 7291003
+_OPTIONS = (
+    "-c role=mingzhang_watcher -c timezone=UTC -c jit=off -c synchronous_commit=off"
+    " -c statement_timeout=60s"
+)
+"""What a crash of the server takes of derived rows, the next start finds again."""
+_REST = 3
+"""A rule rests this many times as long as it took, so that dear ones leave the server to others."""
+_RETRY_SECONDS = 60.0
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+_PLACE = """
+SELECT number, position, CASE WHEN position > 0 THEN recorded_at END
+  FROM projection.generation WHERE live
+"""
+_NEWS = """
+SELECT CASE WHEN topic = ANY (%(corrections)s)
+            THEN convert_from(state, 'UTF8')::json ->> 'corrects_topic' ELSE topic END,
+       max(position)
+  FROM ledger.event WHERE position > %(after)s AND position <= %(until)s GROUP BY 1
+"""
+
+
+class _Place(NamedTuple):
+    """Which facts are live, and how far they and the day have come."""
+
+    generation: int
+    position: int
+    known_at: datetime
+    day: date
+
+    def same_day(self, status: Status) -> bool:
+        return (
+            status.as_of == self.day
+            and status.known_at is not None
+            and civil_day(status.known_at) == civil_day(self.known_at)
+        )
+
+
+class Watcher:
+    """Keeps the stored findings in step with the facts. Any number may run; one at a time does."""
+
+    def __init__(
+        self,
+        dsn: str,
+        clock: Callable[[], datetime],
+        *,
+        stopping: Event | None = None,
+        watched: Sequence[Rule] | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._clock = clock
+        self._stopping = stopping or Event()
+        self._rules = rules() if watched is None else tuple(watched)
+        self._facts = Facts(dsn, most=1)
+        self._connection: Connection | None = None
+        self._holding = False
+        self._generation = 0
+        self._tables: dict[str, frozenset[str]] = {}
+        """What the last answer of each rule rests on, by its id; asked in this turn alone."""
+        self._rests_until: dict[str, float] = {}
+
+    def close(self) -> None:
+        self.let_go()
+        self._facts.close()
+
+    def let_go(self) -> None:
+        """Leave the turn to another process, until the next step."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def step(self) -> int:
+        """Ask every rule that may say something else by now; returns how many that was."""
+        connection = self._turn()
+        place = self._place(connection) if connection else None
+        if connection is None or place is None:
+            return 0
+        if place.generation != self._generation:
+            self._generation = place.generation
+            self._tables.clear()
+        there = statuses(connection)
+        moved = self._moved(connection, there, place)
+        unmoved = {rule.id for rule in self._rules} - {rule.id for rule in moved}
+        if any(there[id].position < place.position for id in unmoved):
+            advance(connection, list(unmoved), place.position, place.known_at)
+        now = monotonic()
+        due = [rule for rule in moved if self._rests_until.get(rule.id, 0) <= now]
+        asked = 0
+        for together in _shares(due, there):
+            asked += self._ask(connection, together, place.day)
+        return asked
+
+    def _turn(self) -> Connection | None:
+        """The connection that holds the turn; None while another process has it."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._dsn, autocommit=True, options=_OPTIONS)
+            self._holding = False
+        if not self._holding:
+            row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+            self._holding = bool(row and row[0])
+            self._tables.clear()  # others may have gone on meanwhile, with another program
+        return self._connection if self._holding else None
+
+    def _place(self, connection: Connection) -> _Place | None:
+        row = connection.execute(_PLACE).fetchone()
+        day = civil_day(self._clock())
+        return _Place(row[0], row[1], row[2] or _BEFORE_ALL, day) if row else None
+
+    def _moved(self, connection: Connection, there: dict[str, Status], place: _Place) -> list[Rule]:
+        """The rules whose answer may be another one at this place."""
+        asked = [
+            (rule.id, there[rule.id].position)
+            for rule in self._rules
+            if rule.id in there
+            and rule.id in self._tables
+            and there[rule.id].rule_version == rule.version
+            and there[rule.id].status != "error"
+            and place.same_day(there[rule.id])
+        ]
+        news = self._news(connection, min((seen for _, seen in asked), default=0), place)
+        unmoved = {
+            id
+            for id, seen in asked
+            if all(news.get(table, 0) <= seen for table in self._tables[id])
+        }
+        return [rule for rule in self._rules if rule.id not in unmoved]
+
+    def _news(self, connection: Connection, after: int, place: _Place) -> dict[str, int]:
+        """By table: the last event behind a position that added rows to it."""
+        news: dict[str, int] = {}
+        if not self._tables or after >= place.position:
+            return news
+        asked = {"after": after, "until": place.position, "corrections": CORRECTIONS}
+        for topic, position in connection.execute(_NEWS, asked):
+            for table in (EVERY_EVENT, *tables_of(topic)):
+                news[table] = max(position, news.get(table, 0))
+        return news
+
+    def _ask(self, connection: Connection, together: Sequence[Rule], day: date) -> int:
+        """Ask some rules of one view, and keep how each fared before the next is asked."""
+        begun, asked = monotonic(), 0
+        with self._facts.at(day) as view:
+            reckoned: Reckoned = {}
+            for rule in together:
+                if self._stopping.is_set():
+                    break
+                self._tables[rule.id] = self._asked(connection, view, rule, reckoned)
+                asked += 1
+        rest = _REST * (monotonic() - begun)
+        for rule in together:
+            self._rests_until[rule.id] = max(monotonic() + rest, self._rests_until.get(rule.id, 0))
+        return asked
+
+    def _asked(
+        self, connection: Connection, view: View, rule: Rule, reckoned: Reckoned
+    ) -> frozenset[str]:
+        begun = monotonic()
+        checked = check(view, rule, reckoned=reckoned)
+        took_ms = int((monotonic() - begun) * 1000)
+        if checked.error is not None:
+            self._rests_until[rule.id] = monotonic() + _RETRY_SECONDS
+        store(connection, view, checked, self._clock(), took_ms)
+        return checked.tables
+
+
+def _shares(due: Sequence[Rule], there: dict[str, Status]) -> list[list[Rule]]:
+    """What is asked of one view each: the quick ones first, those that share relations together."""
+
+    def took(rule: Rule) -> int:
+        return there[rule.id].took_ms if rule.id in there else 0
+
+    related = [rule for rule in due if rule.relations]
+    alone = sorted((rule for rule in due if not rule.relations), key=took)
+    return [[rule] for rule in alone] + ([related] if related else [])

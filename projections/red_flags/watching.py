@@ -7,9 +7,9 @@ civil day; another text of the rule; facts drawn anew; and once when the program
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from threading import Event
-from time import monotonic
+from time import monotonic_ns
 from typing import NamedTuple
 
 import psycopg
@@ -28,12 +28,10 @@ _OPTIONS = (
 """What a crash of the server takes of derived rows, the next start finds again."""
 _REST = 3
 """A rule rests this many times as long as it took, so that dear ones leave the server to others."""
-_RETRY_SECONDS = 60.0
-_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
-_PLACE = """
-SELECT number, position, CASE WHEN position > 0 THEN recorded_at END
-  FROM projection.generation WHERE live
-"""
+_RETRY_MS = 60_000
+_PLACE = (
+    "SELECT number, position, recorded_at FROM projection.generation WHERE live AND position > 0"
+)
 _NEWS = """
 SELECT CASE WHEN topic = ANY (%(corrections)s)
             THEN convert_from(state, 'UTF8')::json ->> 'corrects_topic' ELSE topic END,
@@ -79,7 +77,7 @@ class Watcher:
         self._generation = 0
         self._tables: dict[str, frozenset[str]] = {}
         """What the last answer of each rule rests on, by its id; asked in this turn alone."""
-        self._rests_until: dict[str, float] = {}
+        self._rests_until_ms: dict[str, int] = {}
 
     def close(self) -> None:
         self.let_go()
@@ -104,8 +102,8 @@ class Watcher:
         unmoved = {rule.id for rule in self._rules} - {rule.id for rule in moved}
         if any(there[id].position < place.position for id in unmoved):
             advance(connection, list(unmoved), place.position, place.known_at)
-        now = monotonic()
-        due = [rule for rule in moved if self._rests_until.get(rule.id, 0) <= now]
+        now = _clock_ms()
+        due = [rule for rule in moved if self._rests_until_ms.get(rule.id, 0) <= now]
         asked = 0
         for together in _shares(due, there):
             asked += self._ask(connection, together, place.day)
@@ -123,9 +121,10 @@ class Watcher:
         return self._connection if self._holding else None
 
     def _place(self, connection: Connection) -> _Place | None:
+        """None while nothing was told, or nothing of it drawn."""
         row = connection.execute(_PLACE).fetchone()
         day = civil_day(self._clock())
-        return _Place(row[0], row[1], row[2] or _BEFORE_ALL, day) if row else None
+        return _Place(*row, day) if row else None
 
     def _moved(self, connection: Connection, there: dict[str, Status], place: _Place) -> list[Rule]:
         """The rules whose answer may be another one at this place."""
@@ -159,7 +158,7 @@ class Watcher:
 
     def _ask(self, connection: Connection, together: Sequence[Rule], day: date) -> int:
         """Ask some rules of one view, and keep how each fared before the next is asked."""
-        begun, asked = monotonic(), 0
+        begun, asked = _clock_ms(), 0
         with self._facts.at(day) as view:
             reckoned: Reckoned = {}
             for rule in together:
@@ -167,21 +166,26 @@ class Watcher:
                     break
                 self._tables[rule.id] = self._asked(connection, view, rule, reckoned)
                 asked += 1
-        rest = _REST * (monotonic() - begun)
+        now = _clock_ms()
         for rule in together:
-            self._rests_until[rule.id] = max(monotonic() + rest, self._rests_until.get(rule.id, 0))
+            rested = now + _REST * (now - begun)
+            self._rests_until_ms[rule.id] = max(rested, self._rests_until_ms.get(rule.id, 0))
         return asked
 
     def _asked(
         self, connection: Connection, view: View, rule: Rule, reckoned: Reckoned
     ) -> frozenset[str]:
-        begun = monotonic()
+        begun = _clock_ms()
         checked = check(view, rule, reckoned=reckoned)
-        took_ms = int((monotonic() - begun) * 1000)
+        took_ms = _clock_ms() - begun
         if checked.error is not None:
-            self._rests_until[rule.id] = monotonic() + _RETRY_SECONDS
+            self._rests_until_ms[rule.id] = _clock_ms() + _RETRY_MS
         store(connection, view, checked, self._clock(), took_ms)
         return checked.tables
+
+
+def _clock_ms() -> int:
+    return monotonic_ns() // 1_000_000
 
 
 def _shares(due: Sequence[Rule], there: dict[str, Status]) -> list[list[Rule]]:

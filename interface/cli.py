@@ -30,6 +30,7 @@ from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
 from interface.payment_commands import settle
 from interface.personal_commands import erase, look, looks, rotate_wrapping
+from interface.red_flag_commands import red_flags
 from interface.request_log import write_logs_to
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
@@ -425,6 +426,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(log_app, name="log")
 for command in (settle, verify, evidence, erase, look, looks):
     app.command()(command)
+app.command("red-flags")(red_flags)
 keys_app.command()(rotate_wrapping)
 
 

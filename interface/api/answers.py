@@ -150,6 +150,20 @@ ZH = {
     "subject": "对象",
     "known_from": "最早可知",
     "positions": "证明事件",
+    "context": "相关事件",
+    "rule_version": "规则版本",
+    "rulings": "所依政策取值",
+    "run": "检查编号",
+    "status": "结果",
+    "error": "出错原因",
+    "findings": "疑点数",
+    "appeared": "新出现",
+    "changed": "有变动",
+    "gone": "已消失",
+    "asked_at": "检查时间",
+    "took_ms": "用时(毫秒)",
+    "change": "变动编号",
+    "nth": "同对象序号",
     "year": "年度",
     "lines_moved": "变动行数",
     "replayed_fen": "回放应贴(元)",
@@ -199,6 +213,7 @@ _COUNTS = (
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
     "lines_moved", "loans", "households", "row_count", "age_days",
+    "run", "findings", "appeared", "changed", "gone", "took_ms", "change", "nth",
     "waited_days", "score", "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 
@@ -289,7 +304,7 @@ def _column(key: str) -> Column:
         kind = "bp"
     elif key.endswith("_on"):
         kind = "date"
-    elif key.endswith("_at"):
+    elif key.endswith("_at") or key == "known_from":
         kind = "instant"
     elif key.endswith("_no") or key in ("bank", "township", "borrower", "ref", "event_id"):
         kind = "identifier"

@@ -36,7 +36,7 @@ _KEYS: Final = {
 _SECONDS: Final = 20
 Reckoned = dict[str, tuple[dict[str, Any], set[str]]]
 COLUMNS: Final = (
-    "rule", "rule_version", "title_zh", "severity", "subject", "amount_fen", "known_at",
+    "rule", "rule_version", "title_zh", "severity", "subject", "amount_fen", "known_from",
     "positions", "context",
 )  # fmt: skip
 
@@ -145,11 +145,14 @@ def parse(name: str, text: str) -> Rule:
 def rules() -> tuple[Rule, ...]:
     """Every rule, in the order of their ids."""
     folder = resources.files(__name__).joinpath("rules")
-    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return tuple(
-        parse(name.removesuffix(".toml"), folder.joinpath(name).read_text("utf-8"))
-        for name in files
-    )
+    ids = sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(parse(id, text_of(id)) for id in ids)
+
+
+def text_of(id: str) -> str:
+    """The text of a rule's file, as its version names it."""
+    file = resources.files(__name__).joinpath("rules", f"{id.lower()}.toml")
+    return file.read_text("utf-8")
 
 
 def rule(id: str) -> Rule:

@@ -157,7 +157,10 @@ def _sql(name: str) -> bytes:
 
 
 def runs(
-    connection: Connection, rule: str | None = None, before: int | None = None, most: int = 100
+    connection: Connection,
+    rule: str | None = None,
+    before: int | None = None,
+    most: int | None = 100,
 ) -> Table:
     """The stored runs, newest first, before a run's number."""
     rows = connection.execute(

@@ -124,7 +124,7 @@ class Watcher:
         """None while nothing was told, or nothing of it drawn."""
         row = connection.execute(_PLACE).fetchone()
         day = civil_day(self._clock())
-        return _Place(*row, day) if row else None
+        return _Place(row[0], row[1], row[2], day) if row else None
 
     def _moved(self, connection: Connection, there: dict[str, Status], place: _Place) -> list[Rule]:
         """The rules whose answer may be another one at this place."""

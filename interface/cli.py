@@ -127,11 +127,14 @@ def project() -> None:
 @app.command()
 def watch() -> None:
     """盯查 Keep the red flags found as the facts go on, as a process of its own."""
-    from interface.watcher import watch as keep_asking
+    from interface.watcher import WatcherThreads
 
     stopping = _until_told_to_stop()
     with deployment_or_exit() as deployment:
-        keep_asking(deployment.dsn, utc_now, stopping)
+        watchers = WatcherThreads(deployment.dsn, utc_now)
+        watchers.start()
+        stopping.wait()
+        watchers.stop()
 
 
 def _until_told_to_stop() -> Event:

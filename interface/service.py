@@ -22,7 +22,7 @@ from interface.deployment import Deployment
 from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
 from interface.sealer import SealerThread
-from interface.watcher import WatcherThread
+from interface.watcher import WatcherThreads
 from projections.facts.reading import COUNTY, Facts, Scope
 from projections.history import Tracing
 
@@ -55,7 +55,7 @@ class Service:
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         self._projector = ProjectorThread(deployment.dsn) if projecting else None
         self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
-        self._watcher = WatcherThread(deployment.dsn, clock) if watching else None
+        self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
         self._files = Semaphore(_FILES_AT_ONCE)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the red flags in step with the facts, as a thread of the service or as a process."""
+"""Keeps the red flags in step with the facts, as threads of the service or of their own process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from threading import Event, Thread
 
 import structlog
 
-from projections.red_flags.watching import Watcher
+from projections.red_flags.watching import Watcher, lanes
 
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.3
 _PAUSE_AFTER_TROUBLE_SECONDS = 5.0
 
 
-def watch(dsn: str, clock: Callable[[], datetime], stopping: Event) -> None:
+def watch(dsn: str, clock: Callable[[], datetime], lane: int, stopping: Event) -> None:
     """Ask what may have changed, until told to stop. Trouble is logged and tried again."""
     log = structlog.get_logger("watcher")
-    watcher = Watcher(dsn, clock, stopping=stopping)
+    watcher = Watcher(dsn, clock, lane=lane, watched=lanes()[lane], stopping=stopping)
     while not stopping.is_set():
         try:
             watcher.step()
@@ -29,18 +29,27 @@ def watch(dsn: str, clock: Callable[[], datetime], stopping: Event) -> None:
     watcher.close()
 
 
-class WatcherThread:
-    """The watcher inside the service, for one machine."""
+class WatcherThreads:
+    """A watcher for each lane of rules that has any."""
 
     def __init__(self, dsn: str, clock: Callable[[], datetime]) -> None:
         self._stopping = Event()
-        self._thread = Thread(
-            target=watch, args=(dsn, clock, self._stopping), name="watcher", daemon=True
-        )
+        self._threads = [
+            Thread(
+                target=watch,
+                args=(dsn, clock, lane, self._stopping),
+                name=f"watcher-{lane}",
+                daemon=True,
+            )
+            for lane, watched in enumerate(lanes())
+            if watched
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
-        self._thread.join(timeout=30)
+        for thread in self._threads:
+            thread.join(timeout=30)

@@ -29,6 +29,7 @@ _OPTIONS = (
 _REST = 3
 """A rule rests this many times as long as it took, so that dear ones leave the server to others."""
 _RETRY_MS = 60_000
+_DEAR_MS = 250
 _PLACE = (
     "SELECT number, position, recorded_at FROM projection.generation WHERE live AND position > 0"
 )
@@ -56,17 +57,29 @@ class _Place(NamedTuple):
         )
 
 
+def lanes() -> tuple[tuple[Rule, ...], ...]:
+    """The rules, in parts that different watchers ask: those on relations let no others wait."""
+    plain = tuple(rule for rule in rules() if not rule.relations)
+    related = tuple(rule for rule in rules() if rule.relations)
+    return plain, related
+
+
 class Watcher:
-    """Keeps the stored findings in step with the facts. Any number may run; one at a time does."""
+    """Keeps stored findings in step with the facts. Any number may run; one a lane does at a time.
+
+    `lane`: the place of its rules in `lanes()`; without one it asks all of them.
+    """
 
     def __init__(
         self,
         dsn: str,
         clock: Callable[[], datetime],
         *,
+        lane: int = 0,
         stopping: Event | None = None,
         watched: Sequence[Rule] | None = None,
     ) -> None:
+        self._lock = (_LOCK, lane)
         self._dsn = dsn
         self._clock = clock
         self._stopping = stopping or Event()
@@ -89,7 +102,10 @@ class Watcher:
             self._connection.close()
 
     def step(self) -> int:
-        """Ask every rule that may say something else by now; returns how many that was."""
+        """Ask the rules that may say something else by now; returns how many that was.
+
+        All the quick ones, but one dear one at most: then it is the quick ones' turn again.
+        """
         connection = self._turn()
         place = self._place(connection) if connection else None
         if connection is None or place is None:
@@ -104,10 +120,7 @@ class Watcher:
             advance(connection, list(unmoved), place.position, place.known_at)
         now = _clock_ms()
         due = [rule for rule in moved if self._rests_until_ms.get(rule.id, 0) <= now]
-        asked = 0
-        for together in _shares(due, there):
-            asked += self._ask(connection, together, place.day)
-        return asked
+        return sum(self._ask(connection, together, place.day) for together in _shares(due, there))
 
     def _turn(self) -> Connection | None:
         """The connection that holds the turn; None while another process has it."""
@@ -115,7 +128,9 @@ class Watcher:
             self._connection = psycopg.connect(self._dsn, autocommit=True, options=_OPTIONS)
             self._holding = False
         if not self._holding:
-            row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
+            row = self._connection.execute(
+                "SELECT pg_try_advisory_lock(%s, %s)", self._lock
+            ).fetchone()
             self._holding = bool(row and row[0])
             self._tables.clear()  # others may have gone on meanwhile, with another program
         return self._connection if self._holding else None
@@ -189,11 +204,21 @@ def _clock_ms() -> int:
 
 
 def _shares(due: Sequence[Rule], there: dict[str, Status]) -> list[list[Rule]]:
-    """What is asked of one view each: the quick ones first, those that share relations together."""
+    """What is asked of one view each; those that share relations together.
 
-    def took(rule: Rule) -> int:
-        return there[rule.id].took_ms if rule.id in there else 0
+    The quick ones, then the dear one that has waited longest.
+    """
+    dear: dict[str, list[Rule]] = {}
+    quick: list[list[Rule]] = []
+    for rule in due:
+        if rule.relations:
+            dear.setdefault("related", []).append(rule)
+        elif rule.id in there and there[rule.id].took_ms > _DEAR_MS:
+            dear[rule.id] = [rule]
+        else:
+            quick.append([rule])
 
-    related = [rule for rule in due if rule.relations]
-    alone = sorted((rule for rule in due if not rule.relations), key=took)
-    return [[rule] for rule in alone] + ([related] if related else [])
+    def seen(together: list[Rule]) -> int:
+        return min(there[rule.id].position if rule.id in there else 0 for rule in together)
+
+    return quick + sorted(dear.values(), key=seen)[:1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,12 +11,17 @@ import pytest
 from support import controls as c
 from support.county import SteppingClock, conversation, tell_lines
 
+from application.access import enrol
 from application.ledger import Ledger
+from domain.calendar import civil_day
+from interface.demo import county as demo_county
+from interface.demo.loading import Evening, Loading
 from projections.facts.draw import Projector
+from projections.facts.reading import Facts
 from projections.facts.statements import tables, tables_of
-from projections.red_flags import Rule, rule, rules
+from projections.red_flags import Rule, check_all, rule, rules
 from projections.red_flags.runs import Status, changes, progress, runs, statuses
-from projections.red_flags.watching import Watcher
+from projections.red_flags.watching import Watcher, lanes
 
 ROUND_TRIP, LIMITS = rule("RF11"), rule("RF05")
 HIT = ROUND_TRIP.examples[0].told
@@ -36,10 +41,10 @@ class County:
         self.connection = psycopg.connect(database.owner_dsn, autocommit=True)
 
     def step(self) -> int:
-        """Draw what was told, and let the watcher ask, rested or not."""
+        """Draw what was told, and let the watcher ask all it wants to, rested or not."""
         self.projector.catch_up()
         self.watcher._rests_until_ms.clear()
-        return self.watcher.step()
+        return sum(iter(self.watcher.step, 0))
 
     def status(self, of: Rule = ROUND_TRIP) -> Status:
         return statuses(self.connection)[of.id]
@@ -238,6 +243,35 @@ def test_another_text_of_a_rule_and_facts_drawn_anew_are_asked_at_once(county: C
     assert county.status(first).rule_version == "other"
 
 
+def test_quick_rules_come_first_and_one_dear_one_at_a_time(database: Any) -> None:
+    """So a rule that takes seconds keeps no other waiting longer than that."""
+    slow = "SELECT pg_sleep(0.3)::text AS subject, 1 AS amount_fen, ARRAY[1] AS positions"
+    dear = [ROUND_TRIP._replace(id=id, sql=slow, parameters={}) for id in ("RF91", "RF92")]
+    with conversation(database) as ledger:
+        ledger.tell(c.household(), c.BUREAU)
+        made = County(database, ledger, *dear, ROUND_TRIP, LIMITS)
+        made.step()
+        order = []
+        made.clock.now += timedelta(days=1)
+        made.watcher._rests_until_ms.clear()
+        for _ in range(3):
+            before = {id: each.asked_at for id, each in statuses(made.connection).items()}
+            made.watcher.step()
+            after = statuses(made.connection).values()
+            order.append([each.rule for each in after if each.asked_at > before[each.rule]])
+        assert [sorted(asked) for asked in order] == [["RF05", "RF11", "RF91"], ["RF92"], []]
+        made.close()
+
+
+def test_the_lanes_hold_every_rule_once_and_share_no_turn(county: County) -> None:
+    assert sorted(rule.id for lane in lanes() for rule in lane) == [rule.id for rule in rules()]
+    other = Watcher(county.database.dsn, county.clock, lane=1, watched=[LIMITS])
+    county.ledger.tell(c.household(), c.BUREAU)
+    assert county.step() == len(rules())
+    assert other.step() == 1
+    other.close()
+
+
 def test_several_watchers_take_turns(county: County) -> None:
     second = Watcher(county.database.dsn, county.clock)
     tell_lines(county.ledger, HIT)
@@ -280,3 +314,69 @@ def test_what_is_stored_may_be_emptied_and_fills_again(county: County) -> None:
     assert county.step() == len(rules())
     assert county.changed() == [("appeared", "NRCB/L1")]
     assert county.status().findings == 1
+
+
+class OneEvening(Evening):
+    """All that the demo county tells becomes known on one day: no rule is asked for time alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = datetime(2026, 1, 2, 2, tzinfo=UTC)
+
+    def begin(self, day: date) -> None:
+        pass
+
+
+def test_what_is_stored_step_by_step_is_what_all_rules_say_at_once(database: Any) -> None:
+    made = demo_county(seed=3, factor=0.01)
+    enrol(database.owner_dsn, list(made.organisations))
+    clock = OneEvening()
+    ledger = Ledger(database.dsn, database.keys, clock=clock)
+    loading = Loading(ledger, clock, made.corrected)
+    facts = Facts(database.dsn, most=1)
+    watched = County(database, ledger)
+    watched.clock.now = clock.now
+    asked, compared = [], 0
+    for number, day in enumerate(made.days()):
+        loading.statements(day)
+        if number % 30 == 0:
+            asked.append(watched.step())
+        if number % 150 == 0:
+            watched.step()
+            assert standing(watched) == said_at_once(facts, watched.clock)
+            compared += 1
+    watched.step()
+    assert standing(watched) == said_at_once(facts, watched.clock)
+    assert compared >= 4
+    assert any(0 < each < len(rules()) for each in asked), "some steps ask some rules only"
+    assert sum(each.findings for each in statuses(watched.connection).values()) > 20
+    kinds = {line["kind"] for line in changes(watched.connection).dicts()}
+    assert kinds == {"appeared", "gone"}
+    watched.close()
+    facts.close()
+    ledger.close()
+
+
+def standing(county: County) -> dict[str, Any]:
+    """By rule: its status, sums, and the subjects of the findings that appeared and did not go."""
+    last: dict[tuple[str, str, int], str] = {}
+    for line in changes(county.connection).dicts():
+        last.setdefault((line["rule"], line["subject"], line["nth"]), line["kind"])
+    there = [(rule, subject) for (rule, subject, _), kind in last.items() if kind != "gone"]
+    return {
+        id: (s.status, s.findings, s.amount_fen, sorted(sub for r, sub in there if r == id))
+        for id, s in statuses(county.connection).items()
+    }
+
+
+def said_at_once(facts: Facts, clock: SteppingClock) -> dict[str, Any]:
+    with facts.at(civil_day(clock())) as view:
+        return {
+            each.rule.id: (
+                each.status,
+                each.how_many,
+                each.amount_fen,
+                sorted(finding.subject for finding in each.findings),
+            )
+            for each in check_all(view, rules())
+        }

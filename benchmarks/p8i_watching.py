@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from time import perf_counter, sleep
 from typing import Any
@@ -67,15 +67,16 @@ class County:
     def delay(self, name: str) -> float:
         """Seconds from the answer to a repayment that completes a round trip to the finding."""
         since = datetime.now(UTC).isoformat()
+        lent_on, back_on = days_ago(4), days_ago(2)
         self.tell("/v1/loans", {
-            "ref": f"LN-{name}", "effective_on": "2025-02-01", "loan_no": name, "contract_no": name,
-            "contract_on": "2025-02-01", "household_no": self.household,
+            "ref": f"LN-{name}", "effective_on": lent_on, "loan_no": name, "contract_no": name,
+            "contract_on": lent_on, "household_no": self.household,
             "borrower_id_no": "11010519491231002X", "principal_fen": 1_000_000,
-            "credited_fen": 1_000_000, "annual_rate_bp": 310, "due_on": "2025-12-31",
+            "credited_fen": 1_000_000, "annual_rate_bp": 310, "due_on": "2099-12-31",
             "purpose": "养牛", "payee": PAYER,
         })  # fmt: skip
         self.tell(f"/v1/loans/{name}/repayments", {
-            "ref": f"RP-{name}", "effective_on": "2025-02-03", "principal_fen": 1_000_000,
+            "ref": f"RP-{name}", "effective_on": back_on, "principal_fen": 1_000_000,
             "interest_fen": 0, "penalty_fen": 0, "payer": PAYER,
         })  # fmt: skip
         begun = perf_counter()
@@ -84,6 +85,11 @@ class County:
             if any(line["subject"] == f"NRCB/{name}" for line in found):
                 return perf_counter() - begun
             sleep(0.02)
+
+
+def days_ago(days: int) -> str:
+    """Told in time: what is told years late is a red flag of its own."""
+    return (datetime.now(UTC) - timedelta(days=days)).date().isoformat()
 
 
 def run(ground: Ground) -> list[Result]:
@@ -135,7 +141,7 @@ def sending_files(county: County) -> Iterator[None]:
         while not stopping.is_set():
             number += 1
             rows = "".join(
-                f"F{number}-{row},{county.loans[row % len(county.loans)]},2025-01-20,0.00,0.01,0.00,"
+                f"F{number}-{row},{county.loans[row % len(county.loans)]},{days_ago(1)},0.00,0.01,0.00,"
                 f"{PAYER['account']},{PAYER['name']}\n"
                 for row in range(FILE_ROWS)
             )
@@ -159,7 +165,7 @@ def beside(
     keys = {port: county.keys["NRCB"], other: issue_key(unwatched.dsn, "NRCB", "bench")}
     rates: dict[int, list[float]] = {port: [], other: []}
     paths = [f"/v1/loans/{no}/repayments" for no in county.loans]
-    body = json.dumps(json.loads(BODY) | {"effective_on": "2025-01-21", "principal_fen": 0})
+    body = json.dumps(json.loads(BODY) | {"effective_on": days_ago(1), "principal_fen": 0})
     for number in range(-1, rounds):
         for at, key in keys.items():
             head = f"Host: localhost\r\nAuthorization: Bearer {key}\r\n"

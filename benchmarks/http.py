@@ -15,7 +15,9 @@ from benchmarks.ground import Database, Ground
 
 
 @contextmanager
-def service(ground: Ground, database: Database, *, projecting: bool = True) -> Iterator[int]:
+def service(
+    ground: Ground, database: Database, *, projecting: bool = True, watching: bool = True
+) -> Iterator[int]:
     """The service on a port of its own."""
     key_file = ground.folder / f"{database.name}.json"
     if not key_file.exists():
@@ -23,7 +25,7 @@ def service(ground: Ground, database: Database, *, projecting: bool = True) -> I
     port = _free_port()
     child = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.server", database.dsn, str(key_file), str(port),
-         "1" if projecting else "0"],
+         "1" if projecting else "0", "1" if watching else "0"],
     )  # fmt: skip
     try:
         _wait(port, child)

@@ -41,12 +41,16 @@ async def empty(request: Request) -> Response:
 
 
 def main() -> None:
-    dsn, key_file, port, projecting = sys.argv[1:5]
+    dsn, key_file, port, projecting, watching = sys.argv[1:6]
     write_logs_to(open(os.devnull, "wb", buffering=0))  # noqa: SIM115 as long as the process lives
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     sys.setswitchinterval(0.001)
     keys = Keys.load(Path(key_file))
-    app = create_app(Deployment(dsn, dsn, keys, Settings()), projecting=projecting == "1")
+    app = create_app(
+        Deployment(dsn, dsn, keys, Settings()),
+        projecting=projecting == "1",
+        watching=watching == "1",
+    )
     app.router.routes.insert(
         0, APIRoute("/bench/loans/{no}/repayments", only_validates, methods=["POST"])
     )

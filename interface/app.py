@@ -37,6 +37,7 @@ from interface.api import (
 from interface.deployment import Deployment
 from interface.request_log import Message, Receive, RequestLog, Scope, Send
 from interface.service import Service, service_of
+from projections.red_flags.runs import Progress, progress
 
 _MOST_BODY_BYTES = 1 << 20
 _MOST_BATCH_BYTES = 256 << 20
@@ -46,6 +47,11 @@ _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log"
 _SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
 _SEALING_HALTED = Gauge("mingzhang_sealing_halted", "1 while this process cannot seal the log")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
+_RED_FLAGS_POSITION = Gauge(
+    "mingzhang_red_flags_position", "Position through which every red flag is checked"
+)
+_RED_FLAGS_FOUND = Gauge("mingzhang_red_flags_findings", "Findings that stand")
+_RED_FLAGS_IN_ERROR = Gauge("mingzhang_red_flags_in_error", "Rules that could not be checked")
 
 
 class TooLarge(Exception):
@@ -128,16 +134,20 @@ def create_app(
     *,
     projecting: bool = True,
     sealing: bool = True,
+    watching: bool = True,
     clock: Clock = utc_now,
 ) -> FastAPI:
     """The application over a deployment.
 
-    `projecting`, `sealing`: whether it draws the facts and seals the log itself.
+    `projecting`, `sealing`, `watching`: whether it draws the facts, seals the log, and asks the red
+    flags itself.
     """
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        service = Service(deployment, projecting=projecting, sealing=sealing, clock=clock)
+        service = Service(
+            deployment, projecting=projecting, sealing=sealing, watching=watching, clock=clock
+        )
         service.start(asyncio.get_running_loop())
         await service.tracing.open()
         app.state.service = service
@@ -201,8 +211,15 @@ def _positions(service: Service) -> tuple[int, int, int]:
     return row or (0, 0, 0)
 
 
+def _checked(service: Service) -> Progress:
+    """How far the red flags are checked."""
+    with service.facts.connection() as connection:
+        return progress(connection)
+
+
 def _health(service: Service) -> Response:
     log, facts, sealed = _positions(service)
+    checked = _checked(service)
     status = "sealing_halted" if service.sealing_trouble else "ok"
     content = {
         "status": status,
@@ -210,6 +227,11 @@ def _health(service: Service) -> Response:
         "facts_position": facts,
         "sealed": sealed,
         "trouble": service.sealing_trouble,
+        "red_flags": {
+            "position": checked.position,
+            "in_error": checked.in_error,
+            "not_checked": checked.not_checked,
+        },
     }
     return Response(msgspec.json.encode(content), media_type="application/json")
 
@@ -220,4 +242,8 @@ def _metrics(service: Service) -> Response:
     _FACTS_POSITION.set(facts)
     _SEALED.set(sealed)
     _SEALING_HALTED.set(bool(service.sealing_trouble))
+    checked = _checked(service)
+    _RED_FLAGS_POSITION.set(checked.position)
+    _RED_FLAGS_FOUND.set(checked.findings)
+    _RED_FLAGS_IN_ERROR.set(len(checked.in_error))
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

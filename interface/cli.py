@@ -18,6 +18,7 @@ from rich.table import Table as Grid
 from application import access
 from application.ledger import Ledger
 from application.migrations import admit, migrate
+from application.store import utc_now
 from domain.household import Household
 from domain.kernel import Author
 from domain.loan import Loan
@@ -29,6 +30,7 @@ from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
 from interface.payment_commands import settle
 from interface.personal_commands import erase, look, looks, rotate_wrapping
+from interface.red_flag_commands import red_flags
 from interface.request_log import write_logs_to
 from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
@@ -68,6 +70,7 @@ def serve(
     demo: Annotated[bool, typer.Option(help="load the demo county into an empty ledger")] = False,
     projecting: Annotated[bool, typer.Option(help="draw the facts in this process")] = True,
     sealing: Annotated[bool, typer.Option(help="seal the log in this process")] = True,
+    watching: Annotated[bool, typer.Option(help="keep red flags found in this process")] = True,
 ) -> None:
     """启动服务 Start the service, on the embedded PostgreSQL if MINGZHANG_DSN names no other."""
     import uvicorn
@@ -83,7 +86,7 @@ def serve(
             _load_demo(deployment)
         _welcome(deployment, demo=demo)
         uvicorn.run(
-            create_app(deployment, projecting=projecting, sealing=sealing),
+            create_app(deployment, projecting=projecting, sealing=sealing, watching=watching),
             host=settings.host,
             port=settings.port,
             log_level="warning",
@@ -116,12 +119,31 @@ def project() -> None:
     """投影 Draw the facts continuously, as a process of its own."""
     from interface.projector import project as keep_drawing
 
+    stopping = _until_told_to_stop()
+    with deployment_or_exit() as deployment:
+        keep_drawing(deployment.dsn, stopping)
+
+
+@app.command()
+def watch() -> None:
+    """盯查 Keep the red flags found as the facts go on, as a process of its own."""
+    from interface.watcher import WatcherThreads
+
+    stopping = _until_told_to_stop()
+    with deployment_or_exit() as deployment:
+        watchers = WatcherThreads(deployment.dsn, utc_now)
+        watchers.start()
+        stopping.wait()
+        watchers.stop()
+
+
+def _until_told_to_stop() -> Event:
+    """Set when the system asks this process to end; its log goes to the standard error."""
     write_logs_to(sys.stderr.buffer)
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with deployment_or_exit() as deployment:
-        keep_drawing(deployment.dsn, stopping)
+    return stopping
 
 
 @app.command()
@@ -407,6 +429,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(log_app, name="log")
 for command in (settle, verify, evidence, erase, look, looks):
     app.command()(command)
+app.command("red-flags")(red_flags)
 keys_app.command()(rotate_wrapping)
 
 

@@ -1,15 +1,17 @@
-"""The evidence bundle: one payment's trace with every event proven, as one file for others."""
+"""The evidence bundle: a payment's trace, or a finding, with every event proven, as one file."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from importlib import resources
 from typing import Any
 
 from application.tree.proofs import Proofs
-from projections.history import Trace
+from projections.facts.reading import View
+from projections.history import Trace, happenings
+from projections.red_flags import Rule, Wanted, check, text_of
 
 FORMAT = "mingzhang-evidence/1"
 
@@ -19,20 +21,62 @@ def bundle(
 ) -> dict[str, Any]:
     """What docs/tamper-evidence.md §5 says. Raises NotSealed."""
     trace = found.plain(as_of)
-    positions = set(_positions(trace))
-    checkpoint = proofs.checkpoint(covering=max(positions))
     return {
         "format": FORMAT,
         "payment_no": payment_no,
         "as_of": as_of,
         "known_at": known_at,
         "trace": trace,
+        **_proven(proofs, _positions(trace)),
+        "rules": _rules(),
+    }
+
+
+def finding_bundle(proofs: Proofs, finding: dict[str, Any]) -> dict[str, Any]:
+    """The same about a finding of a red flag (`finding_of`). Raises NotSealed."""
+    positions = {*finding["positions"], *finding["context"]}
+    told = happenings(proofs.connection, positions, finding["known_at"])
+    rule = finding["rule"]
+    return {
+        "format": FORMAT,
+        "finding": finding,
+        "finding_events": [event.plain() for event in told],
+        **_proven(proofs, positions),
+        "rules": [*_rules(), {"name": f"{rule.lower()}.toml", "text": text_of(rule)}],
+    }
+
+
+def finding_of(view: View, rule: Rule, subject: str, nth: int = 1) -> dict[str, Any] | None:
+    """What a rule says of a subject at two dates, and by what; None when it does not flag it.
+
+    `nth`: which of its findings, where it has several.
+    """
+    checked = check(view, rule, Wanted(subject=subject, offset=nth - 1, most=1))
+    if not checked.findings:
+        return None
+    [finding] = checked.findings
+    return {
+        "rule": rule.id,
+        "rule_version": rule.version,
+        "title_zh": rule.title_zh,
+        "title_en": rule.title_en,
+        **finding._asdict(),
+        "as_of": view.as_of,
+        "known_at": view.known_at,
+        "rulings": [ruling.to_dict() for ruling in checked.rulings],
+    }
+
+
+def _proven(proofs: Proofs, positions: Iterable[int]) -> dict[str, Any]:
+    """Events with their proofs to one checkpoint over all of them."""
+    wanted = set(positions)
+    checkpoint = proofs.checkpoint(covering=max(wanted, default=0))
+    return {
         "events": [
             {"leaf": _text(event.leaf_data), "proof": [_text(node) for node in event.proof]}
-            for event in proofs.events(positions, checkpoint)
+            for event in proofs.events(wanted, checkpoint)
         ],
         "checkpoint": checkpoint.text(),
-        "rules": _rules(),
     }
 
 

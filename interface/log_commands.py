@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +28,8 @@ from application.tree.verification import Verification
 from application.vault import Vault
 from interface.checkpoint_page import page
 from interface.deployment import Deployment
-from interface.evidence import bundle
+from interface.evidence import bundle, finding_bundle, finding_of
+from interface.red_flag_commands import rule_or_exit
 from interface.terminal import (
     ERR,
     OUT,
@@ -37,6 +39,7 @@ from interface.terminal import (
     deployment_or_exit,
     instant_of,
     progress_bar,
+    up_to_date_facts,
 )
 from projections.cited_rules import wrong_rules
 from projections.facts.comparison import export_facts, wrong_facts
@@ -184,22 +187,40 @@ def verify(
 
 
 def evidence(
-    payment_no: str,
-    out: Annotated[Path | None, typer.Option(help="default: evidence-PAYMENT.json")] = None,
+    what: Annotated[str, typer.Argument(help="payment number, or red flag with --subject")],
+    subject: Annotated[str | None, typer.Option(help="whom a red flag, as RF11, flags")] = None,
+    nth: Annotated[int, typer.Option(min=1, help="where it flags that several times")] = 1,
+    out: Annotated[Path | None, typer.Option(help="default: evidence-WHAT.json")] = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> None:
-    """证据包 Write a payment's trace with all its events proven, as one file."""
-    target = out or Path(f"evidence-{payment_no}.json")
+    """证据包 Write a payment's trace, or a finding, with all its events proven, as one file."""
+    target = out or Path(f"evidence-{what}.json")
     with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
-        known = instant_of(known_at)
-        found = trace_payment(proofs.connection, payment_no, known)
-        if found is None:
-            ERR.print(f"[red]没有这笔贴息 / no such payment:[/red] {payment_no}")
-            raise typer.Exit(1)
-        content = bundle(proofs, payment_no, found, day_of(as_of), known)
+        day, known = day_of(as_of), instant_of(known_at)
+        if subject is not None:
+            finding = _finding_or_exit(deployment, what, subject, nth, day, known)
+            content = finding_bundle(proofs, finding)
+        else:
+            found = trace_payment(proofs.connection, what, known)
+            if found is None:
+                ERR.print(f"[red]没有这笔贴息 / no such payment:[/red] {what}")
+                raise typer.Exit(1)
+            content = bundle(proofs, what, found, day, known)
     target.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str), "utf-8")
     OUT.print(f"{len(content['events'])} 条事件 events → {target}", highlight=False)
+
+
+def _finding_or_exit(
+    deployment: Deployment, rule: str, subject: str, nth: int, day: date, known: datetime | None
+) -> dict[str, Any]:
+    asked = rule_or_exit(rule)
+    with up_to_date_facts(deployment) as facts, facts.at(day, known) as view:
+        found = finding_of(view, asked, subject, nth)
+    if found is None:
+        ERR.print(f"[red]没有此疑点 / not flagged:[/red] {rule} {subject}", highlight=False)
+        raise typer.Exit(1)
+    return found
 
 
 @contextmanager

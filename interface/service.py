@@ -22,6 +22,7 @@ from interface.deployment import Deployment
 from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
 from interface.sealer import SealerThread
+from interface.watcher import WatcherThreads
 from projections.facts.reading import COUNTY, Facts, Scope
 from projections.history import Tracing
 
@@ -40,6 +41,7 @@ class Service:
         *,
         projecting: bool,
         sealing: bool,
+        watching: bool,
         clock: Clock = utc_now,
     ) -> None:
         self.deployment = deployment
@@ -53,6 +55,7 @@ class Service:
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         self._projector = ProjectorThread(deployment.dsn) if projecting else None
         self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
+        self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
         self._files = Semaphore(_FILES_AT_ONCE)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -64,9 +67,13 @@ class Service:
             self._projector.start()
         if self._sealer:
             self._sealer.start()
+        if self._watcher:
+            self._watcher.start()
 
     def stop(self) -> None:
         self.writer.stop()
+        if self._watcher:
+            self._watcher.stop()
         if self._projector:
             self._projector.stop()
         if self._sealer:

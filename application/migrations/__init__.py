@@ -14,6 +14,7 @@ _SERVICE_ROLES = (
     "mingzhang_projector",
     "mingzhang_reader",
     "mingzhang_sealer",
+    "mingzhang_watcher",
 )
 
 

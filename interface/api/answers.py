@@ -156,7 +156,7 @@ ZH = {
     "office": "办理机构",
     "supervisor": "主管",
     "investigator": "核查人",
-    "findings": "疑点",
+    "findings": "疑点数",
     "asked": "要求说明",
     "explained": "已说明",
     "upheld_fen": "认定(元)",
@@ -175,6 +175,19 @@ ZH = {
     "accounts": "关联账户",
     "cases": "线索",
     "new_findings": "未立案疑点",
+    "context": "相关事件",
+    "rule_version": "规则版本",
+    "rulings": "所依政策取值",
+    "run": "检查编号",
+    "status": "结果",
+    "error": "出错原因",
+    "appeared": "新出现",
+    "changed": "有变动",
+    "gone": "已消失",
+    "asked_at": "检查时间",
+    "took_ms": "用时(毫秒)",
+    "change": "变动编号",
+    "nth": "同对象序号",
     "year": "年度",
     "lines_moved": "变动行数",
     "replayed_fen": "回放应贴(元)",
@@ -251,9 +264,10 @@ _COUNTS = (
     "checks", "position", "opened_by", *STATES, "reminders_done", "reminders_late",
     "reminders_not_done", "answers", "answers_not_told", "answer_days", "told", "told_late",
     "taken_back", "line", "lines", "year", "objections_open", "seen_position", "of_position",
-    "lines_moved", "loans", "households", "row_count", "age_days", "findings", "new_findings",
-    "asked", "explained", "waited_days", "score", "movements", "edge_no", "payments", "banks",
-    "events", "scale_reports", "scale_reports_differing",
+    "lines_moved", "loans", "households", "row_count", "age_days", "run", "findings",
+    "new_findings", "appeared", "changed", "gone", "took_ms", "change", "nth", "asked",
+    "explained", "waited_days", "score", "movements", "edge_no", "payments", "banks", "events",
+    "scale_reports", "scale_reports_differing",
 )  # fmt: skip
 
 
@@ -343,7 +357,7 @@ def _column(key: str) -> Column:
         kind = "bp"
     elif key.endswith("_on"):
         kind = "date"
-    elif key.endswith("_at"):
+    elif key.endswith("_at") or key == "known_from":
         kind = "instant"
     elif key.endswith("_no") or key in ("bank", "township", "borrower", "ref", "event_id"):
         kind = "identifier"

@@ -90,13 +90,14 @@ def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: 
         | also
         | {
             "lines": lines,
-            "next": _closed([str(lines[-1][name]) for name in key]) if more else None,
+            "next": closed([str(lines[-1][name]) for name in key]) if more else None,
         },
         headers=headers_of(view),
     )
 
 
-def _closed(values: list[Any]) -> str:
+def closed(values: list[str]) -> str:
+    """A cursor: where the next page begins."""
     return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
 
 

@@ -88,7 +88,7 @@ async def checkpoint(
         text = newest.text() if old is None else proofs.update(old)
         return Response(text, media_type=_TEXT)
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.get("/log/checkpoint/page", summary="检查点打印页 the newest checkpoint on paper")
@@ -96,7 +96,7 @@ async def checkpoint_page(request: Request) -> Response:
     def answer(proofs: Proofs) -> Response:
         return Response(page(proofs.checkpoint()), media_type="text/html; charset=utf-8")
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.get("/log/proofs/inclusion", summary="包含证明 that an event is in a tree")
@@ -105,7 +105,7 @@ async def inclusion(request: Request, position: Position, size: Size) -> Respons
         hashes = proofs.inclusion(position, size)
         return json_answer({"index": position - 1, "size": size, "hashes": _hex(hashes)})
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.get("/log/proofs/consistency", summary="一致性证明 that a tree goes on from another")
@@ -114,7 +114,7 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
         hashes = proofs.consistency(old, size)
         return json_answer({"old": old, "size": size, "hashes": _hex(hashes)})
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
@@ -134,7 +134,7 @@ async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_
             raise EventUnknown(event_id=event_id)
         return Response(proofs.receipt(event[0]), media_type=_TEXT)
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.get("/log/receipts", summary="成批回执 the receipts of one's own events, as NDJSON")
@@ -153,7 +153,7 @@ async def receipts(
         lines = [msgspec.json.encode(receipt._asdict()) for receipt in found]
         return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson")
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 def _shown(author: Author, scope: Scope) -> frozenset[str]:
@@ -180,7 +180,7 @@ async def evidence(
         file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
         return json_answer(content, headers=file)
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.get("/log/witness", summary="见证人与信任策略 who witnesses, as a trust policy")
@@ -194,7 +194,7 @@ async def witness(request: Request, quorum: Annotated[int, Query(ge=0, le=100)] 
         key = service.deployment.signer().key(proofs.origin)
         return Response(trust_policy(key, witnesses, quorum), media_type=_TEXT)
 
-    return await _proven(request, answer)
+    return await proven(request, answer)
 
 
 @router.post("/log/witness", summary="交回共签 a witness gives his cosignature")
@@ -213,7 +213,7 @@ async def cosign(request: Request) -> Response:
     return await run_in_threadpool(answer)
 
 
-async def _proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
+async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
     """Ask the tree as somebody known; waits a while for what is not sealed yet.
 
     Raises NotSealedYet.

@@ -6,6 +6,7 @@ in them, and nothing told later can carry an earlier `recorded_at`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -39,6 +40,15 @@ SELECT r.rule, r.value, r.effective_on, r.told_on, r.document, r.number
 """
 _ATTEMPTS = 5
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+_READ = re.compile(r"\bfacts\.(?:standing_)?(\w+)|\bledger\.event\b")
+EVERY_EVENT = "event"
+"""What `tables_read` calls the log itself."""
+
+
+@cache
+def tables_read(question: str) -> frozenset[str]:
+    """The tables of the facts that an SQL question reads; EVERY_EVENT if it reads the log."""
+    return frozenset(match[1] or EVERY_EVENT for match in _READ.finditer(question))
 
 
 @lru_cache(maxsize=64)
@@ -94,6 +104,8 @@ class View:
         """How many events stood under a signed checkpoint."""
         self.known_through = known_through
         self.as_of = as_of
+        self.tables: set[str] = set()
+        """What the questions put so far have read."""
         self.known_at = min(known_at or known_through, known_through)
 
     @cached_property
@@ -117,6 +129,7 @@ class View:
 
     def ask(self, question: str, **parameters: object) -> Table:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
+        self.tables |= tables_read(question)
         cursor = self.connection.cursor(binary=True)
         # Never prepared: a plan that suits any two dates and any reader takes seconds for what a
         # plan made for these takes milliseconds.

@@ -91,6 +91,16 @@ def drawing(
         yield statement.sql.rstrip(";").replace("{told}", source)
 
 
+def tables_of(topic: str) -> set[str]:
+    """The tables to which an event of this topic adds rows."""
+    return {
+        table
+        for statement in _STATEMENTS
+        if statement.topic == topic
+        for table in re.findall(r"INSERT INTO (\w+)", statement.sql)
+    }
+
+
 def _array(positions: Sequence[int]) -> str:
     return f"{{{','.join(map(str, positions))}}}"
 

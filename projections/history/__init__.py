@@ -5,7 +5,7 @@ They are read from the log itself, so they are complete the moment an event is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -83,6 +83,16 @@ def history(
     if as_of is None:
         return events
     return [event for event in events if event.content["effective_on"] <= as_of.isoformat()]
+
+
+def happenings(
+    connection: Connection, positions: Iterable[int], known_at: datetime | None = None
+) -> list[Happening]:
+    """The events at these positions of the log, and whether each was known to be corrected."""
+    wanted = set(positions)
+    cursor = connection.cursor(binary=True)
+    cursor.execute(_question("events.sql"), {"positions": list(wanted), "known_at": known_at})
+    return [event for event in _happenings(cursor.fetchall()) if event.position in wanted]
 
 
 def as_table(events: Sequence[Happening]) -> Table:

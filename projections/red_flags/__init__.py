@@ -25,7 +25,7 @@ from typing import Any, Final, Literal, NamedTuple
 import psycopg
 
 from domain.policy import Ruling
-from projections.facts.reading import Table, View
+from projections.facts.reading import Table, View, tables_read
 from projections.red_flags.relations import RELATIONS
 from projections.settlement import RoadsDisagree
 
@@ -34,8 +34,9 @@ _KEYS: Final = {
     "id", "title_zh", "title_en", "severity", "source", "why", "parameters", "sql", "example",
 }  # fmt: skip
 _SECONDS: Final = 20
+Reckoned = dict[str, tuple[dict[str, Any], set[str]]]
 COLUMNS: Final = (
-    "rule", "rule_version", "title_zh", "severity", "subject", "amount_fen", "known_at",
+    "rule", "rule_version", "title_zh", "severity", "subject", "amount_fen", "known_from",
     "positions", "context",
 )  # fmt: skip
 
@@ -67,6 +68,11 @@ class Rule(NamedTuple):
     examples: tuple[Example, ...]
     version: str
 
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables of the facts that its own question reads."""
+        return tables_read(self.sql)
+
 
 class Finding(NamedTuple):
     """One subject that a rule flags, and since when it could have been known."""
@@ -78,19 +84,43 @@ class Finding(NamedTuple):
     context: list[int]
 
 
+class Wanted(NamedTuple):
+    """Which of a rule's findings are asked for, and which page of these.
+
+    A finding concerns a bank or a township if that told a proving event, or if one of them is about
+    its loan or household.
+    """
+
+    subject: str | None = None
+    bank: str | None = None
+    township: str | None = None
+    offset: int = 0
+    most: int | None = None
+
+
+ALL: Final = Wanted()
+
+
 class Checked(NamedTuple):
-    """How one rule fared: checked and clean is not the same as not checked."""
+    """How one rule fared: checked and clean is not the same as not checked.
+
+    `how_many` and `amount_fen` are of all wanted findings, on whichever page. `tables`: what facts
+    the answer rests on; while these stay as they are, so does the answer, on that day.
+    """
 
     rule: Rule
     rulings: tuple[Ruling, ...]
     findings: list[Finding]
     error: str | None
+    how_many: int = 0
+    amount_fen: int = 0
+    tables: frozenset[str] = frozenset()
 
     @property
     def status(self) -> str:
         if self.error is not None:
             return "error"
-        return "found" if self.findings else "clean"
+        return "found" if self.how_many else "clean"
 
 
 def parse(name: str, text: str) -> Rule:
@@ -119,11 +149,14 @@ def parse(name: str, text: str) -> Rule:
 def rules() -> tuple[Rule, ...]:
     """Every rule, in the order of their ids."""
     folder = resources.files(__name__).joinpath("rules")
-    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return tuple(
-        parse(name.removesuffix(".toml"), folder.joinpath(name).read_text("utf-8"))
-        for name in files
-    )
+    ids = sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(parse(id, text_of(id)) for id in ids)
+
+
+def text_of(id: str) -> str:
+    """The text of a rule's file, as its version names it."""
+    file = resources.files(__name__).joinpath("rules", f"{id.lower()}.toml")
+    return file.read_text("utf-8")
 
 
 def rule(id: str) -> Rule:
@@ -134,40 +167,60 @@ def rule(id: str) -> Rule:
     return found
 
 
-def check_all(view: View, asked: Sequence[Rule]) -> list[Checked]:
+def check_all(view: View, asked: Sequence[Rule], wanted: Wanted = ALL) -> list[Checked]:
     """Ask several rules of one view; what more than one of them needs is reckoned once."""
-    reckoned: dict[str, dict[str, Any]] = {}
-    return [_check(view, each, reckoned) for each in asked]
+    reckoned: Reckoned = {}
+    return [check(view, each, wanted, reckoned) for each in asked]
 
 
-def check(view: View, rule: Rule) -> Checked:
-    """Ask one rule. A question that fails or takes too long is an error of that rule alone."""
-    return _check(view, rule, {})
+def check(
+    view: View, rule: Rule, wanted: Wanted = ALL, reckoned: Reckoned | None = None
+) -> Checked:
+    """Ask one rule. A question that fails or takes too long is an error of that rule alone.
 
-
-def _check(view: View, rule: Rule, reckoned: dict[str, dict[str, Any]]) -> Checked:
+    `reckoned`: the relations that rules asked of this view before had need of.
+    """
     connection = view.connection
     rulings: dict[str, Ruling] = {}
+    tables = set(rule.tables | ({"ruling"} if rule.parameters else set()))
     connection.execute("SAVEPOINT rule")
     try:
         rulings = {
             name: view.book.ruling(table, view.as_of, view.known_on)
             for name, table in rule.parameters.items()
         }
-        values: dict[str, Any] = {"today": view.today}
+        values: dict[str, Any] = {"today": view.today, **wanted._asdict()}
         for name, ruling in rulings.items():
             values[name] = list(ruling.value) if isinstance(ruling.value, tuple) else ruling.value
         for name in rule.relations:
-            if name not in reckoned:
-                reckoned[name] = _columns(name, view)
-            values |= reckoned[name]
+            columns, behind = _relation(name, view, {} if reckoned is None else reckoned)
+            values |= columns
+            tables |= behind
         connection.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'".encode())
-        asked = view.ask(_question(rule), **values)
-        return Checked(rule, tuple(rulings.values()), [Finding(*r) for r in asked.rows], None)
+        rows = view.ask(_question(rule, wanted), **values).rows
+        how_many, amount_fen = rows[0][-2:] if rows else (0, 0)
+        return Checked(
+            rule,
+            tuple(rulings.values()),
+            [Finding(*row[:-2]) for row in rows],
+            None,
+            how_many,
+            amount_fen,
+            frozenset(tables),
+        )
     except (psycopg.Error, LookupError, RoadsDisagree) as error:
-        return Checked(rule, tuple(rulings.values()), [], str(error).splitlines()[0])
+        said = str(error).splitlines()[0]
+        return Checked(rule, tuple(rulings.values()), [], said, tables=frozenset(tables))
     finally:  # the limit is this rule's own, whether it failed or not
         connection.execute("ROLLBACK TO SAVEPOINT rule")
+
+
+def _relation(name: str, view: View, reckoned: Reckoned) -> tuple[dict[str, Any], set[str]]:
+    """A relation's columns, and what facts they rest on."""
+    if name not in reckoned:
+        view.tables = {"ruling"}
+        reckoned[name] = _columns(name, view), view.tables
+    return reckoned[name]
 
 
 def _columns(name: str, view: View) -> dict[str, Any]:
@@ -181,7 +234,7 @@ def _columns(name: str, view: View) -> dict[str, Any]:
     }
 
 
-def _question(rule: Rule) -> str:
+def _question(rule: Rule, wanted: Wanted) -> str:
     relations = [
         f"{name} ({', '.join(columns)}) AS MATERIALIZED (SELECT * FROM unnest("
         + ", ".join(f"%({name}_{column})s::{kind}[]" for column, kind in columns.items())
@@ -189,7 +242,9 @@ def _question(rule: Rule) -> str:
         for name, columns in ((name, RELATIONS[name].columns) for name in rule.relations)
     ]
     prelude = "WITH " + ", ".join(relations) if relations else ""
-    return prelude + _QUESTION.replace("{rule}", rule.sql.strip().rstrip(";"))
+    narrowed = [sql for name, sql in _ONLY.items() if getattr(wanted, name) is not None]
+    asked = _QUESTION.replace("{rule}", rule.sql.strip().rstrip(";"))
+    return prelude + asked.replace("{only}", " AND ".join(["true", *narrowed]))
 
 
 _QUESTION: Final = """
@@ -199,10 +254,26 @@ SELECT f.subject::text, coalesce(f.amount_fen, 0)::bigint,
                 (to_jsonb(f) ->> 'since')::date::timestamp AT TIME ZONE 'Asia/Shanghai'),
        f.positions::bigint[],
        ARRAY(SELECT c::bigint
-               FROM jsonb_array_elements_text(coalesce(to_jsonb(f) -> 'context', '[]')) c)
+               FROM jsonb_array_elements_text(coalesce(to_jsonb(f) -> 'context', '[]')) c),
+       count(*) OVER ()::int, coalesce(sum(f.amount_fen) OVER (), 0)::bigint
   FROM ({rule}) f
- ORDER BY f.amount_fen DESC NULLS LAST, f.subject
+ WHERE {only}
+ ORDER BY f.amount_fen DESC NULLS LAST, f.subject::text COLLATE "C", f.positions::bigint[]
+OFFSET %(offset)s LIMIT %(most)s
 """
+_ONLY: Final = {
+    "subject": "f.subject::text = %(subject)s",
+    "bank": """EXISTS (
+  SELECT FROM ledger.event e WHERE e.position = ANY (f.positions)
+     AND (e.organisation = %(bank)s OR EXISTS (SELECT FROM facts.loan l
+           WHERE l.loan_id = e.originator_id AND l.bank = %(bank)s)))""",
+    "township": """EXISTS (
+  SELECT FROM ledger.event e WHERE e.position = ANY (f.positions)
+     AND (e.organisation = %(township)s OR EXISTS (SELECT FROM facts.household h
+           WHERE h.township = %(township)s AND h.household_id IN
+                 (SELECT e.originator_id UNION ALL SELECT l.household_id FROM facts.loan l
+                   WHERE l.loan_id = e.originator_id))))""",
+}
 
 
 def as_table(found: list[Checked]) -> Table:

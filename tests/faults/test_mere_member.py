@@ -28,8 +28,8 @@ def member(shared_database: Place) -> Iterator[Place]:
     support.done(
         shared_database.owner_dsn,
         "DROP OWNED BY mz_test_member",
-        "REVOKE mingzhang_writer, mingzhang_projector, mingzhang_reader, mingzhang_sealer"
-        " FROM mz_test_member",
+        "REVOKE mingzhang_writer, mingzhang_projector, mingzhang_reader, mingzhang_sealer,"
+        " mingzhang_watcher FROM mz_test_member",
         "DROP ROLE mz_test_member",
     )
 

@@ -178,3 +178,34 @@ def test_duties_are_a_ledger_of_the_command_line_and_an_unknown_ledger_is_refuse
     mingzhang("export", str(path), "--which", "duties", "--as-of", "2023-12-31")
     assert "贷后检查" in path.read_text("utf-8-sig")
     assert "no such ledger" in mingzhang("ledger", "duty", ends=2)
+
+
+def test_red_flags_are_listed_exported_and_proven_on_the_terminal(
+    database: Any, mingzhang: CommandLine, tmp_path: Path
+) -> None:
+    from projections.red_flags import rule, rules
+
+    with conversation(database) as ledger:
+        ledger.tell(controls.repay(principal_fen=4_600_000, effective_on="2023-03-16"), BANK)
+    lines = mingzhang("red-flags").splitlines()
+    shown = mingzhang("red-flags", "--rule", "RF11", "--as-of", "2023-03-17")
+    before = mingzhang("red-flags", "--rule", "RF11", "--as-of", "2023-03-15")
+    file = tmp_path / "flags.csv"
+    mingzhang("red-flags", "--csv", str(file), "--as-of", "2023-03-17")
+
+    listed = [line for line in lines if line.startswith("RF")]
+    assert [line.split("\t")[0] for line in listed] == [each.id for each in rules()]
+    assert rule("RF11").title_zh in shown
+    assert "NRCB/L1\t50000.00" in shown
+    assert "NRCB/L1" not in before
+    with file.open(encoding="utf-8-sig", newline="") as told:
+        [line] = [row for row in csv.DictReader(told) if row["规则 rule"] == "RF11"]
+    assert (line["对象 subject"], line["金额(元) amount_fen"]) == ("NRCB/L1", "50000.00")
+    assert "no such red flag" in mingzhang("red-flags", "--rule", "RF00", ends=2)
+
+    mingzhang("log", "seal")
+    bundle = tmp_path / "finding.json"
+    words = ("--as-of", "2023-03-17", "--out", str(bundle))
+    mingzhang("evidence", "RF11", "--subject", "NRCB/L1", *words)
+    assert json.loads(bundle.read_text("utf-8"))["finding"]["subject"] == "NRCB/L1"
+    assert "not flagged" in mingzhang("evidence", "RF11", "--subject", "NRCB/L2", *words, ends=1)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from support.county import SteppingClock, conversation, drawn
 
@@ -150,6 +151,62 @@ def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(told: tuple[County, 
             assert view.ask("SHOW statement_timeout").rows == [("1min",)], "and so is the rest"
 
 
+WRITES = "WITH gone AS (DELETE FROM {facts}.loan RETURNING loan_id) SELECT count(*) FROM gone"
+
+
+def test_a_rule_could_write_neither_by_its_role_nor_in_its_transaction(
+    told: tuple[County, Facts], shared_database: Any
+) -> None:
+    """Each of the two would be enough: one is tried without the other."""
+    _, facts = told
+    with facts.at(date(2024, 12, 31)) as view:
+        [(schema,)] = view.ask("SELECT 'facts.' || 'x'").rows
+        order = WRITES.format(facts=schema.removesuffix(".x")).encode()
+        assert view.ask("SELECT current_user::text").rows == [("mingzhang_reader",)]
+        assert view.ask("SHOW transaction_read_only").rows == [("on",)]
+    with psycopg.connect(shared_database.dsn, options="-c role=mingzhang_reader") as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(order)
+    with psycopg.connect(shared_database.owner_dsn) as connection:
+        connection.execute("SET TRANSACTION READ ONLY")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute(order)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 1 AS subject, 1 AS amount_fen, ARRAY[1] AS positions; DELETE FROM facts.loan",
+         "syntax error"),
+        ("SELECT 1) f; COMMIT; DELETE FROM facts.loan; SELECT (1", "multiple commands"),
+        ("DELETE FROM facts.loan", "syntax error"),
+        ("SELECT pg_sleep(9)::text AS subject, 1 AS amount_fen, ARRAY[1] AS positions", "timeout"),
+        ("SELECT set_config('role', 'mingzhang_writer', false) AS subject, 1 / (SELECT 0)"
+         " AS amount_fen, ARRAY[1] AS positions", "division"),
+        ("SELECT set_config('statement_timeout', '0', false) AS subject, 1 / (SELECT 0)"
+         " AS amount_fen, ARRAY[1] AS positions", "division"),
+        ("SELECT set_config('transaction_read_only', 'off', false) AS subject, 1 AS amount_fen,"
+         " ARRAY[1] AS positions", "read-write"),
+    ],
+)  # fmt: skip
+def test_two_statements_a_long_one_and_changed_settings_are_errors_of_that_rule_alone(
+    told: tuple[County, Facts], sql: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, facts = told
+    monkeypatch.setattr("projections.red_flags._SECONDS", 1)
+    rule = rule_called("RF19")
+    with facts.at(date(2024, 12, 31)) as view:
+        loans = view.ask("SELECT count(*) FROM facts.loan").rows
+        broken = check(view, rule._replace(sql=sql))
+        assert broken.status == "error"
+        assert said in (broken.error or "")
+        assert view.ask("SELECT current_user::text").rows == [("mingzhang_reader",)]
+        assert view.ask("SHOW statement_timeout").rows == [("1min",)]
+        assert view.ask("SHOW transaction_read_only").rows == [("on",)]
+        assert view.ask("SELECT count(*) FROM facts.loan").rows == loans
+        assert check(view, rule).status == "found"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -157,6 +214,9 @@ def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(told: tuple[County, 
         (('id = "RF11"', 'id = "RF12"'), "id"),
         (("hit = false", "hit = true"), "examples"),
         (('source = "[D]', 'source = "'), "source"),
+        (("hit = true", "hit = false"), "examples"),
+        (("[[example]]", "[[specimen]]"), "specimen"),
+        (('severity = "high"', 'severity = "high"\nrelations = ["balance"]'), "relations"),
         (('why = "', 'reason = "'), "why"),
     ],
 )

@@ -1,0 +1,55 @@
+"""Keeps the red flags in step with the facts, as threads of the service or of their own process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from threading import Event, Thread
+
+import structlog
+
+from projections.red_flags.watching import Watcher, lanes
+
+_PAUSE_SECONDS = 0.3
+_PAUSE_AFTER_TROUBLE_SECONDS = 5.0
+
+
+def watch(dsn: str, clock: Callable[[], datetime], lane: int, stopping: Event) -> None:
+    """Ask what may have changed, until told to stop. Trouble is logged and tried again."""
+    log = structlog.get_logger("watcher")
+    watcher = Watcher(dsn, clock, lane=lane, watched=lanes()[lane], stopping=stopping)
+    while not stopping.is_set():
+        try:
+            watcher.step()
+            stopping.wait(_PAUSE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - logged and tried again
+            log.warning("watcher.trouble", error=type(error).__name__)
+            watcher.let_go()
+            stopping.wait(_PAUSE_AFTER_TROUBLE_SECONDS)
+    watcher.close()
+
+
+class WatcherThreads:
+    """A watcher for each lane of rules that has any."""
+
+    def __init__(self, dsn: str, clock: Callable[[], datetime]) -> None:
+        self._stopping = Event()
+        self._threads = [
+            Thread(
+                target=watch,
+                args=(dsn, clock, lane, self._stopping),
+                name=f"watcher-{lane}",
+                daemon=True,
+            )
+            for lane, watched in enumerate(lanes())
+            if watched
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=30)

@@ -88,6 +88,7 @@ async def fund_flow(
             if form == "graphml":
                 text = graphml(graph.nodes(), list(graph.table().dicts()))
                 headers |= {"Content-Disposition": f'attachment; filename="{name}.graphml"'}
+                headers |= {"Cache-Control": "no-store"}
                 return Response(text, media_type=_GRAPHML, headers=headers)
             if form != "json":
                 return table_file(graph.table(), form, name, headers)

@@ -23,7 +23,7 @@ WITH lent AS (
   SELECT 'account', s.payee, 'subsidy_payee', l.household_no, l.bank, l.loan_no, s.paid_fen, 0,
          s.effective_on, s.recorded_at, s.position
     FROM facts.standing_subsidy(%(as_of)s, %(known_at)s) s JOIN lent l USING (loan_id)
-   WHERE s.recovery_no IS NULL AND s.payee LIKE 'account-%%'
+   WHERE s.payee LIKE 'account-%%'
    UNION ALL
   SELECT 'person', borrower, 'borrower', household_no, bank, loan_no, credited_fen, 0, effective_on,
          recorded_at, position

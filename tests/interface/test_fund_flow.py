@@ -168,6 +168,7 @@ def test_the_graph_leaves_as_graphml_and_as_a_table(callers: Callers) -> None:
         for e in root.iter(f"{GRAPHML}edge")
     ]
     assert answer.headers["content-type"] == "application/graphml+xml"
+    assert answer.headers["cache-control"] == "no-store"
     assert ("amount_fen", "long") in keys.values()
     assert [node["name"] for node in nodes.values()] == [node["id"] for node in graph["nodes"]]
     assert [(a, b, int(d["amount_fen"]), d["kind"]) for a, b, d in edges] == [
@@ -286,6 +287,8 @@ def test_one_account_is_known_across_households_and_banks(callers: Callers) -> N
         ("/fund-flow", {"household_no": "H1", "hops": 7}, 422),
         ("/fund-flow/edges", {"node": "household:H9"}, 404),
         ("/fund-flow/edges", {"node": "nothing:H1"}, 422),
+        ("/fund-flow/edges", {"from": "nothing:H1"}, 422),
+        ("/fund-flow/edges", {"to": "nothing:H1"}, 422),
         ("/fund-flow/edges", {"cursor": "x"}, 422),
         ("/fund-flow/edges", {"kind": "x"}, 422),
         ("/fund-flow/misuse", {"by": "x"}, 422),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
@@ -169,8 +169,13 @@ def rule(id: str) -> Rule:
 
 def check_all(view: View, asked: Sequence[Rule], wanted: Wanted = ALL) -> list[Checked]:
     """Ask several rules of one view; what more than one of them needs is reckoned once."""
+    return list(checking(view, asked, wanted))
+
+
+def checking(view: View, asked: Sequence[Rule], wanted: Wanted = ALL) -> Iterator[Checked]:
+    """The same, each answer when it is there."""
     reckoned: Reckoned = {}
-    return [check(view, each, wanted, reckoned) for each in asked]
+    return (check(view, each, wanted, reckoned) for each in asked)
 
 
 def check(

@@ -16,6 +16,7 @@ import msgspec
 from projections.facts.reading import Connection, Table, View, question
 from projections.red_flags import Checked, rules
 
+_LOCK: Final = 7291004
 _STATUS: Final = (
     "rule", "rule_version", "rulings", "status", "error", "findings", "amount_fen", "as_of",
     "known_at", "position", "asked_position", "asked_at", "took_ms", "run", "digest",
@@ -96,7 +97,13 @@ def store(
     told = (checked.rule.version, rulings, checked.status, checked.error, found)
     digest = hashlib.sha256(_json(told).encode()).digest()
     with connection.transaction():
+        # A rule on its way from one lane to the other may be asked by two watchers at a time.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, checked.rule.id)
+        )
         before = statuses(connection).get(checked.rule.id)
+        if before and before.asked_position > view.position:
+            return None
         asked: dict[str, Any] = {
             "rule": checked.rule.id,
             "rule_version": checked.rule.version,

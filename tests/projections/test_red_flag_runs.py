@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from support import controls as c
 from support.county import SteppingClock, conversation, tell_lines
+from support.flags import said_at_once, standing
 
 from application.access import enrol
 from application.ledger import Ledger
@@ -20,7 +21,7 @@ from interface.demo.loading import Evening, Loading
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts
 from projections.facts.statements import tables, tables_of
-from projections.red_flags import Rule, check_all, rule, rules
+from projections.red_flags import Rule, rule, rules
 from projections.red_flags.runs import Status, changes, progress, runs, statuses
 from projections.red_flags.watching import LANES, Watcher
 
@@ -346,10 +347,10 @@ def test_what_is_stored_step_by_step_is_what_all_rules_say_at_once(database: Any
             asked.append(watched.step())
         if number % 150 == 0:
             watched.step()
-            assert standing(watched) == said_at_once(facts, watched.clock)
+            assert standing(watched.connection) == said_at_once(facts, civil_day(watched.clock()))
             compared += 1
     watched.step()
-    assert standing(watched) == said_at_once(facts, watched.clock)
+    assert standing(watched.connection) == said_at_once(facts, civil_day(watched.clock()))
     assert compared >= 4
     assert any(0 < each < len(rules()) for each in asked), "some steps ask some rules only"
     assert sum(each.findings for each in statuses(watched.connection).values()) > 20
@@ -358,28 +359,3 @@ def test_what_is_stored_step_by_step_is_what_all_rules_say_at_once(database: Any
     watched.close()
     facts.close()
     ledger.close()
-
-
-def standing(county: County) -> dict[str, Any]:
-    """By rule: its status, sums, and the subjects of the findings that appeared and did not go."""
-    last: dict[tuple[str, str, int], str] = {}
-    for line in changes(county.connection).dicts():
-        last.setdefault((line["rule"], line["subject"], line["nth"]), line["kind"])
-    there = [(rule, subject) for (rule, subject, _), kind in last.items() if kind != "gone"]
-    return {
-        id: (s.status, s.findings, s.amount_fen, sorted(sub for r, sub in there if r == id))
-        for id, s in statuses(county.connection).items()
-    }
-
-
-def said_at_once(facts: Facts, clock: SteppingClock) -> dict[str, Any]:
-    with facts.at(civil_day(clock())) as view:
-        return {
-            each.rule.id: (
-                each.status,
-                each.how_many,
-                each.amount_fen,
-                sorted(finding.subject for finding in each.findings),
-            )
-            for each in check_all(view, rules())
-        }

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from domain.calendar import civil_day
 from projections.facts.reading import Connection, Table, View, question
 from projections.red_flags import Checked, rules
 
@@ -142,7 +143,8 @@ def _other(before: Status, checked: Checked, rulings: dict[str, Any], as_of: dat
     """Whether a run is worth a row, whatever it found."""
     stood = (before.rule_version, before.status, before.error, _json(before.rulings))
     stands = (checked.rule.version, checked.status, checked.error, _json(rulings))
-    return stood != stands or before.as_of not in (as_of, None)
+    last = before.as_of if before.error is None else civil_day(before.asked_at)
+    return stood != stands or last != as_of
 
 
 def _plain(checked: Checked) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ _OPTIONS = (
 _REST = 3
 """A rule rests this many times as long as it took, so that dear ones leave the server to others."""
 _RETRY_MS = 60_000
-_DEAR_MS = 250
+_DEAR_MS = 1_000
 _PLACE = (
     "SELECT number, position, recorded_at FROM projection.generation WHERE live AND position > 0"
 )

@@ -201,6 +201,22 @@ def test_a_rule_that_fails_is_an_error_of_its_own_and_what_it_found_stays(databa
         mended.close()
 
 
+def test_a_rule_that_goes_on_failing_adds_one_run_a_day(database: Any) -> None:
+    with conversation(database) as ledger:
+        tell_lines(ledger, HIT)
+        whole = County(database, ledger, ROUND_TRIP)
+        whole.step()
+        whole.close()
+        made = County(database, ledger, ROUND_TRIP._replace(sql=BROKEN))
+        for day in (1, 2):
+            made.clock.now = START + timedelta(days=day)
+            for _ in range(3):
+                assert made.step() == 1
+        kept = [line["status"] for line in runs(made.connection).dicts()]
+        assert kept == ["error", "error", "found"]
+        made.close()
+
+
 def test_a_rule_in_error_is_asked_again_only_after_a_while(database: Any) -> None:
     broken = ROUND_TRIP._replace(sql="SELECT nothing")
     with conversation(database) as ledger:
@@ -246,7 +262,7 @@ def test_another_text_of_a_rule_and_facts_drawn_anew_are_asked_at_once(county: C
 
 
 def test_dear_rules_have_a_lane_of_their_own_and_let_no_other_wait(database: Any) -> None:
-    slow = "SELECT pg_sleep(0.3)::text AS subject, 1 AS amount_fen, ARRAY[1] AS positions"
+    slow = "SELECT pg_sleep(1.1)::text AS subject, 1 AS amount_fen, ARRAY[1] AS positions"
     dear = ROUND_TRIP._replace(id="RF91", sql=slow, parameters={})
     related = ROUND_TRIP._replace(id="RF92", relations=("rate_cap",))
     watched = [dear, related, ROUND_TRIP, LIMITS]

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event, Thread
+from time import monotonic
 
 import structlog
 
-from projections.red_flags.watching import Watcher, lanes
+from projections.red_flags.watching import LANES, Watcher
 
 _PAUSE_SECONDS = 0.3
 _PAUSE_AFTER_TROUBLE_SECONDS = 5.0
 
 
-def watch(dsn: str, clock: Callable[[], datetime], lane: int, stopping: Event) -> None:
+def watch(dsn: str, clock: Callable[[], datetime], lane: str, stopping: Event) -> None:
     """Ask what may have changed, until told to stop. Trouble is logged and tried again."""
     log = structlog.get_logger("watcher")
-    watcher = Watcher(dsn, clock, lane=lane, watched=lanes()[lane], stopping=stopping)
+    watcher = Watcher(dsn, clock, lane=lane, stopping=stopping)
     while not stopping.is_set():
+        begun = monotonic()
         try:
             watcher.step()
-            stopping.wait(_PAUSE_SECONDS)
+            stopping.wait(max(_PAUSE_SECONDS, monotonic() - begun))  # half of the time at most
         except Exception as error:  # noqa: BLE001 - logged and tried again
             log.warning("watcher.trouble", error=type(error).__name__)
             watcher.let_go()
@@ -30,7 +32,7 @@ def watch(dsn: str, clock: Callable[[], datetime], lane: int, stopping: Event) -
 
 
 class WatcherThreads:
-    """A watcher for each lane of rules that has any."""
+    """A watcher for each lane."""
 
     def __init__(self, dsn: str, clock: Callable[[], datetime]) -> None:
         self._stopping = Event()
@@ -41,8 +43,7 @@ class WatcherThreads:
                 name=f"watcher-{lane}",
                 daemon=True,
             )
-            for lane, watched in enumerate(lanes())
-            if watched
+            for lane in LANES
         ]
 
     def start(self) -> None:

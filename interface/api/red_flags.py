@@ -45,7 +45,8 @@ router = APIRouter(prefix="/v1", tags=["疑点 red flags"])
 
 _ID = "^RF[0-9]{2}$"
 RuleId = Annotated[str | None, Query(pattern=_ID, description="default: all")]
-Subject = Annotated[str, Query(min_length=1, max_length=400)]
+_SUBJECT = Query(pattern=r"^[^\x00-\x1f]+$", max_length=400)
+Subject = Annotated[str, _SUBJECT]
 
 
 class _Start(NamedTuple):
@@ -61,7 +62,7 @@ class _Start(NamedTuple):
 async def red_flags(
     request: Request,
     rule: RuleId = None,
-    subject: Annotated[str | None, Query(min_length=1, max_length=400)] = None,
+    subject: Annotated[str | None, _SUBJECT] = None,
     bank: Code = None,
     township: Code = None,
     as_of: AsOf = None,
@@ -134,7 +135,8 @@ def _start_of(cursor: str | None) -> _Start | None:
         )
     except ValueError:
         raise CursorMalformed from None
-    if start.known_at.tzinfo is None or not 0 <= start.offset < 1 << 31:
+    in_reach = all(1900 <= day.year <= 9000 for day in (start.as_of, start.known_at))
+    if start.known_at.tzinfo is None or not in_reach or not 0 <= start.offset < 1 << 31:
         raise CursorMalformed
     return start
 

@@ -13,9 +13,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from domain.calendar import civil_day
 from projections.facts.reading import Connection, Table, View, question
 from projections.red_flags import Checked, rules
 
+_LOCK: Final = 7291004
 _STATUS: Final = (
     "rule", "rule_version", "rulings", "status", "error", "findings", "amount_fen", "as_of",
     "known_at", "position", "asked_position", "asked_at", "took_ms", "run", "digest",
@@ -96,7 +98,13 @@ def store(
     told = (checked.rule.version, rulings, checked.status, checked.error, found)
     digest = hashlib.sha256(_json(told).encode()).digest()
     with connection.transaction():
+        # A rule on its way from one lane to the other may be asked by two watchers at a time.
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK, checked.rule.id)
+        )
         before = statuses(connection).get(checked.rule.id)
+        if before and before.asked_position > view.position:
+            return None
         asked: dict[str, Any] = {
             "rule": checked.rule.id,
             "rule_version": checked.rule.version,
@@ -135,7 +143,8 @@ def _other(before: Status, checked: Checked, rulings: dict[str, Any], as_of: dat
     """Whether a run is worth a row, whatever it found."""
     stood = (before.rule_version, before.status, before.error, _json(before.rulings))
     stands = (checked.rule.version, checked.status, checked.error, _json(rulings))
-    return stood != stands or before.as_of not in (as_of, None)
+    last = before.as_of if before.error is None else civil_day(before.asked_at)
+    return stood != stands or last != as_of
 
 
 def _plain(checked: Checked) -> list[dict[str, Any]]:

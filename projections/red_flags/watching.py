@@ -29,7 +29,7 @@ _OPTIONS = (
 _REST = 3
 """A rule rests this many times as long as it took, so that dear ones leave the server to others."""
 _RETRY_MS = 60_000
-_DEAR_MS = 250
+_DEAR_MS = 1_000
 _PLACE = (
     "SELECT number, position, recorded_at FROM projection.generation WHERE live AND position > 0"
 )
@@ -57,17 +57,18 @@ class _Place(NamedTuple):
         )
 
 
-def lanes() -> tuple[tuple[Rule, ...], ...]:
-    """The rules, in parts that different watchers ask: those on relations let no others wait."""
-    plain = tuple(rule for rule in rules() if not rule.relations)
-    related = tuple(rule for rule in rules() if rule.relations)
-    return plain, related
+LANES = ("quick", "dear")
+"""Rules that take long, or that rest on relations, are asked beside the others."""
+
+
+def lane_of(rule: Rule, status: Status | None) -> str:
+    return "dear" if rule.relations or (status and status.took_ms > _DEAR_MS) else "quick"
 
 
 class Watcher:
     """Keeps stored findings in step with the facts. Any number may run; one a lane does at a time.
 
-    `lane`: the place of its rules in `lanes()`; without one it asks all of them.
+    `lane`: asks the rules of this lane alone, without it all of them.
     """
 
     def __init__(
@@ -75,11 +76,12 @@ class Watcher:
         dsn: str,
         clock: Callable[[], datetime],
         *,
-        lane: int = 0,
+        lane: str | None = None,
         stopping: Event | None = None,
         watched: Sequence[Rule] | None = None,
     ) -> None:
-        self._lock = (_LOCK, lane)
+        self._lane = lane
+        self._lock = (_LOCK, LANES.index(lane) if lane else len(LANES))
         self._dsn = dsn
         self._clock = clock
         self._stopping = stopping or Event()
@@ -102,10 +104,7 @@ class Watcher:
             self._connection.close()
 
     def step(self) -> int:
-        """Ask the rules that may say something else by now; returns how many that was.
-
-        All the quick ones, but one dear one at most: then it is the quick ones' turn again.
-        """
+        """Ask every rule that may say something else by now; returns how many that was."""
         connection = self._turn()
         place = self._place(connection) if connection else None
         if connection is None or place is None:
@@ -114,8 +113,11 @@ class Watcher:
             self._generation = place.generation
             self._tables.clear()
         there = statuses(connection)
-        moved = self._moved(connection, there, place)
-        unmoved = {rule.id for rule in self._rules} - {rule.id for rule in moved}
+        mine = [
+            rule for rule in self._rules if self._lane in (None, lane_of(rule, there.get(rule.id)))
+        ]
+        moved = self._moved(connection, mine, there, place)
+        unmoved = {rule.id for rule in mine} - {rule.id for rule in moved}
         if any(there[id].position < place.position for id in unmoved):
             advance(connection, list(unmoved), place.position, place.known_at)
         now = _clock_ms()
@@ -141,11 +143,17 @@ class Watcher:
         day = civil_day(self._clock())
         return _Place(row[0], row[1], row[2], day) if row else None
 
-    def _moved(self, connection: Connection, there: dict[str, Status], place: _Place) -> list[Rule]:
+    def _moved(
+        self,
+        connection: Connection,
+        mine: Sequence[Rule],
+        there: dict[str, Status],
+        place: _Place,
+    ) -> list[Rule]:
         """The rules whose answer may be another one at this place."""
         asked = [
             (rule.id, there[rule.id].position)
-            for rule in self._rules
+            for rule in mine
             if rule.id in there
             and rule.id in self._tables
             and there[rule.id].rule_version == rule.version
@@ -158,7 +166,7 @@ class Watcher:
             for id, seen in asked
             if all(news.get(table, 0) <= seen for table in self._tables[id])
         }
-        return [rule for rule in self._rules if rule.id not in unmoved]
+        return [rule for rule in mine if rule.id not in unmoved]
 
     def _news(self, connection: Connection, after: int, place: _Place) -> dict[str, int]:
         """By table: the last event behind a position that added rows to it."""
@@ -204,21 +212,11 @@ def _clock_ms() -> int:
 
 
 def _shares(due: Sequence[Rule], there: dict[str, Status]) -> list[list[Rule]]:
-    """What is asked of one view each; those that share relations together.
+    """What is asked of one view each, the quickest first; those on relations together."""
 
-    The quick ones, then the dear one that has waited longest.
-    """
-    dear: dict[str, list[Rule]] = {}
-    quick: list[list[Rule]] = []
-    for rule in due:
-        if rule.relations:
-            dear.setdefault("related", []).append(rule)
-        elif rule.id in there and there[rule.id].took_ms > _DEAR_MS:
-            dear[rule.id] = [rule]
-        else:
-            quick.append([rule])
+    def took(rule: Rule) -> int:
+        return there[rule.id].took_ms if rule.id in there else 0
 
-    def seen(together: list[Rule]) -> int:
-        return min(there[rule.id].position if rule.id in there else 0 for rule in together)
-
-    return quick + sorted(dear.values(), key=seen)[:1]
+    alone = sorted((rule for rule in due if not rule.relations), key=took)
+    related = [rule for rule in due if rule.relations]
+    return [[rule] for rule in alone] + ([related] if related else [])

@@ -19,6 +19,7 @@ from support import controls as c
 from support.county import conversation, tell_lines
 from support.service import Callers, service
 
+from interface.api.asking import closed
 from interface.audit.verify import Row, bytes_of, open_checkpoint, plain, policy_of, proven
 from projections.red_flags import rule, rules
 
@@ -257,7 +258,10 @@ def test_what_is_not_flagged_has_no_evidence_and_what_is_not_a_page_no_findings(
         ("/red-flags", {"rule": "RF00"}, 404),
         ("/red-flags", {"limit": 0}, 422),
         ("/red-flags", {"cursor": "x"}, 422),
+        ("/red-flags", {"subject": "x\0"}, 422),
         ("/red-flags", {"cursor": "WyJhIiwiYiIsImMiLCJkIl0"}, 422),
+        ("/red-flags", {"cursor": closed(["0001-01-01", "0001-01-01T00:00+14:00", "", "0"])}, 422),
+        ("/red-flags", {"cursor": closed(["2023-01-01", "2023-01-01T00:00Z", "", "-1"])}, 422),
         ("/red-flags/runs", {"cursor": "x"}, 422),
         ("/red-flags/changes", {"since": "yesterday"}, 422),
         ("/red-flags/changes", {"rule": "RF00"}, 404),

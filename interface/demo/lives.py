@@ -151,7 +151,7 @@ class Storyteller:
             else:
                 told = on + self._lag()
             if on == loan.closed and loan.orders.closing_told:
-                told, document, mistaken = loan.orders.closing_told, None, True
+                told, document, mistaken = loan.orders.closing_told, loan.orders.document, True
             told = min(working_day(max(told, loan.told)), LAST_DAY)
             wrong = None
             if dice.chance(12 if fen[0] else 3) and not mistaken:

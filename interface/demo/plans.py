@@ -61,6 +61,8 @@ class Orders(NamedTuple):
     payer_account: str = ""
     """From which account it is repaid, if not from the household's."""
     closing_told: int = 0
+    document: str | None = None
+    """On which document the late word of the last repayment rests."""
     due_told: int = 0
     due_corrected: int = 0
     checked: bool = True

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from interface.backtest.crooked import Crooked
 from interface.backtest.honest import Honest
-from interface.backtest.labels import Label, Noise, of_demo
+from interface.backtest.labels import Label, Noise, entities, of_demo
 from interface.backtest.newcomers import NEWCOMER, Newcomers
 from interface.backtest.offices import Irregular, Regular
 from interface.demo.county import County
 from interface.demo.plans import Home, Planner
 from interface.demo.schemes import Misuse
+from interface.demo.statements import Correction
+
 
 class BacktestCounty(County):
     """Always the same for the same seed, factor and people; `crooked=False`: honest people alone.
@@ -56,4 +60,15 @@ class BacktestCounty(County):
         return [*demo, *self._crooked.labels(), *self.offices.labels()]
 
     def noises(self) -> list[Noise]:
-        return self._honest.noises()
+        """Every honest behaviour that may look like misuse."""
+        return [*self._honest.noises(), *self._corrections()]
+
+    def _corrections(self) -> Iterator[Noise]:
+        loans = {(loan.bank, loan.no): loan for loan in self.loans}
+        for today in self.days():
+            for statement in today.statements:
+                if isinstance(statement, Correction):
+                    kind, of = statement.of[:2], statement.of[3:]
+                    number = of if kind == "FK" else of[:-3]
+                    loan = loans[statement.by.organisation, number]
+                    yield Noise("corrected_by_the_bank", entities(loans=[loan]))

@@ -197,7 +197,7 @@ class Crooked:
         loan.closed = period.first + dice.between(10, 50)
         loan.orders = Orders(closing_told=period.until + dice.between(45, 90))
         told = ("day", day(loan.closed).isoformat())
-        self._case("late_told_settlement", "RF01", "RF02", loans=[loan])
+        self._case("late_told_settlement", "RF02", loans=[loan])
         self._case("late_told_settlement", "RF23", loans=[loan], more=(told,))
 
     def due_day_corrected(self) -> None:
@@ -208,7 +208,7 @@ class Crooked:
         loan.due = period.first + dice.between(10, 40)
         loan.closed = period.until + dice.between(40, 120)
         loan.orders = Orders(due_told=loan.due + 150, due_corrected=period.until + 60)
-        self._case("due_day_corrected", "RF03", "RF01", loans=[loan])
+        self._case("due_day_corrected", "RF03", loans=[loan])
 
     def older_loan_told_late(self) -> None:
         """Two banks lend to the cap; the older loan is told when the younger had its subsidy."""
@@ -220,7 +220,6 @@ class Crooked:
         period = next(q for q in QUARTERS if q.until > younger.disbursed + 30)
         older.told = working_day(period.until + dice.between(45, 60))
         self._case("older_loan_told_late", "RF04", "RF06", loans=[older, younger])
-        self._case("older_loan_told_late", "RF01", loans=[younger])
         told = ("day", day(older.disbursed).isoformat())
         self._case("older_loan_told_late", "RF23", loans=[older], more=(told,))
 
@@ -241,7 +240,6 @@ class Crooked:
         loan = self.new.lend(self.new.home(), self.new.day(2021, 2022))
         period = next(q for q in QUARTERS if q.first > loan.disbursed)
         self.unpaid.add((id(loan), period.name))
-        self._case("forgotten_subsidy", "RF27", loans=[loan], more=(("period", period.name),))
 
     def forged_date(self) -> None:
         self._forge("forged_date", 36, 120)
@@ -286,4 +284,3 @@ class Crooked:
         on = min(loan.disbursed - self.dice.between(3, 60), LAST_DAY)
         self.new.calendar.add(on, on, STATUS, say.status_change, home, on, "none", "核查后清退")
         self._case("struck_off", "RF05", loans=[loan])
-

@@ -51,12 +51,6 @@ def entities(*, loans: Iterable[LoanPlan] = (), homes: Iterable[Home] = (), more
     return frozenset([*map(loan_entity, loans), *of_loans, *of_homes, *more])
 
 
-ALSO: Final = {
-    "loan_repays_loan": (),
-    "inflated_report": (),
-    "split_between_banks": (),
-}
-
 WHEN_DUE: Final = frozenset({"overpaid_after_late_report", "subsidy_missed", "usage_check_late"})
 """Kinds of the demo that name an occasion of misuse: whether it came about is reckoned later."""
 

@@ -41,6 +41,7 @@ class Regular:
     """Offices that keep the rules: a risk fund that suffices, dividends paid, cash where it belongs."""
 
     SUFFICIENT = True
+    BATCH: Final = f"PC-{DETAINED}"
 
     def __init__(self, new: Newcomers) -> None:
         self.new, self.dice = new, new.dice

@@ -1,0 +1,169 @@
+"""What else is wrong in a back-test county: by chance, by negligence, as another scheme's trace.
+
+Reckoned from the county's own truth, or from the write side's arithmetic, never from the facts
+that the rules ask. Only what can be wanted of a rule is wanted here: an overpayment is one,
+whoever caused it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from itertools import pairwise
+
+from application.commands import DisburseLoan, RepayLoan
+from application.decisions import subsidy_due
+from application.ledger import Ledger, Telling
+from domain.batch import Batch
+from domain.calendar import Period
+from domain.loan import Loan
+from domain.policy import ruling
+from interface.backtest.county import BacktestCounty
+from interface.backtest.labels import Label, entities
+from interface.demo.dice import LAST_DAY, day
+from interface.demo.lives import QUARTERS
+from interface.demo.plans import CAP_FEN, Home, LoanPlan
+from projections.facts.reading import View
+from projections.red_flags.evidence import subsidised
+
+
+def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]:
+    """Every case that nobody planted."""
+    found: list[Label] = []
+    for home in {id(loan.home): loan.home for loan in county.loans}.values():
+        found.extend(_over_the_cap(home))
+        found.extend(_loans_by_loans(home))
+        if not home.told:
+            of = entities(loans=home.loans)
+            found.append(Label("unregistered_and_unchecked", "RF15", of, False))
+    for home, died, _ in county.misuse.deaths:
+        loans = [loan for loan in home.loans if loan.closed > died]
+        found.append(Label("dead_borrowers_loan", "RF22", entities(loans=loans), False))
+    found.extend(_told_late(county))
+    found.extend(_settled_up(county, ledger))
+    found.extend(_subsidised_wrongly(county, view))
+    return found
+
+
+def _over_the_cap(home: Home) -> Iterator[Label]:
+    """What a household owed at once, on any day."""
+    moved: dict[int, int] = defaultdict(int)
+    for loan in home.loans:
+        moved[loan.disbursed] += loan.principal_fen
+        for on, fen, *_ in loan.repaid:
+            moved[on] -= fen
+    owed_fen = 0
+    for on in sorted(moved):
+        owed_fen += moved[on]
+        if owed_fen > CAP_FEN:
+            yield Label("owed_over_the_cap", "RF06", entities(homes=[home]), False)
+            return
+
+
+def _loans_by_loans(home: Home) -> Iterator[Label]:
+    """A settlement within a day of a new loan; renewals of the same principal, twice."""
+    for old in home.loans:
+        for new in home.loans:
+            near = old is not new and new.disbursed > old.disbursed
+            if near and abs(new.disbursed - old.closed) <= 1 and new.renews is not old:
+                yield Label("settled_when_lent", "RF13", entities(loans=[old, new]), False)
+        before = old.renews
+        if before and before.renews and before.principal_fen == old.principal_fen:
+            of = entities(loans=[before.renews, before, old])
+            yield Label("renewed_in_full_twice", "RF13", of, False)
+
+
+def _told_late(county: BacktestCounty) -> Iterator[Label]:
+    """Loans and repayments told weeks after they happened, and without a document."""
+    loans = {(loan.bank, loan.no): loan for loan in county.loans}
+    days = ruling("late_report_days", day(LAST_DAY)).number
+    for today in county.days():
+        for statement in today.statements:
+            command = statement.command if isinstance(statement, Telling) else None
+            if not isinstance(command, DisburseLoan | RepayLoan):
+                continue
+            late = (today.recorded_on - command.effective_on).days
+            if late > days and command.ground is None:
+                loan = loans[statement.by.organisation, command.loan_no]
+                more = [("day", command.effective_on.isoformat())]
+                yield Label("told_weeks_late", "RF23", entities(loans=[loan], more=more), False)
+
+
+def _settled_up(county: BacktestCounty, ledger: Ledger) -> Iterator[Label]:
+    """Subsidies of closed quarters: paid too much, or never paid, by the write side's arithmetic."""
+    held = _held(county, ledger)
+    quarters = [
+        Period(day(each.first), day(each.until)) for each in QUARTERS if each.until <= LAST_DAY
+    ]
+    names = [each.name for each in QUARTERS]
+    for plan in county.loans:
+        loan = ledger.loan(plan.bank, plan.no)
+        if not loan.exists:
+            continue
+        for name, period in zip(names, quarters, strict=False):
+            if period.until <= loan.disbursed_on:
+                continue
+            due_fen = subsidy_due(ledger, loan, period)[0].amount_fen
+            paid_fen = loan.paid_fen(period.first, period.until)
+            if due_fen == paid_fen:
+                continue
+            of = entities(loans=[plan], more=[("period", name)])
+            if paid_fen > due_fen:
+                yield Label("overpaid", "RF01", of)
+            elif (plan.bank, plan.no, name) not in held:
+                yield Label("underpaid", "RF27", of, paid_fen == 0)
+
+
+def _held(county: BacktestCounty, ledger: Ledger) -> set[tuple[str, str, str]]:
+    """The loans and quarters for which an open batch holds money."""
+    batch = ledger.aggregate(Batch, Batch.id_for(county.offices.BATCH))
+    return {(line.bank, line.loan_no, line.period) for line in batch.reserved}
+
+
+def _subsidised_wrongly(county: BacktestCounty, view: View) -> Iterator[Label]:
+    """Days and principal that a payment counted, against what was truly owed on them."""
+    loans = {(loan.bank, loan.no): loan for loan in county.loans}
+    latest: dict[tuple[str, str, str], list[tuple[str, date, date, int]]] = defaultdict(list)
+    for bank, number, payment_no, period, first, until, fen in subsidised(view):
+        latest[bank, number, period].append((payment_no, first, until, fen))
+    of_home: dict[int, list[tuple[LoanPlan, int, int, int]]] = defaultdict(list)
+    for (bank, number, period), stretches in latest.items():
+        loan = loans[bank, number]
+        of = entities(loans=[loan], more=[("period", period)])
+        due = loan.extended_due or loan.due
+        if any(until.toordinal() > due for _, _, until, _ in stretches):
+            yield Label("subsidised_while_overdue", "RF03", of, False)
+        if any(_more_than_owed(loan, *stretch[1:]) for stretch in stretches):
+            yield Label("subsidised_beyond_what_was_owed", "RF02", of, False)
+        last = stretches[-1][0]
+        of_home[id(loan.home)].extend(
+            (loan, first.toordinal(), until.toordinal(), fen)
+            for payment_no, first, until, fen in stretches
+            if payment_no == last
+        )
+    for paid in of_home.values():
+        yield from _household_beyond_its_cap(paid)
+
+
+def _more_than_owed(loan: LoanPlan, first: date, until: date, fen: int) -> bool:
+    """Whether less was owed at the end of the stretch, or after any repayment inside it."""
+    owed_fen = loan.principal_fen
+    for on, back_fen, *_ in loan.repaid:
+        if on < until.toordinal() and on <= LAST_DAY:
+            owed_fen -= back_fen
+    return fen > owed_fen or (first < until and until.toordinal() > loan.closed)
+
+
+def _household_beyond_its_cap(paid: list[tuple[LoanPlan, int, int, int]]) -> Iterator[Label]:
+    moved: dict[int, int] = defaultdict(int)
+    for _, first, until, fen in paid:
+        moved[first] += fen
+        moved[until] -= fen
+    total = 0
+    for on, _ in pairwise([*sorted(moved), 0]):
+        total += moved[on]
+        if total > CAP_FEN:
+            of = entities(loans=[loan for loan, *_ in paid])
+            yield Label("subsidised_beyond_the_cap", "RF04", of, False)
+            return

@@ -9,5 +9,4 @@ from interface.backtest.county import BacktestCounty
 from interface.backtest.labels import Label
 from interface.backtest.score import Score, score
 
-
 __all__ = ["BacktestCounty", "Label", "Score", "Told", "score", "told"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from interface.backtest.labels import Entity, Label, entities
-from interface.backtest.newcomers import FULL_FEN, Newcomers
+from interface.backtest.newcomers import Newcomers
 from interface.demo import statements as say
 from interface.demo.dice import LAST_DAY, day, months_later, working_day
 from interface.demo.lives import MEMBERS, QUARTERS, STATUS
@@ -97,7 +97,7 @@ class Crooked:
         self._case(kind, "RF08", loans=loans, more=(("account", account),))
 
     def circle(self, hops: int, *, back: bool) -> None:
-        """Money returns to its bank, or reaches another borrower of it, through so many accounts."""
+        """Money returns to its bank, or reaches a borrower there, through so many accounts."""
         new, dice = self.new, self.dice
         on, home = new.day(), new.home()
         loan = new.lend(home, on, closed=on + dice.between(12, 27) if back else 0)
@@ -229,8 +229,11 @@ class Crooked:
         loan = new.lend(new.home(), new.day())
         month = loan.bank, f"{day(loan.disbursed):%Y-%m}"
         before = new.misuse.inflated.get(month, (0, 0, 0))
-        less = (1, 1, loan.principal_fen)
-        new.misuse.inflated[month] = tuple(b - x for b, x in zip(before, less, strict=True))
+        new.misuse.inflated[month] = (
+            before[0] - 1,
+            before[1] - 1,
+            before[2] - loan.principal_fen,
+        )
         report = ("bank", month[0]), ("period", month[1])
         self._case("unreported_loan", "RF10", loans=[loan], more=report)
         self._case("unreported_loan", "RF12", more=report)

@@ -78,9 +78,9 @@ def curves(view: View, known: Truth, asked: Iterable[Rule]) -> Iterator[Curve]:
 def pooled(of_seeds: list[list[Curve]]) -> list[Curve]:
     """The curves of several counties as one."""
     return [
-        same[0]._replace(points=tuple(_sum(points) for points in zip(*(c.points for c in same), strict=True)))
+        same[0]._replace(points=tuple(map(_sum, zip(*(c.points for c in same), strict=True))))
         for same in zip(*of_seeds, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _sum(points: tuple[Point, ...]) -> Point:
@@ -93,8 +93,10 @@ def _sum(points: tuple[Point, ...]) -> Point:
 def picture(curve: Curve) -> str:
     """A curve as a small SVG picture."""
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}"'
-        f' viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}"'
+            f' viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" font-size="11">'
+        ),
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
         _text(_LEFT, 16, f"{curve.rule} {curve.title_zh} · {curve.table}", size=12),
     ]

@@ -42,8 +42,9 @@ def loan_entity(loan: LoanPlan) -> Entity:
     return "loan", f"{loan.bank}/{loan.no}"
 
 
-def entities(*, loans: Iterable[LoanPlan] = (), homes: Iterable[Home] = (), more: Iterable[Entity] = ()
-             ) -> frozenset[Entity]:  # fmt: skip
+def entities(
+    *, loans: Iterable[LoanPlan] = (), homes: Iterable[Home] = (), more: Iterable[Entity] = ()
+) -> frozenset[Entity]:
     """All that a case names: loans with their households, households, and whatever else."""
     loans = list(loans)
     of_loans = [("household", loan.home.no) for loan in loans]

@@ -57,7 +57,7 @@ class Newcomers:
         months: int = 12,
         payee: str = "",
     ) -> LoanPlan:
-        """A loan that breaks no rule of its own, settled on the day `closed`, or about its due day."""
+        """A loan that breaks no rule of its own, settled on `closed`, or about its due day."""
         bank = bank or home.bank
         on = working_day(on)
         due = months_later(on, months)

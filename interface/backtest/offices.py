@@ -23,7 +23,7 @@ from interface.demo.county import Payment
 from interface.demo.dice import months_later, number
 from interface.demo.people import FIRMS
 from interface.demo.plans import Home
-from interface.demo.quarters import CASHIER, CENTRE, Offices, Step
+from interface.demo.quarters import CENTRE, Offices, Step
 
 DETAINED: Final = "2023Q4"
 """The quarter whose subsidies of one township are approved, and then lie for a year."""
@@ -38,7 +38,7 @@ _TARGETS: Final = {
 
 
 class Regular:
-    """Offices that keep the rules: a risk fund that suffices, dividends paid, cash where it belongs."""
+    """Offices that keep the rules: the risk fund suffices, dividends are paid, cash arrives."""
 
     SUFFICIENT = True
     BATCH: Final = f"PC-{DETAINED}"
@@ -91,9 +91,9 @@ class Regular:
                 fen = 50_000 if paid or place == 0 else (0 if place == 1 else 30_000)
                 if fen:
                     ref = f"FH-{agreement_no}-{place}-{count}"
-                    new.tell(PayBenefit, say.cadre(first), due + 12, ref=ref, agreement_no=agreement_no,
-                             household_no=home.no, kind="dividend", amount_fen=fen,
-                             voucher=ref)  # fmt: skip
+                    new.tell(PayBenefit, say.cadre(first), due + 12, ref=ref, voucher=ref,
+                             agreement_no=agreement_no, household_no=home.no, kind="dividend",
+                             amount_fen=fen)  # fmt: skip
         return homes[1:]
 
 

@@ -10,12 +10,18 @@ from interface.backtest.curves import Curve
 from interface.backtest.score import Score
 
 NOT_TO_PLANT: Final = (
-    "RF01–RF04: 多付不能直接种下 an overpayment cannot be told: paying more than is due is refused"
-    " (`subsidy_exceeds_due`). It comes about when facts are told after the payment.",
-    "RF04: 一笔贷款同一结息期付两次 the same loan and quarter paid twice is refused likewise; what is"
-    " planted is an older loan of another bank, told late, that pushes a paid one over the cap.",
-    "RF10: 他人代报的放款 a disbursement told by anyone but the bank is refused (`not_permitted`);"
-    " what is planted is a loan that its bank leaves out of its monthly report.",
+    (
+        "RF01–RF04: 多付不能直接种下 an overpayment cannot be told: paying more than is due is refused"
+        " (`subsidy_exceeds_due`). It comes about when facts are told after the payment."
+    ),
+    (
+        "RF04: 一笔贷款同一结息期付两次 the same loan and quarter paid twice is refused likewise; what is"
+        " planted is an older loan of another bank, told late, that pushes a paid one over the cap."
+    ),
+    (
+        "RF10: 他人代报的放款 a disbursement told by anyone but the bank is refused (`not_permitted`);"
+        " what is planted is a loan that its bank leaves out of its monthly report."
+    ),
     "RF17: 超额度批准 a batch beyond what was allocated is refused (`fund_exhausted`).",
     "RF21: 校验位错误的身份证号 an identity number with a wrong check digit is refused.",
     "RF23: 篡改入账时刻 nobody can tell `recorded_at`: a forged day shows as a late report.",

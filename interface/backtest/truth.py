@@ -17,7 +17,6 @@ from application.decisions import subsidy_due
 from application.ledger import Ledger, Telling
 from domain.batch import Batch
 from domain.calendar import Period
-from domain.loan import Loan
 from domain.policy import ruling
 from interface.backtest.county import BacktestCounty
 from interface.backtest.labels import Label, entities
@@ -91,7 +90,7 @@ def _told_late(county: BacktestCounty) -> Iterator[Label]:
 
 
 def _settled_up(county: BacktestCounty, ledger: Ledger) -> Iterator[Label]:
-    """Subsidies of closed quarters: paid too much, or never paid, by the write side's arithmetic."""
+    """Closed quarters paid too much, or never paid, by the write side's own arithmetic."""
     held = _held(county, ledger)
     quarters = [
         Period(day(each.first), day(each.until)) for each in QUARTERS if each.until <= LAST_DAY

@@ -276,9 +276,8 @@ class Storyteller:
             if duty >= ends:
                 break
             on = duty - dice.between(0, 12)
-            kind = dice.weighted(((890, "in time"), (60, "late"), (50, "missed")))
-            if not loan.orders.checked:
-                kind = "missed"
+            by_chance = dice.weighted(((890, "in time"), (60, "late"), (50, "missed")))
+            kind = by_chance if loan.orders.checked else "missed"
             if diverted and count >= diverted:
                 kind = "in time"
             if kind == "late":

@@ -68,6 +68,9 @@ class Orders(NamedTuple):
     checked: bool = True
 
 
+_NONE: Final = Orders()
+
+
 @dataclass(slots=True, eq=False)
 class LoanPlan:
     """One loan as it truly was; days are numbers, `closed` is the day of the last repayment."""
@@ -94,7 +97,7 @@ class LoanPlan:
     known_late: bool = False
     told: int = 0
     known_closed: int = 0
-    orders: Orders = Orders()
+    orders: Orders = _NONE
 
 
 @lru_cache(maxsize=4096)

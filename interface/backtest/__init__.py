@@ -7,6 +7,6 @@ supervisor makes for each true case. Everything is told through the ledger's ord
 from interface.backtest.bench import Told, told
 from interface.backtest.county import BacktestCounty
 from interface.backtest.labels import Label
-from interface.backtest.score import Score, score
+from interface.backtest.scoring import Score, score
 
 __all__ = ["BacktestCounty", "Label", "Score", "Told", "score", "told"]

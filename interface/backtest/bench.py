@@ -30,6 +30,7 @@ class Told(NamedTuple):
     county: BacktestCounty
     ledger: Ledger
     facts: Facts
+    dsn: str
     events: int
 
 
@@ -53,7 +54,7 @@ def told(
             if progress is not None:
                 progress(done, len(county))
         projector.catch_up()
-        yield Told(county, ledger, facts, loading.events)
+        yield Told(county, ledger, facts, dsn, loading.events)
     finally:
         facts.close()
         projector.close()

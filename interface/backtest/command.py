@@ -16,7 +16,7 @@ from interface.backtest.bench import LAST, told
 from interface.backtest.county import BacktestCounty
 from interface.backtest.curves import Curve, curves, picture, pooled
 from interface.backtest.report import Sum, page, share, summed
-from interface.backtest.score import Score, score_rule, truth
+from interface.backtest.scoring import Score, score_rule, truth
 from interface.embedded_db import EmbeddedPostgres
 from interface.terminal import OUT, progress_bar
 from projections.red_flags import rules

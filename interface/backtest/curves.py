@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
-from interface.backtest.score import Truth, score_rule
+from interface.backtest.scoring import Truth, score_rule
 from projections.facts.reading import View
 from projections.red_flags import Rule
 

@@ -8,7 +8,7 @@ from interface.backtest.labels import Entity, Noise, entities
 from interface.backtest.newcomers import FULL_FEN, Newcomers
 from interface.demo import statements as say
 from interface.demo.dice import day, months_later, number, working_day
-from interface.demo.lives import MEMBERS
+from interface.demo.lives import MEMBERS, QUARTERS
 from interface.demo.plans import Home, LoanPlan, Orders
 
 
@@ -30,7 +30,7 @@ class Honest:
                 self.renewed_smaller, self.repaid_after_months, self.purchase_fell_through,
                 self.late_but_grounded, self.moved_between_households, self.village_on_one_day,
                 self.before_the_holidays, self.calf_from_a_neighbour, self.repaid_by_a_son,
-                self.merchant_pays_a_supplier,
+                self.merchant_pays_a_supplier, self.died_after_settling,
             ):  # fmt: skip
                 add()
 
@@ -164,6 +164,19 @@ class Honest:
         wife = daughter._replace(relation="儿媳")
         new.calendar.add(on, on + 1, MEMBERS, change, joined, on, [wife], [], False)
         self._case("moved_between_households", [loan])
+
+    def died_after_settling(self) -> None:
+        """The borrower had repaid, and died before the quarter's subsidy was paid."""
+        new, dice = self.new, self.dice
+        home = new.home()
+        loan = new.lend(home, new.day(2021, 2022))
+        period = next(each for each in QUARTERS if each.first > loan.disbursed + 60)
+        loan.closed = period.first + dice.between(20, 40)
+        died = loan.closed + dice.between(5, 25)
+        told = died + dice.between(1, 10)
+        gone = [(home.borrower, "死亡")]
+        new.calendar.add(died, told, MEMBERS, say.member_change, home, died, [], gone, False)
+        self._case("died_after_settling", [loan])
 
     def village_on_one_day(self) -> None:
         """A large village signs on one day, and settles on one day."""

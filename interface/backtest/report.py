@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from interface.backtest.curves import Curve
-from interface.backtest.score import Score
+from interface.backtest.scoring import Score
 
 NOT_TO_PLANT: Final = (
     (

@@ -14,7 +14,7 @@ from interface.backtest.truth import by_chance
 from projections.facts.reading import View
 from projections.red_flags import Finding, Rule, check, rules
 
-_NOBODY = "unexplained"
+UNEXPLAINED = "unexplained"
 
 
 class Score(NamedTuple):
@@ -117,4 +117,4 @@ def score_rule(view: View, known: Truth, rule: Rule) -> Score:
 
 def _noise(named: Named, noise: list[Noise]) -> str:
     """Which honest behaviour a false alarm fell for."""
-    return next((each.kind for each in noise if shows(named, each.of)), _NOBODY)
+    return next((each.kind for each in noise if shows(named, each.of)), UNEXPLAINED)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from application.access import enrol
 from application.ledger import Ledger
 from application.vault import Keys
 from interface.backtest.county import BacktestCounty
-from interface.backtest.offices import DETAINED_TOWNSHIP
 from interface.demo.dice import LAST_DAY, day
 from interface.demo.loading import Evening, Loading
 from interface.demo.quarters import Offices, Step
 from projections.facts.draw import Projector
-from projections.facts.reading import Facts, Scope
+from projections.facts.reading import Facts
 
 LAST: Final[date] = day(LAST_DAY)
 """The day as of which the rules are asked: the last of which the county tells."""
@@ -44,9 +44,11 @@ def told(
     ledger = Ledger(dsn, keys, clock=clock, most_cached=round(60_000 * max(1, county.factor)))
     projector, facts = Projector(dsn), Facts(dsn, most=2)
     try:
-        offices = Offices(ledger, facts, projector, Scope(township=DETAINED_TOWNSHIP))
         loading = Loading(ledger, clock, county.corrected)
-        steps = sorted(county.offices.steps(offices), key=lambda step: step[0])
+        steps = sorted(
+            county.offices.steps(lambda scope: Offices(ledger, facts, projector, scope)),
+            key=itemgetter(0),
+        )
         for done, today in enumerate(county.days(), start=1):
             while steps and steps[0][0] < today.recorded_on:
                 _take(steps.pop(0), clock)

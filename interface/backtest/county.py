@@ -9,7 +9,10 @@ from interface.backtest.honest import Honest
 from interface.backtest.labels import Label, Noise, entities, of_demo
 from interface.backtest.newcomers import NEWCOMER, Newcomers
 from interface.backtest.offices import Irregular, Regular
+from interface.demo import statements as say
 from interface.demo.county import County
+from interface.demo.dice import LAST_DAY, working_day
+from interface.demo.lives import CORRECT
 from interface.demo.plans import Home, Planner
 from interface.demo.schemes import Misuse
 from interface.demo.statements import Correction
@@ -23,8 +26,7 @@ class BacktestCounty(County):
 
     def __init__(self, seed: int, factor: float, *, crooked: bool = True) -> None:
         self.crooked = crooked
-        self.planted: list[Label] = []
-        self.noise: list[Noise] = []
+        self._miscounted: list[Noise] = []
         super().__init__(seed, factor)
 
     def _plant(self, planner: Planner) -> Misuse:
@@ -42,6 +44,37 @@ class BacktestCounty(County):
         else:
             self.offices = Regular(new)
         return new.homes
+
+    def _report(self, misuse: Misuse) -> None:
+        """As in the demo; some banks miscount, see it within weeks, and correct their report."""
+        super()._report(misuse)
+        dice = self._dice("miscounted")
+        told = [
+            (on, place)
+            for on, entries in sorted(self._calendar.days.items())
+            for place, (_, make, args) in enumerate(entries)
+            if make is say.scale_report and args[:2] not in misuse.inflated
+        ]
+        for on, place in dice.shuffled(told)[: 1 + self._scaled(8)]:
+            self._miscount(on, place, dice.between(10, 40))
+
+    def _miscount(self, on: int, place: int, days: int) -> None:
+        rank, make, args = self._calendar.days[on][place]
+        bank, period, _, loans, households, balance_fen, disbursed_fen = args
+        wrong = (loans + 2, households + 1, balance_fen + 8_000_000, disbursed_fen)
+        self._calendar.days[on][place] = rank, make, (bank, period, on, *wrong)
+        corrected = working_day(on + days)
+        if corrected > LAST_DAY:
+            return
+        command, by = make(*args)
+        ref = command.ref
+        body = command.model_dump(mode="json", exclude={"ref"}, exclude_none=True)
+        self._calendar.corrected.add(ref)
+        self._calendar.add(corrected, corrected, CORRECT, Correction, ref, by, f"GZ-{ref}",
+                           corrected, "报表统计有误", body)  # fmt: skip
+        self._miscounted.append(
+            Noise("report_corrected", frozenset({("bank", bank), ("period", period)}))
+        )
 
     def _review(self) -> None:
         """What was planted is not put right by chance."""
@@ -61,14 +94,20 @@ class BacktestCounty(County):
 
     def noises(self) -> list[Noise]:
         """Every honest behaviour that may look like misuse."""
-        return [*self._honest.noises(), *self._corrections()]
+        return [
+            *self._corrections(),
+            *self._miscounted,
+            *self._honest.noises(),
+            *self.offices.noises(),
+        ]
 
     def _corrections(self) -> Iterator[Noise]:
         loans = {(loan.bank, loan.no): loan for loan in self.loans}
         for today in self.days():
             for statement in today.statements:
-                if isinstance(statement, Correction):
+                if isinstance(statement, Correction) and statement.of[:2] in ("FK", "HK"):
                     kind, of = statement.of[:2], statement.of[3:]
                     number = of if kind == "FK" else of[:-3]
                     loan = loans[statement.by.organisation, number]
-                    yield Noise("corrected_by_the_bank", entities(loans=[loan]))
+                    more = [("day", str((statement.replacement or {}).get("effective_on")))]
+                    yield Noise("corrected_by_the_bank", entities(loans=[loan], more=more))

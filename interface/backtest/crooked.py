@@ -55,6 +55,7 @@ class Crooked:
                 self.due_day_corrected, self.older_loan_told_late, self.forged_date,
                 self.forged_date_sly, self.lent_to_the_dead, self.too_young,
                 self.struck_off, self.unreported_loan, self.forgotten_subsidy,
+                self.borrowed_name_alone, self.deducted_after_credit,
             ):  # fmt: skip
                 plant()
         for hops in range(1, 6):
@@ -127,6 +128,21 @@ class Crooked:
             loan.orders = Orders(checked=False)
             loans.append(loan)
         self._case("borrowed_names", "RF09", loans=loans, more=(("account", account),))
+
+    def borrowed_name_alone(self) -> None:
+        """A stranger's account is paid for one household, whose people nobody ever met."""
+        new = self.new
+        loan = new.lend(new.home(), new.day(), payee=new.account())
+        loan.orders = Orders(checked=False)
+        self._case("borrowed_name_alone", "RF09", loans=[loan])
+
+    def deducted_after_credit(self) -> None:
+        """The whole sum arrives, and a part of it leaves for the village on the same day."""
+        new, dice = self.new, self.dice
+        loan = new.lend(new.home(), new.day())
+        fen = loan.principal_fen * dice.between(3, 10) // 100
+        new.sent(loan, loan.disbursed, fen, new.account(), kind=dice.pick(("village", "bank")))
+        self._case("deducted_after_credit", "RF19", loans=[loan])
 
     # ---- too much, too fast -------------------------------------------------------------
 

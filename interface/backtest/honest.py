@@ -8,7 +8,7 @@ from interface.backtest.labels import Entity, Noise, entities
 from interface.backtest.newcomers import FULL_FEN, Newcomers
 from interface.demo import statements as say
 from interface.demo.dice import day, months_later, number, working_day
-from interface.demo.lives import MEMBERS, QUARTERS
+from interface.demo.lives import MEMBERS, QUARTERS, STATUS
 from interface.demo.plans import Home, LoanPlan, Orders
 
 
@@ -30,7 +30,8 @@ class Honest:
                 self.renewed_smaller, self.repaid_after_months, self.purchase_fell_through,
                 self.late_but_grounded, self.moved_between_households, self.village_on_one_day,
                 self.before_the_holidays, self.calf_from_a_neighbour, self.repaid_by_a_son,
-                self.merchant_pays_a_supplier, self.died_after_settling,
+                self.merchant_pays_a_supplier, self.died_after_settling, self.struck_off_later,
+                self.as_old_as_allowed, self.as_young_as_allowed, self.loan_of_three_years,
             ):  # fmt: skip
                 add()
 
@@ -111,8 +112,12 @@ class Honest:
 
     def purchase_fell_through(self) -> None:
         """The cow was sold to another; the money went back within days or weeks."""
-        on = working_day(day(self.new.day()).replace(day=3).toordinal())
-        loan = self.new.lend(self.new.home(), on, closed=on + self.dice.between(5, 20))
+        new, shop = self.new, self.new.account()
+        on = working_day(day(new.day()).replace(day=3).toordinal())
+        loan = new.lend(new.home(), on, closed=on + self.dice.between(5, 20))
+        fen = loan.principal_fen * 9 // 10
+        new.sent(loan, on + 1, fen, shop, kind="merchant")
+        new.sent(loan, loan.closed - 1, fen, loan.payee_account, kind="household", payer=shop)
         self._case("purchase_fell_through", [loan])
 
     def repaid_by_a_son(self) -> None:
@@ -177,6 +182,35 @@ class Honest:
         gone = [(home.borrower, "死亡")]
         new.calendar.add(died, told, MEMBERS, say.member_change, home, died, [], gone, False)
         self._case("died_after_settling", [loan])
+
+    def struck_off_later(self) -> None:
+        """Eligible on the day of the loan, and no longer some months after it."""
+        new, home = self.new, self.new.home()
+        loan = new.lend(home, new.day(2021, 2022))
+        on = loan.disbursed + self.dice.between(30, 200)
+        new.calendar.add(on, on, STATUS, say.status_change, home, on, "none", "风险消除")
+        self._case("struck_off_later", [loan])
+
+    def as_old_as_allowed(self) -> None:
+        self._aged("as_old_as_allowed", 65)
+
+    def as_young_as_allowed(self) -> None:
+        """Came of age last year at the latest."""
+        self._aged("as_young_as_allowed", 19)
+
+    def _aged(self, kind: str, years: int) -> None:
+        """A borrower who becomes so many years old in the year of the loan."""
+        new, home, on = self.new, self.new.home(), self.new.day()
+        born, male = day(on).year - years, self.dice.chance(500)
+        person = new.planner.people.person(home.people[0].name[0], male, born, "亲属")
+        home.people.append(person)
+        home.borrower = person
+        self._case(kind, [new.lend(home, on)])
+
+    def loan_of_three_years(self) -> None:
+        """The longest term there is."""
+        new = self.new
+        self._case("loan_of_three_years", [new.lend(new.home(), new.day(), months=36)])
 
     def village_on_one_day(self) -> None:
         """A large village signs on one day, and settles on one day."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Final
 
@@ -15,8 +15,8 @@ from application.commands import (
     TellPlan,
     TransferFund,
 )
-from domain.calendar import quarter
-from interface.backtest.labels import Label, entities
+from domain.calendar import named_quarter
+from interface.backtest.labels import Label, Noise, entities
 from interface.backtest.newcomers import Newcomers
 from interface.demo import statements as say
 from interface.demo.county import Payment
@@ -24,10 +24,13 @@ from interface.demo.dice import months_later, number
 from interface.demo.people import FIRMS
 from interface.demo.plans import Home
 from interface.demo.quarters import CENTRE, Offices, Step
+from projections.facts.reading import Scope
 
-DETAINED: Final = "2023Q4"
-"""The quarter whose subsidies of one township are approved, and then lie for a year."""
-DETAINED_TOWNSHIP: Final = "T26"
+_PAID: Final = ("2024Q1", "T25")
+"""The quarter whose subsidies of one township go by batch, and are paid within days."""
+_DETAINED: Final = ("2023Q4", "T26")
+"""The quarter whose subsidies of another are approved, and then lie for a year."""
+_GRANTED_FEN: Final = 500_000_000
 _FUND_FEN: Final = {True: 10_000_000_000, False: 1_000_000}
 _TARGETS: Final = {
     "target_disbursed_fen": 30_000_000_000,
@@ -41,7 +44,7 @@ class Regular:
     """Offices that keep the rules: the risk fund suffices, dividends are paid, cash arrives."""
 
     SUFFICIENT = True
-    BATCH: Final = f"PC-{DETAINED}"
+    BATCHES: Final = (f"PC-{_PAID[0]}", f"PC-{_DETAINED[0]}")
 
     def __init__(self, new: Newcomers) -> None:
         self.new, self.dice = new, new.dice
@@ -55,17 +58,35 @@ class Regular:
         self._agreement("LJ-1", paid=True)
         self._transfer("ZJ-1", "国库", "贴息专户", 1_000_000)
         self._transfer("ZJ-2", "贴息专户", "NRCB", 900_000)
+        self._transfer("ZJ-3", "贴息专户", "国库", 50_000)
+        self._borrower_in(_PAID[1])
 
-    def pays(self, payment: Payment) -> bool:  # noqa: ARG002
-        """Whether finance pays a subsidy that is due."""
-        return True
+    def pays(self, payment: Payment) -> bool:
+        """Whether finance pays a subsidy by itself that is due: no batch lists it."""
+        return (payment.period, payment.loan.home.township) != _PAID
 
-    def steps(self, offices: Offices) -> Iterator[Step]:  # noqa: ARG002
+    def steps(self, of: Callable[[Scope], Offices]) -> Iterator[Step]:
         """What the offices do besides, and on which day."""
-        return iter(())
+        quarter_name, township = _PAID
+        offices, on = of(Scope(township=township)), date(2024, 3, 1)
+        yield on, lambda: offices.grant(2024, _GRANTED_FEN, on)
+        yield from offices.steps(named_quarter(quarter_name))
 
     def labels(self) -> list[Label]:
         return self._labels
+
+    def noises(self) -> list[Noise]:
+        """Offices that do what they should, or give back what they do not need."""
+        return [
+            Noise("batch_paid", frozenset({("batch", f"PC-{_PAID[0]}")})),
+            Noise("returned_to_the_treasury", frozenset({("voucher", "ZJ-3")})),
+        ]
+
+    def _borrower_in(self, township: str) -> None:
+        """So that every county has a line for that township's batch."""
+        home = self.new.home()
+        home.township, home.no = township, f"{township}{home.place:06d}"
+        self.new.lend(home, number(2023, 8, 1))
 
     def _transfer(self, voucher: str, payer: str, payee: str, fen: int) -> None:
         on = number(2024, 3, 4)
@@ -117,18 +138,19 @@ class Irregular(Regular):
         self._plan()
         self._allocations()
         self._report()
-        home = new.home()
-        home.township, home.no = DETAINED_TOWNSHIP, f"{DETAINED_TOWNSHIP}{home.place:06d}"
-        new.lend(home, number(2023, 8, 1))
+        self._borrower_in(_DETAINED[1])
 
     def pays(self, payment: Payment) -> bool:
-        detained = payment.period == DETAINED and payment.loan.home.township == DETAINED_TOWNSHIP
-        return not detained and (id(payment.loan), payment.period) not in self._forgotten
+        if (payment.period, payment.loan.home.township) == _DETAINED:
+            return False
+        forgotten = (id(payment.loan), payment.period) in self._forgotten
+        return super().pays(payment) and not forgotten
 
-    def steps(self, offices: Offices) -> Iterator[Step]:
-        """A batch is approved, and nothing more happens."""
-        year, n = DETAINED.split("Q")
-        yield from list(offices.steps(quarter(int(year), int(n))))[:4]
+    def steps(self, of: Callable[[Scope], Offices]) -> Iterator[Step]:
+        """A batch is approved besides, and nothing more happens to it."""
+        yield from super().steps(of)
+        quarter_name, township = _DETAINED
+        yield from list(of(Scope(township=township)).steps(named_quarter(quarter_name)))[:4]
 
     def _label(self, kind: str, flag: str, *of: tuple[str, str]) -> None:
         self._labels.append(Label(kind, flag, frozenset(of)))
@@ -149,9 +171,9 @@ class Irregular(Regular):
         for year, on in ((2022, number(2022, 3, 1)), (2023, number(2024, 1, 5))):
             ref = f"XD-{year}"
             self.new.tell(AllocateFund, say.FINANCE, on, ref=ref, year=year, voucher=ref,
-                          amount_fen=500_000_000)  # fmt: skip
+                          amount_fen=_GRANTED_FEN)  # fmt: skip
         self._label("allocated_and_unused", "RF17", ("year", "2022"))
-        self._label("approved_and_unpaid", "RF17", ("batch", f"PC-{DETAINED}"))
+        self._label("approved_and_unpaid", "RF17", ("batch", f"PC-{_DETAINED[0]}"))
 
     def _report(self) -> None:
         """A report of more households than loans."""

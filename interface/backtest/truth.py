@@ -116,8 +116,9 @@ def _settled_up(county: BacktestCounty, ledger: Ledger) -> Iterator[Label]:
 
 def _held(county: BacktestCounty, ledger: Ledger) -> set[tuple[str, str, str]]:
     """The loans and quarters for which an open batch holds money."""
-    batch = ledger.aggregate(Batch, Batch.id_for(county.offices.BATCH))
-    return {(line.bank, line.loan_no, line.period) for line in batch.reserved}
+    batches = (ledger.aggregate(Batch, Batch.id_for(no)) for no in county.offices.BATCHES)
+    lines = (line for batch in batches for line in batch.reserved)
+    return {(line.bank, line.loan_no, line.period) for line in lines}
 
 
 def _subsidised_wrongly(county: BacktestCounty, view: View) -> Iterator[Label]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from interface.backtest.crooked import Crooked
 from interface.backtest.honest import Honest
-from interface.backtest.labels import Label, Noise, entities, of_demo
+from interface.backtest.labels import RECKONED, Label, Noise, entities, of_demo
 from interface.backtest.newcomers import NEWCOMER, Newcomers
 from interface.backtest.offices import Irregular, Regular
 from interface.demo import statements as say
@@ -59,13 +59,13 @@ class BacktestCounty(County):
             self._miscount(on, place, dice.between(10, 40))
 
     def _miscount(self, on: int, place: int, days: int) -> None:
+        corrected = working_day(on + days)
+        if corrected > LAST_DAY:
+            return
         rank, make, args = self._calendar.days[on][place]
         bank, period, _, loans, households, balance_fen, disbursed_fen = args
         wrong = (loans + 2, households + 1, balance_fen + 8_000_000, disbursed_fen)
         self._calendar.days[on][place] = rank, make, (bank, period, on, *wrong)
-        corrected = working_day(on + days)
-        if corrected > LAST_DAY:
-            return
         command, by = make(*args)
         ref = command.ref
         body = command.model_dump(mode="json", exclude={"ref"}, exclude_none=True)
@@ -89,7 +89,7 @@ class BacktestCounty(County):
 
     def labels(self) -> list[Label]:
         """Every planted case, and what the demo's machinery noted by the way."""
-        demo = [of_demo(planted) for planted in self.misuse.planted]
+        demo = [of_demo(each) for each in self.misuse.planted if each.kind not in RECKONED]
         return [*demo, *self._crooked.labels(), *self.offices.labels()]
 
     def noises(self) -> list[Noise]:
@@ -97,9 +97,16 @@ class BacktestCounty(County):
         return [
             *self._corrections(),
             *self._miscounted,
+            *self._checks_after_a_missed_one(),
             *self._honest.noises(),
             *self.offices.noises(),
         ]
+
+    def _checks_after_a_missed_one(self) -> Iterator[Noise]:
+        """Checks in time of a loan of which one was missed: each is counted for the last."""
+        for each in self.misuse.planted:
+            if each.kind in ("usage_check_missed", "usage_check_late"):
+                yield Noise("check_after_a_missed_one", entities(loans=each.loans), "RF15")
 
     def _corrections(self) -> Iterator[Noise]:
         loans = {(loan.bank, loan.no): loan for loan in self.loans}
@@ -110,4 +117,5 @@ class BacktestCounty(County):
                     number = of if kind == "FK" else of[:-3]
                     loan = loans[statement.by.organisation, number]
                     more = [("day", str((statement.replacement or {}).get("effective_on")))]
-                    yield Noise("corrected_by_the_bank", entities(loans=[loan], more=more))
+                    of = entities(loans=[loan], more=more)
+                    yield Noise("corrected_by_the_bank", of, "RF23")

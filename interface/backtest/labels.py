@@ -32,10 +32,14 @@ class Label(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """Something honest that looks like misuse: what it is, and of whom it consists."""
+    """Something honest that looks like misuse: what it is, and of whom it consists.
+
+    `flag`: the only rule for which it can be mistaken; empty: any.
+    """
 
     kind: str
     of: frozenset[Entity]
+    flag: str = ""
 
 
 def loan_entity(loan: LoanPlan) -> Entity:
@@ -52,8 +56,8 @@ def entities(
     return frozenset([*map(loan_entity, loans), *of_loans, *of_homes, *more])
 
 
-WHEN_DUE: Final = frozenset({"overpaid_after_late_report", "subsidy_missed", "usage_check_late"})
-"""Kinds of the demo that name an occasion of misuse: whether it came about is reckoned later."""
+RECKONED: Final = frozenset({"overpaid_after_late_report", "subsidy_missed"})
+"""Kinds of the demo that name an occasion alone: what came of it, `truth` reckons to the fen."""
 
 
 def of_demo(planted: Planted) -> Label:
@@ -67,7 +71,5 @@ def of_demo(planted: Planted) -> Label:
         more = [("account", detail)]
     elif kind in ("usage_check_missed", "usage_check_late"):
         more = [("day", detail)]
-    elif kind == "subsidy_missed":
-        more = [("period", detail)]
     of = entities(loans=planted.loans, homes=planted.homes, more=more)
-    return Label(kind, FLAGS[kind], of, kind not in WHEN_DUE)
+    return Label(kind, FLAGS[kind], of)

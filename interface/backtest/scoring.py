@@ -97,7 +97,7 @@ def score_rule(view: View, known: Truth, rule: Rule) -> Score:
         if label.wanted and not any(row[place] for row in hit)
     ]
     false = [
-        (_noise(each, known.noise), finding)
+        (_mistaken(each, rule, known.noise), finding)
         for each, finding, row in zip(named, checked.findings, hit, strict=True)
         if not any(row)
     ]
@@ -115,6 +115,9 @@ def score_rule(view: View, known: Truth, rule: Rule) -> Score:
     )
 
 
-def _noise(named: Named, noise: list[Noise]) -> str:
+def _mistaken(named: Named, rule: Rule, noise: list[Noise]) -> str:
     """Which honest behaviour a false alarm fell for."""
-    return next((each.kind for each in noise if shows(named, each.of)), UNEXPLAINED)
+    for each in noise:
+        if each.flag in ("", rule.id) and shows(named, each.of):
+            return each.kind
+    return UNEXPLAINED

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
+from typing import Final, NamedTuple
 
-from application.commands import DisburseLoan, RepayLoan
+from application.commands import Command, DisburseLoan, RepayLoan, ReportScale
 from application.decisions import subsidy_due
 from application.ledger import Ledger, Telling
 from domain.batch import Batch
@@ -21,15 +22,29 @@ from domain.policy import ruling
 from interface.backtest.county import BacktestCounty
 from interface.backtest.labels import Label, entities
 from interface.demo.dice import LAST_DAY, day
-from interface.demo.lives import QUARTERS
+from interface.demo.lives import QUARTERS, REPORTED_MONTHS
 from interface.demo.plans import CAP_FEN, Home, LoanPlan
 from projections.facts.reading import View
 from projections.red_flags.evidence import subsidised
+
+_FIRST_REMINDER_DAYS: Final = ruling("first_reminder_days", day(LAST_DAY)).number
+
+
+class _Heard(NamedTuple):
+    on: date
+    command: Command
+    organisation: str
 
 
 def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]:
     """Every case that nobody planted."""
     found: list[Label] = []
+    told = [
+        _Heard(today.recorded_on, statement.command, statement.by.organisation)
+        for today in county.days()
+        for statement in today.statements
+        if isinstance(statement, Telling)
+    ]
     for home in {id(loan.home): loan.home for loan in county.loans}.values():
         found.extend(_over_the_cap(home))
         found.extend(_loans_by_loans(home))
@@ -39,7 +54,10 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
     for home, died, _ in county.misuse.deaths:
         loans = [loan for loan in home.loans if loan.closed > died]
         found.append(Label("dead_borrowers_loan", "RF22", entities(loans=loans), False))
-    found.extend(_told_late(county))
+    found.extend(_not_reminded(county))
+    found.extend(_reports(told))
+    found.extend(_told_late(county, told))
+    found.extend(_told_wrongly(county, told))
     found.extend(_settled_up(county, ledger))
     found.extend(_subsidised_wrongly(county, view))
     return found
@@ -73,20 +91,55 @@ def _loans_by_loans(home: Home) -> Iterator[Label]:
             yield Label("renewed_in_full_twice", "RF13", of, False)
 
 
-def _told_late(county: BacktestCounty) -> Iterator[Label]:
+def _not_reminded(county: BacktestCounty) -> Iterator[Label]:
+    """The demo notes reminders of the first due day, up to the last day: what there is besides."""
+    for loan in county.loans:
+        due = loan.extended_due or loan.due
+        begins = due - _FIRST_REMINDER_DAYS
+        if begins < min(loan.closed, LAST_DAY) and (loan.extended_due or due > LAST_DAY):
+            yield Label("not_reminded_of_the_last_due_day", "RF16", entities(loans=[loan]), False)
+
+
+def _reports(told: list[_Heard]) -> Iterator[Label]:
+    """Reports that cannot be true: more households than loans, an average over the cap."""
+    for _, command, bank in told:
+        if isinstance(command, ReportScale) and (
+            command.households > command.loans or command.balance_fen > CAP_FEN * command.households
+        ):
+            of = {("bank", bank), ("period", command.period)}
+            yield Label("report_cannot_be_true", "RF26", frozenset(of), False)
+
+
+def _told_late(county: BacktestCounty, told: list[_Heard]) -> Iterator[Label]:
     """Loans and repayments told weeks after they happened, and without a document."""
     loans = {(loan.bank, loan.no): loan for loan in county.loans}
     days = ruling("late_report_days", day(LAST_DAY)).number
-    for today in county.days():
-        for statement in today.statements:
-            command = statement.command if isinstance(statement, Telling) else None
-            if not isinstance(command, DisburseLoan | RepayLoan):
-                continue
-            late = (today.recorded_on - command.effective_on).days
-            if late > days and command.ground is None:
-                loan = loans[statement.by.organisation, command.loan_no]
-                more = [("day", command.effective_on.isoformat())]
-                yield Label("told_weeks_late", "RF23", entities(loans=[loan], more=more), False)
+    for on, command, bank in told:
+        if not isinstance(command, DisburseLoan | RepayLoan):
+            continue
+        if (on - command.effective_on).days > days and command.ground is None:
+            loan = loans[bank, command.loan_no]
+            more = [("day", command.effective_on.isoformat())]
+            yield Label("told_weeks_late", "RF23", entities(loans=[loan], more=more), False)
+
+
+def _told_wrongly(county: BacktestCounty, told: list[_Heard]) -> Iterator[Label]:
+    """A repayment's wrong day or amount that nobody corrected.
+
+    From then on the bank's own reports, which are right, differ from the ledger.
+    """
+    repaid = {
+        (loan.bank, loan.no, day(on), fen) for loan in county.loans for on, fen, *_ in loan.repaid
+    }
+    for _, command, bank in told:
+        if not isinstance(command, RepayLoan) or command.ref in county.corrected:
+            continue
+        said = bank, command.loan_no, command.effective_on, command.principal_fen
+        if command.principal_fen and said not in repaid:
+            since = f"{command.effective_on - timedelta(days=31):%Y-%m}"
+            months = [f"{year}-{month:02d}" for year, month in REPORTED_MONTHS]
+            of = {("bank", bank), *(("period", each) for each in months if each >= since)}
+            yield Label("mistold_and_not_corrected", "RF12", frozenset(of), False)
 
 
 def _settled_up(county: BacktestCounty, ledger: Ledger) -> Iterator[Label]:

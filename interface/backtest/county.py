@@ -117,5 +117,5 @@ class BacktestCounty(County):
                     number = of if kind == "FK" else of[:-3]
                     loan = loans[statement.by.organisation, number]
                     more = [("day", str((statement.replacement or {}).get("effective_on")))]
-                    of = entities(loans=[loan], more=more)
-                    yield Noise("corrected_by_the_bank", of, "RF23")
+                    concerned = entities(loans=[loan], more=more)
+                    yield Noise("corrected_by_the_bank", concerned, "RF23")

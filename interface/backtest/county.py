@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from application.commands import CheckUsage
+from application.ledger import Telling
 from interface.backtest.crooked import Crooked
 from interface.backtest.honest import Honest
 from interface.backtest.labels import RECKONED, Label, Noise, entities, of_demo
@@ -95,7 +97,7 @@ class BacktestCounty(County):
     def noises(self) -> list[Noise]:
         """Every honest behaviour that may look like misuse."""
         return [
-            *self._corrections(),
+            *self._by_the_way(),
             *self._miscounted,
             *self._checks_after_a_missed_one(),
             *self._honest.noises(),
@@ -106,12 +108,19 @@ class BacktestCounty(County):
         """Checks in time of a loan of which one was missed: each is counted for the last."""
         for each in self.misuse.planted:
             if each.kind in ("usage_check_missed", "usage_check_late"):
-                yield Noise("check_after_a_missed_one", entities(loans=each.loans), "RF15")
+                of = entities(loans=each.loans)
+                yield Noise("check_after_a_missed_one", of, "RF15")
+                yield Noise("first_check_late_or_missed", of, "RF09")
 
-    def _corrections(self) -> Iterator[Noise]:
+    def _by_the_way(self) -> Iterator[Noise]:
+        """Corrections, and borrowers who were out when the check came."""
         loans = {(loan.bank, loan.no): loan for loan in self.loans}
         for today in self.days():
             for statement in today.statements:
+                command = statement.command if isinstance(statement, Telling) else None
+                if isinstance(command, CheckUsage) and not command.borrower_met:
+                    out = entities(loans=[loans[command.bank or "", command.loan_no]])
+                    yield Noise("not_at_home", out, "RF09")
                 if isinstance(statement, Correction) and statement.of[:2] in ("FK", "HK"):
                     kind, of = statement.of[:2], statement.of[3:]
                     number = of if kind == "FK" else of[:-3]

@@ -15,7 +15,7 @@ from interface.demo import statements as say
 from interface.demo.dice import LAST_DAY, day, months_later, working_day
 from interface.demo.lives import MEMBERS, QUARTERS, STATUS
 from interface.demo.people import BANKS
-from interface.demo.plans import THOUSAND_YUAN_FEN, Home, LoanPlan, Orders
+from interface.demo.plans import THOUSAND_YUAN_FEN, LoanPlan, Orders
 
 _LARGEST_RING: Final = 50
 _BANKS: Final = tuple(code for _, code, _ in BANKS)
@@ -25,12 +25,12 @@ class _Case(NamedTuple):
     kind: str
     flags: tuple[str, ...]
     loans: list[LoanPlan]
-    homes: list[Home]
     more: tuple[Entity, ...]
+    wanted: bool
 
     def labels(self) -> Iterable[Label]:
-        of = entities(loans=self.loans, homes=self.homes, more=self.more)
-        return (Label(self.kind, flag, of) for flag in self.flags)
+        of = entities(loans=self.loans, more=self.more)
+        return (Label(self.kind, flag, of, self.wanted) for flag in self.flags)
 
 
 class Crooked:
@@ -55,7 +55,7 @@ class Crooked:
                 self.due_day_corrected, self.older_loan_told_late, self.forged_date,
                 self.forged_date_sly, self.lent_to_the_dead, self.too_young,
                 self.struck_off, self.unreported_loan, self.forgotten_subsidy,
-                self.borrowed_name_alone, self.deducted_after_credit,
+                self.borrowed_name_alone, self.deducted_after_credit, self.rate_over_the_quote,
             ):  # fmt: skip
                 plant()
         for hops in range(1, 6):
@@ -63,9 +63,21 @@ class Crooked:
                 for _ in range(1 + self._scaled(6)):
                     self.circle(hops, back=back)
 
-    def _case(self, kind: str, *flags: str, loans: Iterable[LoanPlan] = (),
-              homes: Iterable[Home] = (), more: tuple[Entity, ...] = ()) -> None:  # fmt: skip
-        self._cases.append(_Case(kind, flags, list(loans), list(homes), more))
+    def _case(
+        self,
+        kind: str,
+        *flags: str,
+        loans: Iterable[LoanPlan] = (),
+        more: tuple[Entity, ...] = (),
+        wanted: bool = True,
+    ) -> None:
+        self._cases.append(_Case(kind, flags, list(loans), more, wanted))
+
+    def _sent(self, loan: LoanPlan, on: int, fen: int, to: str, payer: str = "") -> None:
+        """Money goes to a firm; on the day of the loan, that is a deduction as well."""
+        self.new.sent(loan, on, fen, to, payer=payer)
+        if on == loan.disbursed and not payer:
+            self._case("sent_on_the_day", "RF19", loans=[loan], wanted=False)
 
     # ---- money that goes where it should not --------------------------------------------
 
@@ -93,7 +105,7 @@ class Crooked:
             half = fen // 2 if dice.chance(250) else 0
             on = loan.disbursed + dice.between(*days)
             for part in filter(None, (half, fen - half)):
-                new.sent(loan, on, part, account)
+                self._sent(loan, on, part, account)
             loans.append(loan)
         self._case(kind, "RF08", loans=loans, more=(("account", account),))
 
@@ -106,7 +118,7 @@ class Crooked:
         moved = loan.disbursed + dice.between(0, 2)
         for _ in range(hops):
             to = new.account()
-            new.sent(loan, moved, fen, to, payer=at)
+            self._sent(loan, moved, fen, to, payer=at)
             at, moved = to, moved + dice.between(0, 1)
         if back:
             loan.orders = Orders(payer_account=at)
@@ -161,6 +173,11 @@ class Crooked:
             fen = dice.between(26, 50) * THOUSAND_YUAN_FEN
             loans.append(new.lend(home, on + dice.between(0, 20), fen, bank=bank))
         self._case(kind, "RF06", loans=loans)
+
+    def rate_over_the_quote(self) -> None:
+        loan = self.new.lend(self.new.home(), self.new.day())
+        loan.rate_bp += self.dice.between(10, 120)
+        self._case("rate_over_the_quote", "RF07", loans=[loan])
 
     def round_trip(self) -> None:
         on = self.new.day()
@@ -222,7 +239,7 @@ class Crooked:
         loan = new.lend(new.home(), new.day(2021, 2022))
         period = next(q for q in QUARTERS if q.first > loan.due - 60)
         loan.due = period.first + dice.between(10, 40)
-        loan.closed = period.until + dice.between(40, 120)
+        loan.closed = loan.due + dice.between(205, 260)
         loan.orders = Orders(due_told=loan.due + 150, due_corrected=period.until + 60)
         self._case("due_day_corrected", "RF03", loans=[loan])
 

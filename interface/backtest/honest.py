@@ -86,7 +86,7 @@ class Honest:
         one = new.lend(father, new.day())
         two = new.lend(son, one.disbursed + dice.between(0, 200), payee=one.payee_account,
                        bank=one.bank)  # fmt: skip
-        self._case("family_in_two_households", [one, two])
+        self._case("family_in_two_households", [one, two], ("account", one.payee_account))
 
     # ---- repaid early, renewed, repaid by others ----------------------------------------
 

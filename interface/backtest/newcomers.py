@@ -15,6 +15,9 @@ from interface.demo.lives import OTHER, Calendar
 from interface.demo.plans import CAP_FEN, Home, LoanPlan, Planner, quoted_bp
 from interface.demo.schemes import Misuse
 
+BATCH_TOWNSHIPS: Final = ("T25", "T26")
+"""Whose subsidies of one quarter go by batch. A batch asks back whatever was overpaid there, so
+what is planted is planted elsewhere."""
 FULL_FEN: Final = CAP_FEN
 NEWCOMER: Final = "newcomer"
 """The scheme of their loans: the demo's machinery makes no mistakes of its own with them."""
@@ -36,10 +39,20 @@ class Newcomers:
         home = self.planner.home(self._taken, "out_of_poverty")
         home.in_scheme = True
         if like is not None:
-            home.township, home.village, home.bank = like.township, like.village, like.bank
-            home.no = f"{like.township}{home.place:06d}"
+            home.village, home.bank = like.village, like.bank
+            self._move(home, like.township)
+        elif home.township in BATCH_TOWNSHIPS:
+            self._move(home, "T01")
         self.homes.append(home)
         return home
+
+    def home_in(self, township: str) -> Home:
+        home = self.home()
+        self._move(home, township)
+        return home
+
+    def _move(self, home: Home, township: str) -> None:
+        home.township, home.no = township, f"{township}{home.place:06d}"
 
     def day(self, first_year: int = 2021, last_year: int = 2023) -> int:
         """Some working day on which loans are disbursed."""

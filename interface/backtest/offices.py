@@ -17,7 +17,7 @@ from application.commands import (
 )
 from domain.calendar import named_quarter
 from interface.backtest.labels import Label, Noise, entities
-from interface.backtest.newcomers import Newcomers
+from interface.backtest.newcomers import BATCH_TOWNSHIPS, Newcomers
 from interface.demo import statements as say
 from interface.demo.county import Payment
 from interface.demo.dice import months_later, number
@@ -26,9 +26,9 @@ from interface.demo.plans import Home
 from interface.demo.quarters import CENTRE, Offices, Step
 from projections.facts.reading import Scope
 
-_PAID: Final = ("2024Q1", "T25")
+_PAID: Final = ("2024Q1", BATCH_TOWNSHIPS[0])
 """The quarter whose subsidies of one township go by batch, and are paid within days."""
-_DETAINED: Final = ("2023Q4", "T26")
+_DETAINED: Final = ("2023Q4", BATCH_TOWNSHIPS[1])
 """The quarter whose subsidies of another are approved, and then lie for a year."""
 _GRANTED_FEN: Final = 500_000_000
 _FUND_FEN: Final = {True: 10_000_000_000, False: 1_000_000}
@@ -84,9 +84,7 @@ class Regular:
 
     def _borrower_in(self, township: str) -> None:
         """So that every county has a line for that township's batch."""
-        home = self.new.home()
-        home.township, home.no = township, f"{township}{home.place:06d}"
-        self.new.lend(home, number(2023, 8, 1))
+        self.new.lend(self.new.home_in(township), number(2023, 8, 1))
 
     def _transfer(self, voucher: str, payer: str, payee: str, fen: int) -> None:
         on = number(2024, 3, 4)

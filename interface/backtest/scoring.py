@@ -116,8 +116,10 @@ def score_rule(view: View, known: Truth, rule: Rule) -> Score:
 
 
 def _mistaken(named: Named, rule: Rule, noise: list[Noise]) -> str:
-    """Which honest behaviour a false alarm fell for."""
-    for each in noise:
-        if each.flag in ("", rule.id) and shows(named, each.of):
-            return each.kind
+    """Which honest behaviour a false alarm fell for: what its subject names, before its events."""
+    likely = [each for each in noise if each.flag in ("", rule.id)]
+    for seen in (Named(named.subject, frozenset()), named):
+        for each in likely:
+            if shows(seen, each.of):
+                return each.kind
     return UNEXPLAINED

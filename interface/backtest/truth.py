@@ -23,7 +23,8 @@ from interface.backtest.county import BacktestCounty
 from interface.backtest.labels import Label, entities
 from interface.demo.dice import LAST_DAY, day
 from interface.demo.lives import QUARTERS, REPORTED_MONTHS
-from interface.demo.plans import CAP_FEN, Home, LoanPlan
+from interface.demo.plans import CAP_FEN, Home, LoanPlan, quoted_bp
+from interface.demo.statements import Correction
 from projections.facts.reading import View
 from projections.red_flags.evidence import subsidised
 
@@ -50,12 +51,16 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
         found.extend(_loans_by_loans(home))
         if not home.told:
             of = entities(loans=home.loans)
-            found.append(Label("unregistered_and_unchecked", "RF15", of, False))
+            found += [Label("unregistered_and_unchecked", f, of, False) for f in ("RF09", "RF15")]
     for home, died, _ in county.misuse.deaths:
         loans = [loan for loan in home.loans if loan.closed > died]
         found.append(Label("dead_borrowers_loan", "RF22", entities(loans=loans), False))
     found.extend(_not_reminded(county))
-    found.extend(_reports(told))
+    found.extend(_reports(county))
+    for loan in county.loans:
+        if loan.rate_bp > quoted_bp(loan.contract, loan.months):
+            of = entities(loans=[loan])
+            found.append(Label("rate_over_the_quote_by_chance", "RF07", of, False))
     found.extend(_told_late(county, told))
     found.extend(_told_wrongly(county, told))
     found.extend(_settled_up(county, ledger))
@@ -100,14 +105,30 @@ def _not_reminded(county: BacktestCounty) -> Iterator[Label]:
             yield Label("not_reminded_of_the_last_due_day", "RF16", entities(loans=[loan]), False)
 
 
-def _reports(told: list[_Heard]) -> Iterator[Label]:
-    """Reports that cannot be true: more households than loans, an average over the cap."""
-    for _, command, bank in told:
-        if isinstance(command, ReportScale) and (
-            command.households > command.loans or command.balance_fen > CAP_FEN * command.households
+def _reports(county: BacktestCounty) -> Iterator[Label]:
+    """Reports that cannot be true, by themselves or after the one of the month before."""
+    reports: dict[tuple[str, str], dict[str, int]] = {}
+    for today in county.days():
+        for statement in today.statements:
+            bank = statement.by.organisation
+            if isinstance(statement, Correction):
+                body = statement.replacement or {}
+                if "households" in body:
+                    reports[bank, body["period"]] = body
+            elif isinstance(statement.command, ReportScale):
+                command = statement.command
+                reports[bank, command.period] = command.model_dump()
+    before_fen: dict[str, int] = {}
+    for (bank, period), said in sorted(reports.items()):
+        rose_fen = said["balance_fen"] - before_fen.get(bank, said["balance_fen"])
+        before_fen[bank] = said["balance_fen"]
+        if (
+            said["households"] > said["loans"]
+            or said["balance_fen"] > CAP_FEN * said["households"]
+            or rose_fen > said["disbursed_fen"]
         ):
-            of = {("bank", bank), ("period", command.period)}
-            yield Label("report_cannot_be_true", "RF26", frozenset(of), False)
+            of = frozenset({("bank", bank), ("period", period)})
+            yield Label("report_cannot_be_true", "RF26", of, False)
 
 
 def _told_late(county: BacktestCounty, told: list[_Heard]) -> Iterator[Label]:

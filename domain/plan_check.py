@@ -15,7 +15,10 @@ TARGETS: Final = ("target_disbursed_fen", "target_households", "target_townships
 
 
 class Contradiction(NamedTuple):
-    """One figure of the plan that another rules out: `value` > `limit`, both in `unit`."""
+    """One figure of the plan that another rules out: `value` > `limit`, both in `unit`.
+
+    `excess_fen`: the money by which the one exceeds what the other allows.
+    """
 
     code: str
     zh: str
@@ -23,6 +26,7 @@ class Contradiction(NamedTuple):
     value: int
     limit: int
     unit: str
+    excess_fen: int
     rulings: tuple[dict[str, Any], ...]
 
 
@@ -67,6 +71,7 @@ def plan_check(
                 average_fen,
                 cap.number,
                 "fen",
+                lent.number - cap.number * homes.number,
                 tuple(ruling.to_dict() for ruling in (lent, homes, cap)),
             )
         )
@@ -79,6 +84,7 @@ def plan_check(
                 divide_half_up(budget.number * 10_000, lent.number),
                 highest.number,
                 "bp",
+                budget.number - highest.number * lent.number // 10_000,
                 tuple(ruling.to_dict() for ruling in (budget, lent, highest)),
             )
         )

@@ -17,7 +17,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from importlib import resources
 from typing import Any, Final, Literal, NamedTuple
@@ -41,11 +41,15 @@ COLUMNS: Final = (
 
 
 class Example(NamedTuple):
-    """What is told, a command a line, and whether the rule must flag it."""
+    """What is told, a command a line, and whether the rule must flag it on a day.
+
+    A line may name the day on which it is told (`on`); without, it is told today.
+    """
 
     what: str
     hit: bool
     told: str
+    as_of: date = date(2024, 1, 1)
 
 
 class Rule(NamedTuple):
@@ -103,7 +107,7 @@ def parse(name: str, text: str) -> Rule:
     relations = tuple(told.get("relations", ()))
     if not set(relations) <= set(RELATIONS):
         raise ValueError(f"{name}: relations are {sorted(RELATIONS)}, not {relations}")
-    examples = tuple(Example(e["what"], e["hit"], e["told"]) for e in told["example"])
+    examples = tuple(Example(**each) for each in told["example"])
     if {example.hit for example in examples} != {True, False}:
         raise ValueError(f"{name}: a rule has examples that must be flagged, and that must not")
     plain = {key: told[key] for key in _KEYS - {"example"}}

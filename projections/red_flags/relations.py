@@ -6,14 +6,16 @@ A relation is made once a view, however many rules ask it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime, time
+from functools import partial
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
-from domain.calendar import DAY, quarter_of
+from domain.calendar import SHANGHAI, civil_day
 from domain.plan_check import TARGETS, plan_check
 from projections.duties import duties
-from projections.facts.reading import View
-from projections.settlement import settlement
+from projections.facts.reading import View, question
+from projections.red_flags.difference import differences
 
 Rows = Iterable[tuple[Any, ...]]
 
@@ -25,19 +27,9 @@ class Relation(NamedTuple):
     rows: Callable[[View], Rows]
 
 
-def _due(view: View) -> Rows:
-    """Every loan and closed quarter with anything due, paid or held; by both roads."""
-    closed = quarter_of(quarter_of(view.today, view.book).first - DAY, view.book)
-    for due in settlement(view, closed):
-        yield (
-            due.loan["loan_id"],
-            due.name,
-            due.period.first,
-            due.period.until,
-            due.due_fen,
-            due.paid_fen,
-            due.reserved_fen,
-        )
+def _scale(view: View) -> Rows:
+    """Each bank's monthly report beside the ledger rebuilt at the month's end."""
+    return view.ask(question(__package__, "scale.sql")).rows
 
 
 def _neglected(view: View) -> Rows:
@@ -58,20 +50,34 @@ def _neglected(view: View) -> Rows:
 
 
 def _rate_cap(view: View) -> Rows:
-    """The highest subsidised rate of each term, by the day of the contract."""
+    """The highest subsidised rate of each term, by the day of the contract; quotes once known."""
     for term, name in (("one_year", "lpr_one_year"), ("longer", "lpr_five_year")):
-        days = sorted({r.effective_from for r in view.book.table(name).rulings})
+        rulings = view.book.table(name).rulings
+        days = sorted({r.effective_from for r in rulings if r.known_from <= view.known_on})
         for first, until in zip(days, [*days[1:], date.max], strict=True):
             yield term, first, until, view.book.ruling(name, first, view.known_on).number
 
 
 def _contradiction(view: View) -> Rows:
-    """What plans rule out of themselves, with the day from which it could be known."""
-    told = (ruling for name in TARGETS for ruling in view.book.table(name).rulings)
-    for year in sorted({ruling.effective_from.year for ruling in told}):
-        for found in plan_check(year, view.known_on, view.book) or ():
-            since = max(date.fromisoformat(str(each["known_from"])) for each in found.rulings)
-            yield year, found.code, found.value - found.limit, found.unit, since
+    """What plans rule out of themselves, and since when without a break that could be known."""
+    told = "SELECT recorded_at FROM facts.ruling WHERE rule = ANY (%(rules)s)"
+    known = {recorded_at for (recorded_at,) in view.ask(told, rules=list(TARGETS)).rows}
+    rulings = [ruling for name in TARGETS for ruling in view.book.table(name).rulings]
+    known |= {datetime.combine(ruling.known_from, time(), SHANGHAI) for ruling in rulings}
+    instants = sorted((each for each in known if each <= view.known_at), reverse=True)
+    for year in sorted({ruling.effective_from.year for ruling in rulings}):
+        for code, excess_fen in _ruled_out(view, year, view.known_at).items():
+            still = takewhile(partial(_holds, view, year, code), instants)
+            yield year, code, excess_fen, min(still, default=view.known_at)
+
+
+def _holds(view: View, year: int, code: str, instant: datetime) -> bool:
+    return code in _ruled_out(view, year, instant)
+
+
+def _ruled_out(view: View, year: int, instant: datetime) -> dict[str, int]:
+    found = plan_check(year, civil_day(instant), view.book_known_at(instant))
+    return {each.code: each.excess_fen for each in found or ()}
 
 
 RELATIONS: Final = {
@@ -79,13 +85,36 @@ RELATIONS: Final = {
         {
             "loan_id": "uuid",
             "period": "text",
-            "first": "date",
             "until": "date",
             "due_fen": "bigint",
             "paid_fen": "bigint",
             "reserved_fen": "bigint",
+            "positions": "text",
+            "context": "text",
+            "since": "date",
+            "open_on": "date",
         },
-        _due,
+        differences,
+    ),
+    "scale": Relation(
+        {
+            "bank": "text",
+            "period": "text",
+            "month_end": "date",
+            "of_position": "bigint",
+            "reported_loans": "bigint",
+            "reported_households": "bigint",
+            "reported_fen": "bigint",
+            "reported_disbursed_fen": "bigint",
+            "ledger_loans": "bigint",
+            "ledger_fen": "bigint",
+            "ledger_disbursed_fen": "bigint",
+            "differs": "boolean",
+            "then_loans": "bigint",
+            "then_differs": "boolean",
+            "next_position": "bigint",
+        },
+        _scale,
     ),
     "neglected": Relation(
         {
@@ -104,7 +133,7 @@ RELATIONS: Final = {
         {"term": "text", "first": "date", "until": "date", "rate_bp": "int"}, _rate_cap
     ),
     "contradiction": Relation(
-        {"year": "int", "code": "text", "excess": "bigint", "unit": "text", "since": "date"},
+        {"year": "int", "code": "text", "excess_fen": "bigint", "known_from": "timestamptz"},
         _contradiction,
     ),
 }

@@ -24,7 +24,7 @@ from projections.facts.reading import COUNTY, Scope, Table, View, question
 FIRST_DAY: Final = date(2019, 8, 20)
 """No quote of the LPR is older: nothing before it can be calculated."""
 _LAST_DAY: Final = date(9000, 1, 1)
-_RULES: Final = (
+RULES: Final = (
     "eligible_categories", "longest_term_months", "one_year_term_months", "lpr_one_year",
     "lpr_five_year", "subsidy_share", "credit_cap_fen",
 )  # fmt: skip
@@ -91,12 +91,7 @@ def settlement(
     """
     ruled = rules or Rules(view.book, view.known_on)
     loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
-    taken = {
-        (loan_id, period): (paid_fen, reserved_fen)
-        for loan_id, period, paid_fen, reserved_fen in view.ask(
-            question(__name__, "taken.sql")
-        ).rows
-    }
+    taken = taken_by_sql(view)
     homes: dict[str, list[LoanTerms]] = defaultdict(list)
     terms = [_terms(loan, ruled) for loan in loans]
     for loan, term in zip(loans, terms, strict=True):
@@ -240,9 +235,15 @@ def _quarters(first: date, until: date, last: Period, book: Book) -> Iterator[tu
         on = period.until
 
 
-def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
-    """The other road. Raises RoadsDisagree."""
-    book, known_on = rules
+def taken_by_sql(view: View) -> dict[tuple[str, str], tuple[int, int]]:
+    """What was paid (less what came back), and what open batches hold, by loan and quarter."""
+    asked = view.ask(question(__name__, "taken.sql"))
+    return {(loan_id, period): (paid, held) for loan_id, period, paid, held in asked.rows}
+
+
+def by_sql(view: View, last: Period, rules: Rules | None = None) -> dict[tuple[str, str], int]:
+    """What is due above zero, by loan and quarter up to `last`: the second road alone."""
+    book, known_on = rules or Rules(view.book, view.known_on)
     quarters = list(_quarters(FIRST_DAY, last.until, last, book))
     asked = view.ask(
         question(__name__, "due.sql"),
@@ -252,9 +253,14 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
         day_count=_json(
             {n: book.ruling("day_count", q.first, known_on).number for n, q in quarters}
         ),
-        rules=_json({name: _stretches(book, name, known_on) for name in _RULES}),
+        rules=_json({name: _stretches(book, name, known_on) for name in RULES}),
     )
-    second = {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
+    return {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
+
+
+def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
+    """The other road. Raises RoadsDisagree."""
+    second = by_sql(view, last, rules)
     first = {(d.loan["loan_id"], d.name): d.due_fen for d in found if d.due_fen}
     if first != second:
         raise RoadsDisagree(

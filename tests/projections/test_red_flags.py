@@ -4,48 +4,89 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.county import conversation, drawn
+from support.county import SteppingClock, conversation, drawn
 
-from application.commands import COMMANDS
+from application.commands import COMMANDS, ProposeBatch
+from domain.calendar import named_quarter
 from domain.kernel import Author
 from interface.demo import County, county, load
 from projections.facts.reading import Facts
 from projections.red_flags import Example, Rule, check, parse, rules
 from projections.red_flags import rule as rule_called
+from projections.settlement import run_of
 
 EXAMPLES = [(rule, example) for rule in rules() for example in rule.examples]
 
 
-def tell(ledger: Any, text: str) -> datetime:
-    """Tell the lines of an example; returns when the last of them became known."""
-    recorded = None
-    for line in text.strip().splitlines():
-        told = json.loads(line)
-        organisation, role = told.pop("by").split(":")
-        command = COMMANDS[told.pop("type")].model_validate(told)
-        recorded = ledger.tell(command, Author(role, organisation, "example"))
-    assert recorded is not None
-    return recorded.recorded_at
+def subjects(facts: Facts, rule: Rule, as_of: date, known_at: datetime | None = None) -> set[str]:
+    """Whom a rule flags at two dates."""
+    with facts.at(as_of, known_at) as view:
+        found = check(view, rule)
+    assert found.error is None
+    return {finding.subject for finding in found.findings}
+
+
+KINDS = COMMANDS | {ProposeBatch.TYPE: ProposeBatch}
+
+
+class Teller:
+    """Tells the lines of an example, each on its day; the run of a batch is worked out then."""
+
+    def __init__(self, database: Any) -> None:
+        self._database, self._events = database, dict[str, str]()
+
+    def tell(self, text: str) -> datetime:
+        """Returns when the last line became known."""
+        dated = '"on": ' in text
+        clock = SteppingClock(datetime(2023, 1, 1, tzinfo=UTC) if dated else None)
+        recorded = None
+        with conversation(self._database, clock=clock) as ledger:
+            for line in text.strip().splitlines():
+                told = json.loads(line)
+                organisation, role, person = (*told.pop("by").split(":"), "example")[:3]
+                if on := told.pop("on", None):
+                    clock.now = max(clock.now, datetime.fromisoformat(on + "T02:00:00Z"))
+                command = KINDS[told.pop("type")].model_validate(self._completed(told))
+                recorded = ledger.tell(command, Author(role, organisation, person))
+                self._events[command.ref] = recorded.event_ids[0]
+        assert recorded is not None
+        return recorded.recorded_at
+
+    def _completed(self, told: dict[str, Any]) -> dict[str, Any]:
+        """An event is named by its reference, and a batch lists what is due."""
+        if "event_id" in told:
+            told["event_id"] = self._events[told["event_id"]]
+        if "period" in told and "batch_no" in told:
+            with drawn(self._database) as facts:
+                with facts.at(date.fromisoformat(told["effective_on"])) as view:
+                    told["run"] = run_of(view, named_quarter(told["period"]))
+        return told
 
 
 @pytest.mark.parametrize(
     ("rule", "example"), EXAMPLES, ids=[f"{rule.id}: {each.what}" for rule, each in EXAMPLES]
 )
 def test_each_example_is_flagged_or_spared(database: Any, rule: Rule, example: Example) -> None:
-    with conversation(database) as ledger:
-        known = tell(ledger, example.told)
-    with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
-        found = check(view, rule)
-    assert found.error is None
-    assert found.status == ("found" if example.hit else "clean")
-    for finding in found.findings:
-        assert finding.positions
-        assert finding.known_from is not None
-        assert finding.known_from <= known
+    known = Teller(database).tell(example.told)
+    with drawn(database) as facts:
+        with facts.at(example.as_of) as view:
+            found = check(view, rule)
+        assert found.error is None
+        assert found.status == ("found" if example.hit else "clean")
+        assert len({finding.subject for finding in found.findings}) == len(found.findings)
+        for finding in found.findings:
+            assert finding.positions or "contradiction" in rule.relations
+            assert finding.known_from is not None
+            assert finding.known_from <= known
+            assert finding.amount_fen >= 0
+        for finding in found.findings:
+            assert subjects(facts, rule, example.as_of, finding.known_from) >= {finding.subject}
+            before = finding.known_from - timedelta(microseconds=1)
+            assert finding.subject not in subjects(facts, rule, example.as_of, before)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from interface.backtest.county import BacktestCounty
-from interface.backtest.labels import Entity, Label, Noise
+from interface.backtest.labels import Entity, Label, Noise, loan_entity
 from projections.facts.reading import View
 from projections.red_flags import Finding
 from projections.red_flags.evidence import Concerned, concerned
@@ -42,6 +42,7 @@ class Directory:
         self._known: dict[str, Entity] = {}
         for loan in county.loans:
             self._enter("loan", f"{loan.bank}/{loan.no}")
+            self._known[loan.no] = loan_entity(loan)  # no two banks of the county share a number
             self._enter("household", loan.home.no)
             for account in (loan.payee_account, loan.home.account(loan.bank)):
                 self._known[pseudonym("account", account)] = ("account", account)

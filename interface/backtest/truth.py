@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from application.commands import Command, DisburseLoan, RepayLoan, ReportScale
+from application.commands import Command, RepayLoan, ReportScale
 from application.decisions import subsidy_due
 from application.ledger import Ledger, Telling
 from domain.batch import Batch
@@ -29,6 +29,9 @@ from projections.facts.reading import View
 from projections.red_flags.evidence import subsidised
 
 _FIRST_REMINDER_DAYS: Final = ruling("first_reminder_days", day(LAST_DAY)).number
+
+_STILL_OPEN: Final = {each.name for each in QUARTERS[-1:]}
+"""A subsidy of the last quarter may still be on its way."""
 
 
 class _Heard(NamedTuple):
@@ -58,9 +61,12 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
     found.extend(_not_reminded(county))
     found.extend(_reports(county))
     for loan in county.loans:
+        of = entities(loans=[loan])
         if loan.rate_bp > quoted_bp(loan.contract, loan.months):
-            of = entities(loans=[loan])
             found.append(Label("rate_over_the_quote_by_chance", "RF07", of, False))
+        flows = county.misuse.outflows.get(id(loan), ())
+        if any(on == loan.disbursed and kind != "merchant" for on, *_, kind in flows):
+            found.append(Label("sent_on_the_day", "RF19", of, False))
     found.extend(_told_late(county, told))
     found.extend(_told_wrongly(county, told))
     found.extend(_settled_up(county, ledger))
@@ -132,14 +138,13 @@ def _reports(county: BacktestCounty) -> Iterator[Label]:
 
 
 def _told_late(county: BacktestCounty, told: list[_Heard]) -> Iterator[Label]:
-    """Loans and repayments told weeks after they happened, and without a document."""
+    """What was told of loans weeks after it happened, and without a document."""
     loans = {(loan.bank, loan.no): loan for loan in county.loans}
     days = ruling("late_report_days", day(LAST_DAY)).number
-    for on, command, bank in told:
-        if not isinstance(command, DisburseLoan | RepayLoan):
-            continue
-        if (on - command.effective_on).days > days and command.ground is None:
-            loan = loans[bank, command.loan_no]
+    for on, command, organisation in told:
+        number = getattr(command, "loan_no", None)
+        if number and (on - command.effective_on).days > days and command.ground is None:
+            loan = loans[getattr(command, "bank", None) or organisation, number]
             more = [("day", command.effective_on.isoformat())]
             yield Label("told_weeks_late", "RF23", entities(loans=[loan], more=more), False)
 
@@ -185,7 +190,8 @@ def _settled_up(county: BacktestCounty, ledger: Ledger) -> Iterator[Label]:
             if paid_fen > due_fen:
                 yield Label("overpaid", "RF01", of)
             elif (plan.bank, plan.no, name) not in held:
-                yield Label("underpaid", "RF27", of, paid_fen == 0)
+                forgotten = paid_fen == 0 and name not in _STILL_OPEN
+                yield Label("underpaid", "RF27", of, forgotten)
 
 
 def _held(county: BacktestCounty, ledger: Ledger) -> set[tuple[str, str, str]]:

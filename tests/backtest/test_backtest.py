@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from conftest import create_database, drop_database
@@ -28,7 +28,7 @@ from projections.facts.draw import Projector
 from projections.red_flags import rule as rule_called
 from projections.red_flags import rules
 
-SEEDS, FACTOR = (1, 2), 0.03
+SEEDS, FACTOR = (1, 2), 0.01
 EVERY_FLAG = [f"RF{number:02d}" for number in range(1, 28)]
 FLOORS: dict[str, dict[str, int]] = tomllib.loads(
     Path(__file__).with_name("floors.toml").read_text("utf-8")
@@ -50,10 +50,11 @@ def measured(server: str) -> Measured:
         database = create_database(server)
         county = BacktestCounty(seed, FACTOR)
         with told(database.owner_dsn, database.dsn, database.keys, county) as bench:
-            for each in score(bench):
-                found.scores[each.rule.id].append(each)
             with bench.facts.at(LAST) as view:
-                found.labels.extend(truth(bench, view).labels)
+                known = truth(bench, view)
+                found.labels.extend(known.labels)
+                for rule in rules():
+                    found.scores[rule.id].append(score_rule(view, known, rule))
         drop_database(server, database)
     return found
 
@@ -89,11 +90,11 @@ def test_no_rule_falls_below_its_floor(measured: Measured, flag: str) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13, 14])
+@pytest.mark.parametrize("seed", [11, 12, 13])
 def test_among_honest_people_a_grave_red_flag_is_raised_by_what_the_simulator_knows_alone(
     database: Any, seed: int
 ) -> None:
-    county = BacktestCounty(seed, 0.01, crooked=False)
+    county = BacktestCounty(seed, 0.005, crooked=False)
     with told(database.owner_dsn, database.dsn, database.keys, county) as bench:
         grave = score(bench, [rule for rule in rules() if rule.severity == "high"])
 
@@ -123,15 +124,15 @@ def test_a_supposed_threshold_shows_what_a_ruling_told_would_show(bench: Told) -
     with bench.facts.at(LAST) as view:
         known = truth(bench, view)
         today = view.book.ruling("flag_pool_households", LAST)
-        supposed = score_rule(view.supposing(today._replace(value=2)), known, rule)
+        supposed = score_rule(view.supposing(today._replace(value=10)), known, rule)
         before = score_rule(view, known, rule)
 
     bench.ledger.tell(
         SetRulings(
-            ref="GZ-2",
+            ref="GZ-10",
             effective_on=date(2024, 1, 1),
             ground=Ground(document="领导小组〔2024〕2号"),
-            rulings=[RulingItem(rule="flag_pool_households", value=2)],
+            rulings=[RulingItem(rule="flag_pool_households", value=10)],
         ),
         Author("centre", "CENTRE", "centre-01"),
     )
@@ -141,7 +142,7 @@ def test_a_supposed_threshold_shows_what_a_ruling_told_would_show(bench: Told) -
     with bench.facts.at(LAST) as view:
         really = score_rule(view, known, rule)
 
-    assert before.findings < supposed.findings
+    assert before.findings > supposed.findings
     assert supposed[1:7] == really[1:7]
 
 
@@ -156,7 +157,7 @@ def test_a_curve_passes_through_what_rules_today_and_is_drawn_as_xml(bench: Told
     for curve in drawn:
         here = next(point for point in curve.points if point.value == curve.today)
         assert here[1:] == (today.wanted, today.found, today.findings, today.true)
-        root = ElementTree.fromstring(picture(curve))
+        root = ET.fromstring(picture(curve))
         lines = [each for each in root if each.tag.endswith("polyline")]
         assert len(lines) == 2
         assert curve.title_zh in "".join(root.itertext())

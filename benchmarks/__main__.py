@@ -19,6 +19,7 @@ FIGURES = {
     "P4": "p4_ledgers_any_date",
     "P5": "p5_trace",
     "P6": "p6_sealing",
+    "P8": "p8_red_flags",
     "P9": "p9_memory",
 }
 

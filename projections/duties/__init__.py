@@ -65,10 +65,15 @@ def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None)
     return Table(("township", "bank", "duty", "duty_zh", *rules.STATES), rows)
 
 
-def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
+def of_loans(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
+    """The duties of loans alone, a line each, in no order: checks, reminders, plans."""
     for loan in view.ask(question(__name__), **parameters_of(scope)).dicts():
         for duty in _of_loan(loan, view, until):
             yield _line(loan, loan["bank"], loan["loan_no"], loan["opened_by"], duty)
+
+
+def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
+    yield from of_loans(view, scope, until)
     for home in view.ask(question(__name__, "demands.sql"), township=scope.township).dicts():
         banks = dict(zip(home["answer_positions"] or (), home["banks"] or (), strict=True))
         asked = _deeds(home["demand_days"], home["demand_positions"])

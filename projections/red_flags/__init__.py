@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
@@ -136,8 +136,13 @@ def rule(id: str) -> Rule:
 
 def check_all(view: View, asked: Sequence[Rule]) -> list[Checked]:
     """Ask several rules of one view; what more than one of them needs is reckoned once."""
+    return list(checking(view, asked))
+
+
+def checking(view: View, asked: Sequence[Rule]) -> Iterator[Checked]:
+    """The same, each answer when it is there."""
     reckoned: dict[str, dict[str, Any]] = {}
-    return [_check(view, each, reckoned) for each in asked]
+    return (_check(view, each, reckoned) for each in asked)
 
 
 def check(view: View, rule: Rule) -> Checked:

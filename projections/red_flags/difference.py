@@ -55,21 +55,26 @@ class _Told(NamedTuple):
 
 
 def differences(view: View) -> Iterator[Difference]:
-    """Every loan and closed quarter with more paid than due, or more due than paid and held.
+    """Every loan and closed quarter with more paid than due, or with less paid and held than due
+    when the days for listing it are over (policy/flag_missed_subsidy_days.toml).
 
     Raises RoadsDisagree.
     """
     closed = quarter_of(quarter_of(view.today, view.book).first - DAY, view.book)
+    days = view.book.ruling("flag_missed_subsidy_days", view.as_of, view.known_on).number
     due, taken = by_sql(view, closed), taken_by_sql(view)
     found = []
-    for place in sorted(due.keys() | taken.keys()):
+    for place in due.keys() | taken.keys():
         due_fen, (paid_fen, reserved_fen) = due.get(place, 0), taken.get(place, (0, 0))
-        if paid_fen > due_fen or due_fen > paid_fen + reserved_fen:
-            period = named_quarter(place[1], view.book)
-            if period.until <= closed.until:
-                found.append((*place, period, due_fen, paid_fen, reserved_fen))
+        if due_fen == paid_fen:
+            continue
+        period = named_quarter(place[1], view.book)
+        over = paid_fen > due_fen and period.until <= closed.until
+        short = due_fen > paid_fen + reserved_fen and period.until + days * DAY <= view.today
+        if over or short:
+            found.append((*place, period, due_fen, paid_fen, reserved_fen))
     past = _Past(view, sorted({loan_id for loan_id, *_ in found}))
-    for each in found:
+    for each in sorted(found):
         yield past.traced(*each)
 
 

@@ -5,7 +5,7 @@ A relation is made once a view, however many rules ask it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time
 from functools import partial
 from itertools import takewhile
@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 
 from domain.calendar import SHANGHAI, civil_day
 from domain.plan_check import TARGETS, plan_check
-from projections.duties import duties
-from projections.facts.reading import View, question
+from projections.duties import COLUMNS as LINE
+from projections.duties import of_loans
+from projections.facts.reading import COUNTY, View, question
 from projections.red_flags.difference import differences
 
-Rows = Iterable[tuple[Any, ...]]
+Rows = Iterable[Sequence[Any]]
 
 
 class Relation(NamedTuple):
@@ -32,21 +33,22 @@ def _scale(view: View) -> Rows:
     return view.ask(question(__package__, "scale.sql")).rows
 
 
+_NEGLECTED: Final = {
+    "duty": "text",
+    "bank": "text",
+    "loan_no": "text",
+    "due_on": "date",
+    "opened_by": "bigint",
+    "position": "bigint",
+}
+
+
 def _neglected(view: View) -> Rows:
-    """Duties that were done late or not at all."""
-    found = duties(view, due_until=view.today)
-    for line in found.dicts():
-        if line["state"] in ("late", "not_done"):
-            yield (
-                line["duty"],
-                line["bank"],
-                line["loan_no"],
-                line["household_no"],
-                line["due_on"],
-                line["done_on"],
-                line["opened_by"],
-                line["position"],
-            )
+    """Duties of loans that were done late or not at all."""
+    state, *places = (LINE.index(name) for name in ("state", *_NEGLECTED))
+    for line in of_loans(view, COUNTY, view.today):
+        if line[state] in ("late", "not_done"):
+            yield [line[place] for place in places]
 
 
 def _rate_cap(view: View) -> Rows:
@@ -116,19 +118,7 @@ RELATIONS: Final = {
         },
         _scale,
     ),
-    "neglected": Relation(
-        {
-            "duty": "text",
-            "bank": "text",
-            "loan_no": "text",
-            "household_no": "text",
-            "due_on": "date",
-            "done_on": "date",
-            "opened_by": "bigint",
-            "position": "bigint",
-        },
-        _neglected,
-    ),
+    "neglected": Relation(_NEGLECTED, _neglected),
     "rate_cap": Relation(
         {"term": "text", "first": "date", "until": "date", "rate_bp": "int"}, _rate_cap
     ),

@@ -59,9 +59,10 @@ SELECT c.bank, c.period, c.month_end, c.of_position, c.reported_loans, c.reporte
       FROM (SELECT loan_id, household_id, sum(fen) AS fen,
                    sum(lent_fen) FILTER (WHERE on_day >= c.month) AS lent_fen
               FROM told
-             WHERE bank = c.bank AND on_day <= c.month_end AND recorded_at <= c.recorded_at
-             GROUP BY loan_id, household_id) o) t ON c.differs
+             WHERE c.differs AND bank = c.bank AND on_day <= c.month_end
+               AND recorded_at <= c.recorded_at
+             GROUP BY loan_id, household_id) o) t ON true
   LEFT JOIN LATERAL (
     SELECT min(position) AS next_position FROM told
-     WHERE bank = c.bank AND on_day <= c.month_end AND recorded_at > c.recorded_at) n ON c.differs
+     WHERE c.differs AND bank = c.bank AND on_day <= c.month_end AND recorded_at > c.recorded_at) n ON true
  ORDER BY c.bank, c.period

@@ -7,7 +7,8 @@ WITH quarter AS MATERIALIZED (
   SELECT q.name, q."first", q."until", (%(day_count)s::jsonb ->> q.name)::bigint AS day_count
     FROM jsonb_to_recordset(%(quarters)s::jsonb) AS q (name text, "first" date, "until" date)
 ), rule AS MATERIALIZED (
-  SELECT t.key AS name, r."from", r."until", r.value
+  SELECT t.key AS name, r."from", r."until", r.value,
+         CASE jsonb_typeof(r.value) WHEN 'number' THEN (r.value #>> '{}')::bigint END AS number
     FROM jsonb_each(%(rules)s::jsonb) t,
          jsonb_to_recordset(t.value) AS r ("from" date, "until" date, value jsonb)
 ), moved AS MATERIALIZED (
@@ -42,7 +43,7 @@ WITH quarter AS MATERIALIZED (
    GROUP BY loan_id
 ), terms AS MATERIALIZED (
   SELECT e.loan_id, e.household_id, e.disbursed_on, e.number,
-         least(e.annual_rate_bp, (quote.value #>> '{}')::int) AS rate_bp,
+         least(e.annual_rate_bp, quote.number) AS rate_bp,
          least(e.due_on, x.ends_on) AS ends_on
     FROM (SELECT *, months + CASE WHEN (disbursed_on + make_interval(months => months))::date
                                        < due_on THEN 1 ELSE 0 END AS term FROM eligible) e
@@ -51,11 +52,11 @@ WITH quarter AS MATERIALIZED (
     JOIN rule short ON short.name = 'one_year_term_months'
      AND e.contract_on >= short."from" AND e.contract_on < short."until"
     JOIN rule quote
-      ON quote.name = CASE WHEN e.term <= (short.value #>> '{}')::int
-                           THEN 'lpr_one_year' ELSE 'lpr_five_year' END
+      ON quote.name = CASE WHEN e.term <= short.number THEN 'lpr_one_year'
+                           ELSE 'lpr_five_year' END
      AND e.contract_on >= quote."from" AND e.contract_on < quote."until"
     LEFT JOIN ended x USING (loan_id)
-   WHERE e.term <= (longest.value #>> '{}')::int
+   WHERE e.term <= longest.number
 ), change AS (
   SELECT t.loan_id, m.on_day, m.fen AS own_fen, 0::bigint AS older_fen
     FROM terms t JOIN moved m USING (loan_id)
@@ -72,17 +73,18 @@ WITH quarter AS MATERIALIZED (
           UNION SELECT "from" FROM rule WHERE name IN ('credit_cap_fen', 'subsidy_share')) edge
       ON edge.on_day >= t.disbursed_on AND edge.on_day <= t.ends_on
 ), day AS (
-  SELECT loan_id, on_day, sum(own_fen) AS own_fen, sum(older_fen) AS older_fen
+  SELECT loan_id, on_day, sum(own_fen)::bigint AS own_fen, sum(older_fen)::bigint AS older_fen
     FROM change GROUP BY loan_id, on_day
 ), stretch AS (
   SELECT loan_id, on_day, lead(on_day) OVER later AS until_day,
-         sum(own_fen) OVER later AS owed_fen, sum(older_fen) OVER later AS older_fen
+         (sum(own_fen) OVER later)::bigint AS owed_fen,
+         (sum(older_fen) OVER later)::bigint AS older_fen
     FROM day WINDOW later AS (PARTITION BY loan_id ORDER BY on_day)
 ), earned AS (
   SELECT s.loan_id, q.name AS period, q.day_count,
-         sum(least(s.owed_fen, greatest((cap.value #>> '{}')::bigint - s.older_fen, 0))
+         sum(least(s.owed_fen, greatest(cap.number - s.older_fen, 0))
              * (least(coalesce(s.until_day, t.ends_on), t.ends_on, q."until") - s.on_day)
-             * t.rate_bp * (share.value #>> '{}')::int) AS units
+             * t.rate_bp * share.number) AS units
     FROM stretch s
     JOIN terms t USING (loan_id)
     JOIN quarter q ON s.on_day >= q."first" AND s.on_day < q."until"

@@ -41,8 +41,8 @@ class BacktestCounty(County):
         self._crooked = Crooked(new, self._scaled)
         self.offices: Regular
         if self.crooked:
-            self._crooked.plan()
             self.offices = Irregular(new, self._crooked.unpaid)
+            self._crooked.plan()
         else:
             self.offices = Regular(new)
         return new.homes

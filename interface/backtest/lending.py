@@ -128,15 +128,13 @@ class Lending(Planter):
 
     def unreported_loan(self) -> None:
         """The bank leaves a loan out of its report for the month in which it lent."""
-        new = self.new
-        loan = new.lend(new.home(), new.day())
-        month = loan.bank, f"{day(loan.disbursed):%Y-%m}"
-        before = new.misuse.inflated.get(month, (0, 0, 0))
-        new.misuse.inflated[month] = (
-            before[0] - 1,
-            before[1] - 1,
-            before[2] - loan.principal_fen,
-        )
+        new, home = self.new, self.new.home()
+        on = new.day()
+        while (home.bank, f"{day(on):%Y-%m}") in new.misuse.inflated:
+            on = new.day()  # a report that is wrong in another way already
+        loan = new.lend(home, on)
+        month = loan.bank, f"{day(on):%Y-%m}"
+        new.misuse.inflated[month] = (-1, -1, -loan.principal_fen)
         report = ("bank", month[0]), ("period", month[1])
         self._case("unreported_loan", "RF10", loans=[loan], more=report)
         self._case("unreported_loan", "RF12", more=report)

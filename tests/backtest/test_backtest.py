@@ -19,6 +19,7 @@ from application.commands import Ground, RulingItem, SetRulings
 from domain.kernel import Author
 from interface.backtest import BacktestCounty, Score, Told, told
 from interface.backtest.bench import LAST
+from interface.backtest.command import backtest
 from interface.backtest.curves import curves, picture
 from interface.backtest.labels import Label
 from interface.backtest.matching import Named, shows
@@ -193,3 +194,26 @@ def test_the_same_seed_tells_the_same_story_and_labels() -> None:
     assert one.labels() == two.labels() != other.labels()
     assert one.noises() == two.noises()
     assert [len(day.statements) for day in one.days()] == [len(d.statements) for d in two.days()]
+
+
+def test_the_command_writes_the_table_of_every_rule_and_its_pictures(tmp_path: Path) -> None:
+    backtest(seed=[5], factor=0.001, out=tmp_path)
+
+    text = (tmp_path / "backtest.md").read_text("utf-8")
+    pictures = {path.name for path in (tmp_path / "backtest").iterdir()}
+    assert [rule.id for rule in rules() if f"\n| {rule.id} | {rule.title_zh} |" not in text] == []
+    assert pictures == {
+        line[line.index("/") + 1 : -1] for line in text.splitlines() if "![" in line
+    }
+    assert len(pictures) > 10
+    for name in pictures:
+        assert ET.parse(tmp_path / "backtest" / name).getroot().tag.endswith("svg")
+
+
+def test_the_page_in_the_documents_speaks_of_every_rule_and_picture_there_is() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    text = (docs / "backtest.md").read_text("utf-8")
+
+    assert [rule.id for rule in rules() if f"\n| {rule.id} |" not in text] == []
+    shown = {line[line.index("](") + 2 : -1] for line in text.splitlines() if "![" in line}
+    assert shown == {f"backtest/{path.name}" for path in (docs / "backtest").iterdir()}

@@ -41,6 +41,7 @@ def backtest(
     seed: Annotated[list[int] | None, typer.Option(help="a county's seed; may be repeated")] = None,
     factor: Annotated[float, typer.Option(help="of the demo county's households")] = 0.1,
     out: Annotated[Path, typer.Option(help="where backtest.md and its pictures go")] = Path("docs"),
+    drawing: Annotated[bool, typer.Option(help="vary every threshold, and draw its curve")] = True,
 ) -> None:
     """回测 Ask every red flag in made-up counties whose truth is known."""
     seeds = seed or list(_SEEDS)
@@ -57,7 +58,7 @@ def backtest(
         ):
             known = truth(bench, view)
             scores.append([score_rule(view, known, rule) for rule in rules()])
-            drawn.append(list(curves(view, known, rules())))
+            drawn.append(list(curves(view, known, rules() if drawing else ())))
             loans, events = loans + len(county.loans), events + bench.events
     sums, pictures = summed(scores), pooled(drawn)
     size = f"{loans:,} loans, {events:,} events"

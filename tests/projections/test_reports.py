@@ -106,7 +106,7 @@ def test_a_bank_is_appraised_by_what_it_did_told_late_and_took_back(database: An
 def test_a_monthly_report_that_differs_from_the_ledger_counts_against_its_bank(
     database: Any,
 ) -> None:
-    april = {"ref": "BR-2", "period": "2023-04", "effective_on": "2023-05-03"}
+    april = {"ref": "BR-2", "period": "2023-04", "effective_on": "2023-05-03", "disbursed_fen": 0}
     with conversation(database, clock=SteppingClock(datetime(2024, 6, 1, tzinfo=UTC))) as ledger:
         *_, inflated = told(
             ledger,

@@ -108,6 +108,8 @@ def _head(seeds: str, factor: str, size: str) -> Iterator[str]:
     yield "  outside of today's thresholds on purpose: missing it is the price of the threshold."
     yield "- **真 true**: findings that show a planted case, or one that came about by chance or as"
     yield "  another scheme's trace and is just as real. The others are **误报 false alarms**."
+    yield "  What came about by chance (a check that is late, a rate over the quote) is true by the programme's"
+    yield "  own words, so such rules are right there by definition; planted and honest people test the others."
     yield "- **核查 checks**: findings that a supervisor looks into for each true one."
     yield "- **毫秒 ms**: the rule's question in all counties together, on the machine that wrote this."
     yield ""

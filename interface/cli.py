@@ -25,6 +25,7 @@ from domain.loan import Loan
 from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
 from interface.api.batches import carry_out
+from interface.backtest.command import backtest
 from interface.deployment import COUNTY_OFFICES, Deployment
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
@@ -427,7 +428,7 @@ def changes_(
 keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(log_app, name="log")
-for command in (settle, verify, evidence, erase, look, looks):
+for command in (settle, backtest, verify, evidence, erase, look, looks):
     app.command()(command)
 app.command("red-flags")(red_flags)
 keys_app.command()(rotate_wrapping)

@@ -88,15 +88,16 @@ class County:
         )
         self._people = planner.people
         planner.plan_loans()
-        misuse = plant(planner, self._dice("schemes"), self._scaled)
+        self._calendar = Calendar()
+        misuse = self._plant(planner)
         balance_to_the_plan(
             self._dice("balance"),
             [*planner.homes, *planner.ineligible, *misuse.strangers],
             self._scaled(LENT_IN_2023_FEN),
         )
         self.homes: list[Home] = [*planner.homes, *planner.ineligible]
+        self.homes.extend(self._further(planner, misuse))
         self.loans: list[LoanPlan] = number_loans([*self.homes, *misuse.strangers])
-        self._calendar = Calendar()
         self._payments: dict[int, list[Payment]] = {}
         self._reviews: dict[int, list[Review]] = {}
         self._tell_of_homes(misuse)
@@ -107,6 +108,7 @@ class County:
         self._pay(misuse)
         self._review()
         self.corrected: frozenset[str] = frozenset(self._calendar.corrected)
+        self.misuse = misuse
         self.schemes: tuple[Scheme, ...] = tuple(p.labelled() for p in misuse.planted)
 
     def days(self) -> Iterator[Day]:
@@ -128,6 +130,13 @@ class County:
     def lent_fen(self, year: int) -> int:
         """What was truly disbursed in a year."""
         return sum(x.principal_fen for x in self.loans if day(x.disbursed).year == year)
+
+    def _plant(self, planner: Planner) -> Misuse:
+        return plant(planner, self._dice("schemes"), self._scaled)
+
+    def _further(self, planner: Planner, misuse: Misuse) -> list[Home]:  # noqa: ARG002
+        """Households that a county has besides; the demo has none."""
+        return []
 
     def _dice(self, purpose: str) -> Dice:
         return Dice(f"{self.seed}/{self.factor}/{purpose}")

@@ -117,6 +117,9 @@ class Storyteller:
                     {"due_on": day(months_later(loan.due, dice.pick((-1, 1))))},
                 )
             )
+        if loan.orders.due_told:
+            mistake = {"due_on": day(loan.orders.due_told)}
+            corrected = loan.orders.due_corrected
         self._add(loan.disbursed, loan.told, LOAN, say.disbursement, loan, mistake)
         if mistake:
             loan.known_late = True
@@ -147,6 +150,8 @@ class Storyteller:
                     self.misuse.note("overpaid_after_late_report", loan, day(on).isoformat())
             else:
                 told = on + self._lag()
+            if on == loan.closed and loan.orders.closing_told:
+                told, document, mistaken = loan.orders.closing_told, loan.orders.document, True
             told = min(working_day(max(told, loan.told)), LAST_DAY)
             wrong = None
             if dice.chance(12 if fen[0] else 3) and not mistaken:
@@ -271,7 +276,8 @@ class Storyteller:
             if duty >= ends:
                 break
             on = duty - dice.between(0, 12)
-            kind = dice.weighted(((890, "in time"), (60, "late"), (50, "missed")))
+            by_chance = dice.weighted(((890, "in time"), (60, "late"), (50, "missed")))
+            kind = by_chance if loan.orders.checked else "missed"
             if diverted and count >= diverted:
                 kind = "in time"
             if kind == "late":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.household import Category
 from domain.policy import ruling
@@ -55,6 +55,22 @@ class Home:
 _BANK_NUMBERS: Final = {code: place for place, (_, code, _) in enumerate(BANKS, start=1)}
 
 
+class Orders(NamedTuple):
+    """What is told of a loan otherwise than chance would have it; days are numbers, 0: as usual."""
+
+    payer_account: str = ""
+    """From which account it is repaid, if not from the household's."""
+    closing_told: int = 0
+    document: str | None = None
+    """On which document the late word of the last repayment rests."""
+    due_told: int = 0
+    due_corrected: int = 0
+    checked: bool = True
+
+
+_NONE: Final = Orders()
+
+
 @dataclass(slots=True, eq=False)
 class LoanPlan:
     """One loan as it truly was; days are numbers, `closed` is the day of the last repayment."""
@@ -81,6 +97,7 @@ class LoanPlan:
     known_late: bool = False
     told: int = 0
     known_closed: int = 0
+    orders: Orders = _NONE
 
 
 @lru_cache(maxsize=4096)
@@ -97,12 +114,12 @@ class Planner:
         self.dice = dice
         self.people = People(dice)
         self._villages = {code: villages(dice) for code, _ in TOWNSHIPS}
-        self.homes = [self._home(place) for place in range(1, size + 1)]
-        self.ineligible = [self._home(size + n, "none") for n in range(1, ineligible + 1)]
+        self.homes = [self.home(place) for place in range(1, size + 1)]
+        self.ineligible = [self.home(size + n, "none") for n in range(1, ineligible + 1)]
 
     def stranger(self, place: int) -> Home:
         """A household that the register never heard of."""
-        home = self._home(place)
+        home = self.home(place)
         home.told = 0
         return home
 
@@ -138,7 +155,7 @@ class Planner:
         home.loans.append(loan)
         return loan
 
-    def _home(self, place: int, category: Category | None = None) -> Home:
+    def home(self, place: int, category: Category | None = None) -> Home:
         dice = self.dice
         township = dice.pick(TOWNSHIPS)[0]
         people = self._family()

@@ -28,7 +28,7 @@ from domain.kernel import Author
 from domain.loan import Loan
 from domain.plan_check import target
 from projections.facts.draw import Projector
-from projections.facts.reading import Facts
+from projections.facts.reading import COUNTY, Facts, Scope
 from projections.settlement import run_of
 
 CENTRE: Final = Author("centre", "CENTRE", "centre-01")
@@ -47,8 +47,11 @@ def _none_fails(_: Line) -> bool:
 class Offices:
     """The county's offices at work on its batches. Each step is taken when its day has come."""
 
-    def __init__(self, ledger: Ledger, facts: Facts, projector: Projector) -> None:
+    def __init__(
+        self, ledger: Ledger, facts: Facts, projector: Projector, scope: Scope = COUNTY
+    ) -> None:
         self._ledger, self._facts, self._projector = ledger, facts, projector
+        self._scope = scope
 
     def grant(self, year: int, amount_fen: int, on: date) -> None:
         """The year's budget is set, allocated, and its cash goes to the subsidy account."""
@@ -87,7 +90,7 @@ class Offices:
     def _propose(self, batch_no: str, period: Period, on: date) -> None:
         self._projector.catch_up()
         with self._facts.at(on) as view:
-            run = run_of(view, period)
+            run = run_of(view, period, scope=self._scope)
         if run.lines:
             self._tell(
                 ProposeBatch(
@@ -95,6 +98,8 @@ class Offices:
                     effective_on=on,
                     batch_no=batch_no,
                     period=quarter_name(period),
+                    bank=self._scope.bank,
+                    township=self._scope.township,
                     run=run,
                 ),
                 CENTRE,

@@ -181,8 +181,12 @@ def repayment_body(loan: LoanPlan, on: int, fen: tuple[int, int, int]) -> dict[s
         "principal_fen": fen[0],
         "interest_fen": fen[1],
         "penalty_fen": fen[2],
-        "payer": {"account": loan.home.account(loan.bank), "name": loan.home.borrower.name},
+        "payer": {"account": payer_account(loan), "name": loan.home.borrower.name},
     }
+
+
+def payer_account(loan: LoanPlan) -> str:
+    return loan.orders.payer_account or loan.home.account(loan.bank)
 
 
 def repayment(loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int],
@@ -195,7 +199,7 @@ def repayment(loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int],
             principal_fen=fen[0],
             interest_fen=fen[1],
             penalty_fen=fen[2],
-            payer=Account(account=loan.home.account(loan.bank), name=loan.home.borrower.name),
+            payer=Account(account=payer_account(loan), name=loan.home.borrower.name),
             ground=Ground(document=document) if document else None,
         ),
         clerk(loan),

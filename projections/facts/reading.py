@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, date, datetime
 from functools import cache, cached_property, lru_cache
 from importlib import resources
@@ -19,7 +20,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from domain.calendar import civil_day
-from domain.policy import POLICY, Book, Value
+from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
 from projections.facts.statements import schema_of
 
@@ -122,6 +123,12 @@ class View:
     def book(self) -> Book:
         """Every ruling that was known: those the county began with, and those told by then."""
         return book_of(self.ask(_RULINGS).rows)
+
+    def supposing(self, ruling: Ruling) -> View:
+        """The same view, had this ruling been known as well: what would another threshold show?"""
+        other = copy(self)
+        other.book = self.book.extended([ruling])
+        return other
 
     def book_known_at(self, instant: datetime) -> Book:
         """Every ruling that was known at another instant, none after the view's own."""

@@ -108,7 +108,7 @@ def export(path: Target) -> None:
 
 @log_app.command()
 def facts(folder: Target) -> None:
-    """导出事实 Write each table of the facts as CSV, for the verifier."""
+    """导出事实 Write each table of the facts, a line of JSON a row, for the verifier."""
     folder.mkdir(parents=True, exist_ok=True)
     with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
         Projector(deployment.dsn).catch_up()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -34,7 +35,7 @@ LOG, WITNESS = b"\1", b"\4"
 def check_consistency(
     old: verify.Checkpoint, new: verify.Checkpoint, path: Sequence[bytes]
 ) -> None:
-    """RFC 9162, 2.1.4.2: the old checkpoint's tree is the beginning of the new one's."""
+    """RFC 9162, 2.1.4: the old checkpoint's tree is the beginning of the new one's."""
     verify.must(old.origin == new.origin, f"不是同一日志 not one log: {old.origin}, {new.origin}")
     verify.must(old.size <= new.size, f"由 {old.size} 退到 {new.size} rolled back")
     if old.size in (0, new.size):
@@ -42,16 +43,34 @@ def check_consistency(
         same = old.size < new.size or old.root == new.root
         verify.must(same, f"{new.size} 有两个根：分叉 a fork: two roots of one size")
         return
-    index, last = old.size - 1, new.size - 1
-    while index & 1:
-        index, last = index >> 1, last >> 1
-    nodes = list(path) if index else [old.root, *path]
-    verify.must(nodes, "缺证明 the proof is missing")
-    roots = verify.climb(new.h, index, last, nodes[1:], nodes[0])
+    roots = roots_of(new.h, old.size, new.size, path, old.root)
     verify.must(
         roots == (old.root, new.root),
         f"{new.size} 不是 {old.size} 的延续：分叉 a fork, or no proof",
     )
+
+
+def roots_of(
+    h: Any, old: int, new: int, path: Sequence[bytes], known: bytes | None
+) -> tuple[bytes, bytes]:
+    """The roots of the first `old` and of all `new` leaves (RFC 9162, 2.1.4.1, SUBPROOF).
+
+    `known`: the root of the first `old` leaves, as long as they are the beginning of the tree.
+    """
+    if old == new and known is not None:
+        verify.must(not path, "证明过长 the proof is too long")
+        return known, known
+    verify.must(path, "证明过短 the proof is too short")
+    *inner, last = path
+    if old == new:
+        verify.must(not inner, "证明过长 the proof is too long")
+        return last, last
+    half = 1 << (new - 1).bit_length() - 1
+    if old <= half:
+        before, after = roots_of(h, old, half, inner, known)
+        return before, h(b"\1" + after + last)
+    before, after = roots_of(h, old - half, new - half, inner, None)
+    return h(b"\1" + last + before), h(b"\1" + last + after)
 
 
 def update_of(data: bytes) -> tuple[int, list[bytes], bytes]:

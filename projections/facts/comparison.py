@@ -42,18 +42,27 @@ def wrong_facts(dsn: str, progress: Callable[[int, int], None] | None = None) ->
 
 
 def export_facts(connection: Connection, folder: Path) -> Iterator[tuple[str, int]]:
-    """Write each live table as CSV with a header into `folder`; yields (table, rows)."""
+    """Write each live table into `folder` (docs/tamper-evidence.md, 6); yields (table, rows).
+
+    CSV with a delimiter and a quote that no JSON contains writes it as it is.
+    """
     row = connection.execute("SELECT number FROM projection.generation WHERE live").fetchone()
     if row is None:
         return
+    connection.execute("SET TimeZone TO 'UTC'")
     for table in tables():
         rows = 0
-        sql = f"COPY {schema_of(row[0])}.{table} TO STDOUT (FORMAT csv, HEADER)".encode()
-        with (folder / f"{table}.csv").open("wb") as file, connection.cursor().copy(sql) as copy:
+        sql = (
+            f"COPY (SELECT row_to_json(t) FROM {schema_of(row[0])}.{table} t"
+            ' ORDER BY of_position, row_to_json(t)::text COLLATE "C")'
+            " TO STDOUT (FORMAT csv, DELIMITER E'\\x02', QUOTE E'\\x01')"
+        )
+        path = folder / f"{table}.ndjson"
+        with path.open("wb") as file, connection.cursor().copy(sql.encode()) as copy:
             for block in copy:
                 file.write(block)
                 rows += 1
-        yield table, rows - 1
+        yield table, rows
 
 
 def differences(

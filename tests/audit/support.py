@@ -372,6 +372,19 @@ def county_bundle(log: Log, events: Sequence[Event]) -> dict[str, Any]:
     return log.bundle(trace, "PAY-1", [1, 2, 3, 4])
 
 
+def finding_bundle(log: Log, events: Sequence[Event]) -> dict[str, Any]:
+    """The evidence bundle about a finding that rests on the loan and its payment."""
+    payment = log.bundle({}, "PAY-1", [1, 2, 3])
+    finding = {
+        "flag": "subsidy_of_a_settled_loan",
+        "positions": [2, 3],
+        "context": [1],
+        "shown": [shown(events, 2), shown(events, 3)],
+    }
+    rest = ("format", "checkpoint", "events", "rules")
+    return {"finding": finding} | {name: payment[name] for name in rest}
+
+
 @lru_cache
 def county_log(size: int, hash_name: str = "sha-256") -> Log:
     return Log(rows_of(county(size)), hash_name)

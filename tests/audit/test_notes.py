@@ -23,6 +23,7 @@ from audit.support import (
     county,
     county_bundle,
     county_log,
+    finding_bundle,
     policy,
 )  # fmt: skip
 
@@ -392,6 +393,55 @@ def test_a_bundle_lacking_an_event_or_lying_about_the_fen_is_refused() -> None:
     assert refused(lambda: verify.check_bundle(twice.encode(), trust_of(log)))
 
 
+def bad_findings(bundle: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The bundle about a finding, with one thing wrong."""
+    for name in ("positions", "context"):
+        for other in (
+            [4], [3, 4], [0], [-1], [True], [2.0], ["2"], [None], [[2]], 2, "", "2", None, {"2": 3},
+        ):  # fmt: skip
+            wrong = copy.deepcopy(bundle)
+            wrong["finding"][name] = other
+            yield wrong
+        wrong = copy.deepcopy(bundle)
+        del wrong["finding"][name]
+        yield wrong
+    for other in ([], {}, None, [2, 3], "x"):
+        yield bundle | {"finding": other}
+    wrong = copy.deepcopy(bundle)
+    wrong["finding"]["positions"] = []
+    yield wrong
+    for missing in range(3):
+        wrong = copy.deepcopy(bundle)
+        del wrong["events"][missing]
+        yield wrong
+    for event in range(2):
+        for name in ("ref", "effective_on", "position", "event", "recorded_at"):
+            wrong = copy.deepcopy(bundle)
+            wrong["finding"]["shown"][event][name] = "2023-03-11"
+            yield wrong
+        wrong = copy.deepcopy(bundle)
+        wrong["finding"]["shown"][event]["content"]["bank"] = "PSBC"
+        yield wrong
+
+
+def test_a_finding_rests_on_proven_events_that_say_what_it_shows(log: Log) -> None:
+    trust = verify.policy_of(policy(log.key))
+    bundle = finding_bundle(log, county(11))
+
+    said = verify.check_bundle(json.dumps(bundle).encode(), trust)
+
+    assert "3 of 3" in said and "[2, 3]" in said
+    alone = copy.deepcopy(bundle)
+    alone["finding"]["context"] = []
+    verify.check_bundle(json.dumps(alone).encode(), trust)
+    for wrong in bad_findings(bundle):
+        assert refused(
+            lambda wrong=wrong: verify.check_bundle(json.dumps(wrong).encode(), trust)
+        ), wrong["finding"]
+    unsigned = finding_bundle(county_log(3), county(3)) | {"checkpoint": log.checkpoint().decode()}
+    assert refused(lambda: verify.check_bundle(json.dumps(unsigned).encode(), trust))
+
+
 # ---- whatever comes in: a reason, never a traceback -------------------------------------------
 
 RUBBISH = [
@@ -448,7 +498,7 @@ def test_the_verifier_is_short_and_needs_nothing_of_the_service() -> None:
     lines = VERIFIER.read_text("utf-8").splitlines()
     assert len(lines) < 300
     assert max(map(len, lines)) <= 100
-    for name in ("verify.py", "witness.py", "facts.py"):
+    for name in ("verify.py", "witness.py"):
         for node in ast.walk(ast.parse((VERIFIER.parent / name).read_text("utf-8"))):
             module = getattr(node, "module", None) if isinstance(node, ast.ImportFrom) else None
             names = [module] if module else [a.name for a in getattr(node, "names", [])]
@@ -461,8 +511,7 @@ def test_the_verifier_is_short_and_needs_nothing_of_the_service() -> None:
 
 def test_it_runs_as_a_script_far_from_the_repository(tmp_path: Path) -> None:
     log = county_log(3)
-    for name in ("verify.py", "facts.py"):
-        (tmp_path / name).write_bytes((VERIFIER.parent / name).read_bytes())
+    (tmp_path / "verify.py").write_bytes(VERIFIER.read_bytes())
     (tmp_path / "receipt").write_bytes(log.receipt(2))
     (tmp_path / "policy").write_bytes(policy(log.key))
     words = [sys.executable, "-I", "verify.py", "receipt", "receipt", "--policy", "policy"]

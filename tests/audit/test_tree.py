@@ -23,7 +23,7 @@ def included(h: Hash, leaf: bytes, index: int, size: int, path: list[bytes], roo
     """As `proven` asks it."""
     if not 0 <= index < size:
         return False
-    return holds(lambda: verify.climb(h, index, size - 1, path, h(b"\0" + leaf))[1] == root)
+    return holds(lambda: verify.root_of(h, index, size, leaf, path) == root)
 
 
 def continues(h: Hash, old: tuple[int, bytes], new: tuple[int, bytes], path: list[bytes]) -> bool:

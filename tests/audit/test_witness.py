@@ -43,7 +43,8 @@ def test_a_new_key_is_the_owners_alone_and_is_never_written_over(nrcb: Witness) 
     with pytest.raises(verify.Wrong):
         new_key("other", nrcb.state)
     assert Witness(nrcb.state).vkey == nrcb.vkey
-    assert verify.key_of(nrcb.vkey, b"\4")[0][0] == "nrcb.example/witness"
+    policy = verify.policy_of(f"witness nrcb {nrcb.vkey}\nquorum nrcb\n".encode())
+    assert [name for name, _ in policy.keys] == ["nrcb.example/witness"]
 
 
 def test_an_honest_log_is_cosigned_step_by_step_and_its_notes_count(

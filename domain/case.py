@@ -83,10 +83,11 @@ class NotRectified(Refused):
     EN = "the case {case_no} was upheld: it is closed once something was put right"
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One finding as it was seen: by which version of a rule, at which two dates, how far.
 
-    `rule` is `objection` for an objection to a batch. `loans`: those that its proof speaks of.
+    `rule` is `objection` for an objection to a batch. `context`: what belongs to it and came after
+    its proof was whole. `loans`: those that both speak of.
     """
 
     rule: str
@@ -94,6 +95,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     amount_fen: int
     positions: tuple[int, ...]
+    context: tuple[int, ...] = ()
     loans: tuple[UUID, ...]
     as_of: date
     known_at: str

@@ -69,6 +69,7 @@ class Scheme(NamedTuple):
                     "amount_fen": found.amount_fen,
                     "known_from": found.known_from,
                     "positions": found.positions,
+                    "context": found.context,
                 }
                 for found in self.findings
             ],
@@ -118,6 +119,7 @@ def _as_seen(view: View, rule: Rule, seen: Seen) -> Finding:
         subject=seen.subject,
         amount_fen=seen.amount_fen,
         positions=tuple(sorted(set(seen.positions))),
+        context=tuple(sorted(set(seen.context))),
         loans=(),
         as_of=view.as_of,
         known_at=view.known_at.astimezone(UTC).isoformat(),
@@ -132,6 +134,7 @@ def _one_of(first: Finding, second: Finding) -> Finding:
         first,
         amount_fen=first.amount_fen + second.amount_fen,
         positions=tuple(sorted({*first.positions, *second.positions})),
+        context=tuple(sorted({*first.context, *second.context})),
         known_from=min(filter(None, (first.known_from, second.known_from)), default=None),
     )
 
@@ -245,7 +248,7 @@ def _number(loan: LoanOfCase) -> tuple[str, str]:
 def _proofs(
     view: View, findings: Sequence[Finding]
 ) -> tuple[dict[UUID, LoanOfCase], dict[str, _Proof]]:
-    positions = sorted({position for finding in findings for position in finding.positions})
+    positions = sorted({p for finding in findings for p in (*finding.positions, *finding.context)})
     events = {
         position: (topic.partition(".")[0], id, msgspec.json.decode(state))
         for position, topic, id, state in view.ask(_EVENTS, positions=positions).rows
@@ -255,7 +258,7 @@ def _proofs(
     loans, homes = _loans(view, ids)
     proofs = {}
     for finding in findings:
-        own = [events[position] for position in finding.positions if position in events]
+        own = [events[p] for p in (*finding.positions, *finding.context) if p in events]
         its_loans = {id for kind, id, _ in own if kind == "loan"} | set(finding.loans)
         households = {homes[id] for id in its_loans if id in homes}
         households |= {id for kind, id, _ in own if kind == "household"}

@@ -110,7 +110,7 @@ def run(ground: Ground) -> list[Result]:
         log(f"P8I beside files: {busy}")
         county.caught_up()
         with service(ground, unwatched, watching=False) as other, Load() as load:
-            watched, alone = beside(county, load, port, other, unwatched, rounds)
+            watched, alone = beside(county, load, port, other, unwatched, 5)
     ground.drop(unwatched)
     ground.drop(database)
     said = "one run of all red flags, asked for over HTTP"

@@ -26,8 +26,6 @@ _OPTIONS = (
     " -c statement_timeout=60s"
 )
 """What a crash of the server takes of derived rows, the next start finds again."""
-_REST = 3
-"""A rule rests this many times as long as it took, so that dear ones leave the server to others."""
 _RETRY_MS = 60_000
 _DEAR_MS = 1_000
 _PLACE = (
@@ -181,18 +179,15 @@ class Watcher:
 
     def _ask(self, connection: Connection, together: Sequence[Rule], day: date) -> int:
         """Ask some rules of one view, and keep how each fared before the next is asked."""
-        begun, asked = _clock_ms(), 0
+        asked = 0
         with self._facts.at(day) as view:
+            view.connection.execute("SET LOCAL max_parallel_workers_per_gather = 0")  # one core
             reckoned: Reckoned = {}
             for rule in together:
                 if self._stopping.is_set():
                     break
                 self._tables[rule.id] = self._asked(connection, view, rule, reckoned)
                 asked += 1
-        now = _clock_ms()
-        for rule in together:
-            rested = now + _REST * (now - begun)
-            self._rests_until_ms[rule.id] = max(rested, self._rests_until_ms.get(rule.id, 0))
         return asked
 
     def _asked(

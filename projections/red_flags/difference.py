@@ -17,7 +17,7 @@ from domain.calendar import DAY, SHANGHAI, Period, civil_day, named_quarter, qua
 from domain.policy import Book
 from domain.subsidy import LoanTerms, Movement, calculate
 from projections.facts.reading import View, question
-from projections.settlement import RULES, RoadsDisagree, by_sql, taken_by_sql
+from projections.settlement import RULES, RoadsDisagree, unequal
 
 
 class Difference(NamedTuple):
@@ -62,17 +62,13 @@ def differences(view: View) -> Iterator[Difference]:
     """
     closed = quarter_of(quarter_of(view.today, view.book).first - DAY, view.book)
     days = view.book.ruling("flag_missed_subsidy_days", view.as_of, view.known_on).number
-    due, taken = by_sql(view, closed), taken_by_sql(view)
     found = []
-    for place in due.keys() | taken.keys():
-        due_fen, (paid_fen, reserved_fen) = due.get(place, 0), taken.get(place, (0, 0))
-        if due_fen == paid_fen:
-            continue
-        period = named_quarter(place[1], view.book)
+    for loan_id, name, due_fen, paid_fen, reserved_fen in unequal(view, closed):
+        period = named_quarter(name, view.book)
         over = paid_fen > due_fen and period.until <= closed.until
         short = due_fen > paid_fen + reserved_fen and period.until + days * DAY <= view.today
         if over or short:
-            found.append((*place, period, due_fen, paid_fen, reserved_fen))
+            found.append((loan_id, name, period, due_fen, paid_fen, reserved_fen))
     past = _Past(view, sorted({loan_id for loan_id, *_ in found}))
     for each in sorted(found):
         yield past.traced(*each)
@@ -223,8 +219,10 @@ def _terms(told: Sequence[_Told], book: Book, known_on: date) -> dict[str, LoanT
 
 def _eligible(statuses: Sequence[_Told], on: date, book: Book, known_on: date) -> bool:
     last = [each for each in statuses if each.on_day <= on][-1:]
-    words = book.ruling("eligible_categories", on, known_on).words
-    return any(each.word in words for each in last)
+    if not last:
+        return False
+    judged = book.ruling("eligible_categories", on, known_on)
+    return last[0].word in judged.words
 
 
 def _by_day(told: _Told) -> tuple[Any, ...]:

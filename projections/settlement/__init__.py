@@ -91,7 +91,12 @@ def settlement(
     """
     ruled = rules or Rules(view.book, view.known_on)
     loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
-    taken = taken_by_sql(view)
+    taken = {
+        (loan_id, period): (paid_fen, reserved_fen)
+        for loan_id, period, paid_fen, reserved_fen in view.ask(
+            question(__name__, "taken.sql")
+        ).rows
+    }
     homes: dict[str, list[LoanTerms]] = defaultdict(list)
     terms = [_terms(loan, ruled) for loan in loans]
     for loan, term in zip(loans, terms, strict=True):
@@ -235,32 +240,40 @@ def _quarters(first: date, until: date, last: Period, book: Book) -> Iterator[tu
         on = period.until
 
 
-def taken_by_sql(view: View) -> dict[tuple[str, str], tuple[int, int]]:
-    """What was paid (less what came back), and what open batches hold, by loan and quarter."""
-    asked = view.ask(question(__name__, "taken.sql"))
-    return {(loan_id, period): (paid, held) for loan_id, period, paid, held in asked.rows}
+_UNEQUAL: Final = """
+SELECT loan_id, period, coalesce(d.due_fen, 0) AS due_fen, coalesce(t.paid_fen, 0) AS paid_fen,
+       coalesce(t.reserved_fen, 0) AS reserved_fen
+  FROM ({due}) d FULL JOIN ({taken}) t USING (loan_id, period)
+ WHERE coalesce(d.due_fen, 0) <> coalesce(t.paid_fen, 0)
+"""
 
 
-def by_sql(view: View, last: Period, rules: Rules | None = None) -> dict[tuple[str, str], int]:
-    """What is due above zero, by loan and quarter up to `last`: the second road alone."""
-    book, known_on = rules or Rules(view.book, view.known_on)
+def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
+    """(loan, quarter, due, paid, held) up to `last` where paid is not due; by SQL alone."""
+    due, taken = question(__name__, "due.sql"), question(__name__, "taken.sql")
+    asked = _UNEQUAL.replace("{due}", due).replace("{taken}", taken)
+    rules = Rules(view.book, view.known_on)
+    return view.ask(asked, **_parameters(last, rules)).rows
+
+
+def _parameters(last: Period, rules: Rules) -> dict[str, str]:
+    """What due.sql needs beside the facts."""
+    book, known_on = rules
     quarters = list(_quarters(FIRST_DAY, last.until, last, book))
-    asked = view.ask(
-        question(__name__, "due.sql"),
-        quarters=_json(
+    day_count = {n: book.ruling("day_count", q.first, known_on).number for n, q in quarters}
+    return {
+        "quarters": _json(
             [{"name": n, "first": str(q.first), "until": str(q.until)} for n, q in quarters]
         ),
-        day_count=_json(
-            {n: book.ruling("day_count", q.first, known_on).number for n, q in quarters}
-        ),
-        rules=_json({name: _stretches(book, name, known_on) for name in RULES}),
-    )
-    return {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
+        "day_count": _json(day_count),
+        "rules": _json({name: _stretches(book, name, known_on) for name in RULES}),
+    }
 
 
 def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
     """The other road. Raises RoadsDisagree."""
-    second = by_sql(view, last, rules)
+    asked = view.ask(question(__name__, "due.sql"), **_parameters(last, rules))
+    second = {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
     first = {(d.loan["loan_id"], d.name): d.due_fen for d in found if d.due_fen}
     if first != second:
         raise RoadsDisagree(

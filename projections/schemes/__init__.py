@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -167,6 +167,8 @@ def as_table(found: Iterable[Scheme], columns: tuple[str, ...] = COLUMNS) -> Tab
     rows = []
     for each in found:
         plain = each.plain() | {"findings": [finding.name for finding in each.findings]}
+        known_from = plain["known_from"]
+        plain["known_from"] = known_from and datetime.fromisoformat(known_from)
         rows.append(tuple(_cell(plain[name]) for name in columns))
     return Table(tuple(_IN_A_CELL.get(name, name) for name in columns), rows)
 

@@ -142,6 +142,7 @@ class Mac:
     """HMAC-SHA256 under one key, prepared once: equal to `hmac.digest`, in half the time."""
 
     def __init__(self, key: bytes) -> None:
+        self.key = key
         block = key.ljust(64, b"\0")
         self._inner = hashlib.sha256(block.translate(_INNER))
         self._outer = hashlib.sha256(block.translate(_OUTER))

@@ -48,7 +48,7 @@ def run(ground: Ground) -> list[Result]:
         with psycopg.connect(database.dsn, autocommit=True) as connection:
             found = Verification(
                 connection, origin, signer.key(origin), vault.authenticate,
-                signed_last=signer.last(origin),
+                signed_last=signer.last(origin), dsn=database.dsn,
             ).run()  # fmt: skip
         assert not found.faults
         assert found.sealed == rows

@@ -167,6 +167,7 @@ def verify(
             Vault(deployment.keys).authenticate,
             signed_last=signer.last(deployment.origin),
             anchors=anchors,
+            dsn=deployment.dsn,
         )
         with progress_bar("核验 verifying", None) as progress:
             result = verification.run(progress)

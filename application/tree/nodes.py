@@ -61,6 +61,10 @@ class TreeNodes:
             self._tiles[level, tile] = hashes
         return hashes[at * SIZE : until]
 
+    def several(self, level: int, first: int, count: int) -> bytes:
+        """`count` nodes of a kept level, or what of them is there; remembered by nobody."""
+        return self._read(level, first, first + count)
+
     def root(self, size: int) -> bytes:
         return merkle.root(self.hash, size, self.node)
 

@@ -22,6 +22,8 @@ from application.tree.notes import (
 from application.tree.rows import rows_between
 
 _PROOF = "c2sp.org/tlog-proof@v1"
+READING = "-c role=mingzhang_reader -c timezone=UTC"
+"""What a reader's connection asks for."""
 
 
 class NotSealed(Exception):
@@ -209,8 +211,7 @@ class Proofs:
 @contextmanager
 def reading(dsn: str, origin: str) -> Iterator[Proofs]:
     """The proofs of a tree, on a reader's connection of their own."""
-    options = "-c role=mingzhang_reader -c timezone=UTC"
-    with psycopg.connect(dsn, options=options, autocommit=True) as connection:
+    with psycopg.connect(dsn, options=READING, autocommit=True) as connection:
         yield Proofs(connection, origin)
 
 

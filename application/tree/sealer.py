@@ -7,7 +7,7 @@ begins where the last checkpoint ends. Only one sealer works at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC
 from typing import NamedTuple
 
@@ -23,15 +23,13 @@ from application.tree.nodes import (
     last_checkpoint,
 )
 from application.tree.notes import Head
-from application.tree.rows import MAC, POSITION, SEALED, rows_between
+from application.tree.second import place_of, stretches
 from application.tree.signer import Signer
+from application.tree.stretch import Authenticate, Stretch, read_stretch
 
 _SEALER_LOCK = 7291002
 _SETTINGS = "-c role=mingzhang_sealer -c timezone=UTC -c lock_timeout=10s"
 _PASS = 1 << 16
-
-Authenticate = Callable[[bytes], bytes]
-"""The service's own seal over the first ten columns of a row."""
 
 
 class LogAltered(Exception):
@@ -89,7 +87,7 @@ class Sealer:
             if signed is not None and signed.size > size:
                 most = max(most, signed.size - size)  # signed, but the storing of it was cut off
             self._assure_kept(nodes, last)
-            leaves = self._leaves(connection, size, most)
+            leaves = self._leaves(connection, nodes, size, most)
             added = len(leaves) // SIZE
             if signed is not None and signed.size > size + added:
                 raise LogAltered(
@@ -134,18 +132,24 @@ class Sealer:
         if last is not None and nodes.root(size) != last.head.root:
             raise LogAltered(size, "树节点被改动", "nodes were altered")
 
-    def _leaves(self, connection: Connection, after: int, most: int) -> bytes:
-        """The leaves behind `after`, of rows that the service itself wrote, without a gap."""
+    def _leaves(self, connection: Connection, nodes: TreeNodes, after: int, most: int) -> bytes:
+        """The leaves behind `after`, of rows that the service itself wrote, without a gap.
+
+        Where many wait, a second process reads its share.
+        """
+
+        def read(begin: int, end: int) -> Stretch:
+            return read_stretch(connection, nodes, self._authenticate, begin, end)
+
+        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+        until = min(after + most, (row and row[0]) or 0)
+        place = place_of(self._dsn, _SETTINGS, self.origin, self._authenticate)
         leaves: list[bytes] = []
-        authenticate, leaf = self._authenticate, self._hash.leaf_maker()
-        position = after
-        for row in rows_between(connection, after, after + most):
-            position += 1
-            if row[POSITION] != position.to_bytes(8, "big"):
-                raise LogAltered(position, "缺失", "missing")
-            if authenticate(row[SEALED]) != row[MAC]:
-                raise LogAltered(position, "不是本服务写入的", "not written by the service")
-            leaves.append(leaf(row))
+        with closing(stretches(place, after, until, read)) as all_of_them:
+            for stretch in all_of_them:
+                if stretch.faults:
+                    raise LogAltered(*stretch.faults[0])
+                leaves.append(stretch.leaves)
         return b"".join(leaves)
 
     @contextmanager

@@ -7,22 +7,19 @@ stops at the first fault.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import NamedTuple
-from uuid import UUID
 
 from application.guards import missing_guards
 from application.tree import merkle
 from application.tree.merkle import HASHES, SIZE, TreeHash
 from application.tree.nodes import STEP, TILE, Connection, TreeNodes
 from application.tree.notes import Head, NoteMalformed, VerifierKey, parse_checkpoint
-from application.tree.rows import MAC, POSITION, SEALED, rows_between
-from application.tree.sealer import Authenticate
+from application.tree.proofs import READING
+from application.tree.second import Place, place_of, stretches
+from application.tree.stretch import Authenticate, Stretch, gap_in_versions, read_stretch
 
-_STRETCH = 1 << 15
 _MOST_NAMED = 1_000
-_RECORDED_AT = slice(18, 26)
-_ORIGINATOR_ID = slice(30, 46)
-_VERSION = slice(50, 58)
 
 
 class Fault(NamedTuple):
@@ -68,8 +65,11 @@ class Verification:
         *,
         signed_last: Head | None = None,
         anchors: Sequence[str] = (),
+        dsn: str | None = None,
     ) -> None:
+        """`dsn`: where the connection leads; a second process then reads its share as a reader."""
         self._connection = connection
+        self._dsn = dsn
         self._hash = HASHES[origin.rpartition("/")[2]]
         self._nodes = TreeNodes(connection, origin, self._hash)
         self._origin = origin
@@ -106,39 +106,28 @@ class Verification:
         found = self._connection.execute("SELECT max(position) FROM ledger.event").fetchone()
         last = (found and found[0]) or 0
         order = _Order(self._fault)
-        leaf, authenticate = self._hash.leaf_maker(), self._authenticate
-        for after in range(0, last, _STRETCH):
-            leaves: list[bytes] = []
-            for row in rows_between(self._connection, after, after + _STRETCH):
-                position = int.from_bytes(row[POSITION], "big")
-                if authenticate(row[SEALED]) != row[MAC]:
-                    self._fault(
-                        position, "不是本服务写入的，或被改动", "not what the service wrote"
-                    )
-                missing = order.next(position, row)
-                if missing < 0:  # a second row at one position: no leaf of its own
-                    continue
-                leaves += [bytes(SIZE)] * missing
-                leaves.append(leaf(row))
-            self._compare_leaves(after, leaves, kept)
-            tree.add(b"".join(leaves), wanted, roots)
-            told(min(after + _STRETCH, last), last)
-        return order.position
 
-    def _compare_leaves(self, after: int, leaves: list[bytes], kept: int) -> None:
-        until = min(after + len(leaves), kept)
-        for first in range(after, until, TILE):
-            count = min(TILE, until - first)
-            try:
-                hashes = self._nodes.range(0, first, count)
-            except LookupError:
-                self._fault(first + 1, "树叶不在", "its leaf is not kept")
-                continue
-            if hashes == b"".join(leaves[first - after : first - after + count]):
-                continue
-            for at in range(count):
-                if hashes[at * SIZE : (at + 1) * SIZE] != leaves[first - after + at]:
-                    self._fault(first + at + 1, "与封存的树叶不符", "not what its leaf sealed")
+        def read(begin: int, end: int) -> Stretch:
+            return read_stretch(self._connection, self._nodes, self._authenticate, begin, end, kept)
+
+        with closing(stretches(self._place(kept), 0, last, read)) as all_of_them:
+            for stretch in all_of_them:
+                for fault in stretch.faults:
+                    self._fault(*fault)
+                order.go_on(stretch)
+                tree.add(stretch, wanted, roots)
+                told(stretch.until, last)
+        return last
+
+    def _place(self, kept: int) -> Place | None:
+        """Where a second process reads what this one reads: in the same snapshot."""
+        if self._dsn is None:
+            return None
+        row = self._connection.execute("SELECT pg_export_snapshot()").fetchone()
+        return place_of(
+            self._dsn, READING, self._origin, self._authenticate,
+            snapshot=row and row[0], kept=kept,
+        )  # fmt: skip
 
     def _compare_nodes(self, tree: _Growing, kept: int, sealed: int) -> None:
         if kept < sealed:
@@ -226,52 +215,37 @@ class Verification:
 
 
 class _Order:
-    """The order of the log: dense positions, time that never goes back, gapless versions."""
+    """The order of the log from stretch to stretch."""
 
     def __init__(self, fault: Callable[[int, str, str], None]) -> None:
-        self.position = 0
         self._recorded_at = -(1 << 62)
         self._versions: dict[bytes, int] = {}
         self._fault = fault
 
-    def next(self, position: int, row: bytes) -> int:
-        """Take the next row; returns how many are missing before it, -1 for one too many."""
-        missing = position - self.position - 1
-        if missing < 0:
-            self._fault(position, "同一位置有两条", "two events at one position")
-            return -1
-        if missing:
-            self._fault(self.position + 1, f"缺失 {missing} 条", f"{missing} missing")
-        self.position = position
-        recorded_at = int.from_bytes(row[_RECORDED_AT], "big", signed=True)
-        if recorded_at < self._recorded_at:
-            self._fault(position, "得知时间倒退", "recorded_at goes back")
-        self._recorded_at = recorded_at
-        aggregate, version = row[_ORIGINATOR_ID], int.from_bytes(row[_VERSION], "big")
-        if version != self._versions.get(aggregate, 0) + 1:
-            self._fault(
-                position,
-                f"聚合 {UUID(bytes=aggregate)} 的版本不连续",
-                "the versions of its aggregate are not gapless",
-            )
-        self._versions[aggregate] = version
-        return missing
+    def go_on(self, stretch: Stretch) -> None:
+        """Take the next one: time goes on, and each aggregate where it stopped."""
+        if stretch.told:
+            if stretch.told[0] < self._recorded_at:
+                self._fault(stretch.after + 1, "得知时间倒退", "recorded_at goes back")
+            self._recorded_at = stretch.told[1]
+        versions = self._versions
+        for aggregate, (first, position, last) in stretch.versions.items():
+            if first != versions.get(aggregate, 0) + 1:
+                self._fault(*gap_in_versions(position, aggregate))
+            versions[aggregate] = last
 
 
 class _Growing:
-    """A tree computed from leaves as they come: the kept levels, and roots at wanted sizes."""
+    """A tree computed from stretches as they come: the kept levels, and roots at wanted sizes."""
 
     def __init__(self, tree_hash: TreeHash) -> None:
         self._hash = tree_hash
-        self._leaves = bytearray()
-        self._first = 0
+        self._last = Stretch(0)
         self.kept: dict[int, bytearray] = {}
 
-    def add(self, leaves: bytes, wanted: set[int], roots: dict[int, bytes]) -> None:
-        self._leaves += leaves
-        end = self._first + len(self._leaves) // SIZE
-        whole = len(self._leaves) // SIZE // TILE * TILE
-        level, hashes = STEP, self._hash.above(bytes(self._leaves[: whole * SIZE]), STEP)
+    def add(self, stretch: Stretch, wanted: set[int], roots: dict[int, bytes]) -> None:
+        self._last = stretch
+        level, hashes = STEP, stretch.above
         while hashes:
             kept = self.kept.setdefault(level, bytearray())
             before = len(kept) // SIZE // TILE * TILE
@@ -280,14 +254,12 @@ class _Growing:
             hashes = self._hash.above(bytes(kept[before * SIZE : after * SIZE]), STEP)
             level += STEP
         for size in wanted:
-            if self._first < size <= end:
+            if stretch.after < size <= stretch.until:
                 roots[size] = merkle.root(self._hash, size, self._node)
-        del self._leaves[: whole * SIZE]
-        self._first += whole
 
     def _node(self, level: int, index: int) -> bytes:
         up = level % STEP
         base, first, count = level - up, index << up, 1 << up
-        hashes = self.kept[base] if base else self._leaves
-        first -= 0 if base else self._first
+        hashes = self.kept[base] if base else self._last.leaves
+        first -= 0 if base else self._last.after
         return self._hash.above(bytes(hashes[first * SIZE : (first + count) * SIZE]), up)

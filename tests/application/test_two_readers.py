@@ -1,0 +1,200 @@
+"""A log read by two processes: the same tree, the same faults, and one when the other is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from support.sealed import ORIGIN, Log
+
+from application.tree import second
+from application.tree.merkle import HASHES
+from application.tree.notes import Head
+from application.tree.sealer import LogAltered
+from application.tree.verification import Verification, Verified
+from application.vault import Vault
+
+SMALL = 256
+
+
+@pytest.fixture
+def log(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+    """A few stretches of events, all of them worth a second process."""
+    second._lost()
+    log = Log(database, tmp_path, copies=90)
+    assert log.last > 7 * SMALL
+    monkeypatch.setattr(second, "WORTH", 1)
+    monkeypatch.setattr(second, "STRETCH", SMALL)
+    yield log
+    second._lost()
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Where the stretches begin that the second process read."""
+    begun: list[int] = []
+    taken = second._Second.answer
+
+    def answer(self: Any) -> Any:
+        stretch = taken(self)
+        begun.append(stretch.after)
+        return stretch
+
+    monkeypatch.setattr(second._Second, "answer", answer)
+    return begun
+
+
+def verified(log: Log, *, alone: bool = False, told: Any = lambda *_: None) -> Verified:
+    with psycopg.connect(log.database.dsn, autocommit=True) as connection:
+        return Verification(
+            connection,
+            ORIGIN,
+            log.signer.key(ORIGIN),
+            Vault(log.database.keys).authenticate,
+            signed_last=log.signer.last(ORIGIN),
+            dsn=None if alone else log.database.dsn,
+        ).run(told)
+
+
+def test_two_processes_seal_and_verify_the_tree_that_one_would(
+    log: Log, answers: list[int]
+) -> None:
+    done = log.seal()
+
+    assert done.checkpoint is not None
+    assert done.checkpoint.head == Head(
+        ORIGIN, log.last, log.naive(HASHES["sha-256"]).mth(0, log.last)
+    )
+    assert answers, "the second process read its share"
+    answers.clear()
+    seen: list[tuple[int, int]] = []
+    assert verified(log, told=lambda *x: seen.append(x)) == verified(log, alone=True)
+    assert answers and seen[-1] == (log.last, log.last) and seen == sorted(seen)
+    assert second._running is not None and second._running.lives(), "kept for the next time"
+
+
+CHANGES = {
+    "altered": "UPDATE ledger.event SET ref = ref || '!' WHERE position = {p}",
+    "gone": "DELETE FROM ledger.event WHERE position = {p}",
+    "several gone": "DELETE FROM ledger.event WHERE position BETWEEN {p} - 3 AND {p} + 2",
+    "version": "UPDATE ledger.event SET originator_version = 99999 WHERE position = {p}",
+    "time": "UPDATE ledger.event SET recorded_at = recorded_at - interval '9 years'"
+    " WHERE position = {p}",
+}
+
+
+@contextmanager
+def changed(log: Log, sql: str) -> Iterator[None]:
+    """What the owner does to the log, with the guards lifted and put back; undone afterwards."""
+    with psycopg.connect(log.database.owner_dsn, autocommit=True) as owner:
+        owner.execute("CREATE TABLE original AS TABLE ledger.event")
+        for statements in (
+            [sql],
+            ["TRUNCATE ledger.event", "INSERT INTO ledger.event TABLE original"],
+        ):
+            owner.execute("ALTER TABLE ledger.event DISABLE TRIGGER append_only")
+            for statement in statements:
+                owner.execute(statement.encode())
+            owner.execute("ALTER TABLE ledger.event ENABLE ALWAYS TRIGGER append_only")
+            if statements == [sql]:
+                yield
+        owner.execute("DROP TABLE original")
+
+
+POSITIONS = [SMALL, SMALL + 1, 3 * SMALL, 3 * SMALL + 1, 5 * SMALL + 77]
+
+
+def test_whoever_of_the_two_reads_what_was_altered_names_it(log: Log, answers: list[int]) -> None:
+    log.seal()
+    for what, sql in CHANGES.items():
+        for position in POSITIONS:
+            with changed(log, sql.format(p=position)):
+                result, alone = verified(log), verified(log, alone=True)
+            assert result == alone
+            first = position - 3 if what == "several gone" else position
+            assert first in {fault.position for fault in result.faults}, (what, position)
+    assert len(answers) > len(CHANGES) * len(POSITIONS)
+    assert verified(log).faults == []
+
+
+def test_nothing_altered_is_sealed_whoever_of_the_two_reads_it(log: Log) -> None:
+    for what in ("altered", "gone", "several gone"):
+        for position in [SMALL - 9, *POSITIONS]:
+            with changed(log, CHANGES[what].format(p=position)):
+                with pytest.raises(LogAltered) as found:
+                    log.seal()
+            first = position - 3 if what == "several gone" else position
+            assert found.value.position == first, (what, position)
+    with psycopg.connect(log.database.dsn) as connection:
+        row = connection.execute("SELECT count(*) FROM ledger.tree_node").fetchone()
+    assert row == (0,)
+    assert log.signer.last(ORIGIN) is None
+    assert log.seal().added == log.last
+
+
+def test_a_second_process_that_dies_is_not_missed(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = second._Second.ask
+    killed: list[int] = []
+
+    def ask(self: Any, what: Any) -> None:
+        asked(self, what)
+        if len(killed) < 3:
+            killed.append(self._process.pid)
+            os.kill(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    monkeypatch.setattr(second._Second, "ask", ask)
+    done = log.seal()
+    assert done.added == log.last and killed
+    assert verified(log).faults == []
+    assert len(set(killed)) > 1, "another was started for the next work"
+
+
+def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
+    log.seal()
+    running = second._running
+    assert running is not None
+    key = log.database.keys.authenticity
+    for file in ("cmdline", "environ"):
+        shown = Path(f"/proc/{running._process.pid}/{file}").read_bytes()
+        assert key not in shown and key.hex().encode() not in shown
+        assert log.database.dsn.encode() not in shown
+
+
+def test_it_leaves_no_connection_open_and_ends_with_its_input(log: Log) -> None:
+    log.seal()
+    verified(log)
+    running = second._running
+    assert running is not None and running._process.stdin is not None
+    with psycopg.connect(log.database.owner_dsn, autocommit=True) as owner:
+        for _ in range(100):
+            row = owner.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            ).fetchone()
+            if row == (0,):
+                break
+            owner.execute("SELECT pg_sleep(0.05)")
+        assert row == (0,)
+    running._process.stdin.close()
+    assert running._process.wait(timeout=20) == 0
+
+
+def test_a_seal_that_is_no_key_of_ours_is_checked_by_one_process_alone(
+    log: Log, answers: list[int]
+) -> None:
+    authenticate = Vault(log.database.keys).authenticate
+    sealer = log.sealer()
+    sealer._authenticate = partial(authenticate)
+    assert sealer.seal().added == log.last
+    sealer.close()
+    assert answers == []

@@ -1,0 +1,63 @@
+"""A log to seal, and what its tree must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from support.county import conversation
+from support.everything import tell_everything
+from support.naive_tree import Naive
+
+from application.tree.merkle import TreeHash
+from application.tree.rows import rows_between
+from application.tree.sealer import Sealed, Sealer
+from application.tree.signer import FileSigner
+from application.tree.verification import Verification
+from application.vault import Vault
+
+ORIGIN = "test.local/ledger/sha-256"
+
+
+class Log:
+    """A database with events in it, and a signer."""
+
+    def __init__(self, database: Any, folder: Path, copies: int = 3) -> None:
+        self.database = database
+        with conversation(database) as ledger:
+            tell_everything(ledger, copies)
+            self.last = ledger.log.last_position()
+        self.key_file = folder / "signing-key.json"
+        self.signer = FileSigner.create(self.key_file)
+
+    def sealer(self, origin: str = ORIGIN, **settings: Any) -> Sealer:
+        authenticate = Vault(self.database.keys).authenticate
+        return Sealer(self.database.dsn, origin, self.signer, authenticate, **settings)
+
+    def seal(self, most: int = 1 << 16, origin: str = ORIGIN) -> Sealed:
+        sealer = self.sealer(origin)
+        try:
+            return sealer.seal(most=most)
+        finally:
+            sealer.close()
+
+    def naive(self, tree_hash: TreeHash) -> Naive:
+        """The tree over the stored rows, by the book."""
+        with psycopg.connect(self.database.dsn) as connection:
+            rows = list(rows_between(connection, 0, 1 << 40))
+        return Naive(tree_hash, [tree_hash.prefix + row for row in rows])
+
+    def faults(self, origin: str = ORIGIN) -> list[Any]:
+        with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+            return (
+                Verification(
+                    connection,
+                    origin,
+                    self.signer.key(origin),
+                    Vault(self.database.keys).authenticate,
+                    signed_last=self.signer.last(origin),
+                )
+                .run()
+                .faults
+            )

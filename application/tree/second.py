@@ -67,7 +67,8 @@ def stretches(
     place: Place | None, after: int, until: int, alone: Callable[[int, int], Stretch]
 ) -> Generator[Stretch, None, None]:
     """The stretches of (after, until], in order, read by two processes where it is worth it."""
-    bounds = [(at, min(at + STRETCH, until)) for at in range(after, until, STRETCH)]
+    ends = range(after - after % STRETCH + STRETCH, until + STRETCH, STRETCH)
+    bounds = [(max(after, end - STRETCH), min(end, until)) for end in ends if after < until]
     if place is None or until - after < WORTH or not _DOOR.acquire(blocking=False):
         for begin, end in bounds:
             yield alone(begin, end)

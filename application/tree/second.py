@@ -95,7 +95,8 @@ def _shared(
                 if waiting and len(ready) < _KEPT_READY:
                     bound = waiting.popleft()
                     ready[bound] = alone(*bound)
-                while second is not None and asked and (second.has_answered() or not waiting):
+                idle = not waiting or len(ready) >= _KEPT_READY
+                while second is not None and asked and (idle or second.has_answered()):
                     ready[asked[0]] = second.answer()
                     asked.popleft()
             except (OSError, EOFError, msgspec.MsgspecError):

@@ -100,8 +100,13 @@ class TreeNodes:
         return b"".join(row[1] for row in rows)
 
 
-def keep_nodes(connection: Connection, nodes: TreeNodes, first: int, leaves: bytes) -> None:
-    """Keep the hashes of the leaves behind leaf `first`, and the nodes that they complete."""
+def keep_nodes(
+    connection: Connection, nodes: TreeNodes, first: int, leaves: bytes, known: bytes = b""
+) -> None:
+    """Keep the hashes of the leaves behind leaf `first`, and the nodes that they complete.
+
+    `known`: of the nodes over full tiles the last ones, where they were made already.
+    """
     level, at, hashes = 0, first, leaves
     while hashes:
         connection.execute(
@@ -113,8 +118,8 @@ def keep_nodes(connection: Connection, nodes: TreeNodes, first: int, leaves: byt
             return
         if begun < at:
             hashes = nodes.range(level, begun, at - begun) + hashes
-        hashes = nodes.hash.above(hashes[: (end - begun) * SIZE], STEP)
-        level, at = level + STEP, begun // TILE
+        hashes = nodes.hash.above(hashes[: (end - begun) * SIZE - len(known) * TILE], STEP) + known
+        level, at, known = level + STEP, begun // TILE, b""
 
 
 def last_checkpoint(

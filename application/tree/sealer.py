@@ -87,7 +87,7 @@ class Sealer:
             if signed is not None and signed.size > size:
                 most = max(most, signed.size - size)  # signed, but the storing of it was cut off
             self._assure_kept(nodes, last)
-            leaves = self._leaves(connection, nodes, size, most)
+            leaves, tiles = self._leaves(connection, nodes, size, most)
             added = len(leaves) // SIZE
             if signed is not None and signed.size > size + added:
                 raise LogAltered(
@@ -98,7 +98,7 @@ class Sealer:
             today = self._clock().astimezone(UTC).date()
             if not added and (last is None or last.signed_at.astimezone(UTC).date() >= today):
                 return Sealed(0, last)
-            keep_nodes(connection, nodes, size, leaves)
+            keep_nodes(connection, nodes, size, leaves, tiles)
             head = Head(self.origin, size + added, nodes.root(size + added))
             checkpoint = self._signed(nodes, head, signed)
             connection.execute(
@@ -132,8 +132,10 @@ class Sealer:
         if last is not None and nodes.root(size) != last.head.root:
             raise LogAltered(size, "树节点被改动", "nodes were altered")
 
-    def _leaves(self, connection: Connection, nodes: TreeNodes, after: int, most: int) -> bytes:
-        """The leaves behind `after`, of rows that the service itself wrote, without a gap.
+    def _leaves(
+        self, connection: Connection, nodes: TreeNodes, after: int, most: int
+    ) -> tuple[bytes, bytes]:
+        """The leaves behind `after`, and nodes over their tiles: of the service's own rows, no gap.
 
         Where many wait, a second process reads its share.
         """
@@ -144,13 +146,14 @@ class Sealer:
         row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
         until = min(after + most, (row and row[0]) or 0)
         place = place_of(self._dsn, _SETTINGS, self.origin, self._authenticate)
-        leaves: list[bytes] = []
+        leaves, tiles = list[bytes](), list[bytes]()
         with closing(stretches(place, after, until, read)) as all_of_them:
             for stretch in all_of_them:
                 if stretch.faults:
                     raise LogAltered(*stretch.faults[0])
                 leaves.append(stretch.leaves)
-        return b"".join(leaves)
+                tiles.append(stretch.above)
+        return b"".join(leaves), b"".join(tiles)
 
     @contextmanager
     def _alone(self) -> Iterator[Connection | None]:

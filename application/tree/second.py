@@ -67,7 +67,8 @@ def stretches(
     place: Place | None, after: int, until: int, alone: Callable[[int, int], Stretch]
 ) -> Generator[Stretch, None, None]:
     """The stretches of (after, until], in order, read by two processes where it is worth it."""
-    bounds = [(at, min(at + STRETCH, until)) for at in range(after, until, STRETCH)]
+    ends = range(after - after % STRETCH + STRETCH, until + STRETCH, STRETCH)
+    bounds = [(max(after, end - STRETCH), min(end, until)) for end in ends if after < until]
     if place is None or until - after < WORTH or not _DOOR.acquire(blocking=False):
         for begin, end in bounds:
             yield alone(begin, end)
@@ -94,7 +95,8 @@ def _shared(
                 if waiting and len(ready) < _KEPT_READY:
                     bound = waiting.popleft()
                     ready[bound] = alone(*bound)
-                while second is not None and asked and (second.has_answered() or not waiting):
+                idle = not waiting or len(ready) >= _KEPT_READY
+                while second is not None and asked and (idle or second.has_answered()):
                     ready[asked[0]] = second.answer()
                     asked.popleft()
             except (OSError, EOFError, msgspec.MsgspecError):
@@ -165,7 +167,10 @@ class _Second:
 
     def end(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _send(pipe: int, message: bytes) -> None:

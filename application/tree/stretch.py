@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from uuid import UUID
 
 import msgspec
@@ -11,9 +12,10 @@ from application.tree.merkle import SIZE
 from application.tree.nodes import STEP, TILE, Connection, TreeNodes
 from application.tree.rows import MAC, POSITION, SEALED, rows_between
 
-_RECORDED_AT = slice(18, 26)
-_ORIGINATOR_ID = slice(30, 46)
-_VERSION = slice(50, 58)
+_HEAD = slice(2, 58)
+_ORDER = Struct("!4xq4xq4x16s4xq")
+"""Position, recorded_at, aggregate and version, as they stand in a row's head."""
+_LONG_AGO = -(1 << 63)
 
 Authenticate = Callable[[bytes], bytes]
 """The service's own seal over the first ten columns of a row."""
@@ -25,7 +27,8 @@ class Stretch(msgspec.Struct):
     after: int
     leaves: bytes = b""
     above: bytes = b""
-    """The first kept level of nodes over them, as far as tiles are full."""
+    """The first kept level of nodes over them, where it begins with a tile and as far as tiles are
+    full."""
     faults: list[tuple[int, str, str]] = []
     """(position, what in Chinese, what in English), the first one first."""
     told: list[int] = []
@@ -49,7 +52,7 @@ def read_stretch(
     """The rows at (after, until], each one's own seal checked; the log goes as far as `until`.
 
     With `kept`, their order is checked too, and their leaves compared with the first `kept` of the
-    tree; `after` is then a multiple of a tile.
+    tree.
     """
     stretch = Stretch(after)
     leaves: list[bytes] = []
@@ -70,14 +73,15 @@ def read_stretch(
             faults.append((position, "不是本服务写入的，或被改动", "not what the service wrote"))
         leaves.append(leaf(row))
         if kept is not None:
-            heads.append(row[:58])
+            heads.append(row[_HEAD])
     if position < until:
         faults.append(_missing(position + 1, until - position))
         leaves += [bytes(SIZE)] * (until - position)
     stretch.leaves = b"".join(leaves)
-    if kept is not None:
+    if after % TILE == 0:
         whole = len(leaves) // TILE * TILE * SIZE
         stretch.above = nodes.hash.above(stretch.leaves[:whole], STEP)
+    if kept is not None:
         _take_order(stretch, heads)
         _compare(stretch, nodes, min(until, kept))
     return stretch
@@ -89,14 +93,11 @@ def _missing(position: int, count: int) -> tuple[int, str, str]:
 
 def _take_order(stretch: Stretch, heads: list[bytes]) -> None:
     """Time never goes back, versions are gapless: within the stretch, and what its ends are."""
-    told, versions, faults = -(1 << 62), stretch.versions, stretch.faults
-    for head in heads:
-        position = int.from_bytes(head[POSITION], "big")
-        recorded_at = int.from_bytes(head[_RECORDED_AT], "big", signed=True)
+    told, versions, faults = _LONG_AGO, stretch.versions, stretch.faults
+    for position, recorded_at, aggregate, version in _ORDER.iter_unpack(b"".join(heads)):
         if recorded_at < told:
             faults.append((position, "得知时间倒退", "recorded_at goes back"))
         told = recorded_at
-        aggregate, version = head[_ORIGINATOR_ID], int.from_bytes(head[_VERSION], "big")
         before = versions.get(aggregate)
         if before is None:
             versions[aggregate] = version, position, version
@@ -105,7 +106,7 @@ def _take_order(stretch: Stretch, heads: list[bytes]) -> None:
             faults.append(gap_in_versions(position, aggregate))
         versions[aggregate] = *before[:2], version
     if heads:
-        stretch.told = [int.from_bytes(heads[0][_RECORDED_AT], "big", signed=True), told]
+        stretch.told = [_ORDER.unpack(heads[0])[1], told]
 
 
 def gap_in_versions(position: int, aggregate: bytes) -> tuple[int, str, str]:

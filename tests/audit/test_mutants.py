@@ -420,13 +420,13 @@ def log_cases(folder: Path) -> Iterator[Case]:  # noqa: PLR0915
 
     def asked(code: int, *words: str, says: str = "") -> Callable[..., object]:
         def ask(v: Any, _: Any) -> None:
-            out, v.sys = io.StringIO(), types.SimpleNamespace(stdout=Out())
-            with contextlib.redirect_stderr(out):
+            out = Out()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
                 try:
                     found = v.main([*words, "--policy", str(folder / "policy")])
                 except SystemExit as stopped:
                     found = stopped.code
-            said = v.sys.stdout.getvalue()
+            said = out.getvalue()
             assert (found, "OK" in said) == (code, code == 0), said
             assert says in said and said.count("\n") == (1 if code == 1 else said.count("\n"))
 

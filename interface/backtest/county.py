@@ -99,18 +99,9 @@ class BacktestCounty(County):
         return [
             *self._by_the_way(),
             *self._miscounted,
-            *self._checks_after_a_missed_one(),
             *self._honest.noises(),
             *self.offices.noises(),
         ]
-
-    def _checks_after_a_missed_one(self) -> Iterator[Noise]:
-        """Checks in time of a loan of which one was missed: each is counted for the last."""
-        for each in self.misuse.planted:
-            if each.kind in ("usage_check_missed", "usage_check_late"):
-                of = entities(loans=each.loans)
-                yield Noise("check_after_a_missed_one", of, "RF15")
-                yield Noise("first_check_late_or_missed", of, "RF09")
 
     def _by_the_way(self) -> Iterator[Noise]:
         """Corrections, and borrowers who were out when the check came."""

@@ -54,7 +54,7 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
         found.extend(_loans_by_loans(home))
         if not home.told:
             of = entities(loans=home.loans)
-            found += [Label("unregistered_and_unchecked", f, of, False) for f in ("RF09", "RF15")]
+            found.append(Label("unregistered_and_unchecked", "RF15", of, False))
     for home, died, _ in county.misuse.deaths:
         loans = [loan for loan in home.loans if loan.closed > died]
         found.append(Label("dead_borrowers_loan", "RF22", entities(loans=loans), False))

@@ -81,22 +81,42 @@ def usage_checks(
 ) -> Iterator[Duty]:
     """Every check due up to `until`, and the next one: every 3 calendar months until settled.
 
-    Rule: policy/usage_check_months.toml. A late check answers its own duty until the next falls
-    due, and no other: what was missed for a whole stretch is not made up for.
+    Rule: policy/usage_check_months.toml. A check answers one duty at most, and none that fell due
+    before the last one; one that comes late may be kept for the next duty (`_answers`).
     """
     months = book.ruling("usage_check_months", disbursed_on, known_on).number
-    first, number, left = disbursed_on, 1, list(checks)
+    first, number = disbursed_on, 1
+    left = [deed for deed in checks if deed.on <= as_of]
     while True:
-        due_on = add_months(disbursed_on, months * number)
+        due_on, next_on = (add_months(disbursed_on, months * (number + n)) for n in (0, 1))
         if (settled_on is not None and due_on >= settled_on) or first > max(as_of, until):
             return
-        last = add_months(disbursed_on, months * (number + 1))
-        found = judged("usage_check", first, due_on, last, as_of, left)
+        left = [deed for deed in left if deed.on >= first]
+        ends = settled_on is not None and next_on >= settled_on
+        own = left if ends or _answers(left, due_on, next_on) else []
+        found = judged("usage_check", first, due_on, next_on, as_of, own)
         if found.done_on is not None:
-            left = [deed for deed in left if deed.position != found.position]
+            left = left[1:]
+        elif left and left[0].on <= next_on:
+            kept = left[0].on
+            found = found._replace(
+                remark=f"{kept} 的检查计入下一期 the check of {kept} is the next one's"
+            )
         if due_on <= until or first <= as_of:
             yield found
         first, number = due_on + DAY, number + 1
+
+
+def _answers(checks: Sequence[Deed], due_on: date, next_on: date) -> bool:
+    """Whether the first of these checks answers the duty of `due_on`, or is kept for the next.
+
+    In time: it does. Late: it does when another one is there for the next duty, or when it is at
+    least as near to its own due day. So one missed check makes no later, timely one late.
+    """
+    if not checks or checks[0].on <= due_on:
+        return True
+    spare = len(checks) > 1 and checks[1].on <= next_on
+    return spare or checks[0].on - due_on <= next_on - checks[0].on
 
 
 def reminders(

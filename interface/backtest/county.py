@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from application.commands import CheckUsage
+from application.commands import CheckUsage, RepayLoan
 from application.ledger import Telling
 from interface.backtest.crooked import Crooked
 from interface.backtest.honest import Honest
-from interface.backtest.labels import RECKONED, Label, Noise, entities, of_demo
+from interface.backtest.labels import RECKONED, Entity, Label, Noise, entities, of_demo
 from interface.backtest.newcomers import NEWCOMER, Newcomers
 from interface.backtest.offices import Irregular, Regular
 from interface.demo import statements as say
 from interface.demo.county import County
 from interface.demo.dice import LAST_DAY, working_day
-from interface.demo.lives import CORRECT
-from interface.demo.plans import Home, Planner
+from interface.demo.lives import CORRECT, REPORTED_MONTHS
+from interface.demo.plans import Home, LoanPlan, Planner
 from interface.demo.schemes import Misuse
 from interface.demo.statements import Correction
 
@@ -98,19 +99,35 @@ class BacktestCounty(County):
         """Every honest behaviour that may look like misuse."""
         return [
             *self._by_the_way(),
+            *self._not_yet_corrected(),
             *self._miscounted,
-            *self._checks_after_a_missed_one(),
             *self._honest.noises(),
             *self.offices.noises(),
         ]
 
-    def _checks_after_a_missed_one(self) -> Iterator[Noise]:
-        """Checks in time of a loan of which one was missed: each is counted for the last."""
-        for each in self.misuse.planted:
-            if each.kind in ("usage_check_missed", "usage_check_late"):
-                of = entities(loans=each.loans)
-                yield Noise("check_after_a_missed_one", of, "RF15")
-                yield Noise("first_check_late_or_missed", of, "RF09")
+    def mistold(self) -> Iterator[tuple[LoanPlan, frozenset[Entity]]]:
+        """Loans with a repayment whose wrong day or amount nobody has corrected by the last day.
+
+        From then on the bank's own reports, which are right, differ from the ledger: these reports.
+        """
+        loans = {(loan.bank, loan.no): loan for loan in self.loans}
+        months = [f"{year}-{month:02d}" for year, month in REPORTED_MONTHS]
+        for today in self.days():
+            for statement in today.statements:
+                command = statement.command if isinstance(statement, Telling) else None
+                if not isinstance(command, RepayLoan) or command.ref in self.corrected:
+                    continue
+                loan = loans[statement.by.organisation, command.loan_no]
+                said = command.effective_on.toordinal(), command.principal_fen
+                if command.principal_fen and said not in {repaid[:2] for repaid in loan.repaid}:
+                    since = f"{command.effective_on - timedelta(days=31):%Y-%m}"
+                    periods = {("period", each) for each in months if each >= since}
+                    yield loan, frozenset({("bank", loan.bank), *periods})
+
+    def _not_yet_corrected(self) -> Iterator[Noise]:
+        """To the ledger the loan is still open: it wants checks, and its bank reports one less."""
+        for loan, reports in self.mistold():
+            yield Noise("mistold_and_not_corrected", entities(loans=[loan], more=reports))
 
     def _by_the_way(self) -> Iterator[Noise]:
         """Corrections, and borrowers who were out when the check came."""

@@ -39,6 +39,8 @@ class Crooked:
             for back in (True, False):
                 for _ in range(1 + self._scaled(6)):
                     self._money.circle(hops, back=back)
+        for _ in range(3 + self._scaled(20)):
+            self._money.borrowed_name_alone_sly()
 
     def _round(self) -> None:
         """One of each of the other kinds."""

@@ -96,11 +96,18 @@ class Diversions(Planter):
         self._case("borrowed_names", "RF09", loans=loans, more=(("account", account),))
 
     def borrowed_name_alone(self) -> None:
-        """A stranger's account is paid for one household, whose people nobody ever met."""
+        """A stranger's account is paid for one household, whose people no check ever met."""
+        self._name_alone("borrowed_name_alone", Orders(met=False))
+
+    def borrowed_name_alone_sly(self) -> None:
+        """The same, and nobody checked at all: to the ledger, one more missed check (RF15)."""
+        self._name_alone("borrowed_name_alone_sly", Orders(checked=False))
+
+    def _name_alone(self, kind: str, orders: Orders) -> None:
         new = self.new
         loan = new.lend(new.home(), new.day(), payee=new.account())
-        loan.orders = Orders(checked=False)
-        self._case("borrowed_name_alone", "RF09", loans=[loan])
+        loan.orders = orders
+        self._case(kind, "RF09", loans=[loan])
 
     def deducted_after_credit(self) -> None:
         """The whole sum arrives, and a part of it leaves for the village on the same day."""

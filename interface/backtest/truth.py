@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from application.commands import Command, RepayLoan, ReportScale
+from application.commands import Command, ReportScale
 from application.decisions import subsidy_due
 from application.ledger import Ledger, Telling
 from domain.batch import Batch
@@ -22,7 +22,7 @@ from domain.policy import ruling
 from interface.backtest.county import BacktestCounty
 from interface.backtest.labels import Label, entities
 from interface.demo.dice import LAST_DAY, day
-from interface.demo.lives import QUARTERS, REPORTED_MONTHS
+from interface.demo.lives import QUARTERS
 from interface.demo.plans import CAP_FEN, Home, LoanPlan, quoted_bp
 from interface.demo.statements import Correction
 from projections.facts.reading import View
@@ -54,7 +54,7 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
         found.extend(_loans_by_loans(home))
         if not home.told:
             of = entities(loans=home.loans)
-            found += [Label("unregistered_and_unchecked", f, of, False) for f in ("RF09", "RF15")]
+            found.append(Label("unregistered_and_unchecked", "RF15", of, False))
     for home, died, _ in county.misuse.deaths:
         loans = [loan for loan in home.loans if loan.closed > died]
         found.append(Label("dead_borrowers_loan", "RF22", entities(loans=loans), False))
@@ -68,7 +68,8 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
         if any(on == loan.disbursed and kind != "merchant" for on, *_, kind in flows):
             found.append(Label("sent_on_the_day", "RF19", of, False))
     found.extend(_told_late(county, told))
-    found.extend(_told_wrongly(county, told))
+    for _, reports in county.mistold():
+        found.append(Label("mistold_and_not_corrected", "RF12", reports, False))
     found.extend(_settled_up(county, ledger))
     found.extend(_subsidised_wrongly(county, view))
     return found
@@ -147,25 +148,6 @@ def _told_late(county: BacktestCounty, told: list[_Heard]) -> Iterator[Label]:
             loan = loans[getattr(command, "bank", None) or organisation, number]
             more = [("day", command.effective_on.isoformat())]
             yield Label("told_weeks_late", "RF23", entities(loans=[loan], more=more), False)
-
-
-def _told_wrongly(county: BacktestCounty, told: list[_Heard]) -> Iterator[Label]:
-    """A repayment's wrong day or amount that nobody corrected.
-
-    From then on the bank's own reports, which are right, differ from the ledger.
-    """
-    repaid = {
-        (loan.bank, loan.no, day(on), fen) for loan in county.loans for on, fen, *_ in loan.repaid
-    }
-    for _, command, bank in told:
-        if not isinstance(command, RepayLoan) or command.ref in county.corrected:
-            continue
-        said = bank, command.loan_no, command.effective_on, command.principal_fen
-        if command.principal_fen and said not in repaid:
-            since = f"{command.effective_on - timedelta(days=31):%Y-%m}"
-            months = [f"{year}-{month:02d}" for year, month in REPORTED_MONTHS]
-            of = {("bank", bank), *(("period", each) for each in months if each >= since)}
-            yield Label("mistold_and_not_corrected", "RF12", frozenset(of), False)
 
 
 def _settled_up(county: BacktestCounty, ledger: Ledger) -> Iterator[Label]:

@@ -278,7 +278,7 @@ class Storyteller:
             on = duty - dice.between(0, 12)
             by_chance = dice.weighted(((890, "in time"), (60, "late"), (50, "missed")))
             kind = by_chance if loan.orders.checked else "missed"
-            if diverted and count >= diverted:
+            if (diverted and count >= diverted) or not loan.orders.met:
                 kind = "in time"
             if kind == "late":
                 on = duty + dice.between(1, 25)
@@ -293,7 +293,7 @@ class Storyteller:
                 if count == diverted and dice.chance(400):
                     told += dice.between(30, 120)
                     loan.known_late = True
-            elif dice.chance(8):
+            elif dice.chance(8) or not loan.orders.met:
                 finding = "not_found"
             self._add(on, told, OTHER, say.usage_check, loan, count, on, finding, use)
 

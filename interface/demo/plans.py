@@ -66,6 +66,8 @@ class Orders(NamedTuple):
     due_told: int = 0
     due_corrected: int = 0
     checked: bool = True
+    met: bool = True
+    """Whether a check, if there is one, meets the borrower."""
 
 
 _NONE: Final = Orders()

@@ -6,6 +6,7 @@ The counties are those of the back-test bench, small, with fixed seeds; see docs
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -26,8 +27,8 @@ from interface.backtest.matching import Named, shows
 from interface.backtest.report import share
 from interface.backtest.scoring import UNEXPLAINED, score, score_rule, truth
 from projections.facts.draw import Projector
+from projections.red_flags import check, rules
 from projections.red_flags import rule as rule_called
-from projections.red_flags import rules
 
 SEEDS, FACTOR = (1, 2), 0.01
 EVERY_FLAG = [f"RF{number:02d}" for number in range(1, 28)]
@@ -162,6 +163,15 @@ def test_a_curve_passes_through_what_rules_today_and_is_drawn_as_xml(bench: Told
         lines = [each for each in root if each.tag.endswith("polyline")]
         assert len(lines) == 2
         assert curve.title_zh in "".join(root.itertext())
+
+
+def test_no_rule_names_one_subject_twice(bench: Told) -> None:
+    with bench.facts.at(LAST) as view:
+        named = Counter(
+            (rule.id, finding.subject) for rule in rules() for finding in check(view, rule).findings
+        )
+    assert {rule for rule, _ in named} == set(EVERY_FLAG)
+    assert [each for each, times in named.items() if times > 1] == []
 
 
 L1, L2 = ("loan", "B/L1"), ("loan", "B/L2")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.duties import Deed, decisions, reminders, repayment_plan, usage_checks
+from domain.duties import Deed, Duty, decisions, reminders, repayment_plan, usage_checks
 
 LENT, DUE = date(2023, 11, 30), date(2024, 11, 30)
 
@@ -45,6 +45,59 @@ def test_a_late_check_answers_one_duty_and_none_that_fell_due_before() -> None:
     assert states == ["not_done", "late", "not_done", "pending"]
 
 
+def of_three_months(*days: date, settled_on: date | None = None) -> list[str]:
+    """The states of the checks due 2022-02-22, 05-22, 08-22 and 11-22, the day after the last."""
+    deeds = [Deed(day, place) for place, day in enumerate(days, 1)]
+    as_of = date(2022, 11, 23)
+    found = usage_checks(
+        date(2021, 11, 22), settled_on, deeds, as_of=as_of, until=date(2022, 11, 22)
+    )
+    return [duty.state for duty in found if duty.due_on < as_of]
+
+
+def test_one_missed_check_makes_no_later_check_in_time_late() -> None:
+    in_time = date(2022, 5, 11), date(2022, 8, 14), date(2022, 11, 22)
+    assert of_three_months(*in_time) == ["not_done", "done", "done", "done"]
+    assert of_three_months(date(2022, 2, 20), *in_time[1:]) == ["done", "not_done", "done", "done"]
+
+
+def test_three_checks_three_days_late_are_three_late_checks() -> None:
+    late = date(2022, 2, 25), date(2022, 5, 25), date(2022, 8, 25)
+    assert of_three_months(*late) == ["late", "late", "late", "not_done"]
+
+
+def test_a_check_made_up_for_is_late_when_the_next_duty_has_its_own() -> None:
+    assert of_three_months(date(2022, 5, 1), date(2022, 5, 22)) == [
+        "late", "done", "not_done", "not_done",
+    ]  # fmt: skip
+
+
+def test_a_check_half_way_between_two_due_days_is_late_for_the_first() -> None:
+    half_way, a_day_later = (
+        date(2022, 7, 7),
+        date(2022, 7, 8),
+    )  # 46 days after 05-22 and before 08-22
+    assert of_three_months(half_way) == ["not_done", "late", "not_done", "not_done"]
+    assert of_three_months(a_day_later) == ["not_done", "not_done", "done", "not_done"]
+
+
+def test_a_check_is_kept_for_no_duty_that_settlement_has_ended() -> None:
+    states = of_three_months(date(2022, 7, 8), settled_on=date(2022, 8, 22))
+    assert states == ["not_done", "late"]
+
+
+def test_two_checks_before_one_due_day_answer_one_duty() -> None:
+    twice = date(2022, 2, 1), date(2022, 2, 2)
+    assert of_three_months(*twice) == ["done", "not_done", "not_done", "not_done"]
+
+
+def test_a_duty_not_done_says_which_check_is_counted_for_the_next() -> None:
+    deeds = [Deed(date(2022, 5, 11), 1)]
+    as_of = date(2022, 5, 30)
+    first, *_ = usage_checks(date(2021, 11, 22), None, deeds, as_of=as_of, until=as_of)
+    assert first.state == "not_done" and "2022-05-11" in str(first.remark)
+
+
 def test_what_was_not_done_names_the_days_searched() -> None:
     [first, *_] = usage_checks(LENT, None, [], as_of=date(2024, 9, 1), until=date(2024, 9, 1))
     assert (first.searched_from_on, first.searched_until_on) == (LENT, date(2024, 5, 30))
@@ -69,6 +122,46 @@ def test_no_check_is_counted_twice_and_the_past_is_judged_without_the_future(
     assert len(used) == len(set(used))
     assert all(one.due_on < next_.due_on for one, next_ in pairwise(found))
     assert found[-1].due_on >= as_of
+
+
+some_days = st.lists(st.integers(0, 700), max_size=12).map(sorted)
+
+
+def judged_by(days: list[int]) -> list[Duty]:
+    deeds = [Deed(LENT + timedelta(days=day), place) for place, day in enumerate(days)]
+    as_of = LENT + timedelta(days=720)
+    return [
+        duty
+        for duty in usage_checks(LENT, None, deeds, as_of=as_of, until=as_of)
+        if duty.due_on <= as_of
+    ]
+
+
+@given(some_days)
+def test_a_check_in_time_is_never_called_late_nor_counted_for_what_fell_due_before(
+    days: list[int],
+) -> None:
+    found = judged_by(days)
+    for before, duty in zip(
+        [LENT - timedelta(days=1), *(d.due_on for d in found)], found, strict=False
+    ):
+        assert (duty.state == "done") == (duty.done_on is not None and duty.done_on <= duty.due_on)
+        assert duty.done_on is None or duty.done_on > before
+
+
+@given(some_days, st.data())
+def test_when_there_is_a_check_before_every_due_day_every_duty_is_done(
+    more: list[int], data: st.DataObject
+) -> None:
+    due = [0, *((duty.due_on - LENT).days for duty in judged_by([]))]
+    own = [data.draw(st.integers(first + 1, until)) for first, until in pairwise(due)]
+    assert {duty.state for duty in judged_by(sorted([*own, *more]))} == {"done"}
+
+
+@given(some_days, st.integers(0, 700))
+def test_one_more_check_leaves_no_duty_undone_that_was_done(days: list[int], more: int) -> None:
+    for before, after in zip(judged_by(days), judged_by(sorted([*days, more])), strict=True):
+        assert before.state != "done" or after.state == "done"
 
 
 def test_a_reminder_is_in_time_sixty_days_before_and_late_fifty_nine_before() -> None:

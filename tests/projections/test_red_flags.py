@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -95,6 +96,16 @@ def test_every_planted_scheme_of_the_demo_is_found(told: tuple[County, Facts], f
         }
     ]
     assert missed == []
+
+
+@pytest.mark.parametrize("rule", rules(), ids=[each.id for each in rules()])
+def test_no_rule_names_one_subject_of_the_demo_twice(
+    told: tuple[County, Facts], rule: Rule
+) -> None:
+    _, facts = told
+    with facts.at(AT_THE_END) as view:
+        named = Counter(finding.subject for finding in check(view, rule).findings)
+    assert [subject for subject, times in named.items() if times > 1] == []
 
 
 def test_merchants_and_declared_renewals_of_the_demo_are_spared(

@@ -88,15 +88,14 @@ def _shared(
     try:
         second = _second()
         while order:
+            full = len(ready) >= _KEPT_READY
             try:
-                while waiting and len(asked) < _ASKED_AHEAD and second is not None:
+                while second is not None and waiting and len(asked) < _ASKED_AHEAD:
                     asked.append(waiting.popleft())
                     second.ask(Ask(place, *asked[-1]))
-                if waiting and len(ready) < _KEPT_READY:
-                    bound = waiting.popleft()
-                    ready[bound] = alone(*bound)
-                idle = not waiting or len(ready) >= _KEPT_READY
-                while second is not None and asked and (idle or second.has_answered()):
+                while (
+                    second is not None and asked and (full or not waiting or second.has_answered())
+                ):
                     ready[asked[0]] = second.answer()
                     asked.popleft()
             except (OSError, EOFError, msgspec.MsgspecError):
@@ -104,6 +103,9 @@ def _shared(
                 _lost()
                 waiting.extendleft(reversed(asked))
                 asked.clear()
+            if waiting and (not full or second is None):
+                bound = waiting.popleft()
+                ready[bound] = alone(*bound)
             while order and order[0] in ready:
                 yield ready.pop(order.popleft())
     finally:

@@ -139,9 +139,11 @@ def test_nothing_altered_is_sealed_whoever_of_the_two_reads_it(log: Log) -> None
     assert log.seal().added == log.last
 
 
+@pytest.mark.parametrize("kept_ready", [1, 2, 64])
 def test_a_second_process_that_dies_is_not_missed(
-    log: Log, monkeypatch: pytest.MonkeyPatch
+    log: Log, monkeypatch: pytest.MonkeyPatch, kept_ready: int
 ) -> None:
+    monkeypatch.setattr(second, "_KEPT_READY", kept_ready)
     asked = second._Second.ask
     killed: list[int] = []
 

@@ -105,6 +105,9 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
             ("PSBC", "/v1/loans", loan("P1")),
         ):
             assert running.tell(who, path, body).status_code == 201
+        while running.ask("AUDIT", "/v1/ledgers/loans").status_code == 503:
+            assert time.monotonic() < until, "nothing is drawn"
+            time.sleep(0.05)
         yield running
     server.should_exit = True
     thread.join(timeout=60)

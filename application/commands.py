@@ -123,8 +123,8 @@ IdentityNo = Annotated[
     StringConstraints(strict=True, strip_whitespace=True, max_length=18),
     AfterValidator(_identity_number),
 ]
-Month = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
-Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{4}Q[1-4]$")]
+Month = Annotated[str, StringConstraints(strict=True, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+Quarter = Annotated[str, StringConstraints(strict=True, pattern=r"^20[0-9]{2}Q[1-4]$")]
 Year = Annotated[int, Field(strict=True, ge=2014, le=2100)]
 LineNo = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Report = Literal["townships", "indicators", "banks", "annual", "funds"]

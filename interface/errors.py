@@ -15,6 +15,7 @@ from application.store import ConnectionTroubled
 from application.vault import KeysMissing
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
+from domain.policy import NoRuling
 from interface.strict_json import FieldDoubled
 from projections.facts.reading import NotDrawnYet
 from projections.settlement import RoadsDisagree
@@ -84,6 +85,7 @@ _RULES = {
     "date_form": ("wrong_date_form", "日期须写作 YYYY-MM-DD", "a day is written YYYY-MM-DD"),
     "no_such_day": ("no_such_day", "没有这一天", "there is no such day"),
     "date_too_early": ("date_too_early", "早于 1990-01-01", "before 1990-01-01"),
+    "day_too_far": ("day_too_far", "晚于今日十年以上", "more than ten years ahead"),
     "control_character": ("control_character", "含控制字符", "control characters are not allowed"),
     "out_of_reach": (
         "out_of_reach",
@@ -250,6 +252,11 @@ def _install_for_facts(app: FastAPI) -> None:
             "the facts are still being drawn",
             headers={"Retry-After": "1"},
         )
+
+    @app.exception_handler(NoRuling)
+    async def _(request: Request, error: NoRuling) -> Response:
+        zh = f"当日无政策依据：{error.details['name']}，{error.details['day']}"
+        return problem(422, NoRuling.CODE, zh, str(error), details=error.details)
 
     @app.exception_handler(RoadsDisagree)
     async def _(request: Request, error: RoadsDisagree) -> Response:

@@ -6,13 +6,14 @@ import base64
 import binascii
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from time import monotonic, sleep
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Path, Query, Request, Response
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -25,13 +26,23 @@ from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
+_SIGHT = timedelta(days=3_653)
 
 
 def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-AsOf = Annotated[c.Day | None, Query(description="civil day, default today")]
+def _in_sight(day: date) -> date:
+    """Duties and quarters go on for ever; a question about them must not."""
+    if day > civil_day(datetime.now(UTC)) + _SIGHT:
+        raise PydanticCustomError("day_too_far", "more than ten years ahead")
+    return day
+
+
+SeenDay = Annotated[c.Day, AfterValidator(_in_sight)]
+"""A day that can be asked about: not more than ten years ahead."""
+AsOf = Annotated[SeenDay | None, Query(description="civil day, default today")]
 Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
 KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
 No = Annotated[str, Path(pattern=c.NUMBER)]

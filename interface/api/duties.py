@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from application.commands import Day
 from domain.kernel import identity
 from interface.api.answers import form_of, headers_of, table_file
 from interface.api.asking import (
@@ -18,6 +17,7 @@ from interface.api.asking import (
     Cursor,
     KnownAt,
     Page,
+    SeenDay,
     answered,
     narrowed,
     opened,
@@ -40,8 +40,8 @@ Kind = Literal[
     "public_notice",
 ]
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
-DueFrom = Annotated[Day | None, Query(description="due on or after")]
-DueUntil = Annotated[Day | None, Query(description="due on or before")]
+DueFrom = Annotated[SeenDay | None, Query(description="due on or after")]
+DueUntil = Annotated[SeenDay | None, Query(description="due on or before")]
 
 
 @router.get("/duties", summary="履职清单 what is due, done, late and not done")

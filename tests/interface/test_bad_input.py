@@ -1246,6 +1246,45 @@ def test_no_question_makes_the_service_fail(
     taken_or_refused(api.ask("AUDIT", path.format(quoted), **asked), (path, number, query))
 
 
+FAR = ("1990-01-01", "2014-11-30", "9999-12-31", "2199-01-01")
+PLACES = {"no": "L1", "payment_no": "P", "pseudonym": "account-0123456789abcdef01234567",
+          "rule": "RF11", "event_id": f"{'0' * 8}-0000-0000-0000-{'0' * 12}.1"}  # fmt: skip
+
+
+@pytest.mark.parametrize("day", FAR)
+def test_no_question_about_a_far_day_makes_the_service_fail_or_think_for_ever(
+    api: Api, day: str
+) -> None:
+    """Every reading route, with the far day in each parameter that takes a day, quarter or year."""
+    paths = api.client.get("/v1/openapi.json").json()["paths"]
+    year, asked = day[:4], 0
+    far = {"as_of": day, "due_from": day, "due_until": day, "since": f"{day}T00:00:00Z",
+           "period": f"{year}Q4", "year": year, "rules_from": day}  # fmt: skip
+    needed = {"subject": "NRCB/L1", "rule": "subsidy_share", "value": "7000", "report": "funds",
+              "position": "1", "size": "1", "old": "1", "known_from": "2020-01-01T00:00:00Z",
+              "period": "2023Q4"}  # fmt: skip
+    for path, methods in paths.items():
+        told = methods.get("get", {}).get("parameters", ())
+        names = {each["name"] for each in told if each["in"] == "query"}
+        for name in sorted(names & far.keys()):
+            query = {other: needed[other] for other in names & needed.keys()} | {name: far[name]}
+            answer = api.ask("AUDIT", path.format(**PLACES), **query)
+            taken_or_refused(answer, (path, query))
+            asked += 1
+    assert asked > 40
+
+
+def test_a_day_too_far_ahead_is_refused_at_its_parameter(api: Api) -> None:
+    answer = api.ask("AUDIT", "/v1/red-flags", as_of="9999-12-31")
+    assure_problem(answer, 422, "day_too_far", "as_of")
+
+
+def test_a_day_before_every_document_is_refused_and_the_rule_named(api: Api) -> None:
+    answer = api.ask("AUDIT", "/v1/duties", as_of="1990-01-01")
+    told = assure_problem(answer, 422, "no_ruling")
+    assert told["details"]["name"] in told["title"]
+
+
 def test_after_all_this_the_service_serves_and_its_log_is_whole(api: Api) -> None:
     assert api.tell("NRCB", "/v1/loans/L1/repayments", repayment()).status_code == 201
     ((positions, last),) = support.asked(

@@ -22,6 +22,7 @@ from psycopg_pool import ConnectionPool
 from domain.calendar import civil_day
 from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
+from projections.facts.memory import Memory
 from projections.facts.statements import schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -40,6 +41,8 @@ SELECT r.rule, r.value, r.effective_on, r.told_on, r.document, r.number
  ORDER BY r.number, r.rule
 """
 _ATTEMPTS = 5
+_REMEMBERED = 100_000
+"""Lines of answers kept to be given again."""
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 _READ = re.compile(r"\bfacts\.(?:standing_)?(\w+)|\bledger\.event\b")
 EVERY_EVENT = "event"
@@ -97,6 +100,7 @@ class View:
         sealed: int,
         as_of: date,
         known_at: datetime | None,
+        memory: Memory | None = None,
     ) -> None:
         self.connection = connection
         self._schema = schema
@@ -108,11 +112,21 @@ class View:
         self.tables: set[str] = set()
         """What the questions put so far have read."""
         self.known_at = min(known_at or known_through, known_through)
+        self.memory = memory
 
     @cached_property
     def known_on(self) -> date:
         """The civil day up to which documents were published, for what is known here."""
         return civil_day(self.known_at)
+
+    @property
+    def place(self) -> tuple[str, date, datetime, int]:
+        """What decides every answer: the facts, both dates, and how far they go if that matters.
+
+        Nothing told later is known at an instant before `known_through`.
+        """
+        last = self.position if self.known_at == self.known_through else 0
+        return self._schema, self.as_of, self.known_at, last
 
     @property
     def today(self) -> date:
@@ -127,6 +141,7 @@ class View:
     def supposing(self, ruling: Ruling) -> View:
         """The same view, had this ruling been known as well: what would another threshold show?"""
         other = copy(self)
+        other.memory = None  # its answers are nobody else's
         other.book = self.book.extended([ruling])
         return other
 
@@ -153,6 +168,7 @@ class Facts:
     """The door to the facts for any number of threads."""
 
     def __init__(self, dsn: str, *, most: int = 8) -> None:
+        self._memory = Memory(_REMEMBERED)
         self._pool = ConnectionPool(
             dsn,
             min_size=1,
@@ -180,7 +196,16 @@ class Facts:
             try:
                 number, position, known_through, sealed = _hold(connection)
                 schema = schema_of(number)
-                yield View(connection, schema, position, known_through, sealed, as_of, known_at)
+                yield View(
+                    connection,
+                    schema,
+                    position,
+                    known_through,
+                    sealed,
+                    as_of,
+                    known_at,
+                    self._memory,
+                )
             finally:
                 connection.execute("ROLLBACK")
 

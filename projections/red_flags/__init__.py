@@ -168,8 +168,22 @@ def rule(id: str) -> Rule:
 
 
 def check_all(view: View, asked: Sequence[Rule], wanted: Wanted = ALL) -> list[Checked]:
-    """Ask several rules of one view; what more than one of them needs is reckoned once."""
-    return list(checking(view, asked, wanted))
+    """Ask several rules of one view; what more than one of them needs is reckoned once.
+
+    What was asked of the same place before is answered as it was then; an error is asked again.
+    """
+    if view.memory is None or wanted != ALL:
+        return list(checking(view, asked, wanted))
+    places = [(view.place, each.id, each.version, each.sql) for each in asked]
+    known = {each.id: view.memory.recall(at) for each, at in zip(asked, places, strict=True)}
+    fresh = {
+        checked.rule.id: checked
+        for checked in checking(view, [each for each in asked if known[each.id] is None])
+    }
+    for each, at in zip(asked, places, strict=True):
+        if each.id in fresh and fresh[each.id].error is None:
+            view.memory.keep(at, fresh[each.id], 1 + fresh[each.id].how_many)
+    return [known[each.id] or fresh[each.id] for each in asked]
 
 
 def checking(view: View, asked: Sequence[Rule], wanted: Wanted = ALL) -> Iterator[Checked]:

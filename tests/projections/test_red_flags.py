@@ -10,12 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from support.county import drawn
+from support import controls
+from support.county import conversation, drawn, tell_lines
 from support.red_flags import Teller, subjects
 
 from domain.calendar import DAY, named_quarter, quarter_of
 from interface.demo import County, county, load
 from interface.demo.schemes import FLAGS
+from projections.facts.memory import Memory
 from projections.facts.reading import Facts, View
 from projections.red_flags import Example, Finding, Rule, check, check_all, parse, rules
 from projections.red_flags import rule as rule_called
@@ -364,3 +366,37 @@ def test_a_rule_file_with_a_wrong_header_is_refused(change: tuple[str, str], sai
     parse("rf11", text)
     with pytest.raises(ValueError, match=said):
         parse("rf11", text.replace(*change))
+
+
+def test_what_was_asked_of_a_place_before_is_answered_as_then_until_something_is_told(
+    database: Any,
+) -> None:
+    hit = rule_called("RF19").examples[0]
+    told = rules()[:20]
+    with conversation(database) as ledger, drawn(database) as facts:
+        tell_lines(ledger, hit.told)
+        with drawn(database), facts.at(date(2024, 1, 1)) as view:
+            first, again = check_all(view, told), check_all(view, told)
+            known_at = view.known_at
+            assert all(one is other for one, other in zip(first, again, strict=True))
+            broken = rule_called("RF19")._replace(sql="SELECT nothing")
+            failed = [check_all(view, [broken])[0] for _ in range(2)]
+            assert failed[0] is not failed[1], "an error may pass"
+            supposed = view.supposing(view.book.ruling("credit_cap_fen", date(2024, 1, 1)))
+            assert check_all(supposed, told)[0] is not first[0]
+        ledger.tell(controls.household(household_no="H9", ref="H-9"), controls.BUREAU)
+        with drawn(database), facts.at(date(2024, 1, 1)) as view:
+            assert check_all(view, told)[0] is not first[0]
+        with drawn(database), facts.at(date(2024, 1, 1), known_at) as view:
+            then = check_all(view, told)
+            assert [each.findings for each in then] == [each.findings for each in first]
+
+
+def test_a_memory_keeps_what_was_used_last_and_nothing_too_heavy() -> None:
+    memory = Memory(3)
+    for place in "abc":
+        memory.keep(place, place.upper(), 1)
+    assert memory.recall("a") == "A"
+    memory.keep("d", "D", 1)
+    memory.keep("e", "E", 4)
+    assert [memory.recall(place) for place in "abcde"] == ["A", None, "C", "D", None]

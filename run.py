@@ -28,7 +28,8 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 SERVICE, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
 OLDEST, NEWEST = (3, 11), (3, 14)
-CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "pytest")
+CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "pytest -n 2 --dist loadfile")
+TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # each with a database server of its own
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
 
 
@@ -44,7 +45,7 @@ def main(words):
     if command == "check":
         return check()
     if command == "test":
-        return run([str(PYTHON), "-m", "pytest", *words[1:]])
+        return run([str(PYTHON), "-m", "pytest", *(words[1:] or TWO_AT_ONCE)])
     if command == "bench":
         return run([str(PYTHON), "-m", "benchmarks", *words[1:]])
     return run([str(PYTHON), "-m", "interface.cli", *(words or ["serve", "--demo"])])

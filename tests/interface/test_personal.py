@@ -410,17 +410,15 @@ def opened(callers: Callers) -> dict[str, str]:
     return {"rule": rule, "subject": subject}
 
 
+FORMS = ("application/json", "text/csv", "application/xlsx")
+
+
 def every_read(callers: Callers) -> Iterator[tuple[str, Any]]:
     [first, *_] = callers.AUDIT.get("/entities", position=callers.position).json()["lines"]
     found = opened(callers)
     for code in callers.keys:
         for path in READS.values():
-            for accept in (
-                "application/json",
-                "text/csv",
-                "application/xlsx",
-                "application/graphml",
-            ):
+            for accept in (*FORMS, *(["application/graphml"] if path == "/fund-flow" else ())):
                 caller, named = getattr(callers, code), path.format(**found, **first)
                 query = QUERIES.get(path, {"subject": found["subject"]} if "rule" in path else {})
                 answer = caller.get(named, accept=accept, **query)

@@ -14,6 +14,7 @@ from support.county import conversation, told
 from typer.testing import CliRunner
 
 from interface.cli import app
+from interface.terminal import OUT
 
 
 class CommandLine:
@@ -37,7 +38,7 @@ def mingzhang(database: Any, tmp_path: Path, monkeypatch: Any) -> CommandLine:
             (controls.loan(), BANK),
             (controls.pay(ground={"document": "批复7号"}), FINANCE),
         )
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(OUT, "width", 200)
     return CommandLine({"MINGZHANG_DSN": database.dsn, "MINGZHANG_DATA": str(tmp_path)})
 
 

@@ -28,7 +28,13 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 SERVICE, DEVELOPMENT = "requirements.lock", "requirements-dev.lock"
 OLDEST, NEWEST = (3, 11), (3, 14)
-CHECKS = ("ruff format --check .", "ruff check .", "mypy", "lint-imports", "pytest -n 2 --dist loadfile")
+CHECKS = (
+    "ruff format --check .",
+    "ruff check .",
+    "mypy",
+    "lint-imports",
+    "pytest -n 2 --dist loadfile",
+)
 TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # each with a database server of its own
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
 

@@ -14,18 +14,22 @@ from projections.red_flags.watching import LANES, Watcher
 _PAUSE_SECONDS = 0.3
 _REST = {"quick": (2, 3.0), "dear": (4, 15.0)}
 """A lane rests so many times as long as it worked, up to so many seconds: the appends go first."""
+_REST_BESIDE_MANY = {"quick": (15, 12.0), "dear": (30, 60.0)}
+_MANY = 500
+"""Events since the step before: a file or a flood of them needs the machine more than we do."""
 _PAUSE_AFTER_TROUBLE_SECONDS = 5.0
 
 
 def watch(dsn: str, clock: Callable[[], datetime], lane: str, stopping: Event) -> None:
     """Ask what may have changed, until told to stop. Trouble is logged and tried again."""
     log = structlog.get_logger("watcher")
-    times, longest = _REST[lane]
     watcher = Watcher(dsn, clock, lane=lane, stopping=stopping)
     while not stopping.is_set():
-        begun = monotonic()
+        begun, before = monotonic(), watcher.position
         try:
             watcher.step()
+            many = watcher.position - before > _MANY
+            times, longest = (_REST_BESIDE_MANY if many else _REST)[lane]
             stopping.wait(max(_PAUSE_SECONDS, min(times * (monotonic() - begun), longest)))
         except Exception as error:  # noqa: BLE001 - logged and tried again
             log.warning("watcher.trouble", error=type(error).__name__)

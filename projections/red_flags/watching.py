@@ -87,6 +87,8 @@ class Watcher:
         self._facts = Facts(dsn, most=1)
         self._connection: Connection | None = None
         self._holding = False
+        self.position = 0
+        """How far the facts had come at the last step."""
         self._generation = 0
         self._tables: dict[str, frozenset[str]] = {}
         """What the last answer of each rule rests on, by its id; asked in this turn alone."""
@@ -107,6 +109,7 @@ class Watcher:
         place = self._place(connection) if connection else None
         if connection is None or place is None:
             return 0
+        self.position = place.position
         if place.generation != self._generation:
             self._generation = place.generation
             self._tables.clear()

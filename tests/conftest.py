@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,15 @@ from typing import NamedTuple
 import psycopg
 import pytest
 import structlog
+from support.chance import PATIENCE_SECONDS
 
 from application.migrations import migrate
 from application.vault import Keys
+from interface.api import asking, log
 from interface.embedded_db import EmbeddedPostgres
 
 _numbers = count(1)
+_droppers = ThreadPoolExecutor(1, thread_name_prefix="drop-database")
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +29,15 @@ def _quiet_log() -> None:
     """The service's log lines stay out of the test's output, unless a test looks at them."""
     if not structlog.is_configured():
         structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_service() -> Iterator[None]:
+    """A read that waits for a position waits as long as a slow machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (asking, log):
+            patch.setattr(module, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
+        yield
 
 
 class Database(NamedTuple):
@@ -47,6 +60,7 @@ def server() -> Iterator[str]:
         try:
             yield postgres.start()
         finally:
+            _droppers.shutdown()
             postgres.stop()
 
 
@@ -60,9 +74,14 @@ def create_database(server: str) -> Database:
 
 
 def drop_database(server: str, database: Database) -> None:
+    """Drop it beside the next test: the server waits for its disk, and nobody else has to."""
     name = database.dsn.rpartition("dbname=")[2]
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    def drop() -> None:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+    _droppers.submit(drop)
 
 
 @pytest.fixture

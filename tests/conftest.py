@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -54,23 +55,38 @@ def server() -> Iterator[str]:
     given = os.environ.get("MINGZHANG_TEST_DSN")
     if given:
         yield given
+        _droppers.shutdown()
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {_template(given)}".encode())
         return
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         postgres = EmbeddedPostgres(Path(folder) / "pg")
         try:
             yield postgres.start()
         finally:
-            _droppers.shutdown()
+            _droppers.shutdown(cancel_futures=True)  # what is left goes with the folder
             postgres.stop()
 
 
 def create_database(server: str) -> Database:
+    """A migrated database: a copy of one that was migrated once, in a third of the time."""
     name = f"mz_test_{os.getpid()}_{next(_numbers)}"
+    template = _template(server)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        # The one right that migrations give on the database itself, which no copy takes over.
+        connection.execute(f"GRANT CREATE ON DATABASE {name} TO mingzhang_projector".encode())
+    dsn = f"{server} dbname={name}"
+    return Database(dsn, dsn, Keys.generate())
+
+
+@lru_cache(maxsize=1)
+def _template(server: str) -> str:
+    name = f"mz_test_{os.getpid()}_template"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-    dsn = f"{server} dbname={name}"
-    migrate(dsn)
-    return Database(dsn, dsn, Keys.generate())
+    migrate(f"{server} dbname={name}")
+    return name
 
 
 def drop_database(server: str, database: Database) -> None:

@@ -278,6 +278,18 @@ class LookAtHousehold(LookBody, Command):
     household_no: Number
 
 
+class SameAccountItem(Model):
+    written: Name
+    normal: Name
+
+
+class UnifyAccounts(Command):
+    """Not for batches and on no route: the service itself finds what it records."""
+
+    TYPE: ClassVar[str] = "account_unification"
+    accounts: list[SameAccountItem]
+
+
 class LoanBody(Told):
     loan_no: Number
     contract_no: Name

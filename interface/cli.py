@@ -26,7 +26,7 @@ from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
 from interface.api.batches import carry_out
 from interface.backtest.command import backtest
-from interface.deployment import COUNTY_OFFICES, Deployment
+from interface.deployment import COUNTY_OFFICES, Deployment, unify_stored_accounts
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
 from interface.payment_commands import settle
@@ -86,6 +86,7 @@ def serve(
     port_or_exit(settings_or_exit())
     with deployment_or_exit() as deployment:
         settings = deployment.settings
+        unify_stored_accounts(deployment)
         if demo:
             _load_demo(deployment)
         _welcome(deployment, demo=demo)

@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
 )
@@ -34,6 +35,7 @@ NUMBER = r"^[^\x00-\x20\x7f-\x9f/]([^\x00-\x1f\x7f-\x9f/]{0,62}[^\x00-\x20\x7f-\
 EVENT_ID = r"^[0-9a-f-]{36}\.[0-9]{1,9}$"
 MOST_FEN = 10**15
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_MOST_LEVELS = 8
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_DAY = date(1990, 1, 1)
 
@@ -132,12 +134,27 @@ EventId = Annotated[str, StringConstraints(strict=True, pattern=EVENT_ID)]
 
 
 def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
-    """Only what JSON can say: no NaN, no infinity, no half characters."""
+    """Only what JSON can say: no NaN, no infinity, no half characters, no bottomless nesting."""
+    if _deeper_than(_MOST_LEVELS, value):
+        raise PydanticCustomError("nested_too_deep", "nested too deep", {"most": _MOST_LEVELS})
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:
         raise PydanticCustomError("not_plain_json", "not plain JSON") from None
     return value
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    """Whether lists and objects stand inside each other more than so many levels."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(each, dict | list) for each in layer)
 
 
 class Model(BaseModel):
@@ -537,7 +554,7 @@ class ResultItem(Model):
 
 
 class ResultBody(Told):
-    results: Annotated[list[ResultItem], Field(min_length=1, max_length=30_000)]
+    results: Annotated[list[ResultItem], Field(min_length=1, max_length=30_000), FailFast()]
 
 
 class TellResult(ResultBody, Command):

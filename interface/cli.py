@@ -24,7 +24,7 @@ from domain.kernel import Author
 from domain.loan import Loan
 from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
-from interface.api.batches import carry_out
+from interface.api.batches import LinesTooLarge, assure_measured, carry_out
 from interface.backtest.command import backtest
 from interface.deployment import COUNTY_OFFICES, Deployment
 from interface.files import LAYOUTS, own_columns, take_in
@@ -193,9 +193,13 @@ def import_(
         ledger = ledger_of(deployment)
         try:
             if path.suffix.lower() in (".ndjson", ".jsonl", ".json"):
+                assure_measured(path)
                 refused = _import_lines(ledger, path, by, atomic, result)
             else:
                 refused = _import_table(deployment, ledger, path, kind, by, atomic, result)
+        except (LinesTooLarge, UnreadableFile) as fault:
+            ERR.print(f"[red]{fault.code}[/red] {fault.zh} / {fault.en}", highlight=False)
+            refused = 1
         finally:
             ledger.close()
     raise typer.Exit(1 if refused else 0)

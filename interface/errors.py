@@ -16,7 +16,6 @@ from application.vault import KeysMissing
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from domain.policy import NoRuling
-from interface.strict_json import FieldDoubled
 from projections.facts.reading import NotDrawnYet
 from projections.settlement import RoadsDisagree
 
@@ -93,6 +92,22 @@ _RULES = {
         "between the years 1900 and 9000",
     ),
     "not_plain_json": ("malformed_json", "含 JSON 不能表示的值", "not plain JSON"),
+    "more_faults": ("more_faults", "另有 {more} 处不合规", "and {more} more faults"),
+    "too_many_fields": (
+        "too_many_fields",
+        "一个对象不得超过 {most} 个字段",
+        "at most {most} fields",
+    ),
+    "too_many_values": (
+        "too_many_values",
+        "对象和列表合计不得超过 {most} 个",
+        "at most {most} objects and lists",
+    ),
+    "nested_too_deep": (
+        "nested_too_deep",
+        "嵌套不得超过 {most} 层",
+        "nested deeper than {most} levels",
+    ),
     "doubled_key": ("doubled_field", "字段重复：{key}", "the field is given twice: {key}"),
     "json_invalid": ("malformed_json", "不是合规的 JSON", "this is not JSON"),
     "too_short": ("too_few", "至少 {min_length} 项", "at least {min_length} items"),
@@ -104,6 +119,20 @@ _RULES = {
 } | {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
 
 _TOO_SHORT = ("too_short", "至少 {min_length} 字", "at least {min_length} characters")
+
+
+_MOST_SHOWN = 100
+"""Characters of a field's name that an answer repeats."""
+_MOST_FAULTS = 100
+"""Faults that one answer names; of more it says how many there are."""
+
+
+class BodyMalformed(HTTPException):
+    """A body at fault, as an answer: FastAPI lets only its own kind of exception out of a body."""
+
+    def __init__(self, errors: Sequence[Any]) -> None:
+        super().__init__(422)
+        self.errors = errors
 
 
 def problem(
@@ -158,38 +187,54 @@ def refusal_problem(refusal: Refused) -> Response:
 def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
     """Pydantic's findings in our words: pointer, permanent code, both languages.
 
-    `beyond`: how many leading parts of the place are not the caller's (FastAPI's "body").
+    Names the first hundred, and then how many more there are. `beyond`: how many leading parts
+    of the place are not the caller's (FastAPI's "body").
     """
-    found = []
-    for error in errors:
-        code, zh, en = _RULES.get(
-            error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
-        )
-        context = error.get("ctx") or {}
-        if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
-            code, zh, en = _TOO_SHORT
-        pattern = context.get("pattern")
-        if pattern == NUMBER:
-            zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
-        if pattern == NO_CONTROL_CHARACTERS:
-            code, zh, en = _RULES["control_character"]
-        place = "/".join(str(part) for part in error["loc"][beyond:])
-        if error["type"] == "json_invalid":
-            place = ""
-        found.append(
-            {
-                "pointer": f"/{place}",
-                "code": code,
-                "zh": _filled(zh, context),
-                "en": _filled(en, context),
-            }
-        )
-    return found
+    more = len(errors) - _MOST_FAULTS
+    found = [_fault(error, beyond) for error in errors[:_MOST_FAULTS]]
+    return [*found, _fault(_and_more(more), 0)] if more > 0 else found
+
+
+def _fault(error: Any, beyond: int) -> dict[str, Any]:
+    code, zh, en = _RULES.get(
+        error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
+    )
+    context = error.get("ctx") or {}
+    if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
+        code, zh, en = _TOO_SHORT
+    if context.get("pattern") == NUMBER:
+        zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
+    place = "" if error["type"] == "json_invalid" else "/".join(map(_part, error["loc"][beyond:]))
+    return {
+        "pointer": f"/{place}",
+        "code": code,
+        "zh": _filled(zh, context),
+        "en": _filled(en, context),
+    }
+
+
+def _part(part: int | str) -> str:
+    """A part of a place, as short as it can be shown and whole characters only."""
+    return str(part)[:_MOST_SHOWN].encode(errors="replace").decode()
 
 
 def doubled_key(key: str) -> dict[str, Any]:
     """A finding as pydantic would say it, were it asked."""
-    return {"type": "doubled_key", "loc": (key,), "ctx": {"key": key}}
+    return {"type": "doubled_key", "loc": (key,), "ctx": {"key": _part(key)}}
+
+
+def too_many_fields(most: int) -> dict[str, Any]:
+    """An object has more fields than any command."""
+    return {"type": "too_many_fields", "loc": (), "ctx": {"most": most}}
+
+
+def too_many_values(most: int) -> dict[str, Any]:
+    """A text holds more objects and lists than any command."""
+    return {"type": "too_many_values", "loc": (), "ctx": {"most": most}}
+
+
+def _and_more(more: int) -> dict[str, Any]:
+    return {"type": "more_faults", "loc": (), "ctx": {"more": more}}
 
 
 def _filled(text: str, context: Mapping[str, Any]) -> str:
@@ -225,9 +270,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
-        if isinstance(error, FieldDoubled):
-            found = faults([doubled_key(error.key)])
-            return problem(422, "malformed", *_HTTP[422][1:], errors=found)
+        if isinstance(error, BodyMalformed):
+            return problem(422, "malformed", *_HTTP[422][1:], errors=faults(error.errors))
         return http_problem(error.status_code, headers=error.headers)
 
     _install_for_facts(app)

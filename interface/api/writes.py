@@ -14,7 +14,7 @@ from application import commands as c
 from application.ledger import Recorded, Telling
 from interface.api.answers import instant
 from interface.service import service_of
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
@@ -279,7 +279,7 @@ def _endpoint(
         command = command_type.model_construct(**told)
         return recorded_answer(await service.writer.tell(Telling(command, by)))
 
-    return tell if named is None else tell_named
+    return takes(command_type)(tell if named is None else tell_named)
 
 
 for _route, _named, _body, _command, _summary in ROUTES:

@@ -77,6 +77,7 @@ def serve(
     import uvicorn
 
     from interface.app import create_app
+    from interface.http_server import LimitedProtocol
 
     write_logs_to(sys.stderr.buffer)
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
@@ -90,6 +91,8 @@ def serve(
             create_app(deployment, projecting=projecting, sealing=sealing, watching=watching),
             host=settings.host,
             port=settings.port,
+            http=LimitedProtocol,
+            ws="none",
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=20,

@@ -10,12 +10,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from application.commands import NO_CONTROL_CHARACTERS, NUMBER
+from application.commands import NUMBER
 from application.store import ConnectionTroubled
 from application.vault import KeysMissing
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from domain.policy import NoRuling
+from interface.response_headers import ALWAYS
 from projections.facts.reading import NotDrawnYet
 from projections.settlement import RoadsDisagree
 
@@ -49,11 +50,13 @@ _HTTP = {
     404: ("not_found", "没有这个资源", "there is no such resource"),
     405: ("method_not_allowed", "不支持此方法", "this method is not supported here"),
     406: ("not_acceptable", "不支持所要求的格式", "this form of answer is not available"),
+    408: ("too_slow", "请求传送过慢", "the request came in too slowly"),
     409: ("conflict", "与现状冲突", "in conflict with what stands"),
     413: ("too_large", "请求过大", "the request is too large"),
     415: ("unsupported_media_type", "不支持的内容类型", "this type of content is not supported"),
     422: ("malformed", "内容不合规", "the content breaks a rule"),
     429: ("too_many_requests", "请求过多", "too many requests"),
+    431: ("headers_too_large", "请求头过大", "the head of the request is too large"),
     500: ("internal_error", "内部错误", "an internal error"),
     503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: tell it again later"),
 }
@@ -160,7 +163,7 @@ def problem(
         msgspec.json.encode(content),
         status,
         media_type="application/problem+json",
-        headers=dict(headers or {}),
+        headers={**ALWAYS, **(headers or {})},
     )
 
 

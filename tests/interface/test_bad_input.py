@@ -22,18 +22,15 @@ from urllib.parse import quote, quote_from_bytes
 
 import httpx2
 import pytest
-import uvicorn
 import xlsxwriter
 from faults import support
 from faults.support import ID_NO, Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.server import serving
 
 from application.access import issue_key, revoke_keys
 from domain.calendar import civil_day
-from interface.app import create_app
-from interface.deployment import Deployment
-from interface.settings import Settings
 
 ROLES = ("BUREAU", "FINANCE", "CENTRE", "AUDIT", "ADMIN", "NRCB", "PSBC", "T01", "T02", "DB")
 ACCOUNT = {"account": "62220001", "name": "张三"}
@@ -83,20 +80,11 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
     place = shared_database
     keys = support.open_accounts(place.owner_dsn, "NRCB", "PSBC", townships=("T01", "T02"))
     data = tmp_path_factory.mktemp("data")
-    deployment = Deployment(place.dsn, place.owner_dsn, place.keys, Settings(data=data))
-    config = uvicorn.Config(
-        create_app(deployment), host="127.0.0.1", port=0, log_level="error", access_log=False
-    )
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, name="server")
-    thread.start()
     until = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    with (
+        serving(place, data) as port,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
         running = Api(port, client, keys, place)
         for who, path, body in (
             ("BUREAU", "/v1/households", household("H1", "T01")),
@@ -109,8 +97,6 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
             assert time.monotonic() < until, "nothing is drawn"
             time.sleep(0.05)
         yield running
-    server.should_exit = True
-    thread.join(timeout=60)
 
 
 # ---- what is right, to be made wrong --------------------------------------------------

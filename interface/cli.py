@@ -289,6 +289,9 @@ def ledger(
             _show(table)
 
 
+_WRITERS: dict[str, Any] = {".csv": write_csv, ".xlsx": write_xlsx}
+
+
 @app.command()
 def export(
     path: Annotated[Path, typer.Argument(help="where to: .csv or .xlsx")],
@@ -298,12 +301,17 @@ def export(
 ) -> None:
     """导出 Write a whole ledger of any day to a file, in yuan."""
     ask = _ledger_called(which)
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        endings = "、".join(_WRITERS)
+        raise typer.BadParameter(
+            f"结尾须为 {endings}，不是 {path.name} / must end in {' or '.join(_WRITERS)}"
+        )
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
             table = ask(view)
             with progress_bar("导出 exporting", len(table.rows)) as progress:
                 rows = _counted(table_rows(table), progress)
-                write = write_xlsx if path.suffix == ".xlsx" else write_csv
                 write(path, table_columns(table), rows)
     OUT.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
 

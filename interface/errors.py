@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from application.commands import NUMBER
-from application.store import ConnectionTroubled
+from application.commands import NO_CONTROL_CHARACTERS, NUMBER
+from application.store import ConnectionTroubled, DatabaseFault, has_no_room, is_for_now
 from application.vault import KeysMissing
+from domain import text
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from domain.policy import NoRuling
@@ -20,6 +22,7 @@ from interface.response_headers import ALWAYS
 from projections.facts.reading import NotDrawnYet
 from projections.settlement import RoadsDisagree
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATUS = {
     "not_permitted": 403,
     "agreement_unknown": 404,
@@ -37,6 +40,7 @@ _STATUS = {
     "cursor_malformed": 422,
     "replacement_malformed": 422,
     "replacement_elsewhere": 422,
+    "beyond_log": 422,
     "cosignature_refused": 422,
     "ledger_busy": 503,
     "not_sealed_yet": 503,
@@ -88,7 +92,6 @@ _RULES = {
     "no_such_day": ("no_such_day", "没有这一天", "there is no such day"),
     "date_too_early": ("date_too_early", "早于 1990-01-01", "before 1990-01-01"),
     "day_too_far": ("day_too_far", "晚于今日十年以上", "more than ten years ahead"),
-    "control_character": ("control_character", "含控制字符", "control characters are not allowed"),
     "out_of_reach": (
         "out_of_reach",
         "时间须在 1900 年至 9000 年之间",
@@ -119,7 +122,9 @@ _RULES = {
     "model_attributes_type": ("not_an_object", "须为对象", "an object is wanted"),
     "model_type": ("not_an_object", "须为对象", "an object is wanted"),
     "dict_type": ("not_an_object", "须为对象", "an object is wanted"),
-} | {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
+}
+_RULES |= {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
+_RULES |= {code: (code, zh, en) for code, (zh, en) in text.FAULTS.items()}
 
 _TOO_SHORT = ("too_short", "至少 {min_length} 字", "at least {min_length} characters")
 
@@ -205,6 +210,8 @@ def _fault(error: Any, beyond: int) -> dict[str, Any]:
     context = error.get("ctx") or {}
     if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
         code, zh, en = _TOO_SHORT
+    if context.get("pattern") == NO_CONTROL_CHARACTERS:
+        code, zh, en = _RULES["control_character"]
     if context.get("pattern") == NUMBER:
         zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
     place = "" if error["type"] == "json_invalid" else "/".join(map(_part, error["loc"][beyond:]))
@@ -240,11 +247,11 @@ def _and_more(more: int) -> dict[str, Any]:
     return {"type": "more_faults", "loc": (), "ctx": {"more": more}}
 
 
-def _filled(text: str, context: Mapping[str, Any]) -> str:
+def _filled(rule: str, context: Mapping[str, Any]) -> str:
     try:
-        return text.format_map(context)
+        return rule.format_map(context)
     except KeyError:
-        return text
+        return rule
 
 
 def _plain(value: Any) -> Any:
@@ -273,20 +280,47 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
+            return _no_room()  # found while a form was read
         if isinstance(error, BodyMalformed):
             return problem(422, "malformed", *_HTTP[422][1:], errors=faults(error.errors))
         return http_problem(error.status_code, headers=error.headers)
 
     _install_for_facts(app)
-    for kind in (*ConnectionTroubled, KeysMissing):
+    _install_for_want(app)
 
-        @app.exception_handler(kind)
-        async def _(request: Request, error: Exception) -> Response:
-            return http_problem(503, headers={"Retry-After": "1"})
+    @app.exception_handler(KeysMissing)
+    async def _(request: Request, error: Exception) -> Response:
+        return http_problem(503, headers={"Retry-After": "1"})
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:
         return http_problem(500)
+
+
+def _install_for_want(app: FastAPI) -> None:
+    """What runs out, and the database while it may not write: later it will do."""
+
+    @app.exception_handler(OSError)
+    async def _(request: Request, error: OSError) -> Response:
+        if error.errno not in _NO_ROOM:
+            raise error
+        return _no_room()
+
+    for kind in (DatabaseFault, *ConnectionTroubled):
+
+        @app.exception_handler(kind)
+        async def _(request: Request, error: Exception) -> Response:
+            if has_no_room(error):
+                return _no_room()
+            if is_for_now(error) or isinstance(error, ConnectionTroubled):
+                return http_problem(503, headers={"Retry-After": "1"})
+            raise error
+
+
+def _no_room() -> Response:
+    zh, en = "存储空间不足，请以同一编号稍后重报", "no room to store it: tell it again later"
+    return problem(503, "no_room", zh, en, headers={"Retry-After": "60"})
 
 
 def _install_for_facts(app: FastAPI) -> None:

@@ -20,6 +20,7 @@ from application.ledger import Ledger, Outcome, Recorded, Telling
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
 from interface.api.answers import instant
+from interface.api.writes import warnings_of
 from interface.errors import faults, problem
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.service import Service, service_of
@@ -219,7 +220,7 @@ def _result(ref: str, outcome: Outcome) -> Line:
             "recorded_at": instant(outcome.recorded_at),
             "event_ids": outcome.event_ids,
             "again": outcome.again,
-        }
+        } | warnings_of(outcome)
     return {
         "ref": ref,
         "code": outcome.CODE,

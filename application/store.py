@@ -51,6 +51,15 @@ _mac_length = struct.pack("!i", 32)
 TakenMeanwhile = psycopg.errors.UniqueViolation
 ConnectionTroubled = (psycopg.OperationalError, psycopg.InterfaceError)
 DatabaseFault = psycopg.Error
+NotMigrated = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+)
+"""What a login meets in a database that the owner has not brought to the present schema."""
 _NO_ROOM = "53100"
 _FOR_NOW = ("53", "57P0", "25006", "55P03", "58030")
 """What runs out; ended or starting; readable only; locked; a file not read or written."""

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import uvicorn
+from support.chance import wait_until
 
 from interface.app import create_app
 from interface.deployment import Deployment
@@ -75,11 +76,8 @@ def serving(place: Any, data: Path, ticker: Ticker | None = None) -> Iterator[in
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, name="server")
     thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: server.started or not thread.is_alive(), "the server is up")
+    assert thread.is_alive()
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:

@@ -19,8 +19,9 @@ import pytest
 from faults import support
 from faults.support import ID_NO, Place
 from support.server import Ticker, serving
+from typer.testing import CliRunner
 
-from interface import http_server, limits
+from interface import cli, http_server, limits
 from interface.strict_json import Unacceptable, read
 
 MB = 1 << 20
@@ -541,3 +542,42 @@ def test_the_loop_was_watched(api: Api) -> None:
     api.ticker.start()
     asyncio.run(asyncio.sleep(10 * Ticker.STEP_SECONDS))
     assert 0 < api.ticker.longest() < 60
+
+
+# ---- recorded, and yet it looks wrong --------------------------------------------------
+
+
+def test_what_is_recorded_and_looks_wrong_is_said_in_the_first_answer(api: Api) -> None:
+    moved = {
+        "effective_on": "2023-05-01", "year": 2023, "payer": "国库", "payee": "专户",
+        "amount_fen": 1, "purpose": "贴息", "voucher": "PZ-1",
+    }  # fmt: skip
+    first = api.tell("FINANCE", "/v1/funds/transfers", {**moved, "ref": "ZZ-1"})
+    second = api.tell("FINANCE", "/v1/funds/transfers", {**moved, "ref": "ZZ-2"})
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert "warnings" not in first.json()
+    [warned] = second.json()["warnings"]
+    assert (warned["code"], warned["field"]) == ("voucher_used", "voucher")
+    assert "PZ-1" in warned["zh"]
+    line = json.dumps({**moved, "type": "fund-transfer", "ref": "ZZ-3"}).encode()
+    answer = json.loads(api.send("FINANCE", "/v1/submissions", line, NDJSON).text)
+    assert answer["warnings"] == [warned]
+
+
+def test_the_extension_of_a_settled_loan_is_recorded_with_a_warning(api: Api) -> None:
+    assert api.tell("NRCB", "/v1/loans", loan("X-1")).status_code == 201
+    payer = {"account": "62220001", "name": "张三"}
+    paid = {"principal_fen": 5_000_000, "interest_fen": 0, "penalty_fen": 0, "payer": payer}
+    said = api.tell("NRCB", "/v1/loans/X-1/repayments", {**TOLD, "ref": "H-1", **paid})
+    assert said.status_code == 201
+    longer = {"agreed_on": "2023-06-01", "new_due_on": "2024-09-10", "ref": "ZQ-1"}
+    said = api.tell("NRCB", "/v1/loans/X-1/extensions", {**longer, "effective_on": "2023-06-01"})
+    assert said.status_code == 201
+    assert [each["code"] for each in said.json()["warnings"]] == ["loan_settled"]
+
+
+def test_an_export_of_an_unknown_ending_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "loans.docx"
+    said = CliRunner().invoke(cli.app, ["export", str(path)])
+    assert said.exit_code == 2
+    assert not path.exists()

@@ -93,7 +93,7 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def names(most: int) -> bytes:
     """An object with as many names as fit into `most` bytes, the last one doubled."""
-    count = most // 12
+    count = most // 13 - 2
     inner = ",".join(f'"n{i:07}":1' for i in range(count))
     return f'{{{inner},"n{count - 1:07}":1}}'.encode()
 
@@ -153,7 +153,7 @@ def ordinary(api: Api) -> float:
     longest = 0.0
     for _ in range(3):
         answer, stood = lasting(api, "NRCB", "/v1/batches/B/results", results(item))
-        assert answer.status_code == 404, answer.text
+        assert answer.status_code in (404, 409), answer.text
         longest = max(longest, stood)
     return longest
 

@@ -49,6 +49,7 @@ _pack_count = struct.pack("!h", _COLUMNS)
 _mac_length = struct.pack("!i", 32)
 
 TakenMeanwhile = psycopg.errors.UniqueViolation
+DatabaseError = psycopg.Error
 ConnectionTroubled = (psycopg.OperationalError, psycopg.InterfaceError)
 DatabaseFault = psycopg.Error
 NotMigrated = (

@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 from application import access
 from application.ledger import Ledger
 from application.migrations import MigrationAltered, admit, migrate
-from application.store import ConnectionTroubled, NotMigrated, utc_now
+from application.store import DatabaseError, utc_now
 from domain.household import Household
 from domain.kernel import Author
 from domain.loan import Loan
@@ -39,6 +39,7 @@ from interface.terminal import (
     OUT,
     AsOf,
     KnownAt,
+    about_database,
     author_or_exit,
     cannot_go_on,
     day_of,
@@ -121,8 +122,10 @@ def migrate_() -> None:
         if settings.dsn and (login := admit(dsn, settings.dsn)):
             OUT.print(f"admitted {login}")
         access.enrol(dsn, COUNTY_OFFICES)
-    except (*ConnectionTroubled, *NotMigrated, MigrationAltered) as error:
-        raise cannot_go_on(f"{type(error).__name__}: {error}") from error
+    except MigrationAltered as error:
+        raise cannot_go_on(str(error)) from error
+    except DatabaseError as error:
+        raise cannot_go_on(about_database(error)) from error
 
 
 @app.command()

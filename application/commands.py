@@ -31,6 +31,7 @@ from domain.benefit import BenefitKind
 from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+from domain.numbers import normal_number
 from domain.text import fault_of_name, fault_of_number, fault_of_text
 
 NUMBER = r"^[^\x00-\x20\x7f-\x9f/]([^\x00-\x1f\x7f-\x9f/]{0,62}[^\x00-\x20\x7f-\x9f/])?$"
@@ -72,7 +73,7 @@ def _in_reach(moment: datetime) -> datetime:
 
 
 def _identity_number(value: str) -> str:
-    number = value.upper()
+    number = normal_number(value)
     found = problems(number)
     if found:
         raise PydanticCustomError(found[0], "not a valid identity number")
@@ -146,11 +147,20 @@ Why = Annotated[
 ]
 """A reason long enough to say something."""
 AccountNo = Annotated[
-    str, StringConstraints(strict=True, strip_whitespace=True, pattern=r"^[0-9A-Za-z-]{4,40}$")
+    str,
+    StringConstraints(
+        strict=True,
+        strip_whitespace=True,
+        max_length=60,
+        pattern=r"^[ -]*([0-9A-Za-z][ -]*){4,40}$",
+    ),
 ]
+"""An account number as the reporter writes it: 4 to 40 digits and letters, and blanks and hyphens.
+
+Which account it is: `domain.numbers.normal_number`."""
 IdentityNo = Annotated[
     str,
-    StringConstraints(strict=True, strip_whitespace=True, max_length=18),
+    StringConstraints(strict=True, strip_whitespace=True, max_length=36),
     AfterValidator(_identity_number),
 ]
 Month = Annotated[str, StringConstraints(strict=True, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]

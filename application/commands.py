@@ -527,7 +527,27 @@ class OrderPayment(OrderBody, Command):
     batch_no: Number
 
 
-class ResultItem(Model):
+Returned = Annotated[
+    str,
+    StringConstraints(
+        strict=True, strip_whitespace=True, max_length=128, pattern=NO_CONTROL_CHARACTERS
+    ),
+]
+"""A value of the payment order as it came back; empty where the order itself is."""
+
+
+class OrderedValues(Model):
+    """What the payment order says of a line; each value given must equal the order's."""
+
+    loan_no: Returned | None = None
+    household_no: Returned | None = None
+    period: Returned | None = None
+    payee_name: Returned | None = None
+    payee_account: Returned | None = None
+    amount_fen: Fen | None = None
+
+
+class ResultItem(OrderedValues):
     """What became of one line: paid under the bank's own number, or not and why."""
 
     line: LineNo
@@ -542,6 +562,26 @@ class ResultBody(Told):
 
 class TellResult(ResultBody, Command):
     TYPE: ClassVar[str] = "payment-result"
+    batch_no: Number
+
+
+class ResultCorrectionItem(OrderedValues):
+    """What became of one line in truth: paid after all, or not: what was paid came back (退票)."""
+
+    line: LineNo
+    paid: Flag
+    voucher: Name | None = None
+    reason: Text
+
+
+class ResultCorrectionBody(Told):
+    """`effective_on`: the day from which it is so; the bank's document is its ground."""
+
+    corrections: Annotated[list[ResultCorrectionItem], Field(min_length=1, max_length=30_000)]
+
+
+class CorrectResult(ResultCorrectionBody, Command):
+    TYPE: ClassVar[str] = "payment-result-correction"
     batch_no: Number
 
 
@@ -737,6 +777,7 @@ COMMANDS: dict[str, type[Command]] = {
         ReturnBatch,
         OrderPayment,
         TellResult,
+        CorrectResult,
         AllocateFund,
         TransferFund,
         RateCredit,

@@ -6,6 +6,7 @@ judged again, line by line, when the money is ordered: a line that is due less b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -18,6 +19,8 @@ from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
 Mode = Literal["household", "bank"]
 Kind = Literal["subsidy", "top_up", "recovery"]
 Level = Literal["village", "township", "county"]
+Said = Literal["paid", "failed", "returned"]
+"""What became of an ordered line: the money went, did not go, or went and came back (退票)."""
 LINES_A_LIST: Final = 500
 
 
@@ -97,8 +100,26 @@ class WholeBatchUpheld(Refused):
 
 class LineUnknown(Refused):
     CODE, FIELD = "line_unknown", "line"
-    ZH = "批次 {batch_no} 没有可办理的第 {line} 行"
-    EN = "the batch {batch_no} has no line {line} that this can be told of"
+    ZH = "批次 {batch_no} 没有可办理的第 {line} 行{why}"
+    EN = "the batch {batch_no} has no line {line} that this can be told of{why}"
+
+
+class LineNotAnswered(Refused):
+    CODE, FIELD = "line_not_answered", "line"
+    ZH = "第 {line} 行尚无回盘，没有可更正的结果"
+    EN = "line {line} has no result yet: there is nothing to correct"
+
+
+class ResultUnchanged(Refused):
+    CODE, FIELD = "result_unchanged", "paid"
+    ZH = "第 {line} 行的结果已是 {said_zh}"
+    EN = "the result of line {line} is {said} already"
+
+
+class ResultBefore(Refused):
+    CODE, FIELD = "result_before", "effective_on"
+    ZH = "{effective_on} 早于所更正结果的日期 {on}（第 {line} 行）"
+    EN = "{effective_on} is before {on}, the day of the result of line {line} that it corrects"
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +162,14 @@ class Told(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Answer(NamedTuple):
+    """What a bank last said of a line, and the event that says so."""
+
+    said: Said
+    version: int
+    on: date
+
+
 class Batch(Aggregate):
     """State of one batch, drawn from its events alone."""
 
@@ -161,8 +190,8 @@ class Batch(Aggregate):
         self.withdrawn: set[int] = set()
         self.ordered: set[int] = set()
         self.held: set[int] = set()
-        self.paid: set[int] = set()
-        self.failed: set[int] = set()
+        self.answers: dict[int, Answer] = {}
+        self.times_paid: Counter[int] = Counter()
 
     @staticmethod
     def id_for(batch_no: str) -> UUID:
@@ -182,8 +211,14 @@ class Batch(Aggregate):
         """The lines whose money an approved batch still holds."""
         if self.stage != "approved":
             return []
-        done = self.held | self.paid | self.failed
+        done = self.held | self.answers.keys()
         return [line for line in self.payable if line.line not in done]
+
+    def payment_no(self, line: int) -> str:
+        """The number of the payment that a line's last `paid` answer is; one that was paid again
+        after it came back has a further one, that no line of any batch can have."""
+        times = self.times_paid[line]
+        return f"{self.batch_no}-{line}" + (f".{times}" if times > 1 else "")
 
     # ---- events -----------------------------------------------------------------------
 
@@ -326,8 +361,34 @@ class Batch(Aggregate):
         failed_fen: int
 
         def apply(self, batch: Any) -> None:
-            batch.paid.update(self.paid)
-            batch.failed.update(told.line for told in self.failed)
+            for line in self.paid:
+                batch.answers[line] = Answer("paid", self.version, self.effective_on)
+                batch.times_paid[line] += 1
+            for told in self.failed:
+                batch.answers[told.line] = Answer("failed", self.version, self.effective_on)
+
+    class ResultCorrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bank says that its result of a line was wrong, or that its payment came back (退票).
+
+        `result_version`: the event of this batch that said `was`. The money follows `now` from
+        `effective_on` on.
+        """
+
+        TOPIC, ZH = "batch.result-corrected.v1", "回盘更正"
+        CORRECTABLE = False
+        bank: str
+        line: int
+        result_version: int
+        was: Said
+        now: Said
+        amount_fen: int
+        reason: str
+        voucher: str | None = None
+
+        def apply(self, batch: Any) -> None:
+            batch.answers[self.line] = Answer(self.now, self.version, self.effective_on)
+            if self.now == "paid":
+                batch.times_paid[self.line] += 1
 
     # ---- commands ---------------------------------------------------------------------
 
@@ -422,7 +483,7 @@ class Batch(Aggregate):
         """Record an objection. Raises WrongStage, LineUnknown."""
         self._at("verified", "objected to")
         if line is not None and line not in {payable.line for payable in self.payable}:
-            raise LineUnknown(batch_no=self.batch_no, line=line)
+            raise LineUnknown(batch_no=self.batch_no, line=line, why="")
         self.record(
             Batch.ObjectionRaised(
                 **told_by(note), objection_no=objection_no, line=line, reason=reason
@@ -521,14 +582,9 @@ class Batch(Aggregate):
     ) -> tuple[list[Line], int]:
         """Record what the bank did; returns the lines paid, and the fen of those that failed.
 
-        Raises LineUnknown for a line that this bank was not told to pay, or that is done.
+        Raises as `assure_waiting`.
         """
-        if not self.stage:
-            raise BatchUnknown(batch_no=self.batch_no)
-        waiting = self.ordered - self.held - self.paid - self.failed
-        for line in (*paid, *failed):
-            if line not in waiting or self.lines[line].bank != bank:
-                raise LineUnknown(batch_no=self.batch_no, line=line)
+        self.assure_waiting(bank, dict.fromkeys((*paid, *failed)))
         paid_lines = [self.lines[line] for line in paid]
         failed_fen = sum(self.lines[line].amount_fen for line in failed)
         self.record(
@@ -543,7 +599,73 @@ class Batch(Aggregate):
         )
         return paid_lines, failed_fen
 
+    def assure_waiting(self, bank: str, places: Mapping[int, str | None]) -> None:
+        """Whether this bank may answer for these lines; `places`: where each was told.
+
+        Raises LineUnknown for a line that this bank was not told to pay, or that is done.
+        """
+        self._ordered_from(bank, places)
+        for line, place in places.items():
+            answer = self.answers.get(line)
+            if answer is not None:
+                said = f"{answer.on} {_SAID[answer.said]} {answer.said}"
+                why = f"：已有回盘 {said}，报错须更正回盘 to be corrected by result-corrections"
+                raise self._unknown(place, line, why)
+
+    def assure_answered(self, note: Note, places: Mapping[int, tuple[str, bool]]) -> None:
+        """Whether these lines' results can be corrected as told: where, and whether it was paid.
+
+        Raises LineUnknown, LineNotAnswered, ResultUnchanged, ResultBefore.
+        """
+        self._ordered_from(note.by.organisation, {n: place for n, (place, _) in places.items()})
+        for line, (place, paid) in places.items():
+            answer = self.answers.get(line)
+            if answer is None:
+                raise LineNotAnswered(f"{place}/line", line=line)
+            if (answer.said == "paid") == paid:
+                said_zh = _SAID[answer.said]
+                raise ResultUnchanged(f"{place}/paid", line=line, said=answer.said, said_zh=said_zh)
+            if note.effective_on < answer.on:
+                raise ResultBefore(effective_on=note.effective_on, on=answer.on, line=line)
+
+    def correct_result(
+        self, note: Note, *, line: Line, voucher: str | None, reason: str
+    ) -> tuple[str, int]:
+        """Say that a line was paid after all (with its voucher), or that its payment came back.
+
+        Call `assure_answered` first. Returns the number of the payment that is made by it or came
+        back, and the version of the correction.
+        """
+        was = self.answers[line.line]
+        payment_no = self.payment_no(line.line)
+        now: Said = "returned" if was.said == "paid" else "paid"
+        self.record(
+            Batch.ResultCorrected(
+                **told_by(note),
+                bank=line.bank,
+                line=line.line,
+                result_version=was.version,
+                was=was.said,
+                now=now,
+                amount_fen=line.amount_fen,
+                reason=reason,
+                voucher=voucher,
+            )
+        )
+        return payment_no if now == "returned" else self.payment_no(line.line), self.version
+
     # ---- what several of them need ----------------------------------------------------
+
+    def _ordered_from(self, bank: str, places: Mapping[int, str | None]) -> None:
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        for line, place in places.items():
+            if line not in self.ordered or self.lines[line].bank != bank:
+                raise self._unknown(place, line, "")
+
+    def _unknown(self, place: str | None, line: int, why: str) -> LineUnknown:
+        field = place and f"{place}/line"
+        return LineUnknown(field, batch_no=self.batch_no, line=line, why=why)
 
     def _notices_missing(self, day: date, levels: set[str]) -> list[str]:
         """Each notice that a payable line needs and that is not posted, or not over on `day`."""
@@ -591,6 +713,7 @@ _STAGES: Final = {
     "approved": "已批准",
     "returned": "已退回",
 }
+_SAID: Final = {"paid": "已付", "failed": "失败", "returned": "退票"}
 _STEPS: Final = {
     "proposed": "提出",
     "verified": "核实",

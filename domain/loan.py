@@ -120,6 +120,12 @@ class RecoveredTooMuch(Refused):
     EN = "{amount_fen} fen recovered, but only {left_fen} fen of that payment are left"
 
 
+class ReturnedTooMuch(Refused):
+    CODE, FIELD = "returned_too_much", "corrections"
+    ZH = "贴息 {payment_no} 共 {amount_fen} 分，已追回 {recovered_fen} 分，不能再整笔退票"
+    EN = "{recovered_fen} of the {amount_fen} fen of {payment_no} were recovered: not all came back"
+
+
 class PaymentUnknown(Refused):
     CODE, FIELD = "payment_unknown", "payment_no"
     ZH, EN = "没有这笔贴息：{payment_no}", "no such subsidy payment: {payment_no}"
@@ -138,6 +144,7 @@ class Paid(msgspec.Struct):
     first: date
     until: date
     amount_fen: int
+    voucher: str
 
 
 class Loan(Aggregate):
@@ -164,6 +171,7 @@ class Loan(Aggregate):
         self.settled: tuple[int, date] | None = None
         self.paid: dict[str, Paid] = {}
         self.recovered: dict[int, tuple[str, int]] = {}
+        self.returned: dict[str, int] = {}
         self.renewed: dict[int, str] = {}
         self.lost_fen = 0
         self.compensated_fen = 0
@@ -208,12 +216,15 @@ class Loan(Aggregate):
         )
 
     def paid_fen(self, first: date, until: date) -> int:
-        """Subsidy paid and not recovered for exactly the period [first, until)."""
+        """Subsidy paid and neither recovered nor returned for exactly the period [first, until)."""
         return sum(
-            p.amount_fen - self.recovered_fen(no)
-            for no, p in self.paid.items()
-            if (p.first, p.until) == (first, until)
+            self.kept_fen(no) for no, p in self.paid.items() if (p.first, p.until) == (first, until)
         )
+
+    def kept_fen(self, payment_no: str) -> int:
+        """What is left of one payment: neither recovered nor returned."""
+        gone_fen = self.recovered_fen(payment_no) + self.returned.get(payment_no, 0)
+        return self.paid[payment_no].amount_fen - gone_fen
 
     def recovered_fen(self, payment_no: str) -> int:
         return sum(fen for no, fen in self.recovered.values() if no == payment_no)
@@ -364,7 +375,7 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.paid[self.payment_no] = Paid(
-                self.version, self.period, self.first, self.until, self.amount_fen
+                self.version, self.period, self.first, self.until, self.amount_fen, self.voucher
             )
 
     class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -380,6 +391,23 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.recovered[self.originator_version] = (self.payment_no, self.amount_fen)
+
+    class SubsidyReturned(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A payment did not reach its payee: its money came back (退票), unasked for."""
+
+        TOPIC, ZH = "loan.subsidy-returned.v1", "贴息退票"
+        CORRECTABLE = False
+        payment_no: str
+        period: str
+        amount_fen: int
+        reason: str
+        voucher: str
+        batch_no: str
+        line: int
+        result_version: int
+
+        def apply(self, loan: Any) -> None:
+            loan.returned[self.payment_no] = self.amount_fen
 
     class Guaranteed(Event, frozen=True, kw_only=True, omit_defaults=True):
         """A guarantee company stands in for the loan; by the plan without a fee."""
@@ -700,6 +728,7 @@ class Loan(Aggregate):
         note: Note,
         *,
         line: Line,
+        payment_no: str,
         batch_id: UUID,
         batch_no: str,
         payee: str,
@@ -710,7 +739,7 @@ class Loan(Aggregate):
         self.record(
             Loan.SubsidyPaid(
                 **told_by(note),
-                payment_no=f"{batch_no}-{line.line}",
+                payment_no=payment_no,
                 period=line.period,
                 first=line.first,
                 until=line.until,
@@ -734,7 +763,7 @@ class Loan(Aggregate):
         paid = self.paid.get(payment_no)
         if paid is None:
             raise PaymentUnknown(payment_no=payment_no)
-        left_fen = paid.amount_fen - self.recovered_fen(payment_no)
+        left_fen = self.kept_fen(payment_no)
         if amount_fen > left_fen:
             raise RecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
         self.record(
@@ -745,6 +774,35 @@ class Loan(Aggregate):
                 amount_fen=amount_fen,
                 reason=reason,
                 voucher=voucher,
+            )
+        )
+
+    def take_back_payment(
+        self, note: Note, *, payment_no: str, line: Line, batch_no: str, version: int, reason: str
+    ) -> None:
+        """Record that a batch's payment came back whole; `version`: the batch's event that says so.
+
+        Raises PaymentUnknown, ReturnedTooMuch when some of it was recovered.
+        """
+        paid = self.paid.get(payment_no)
+        if paid is None:
+            raise PaymentUnknown(payment_no=payment_no)
+        recovered_fen = self.recovered_fen(payment_no)
+        if recovered_fen:
+            raise ReturnedTooMuch(
+                payment_no=payment_no, amount_fen=paid.amount_fen, recovered_fen=recovered_fen
+            )
+        self.record(
+            Loan.SubsidyReturned(
+                **told_by(note),
+                payment_no=payment_no,
+                period=paid.period,
+                amount_fen=paid.amount_fen,
+                reason=reason,
+                voucher=paid.voucher,
+                batch_no=batch_no,
+                line=line.line,
+                result_version=version,
             )
         )
 

@@ -51,6 +51,8 @@ ZH = {
     "due_fen": "应贴(元)",
     "paid_fen": "已拨付(元)",
     "recovered_fen": "已追回(元)",
+    "returned_fen": "退票(元)",
+    "overdrawn_fen": "超支(元)",
     "net_fen": "净贴息(元)",
     "paid_on": "拨付日",
     "voucher": "凭证号",

@@ -171,6 +171,21 @@ INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sig
   'subsidy', 'treasury', sign * -amount_fen
 FROM recovered;
 
+-- topic: loan.subsidy-returned.v1
+WITH returned AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, t.ref, e.payment_no, e.period, e.amount_fen, e.voucher, e.batch_no
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, payment_no text,
+    period text, amount_fen bigint, voucher text, batch_no text)
+), line AS ( -- what came back unspent was not recovered: it takes from what was paid
+  INSERT INTO subsidy SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
+    payment_no, ref, period, sign * -amount_fen, 0, NULL, voucher, batch_no, NULL
+  FROM returned
+)
+INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
+  'subsidy', 'treasury', sign * -amount_fen
+FROM returned;
+
 -- topic: bank-report.scale-reported.v1
 INSERT INTO scale_report SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   e.bank, e.period, e.loans, e.households, e.balance_fen, e.disbursed_fen
@@ -286,6 +301,22 @@ INSERT INTO batch_step SELECT of_position, position, recorded_at, effective_on, 
   originator_id, 'result', person, NULL, NULL, NULL, NULL, bank, NULL, NULL, NULL, NULL, amount_fen
 FROM told;
 
+-- topic: batch.result-corrected.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, e.person, e.bank, e.line, e.now, e.amount_fen, e.reason
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, bank text, line int,
+    now text, amount_fen bigint, reason text)
+), line AS (
+  INSERT INTO batch_line_step SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, line, now, reason
+  FROM told
+)
+INSERT INTO batch_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'result_corrected', person, NULL, NULL, NULL, NULL, bank, NULL, line, NULL, reason,
+  amount_fen
+FROM told;
+
 -- topic: fund.allocated.v1
 INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   e.year, 'free', 'treasury', t.sign * e.amount_fen, NULL, e.voucher
@@ -304,6 +335,16 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amou
 -- topic: fund.spent.v1
 INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   e.year, 'paid', 'reserved', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.spent-unreserved.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'paid', 'free', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.returned.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'free', 'paid', t.sign * e.amount_fen, e.batch_no, NULL
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
 
 -- topic: fund.transferred.v1

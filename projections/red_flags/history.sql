@@ -38,7 +38,8 @@ SELECT 'paid', s.of_position, s.position, s.recorded_at, s.effective_on, s.sign,
   FROM facts.subsidy s JOIN id USING (loan_id)
  WHERE s.effective_on <= %(as_of)s AND s.recorded_at <= %(known_at)s
  UNION ALL
--- a line that holds nothing any more: its batch was returned, or it was withdrawn, held or failed
+-- a line that holds nothing any more: its batch was returned, or it was withdrawn, held, failed or
+-- came back
 SELECT 'released', s.position, s.position, s.recorded_at, s.effective_on, 1::smallint,
        id.household_id::text, id.loan_id::text, b.period, NULL, NULL, NULL
   FROM id
@@ -47,7 +48,7 @@ SELECT 'released', s.position, s.position, s.recorded_at, s.effective_on, 1::sma
          WHERE step = 'returned' OR (step = 'resolved' AND upheld)
          UNION ALL
         SELECT batch_id, line, position, recorded_at, effective_on FROM facts.batch_line_step
-         WHERE step IN ('held', 'failed')) s
+         WHERE step IN ('held', 'failed', 'returned')) s
     ON s.batch_id = b.batch_id AND coalesce(s.line, b.line) = b.line
  WHERE s.effective_on <= %(as_of)s AND s.recorded_at <= %(known_at)s
  ORDER BY position

@@ -7,6 +7,7 @@ from support import controls as c
 from application.commands import (
     ApproveBatch,
     Command,
+    CorrectResult,
     OrderPayment,
     PostNotice,
     RaiseObjection,
@@ -126,6 +127,19 @@ def programme_and_money() -> list[tuple[Command, Author]]:
                 results=[
                     {"line": 1, "paid": True, "voucher": "N-1"},
                     {"line": 2, "paid": False, "reason": "账户已销户"},
+                ],
+            ),
+            c.BANK,
+        ),
+        (
+            c.step(
+                CorrectResult,
+                "GZ-1",
+                "2024-01-24",
+                ground={"document": "回盘更正函2024-1"},
+                corrections=[
+                    {"line": 1, "paid": False, "reason": "账户已销户"},
+                    {"line": 2, "paid": True, "voucher": "N-2", "reason": "系统超时，实际已付"},
                 ],
             ),
             c.BANK,

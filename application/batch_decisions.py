@@ -10,6 +10,7 @@ from application.commands import (
     AllocateFund,
     ApproveBatch,
     CorrectResult,
+    LiftLimit,
     OrderPayment,
     PostNotice,
     ProposeBatch,
@@ -28,7 +29,7 @@ from domain.batch import Batch, BatchRegister, Line, NothingToPay, Run
 from domain.calendar import Period, named_quarter
 from domain.fund import Fund
 from domain.household import Household
-from domain.kernel import Author, Note
+from domain.kernel import Author, Note, voucher_used
 from domain.loan import Loan
 from domain.plan_check import target
 from domain.programme import GroundMissing
@@ -121,10 +122,36 @@ def raise_objection(ledger: Ledger, command: RaiseObjection, note: Note) -> None
 
 @carries_out(ResolveObjection, "centre", "bureau", looks_at=_its_batch)
 def resolve_objection(ledger: Ledger, command: ResolveObjection, note: Note) -> None:
-    _batch(ledger, command.batch_no).resolve(
+    """Answer it; what was upheld of a loan's line is recorded on the loan, where it lasts."""
+    line = _batch(ledger, command.batch_no).resolve(
         note,
         objection_no=command.objection_no,
         upheld=command.upheld,
+        reason=command.reason,
+        finding=command.finding,
+        amount_fen=command.amount_fen,
+    )
+    if line is not None and command.finding is not None:
+        ledger.aggregate(Loan, line.loan_id).limit_subsidy(
+            note,
+            line=line,
+            batch_no=command.batch_no,
+            objection_no=command.objection_no,
+            finding=command.finding,
+            amount_fen=command.amount_fen,
+            reason=command.reason,
+        )
+
+
+@carries_out(LiftLimit, "centre", "bureau", looks_at=_its_batch)
+def lift_limit(ledger: Ledger, command: LiftLimit, note: Note) -> None:
+    if note.document is None:
+        raise GroundMissing
+    line = _batch(ledger, command.batch_no).lift(note, objection_no=command.objection_no)
+    ledger.aggregate(Loan, line.loan_id).lift_limit(
+        note,
+        batch_no=command.batch_no,
+        objection_no=command.objection_no,
         reason=command.reason,
     )
 
@@ -158,7 +185,9 @@ def order_payment(ledger: Ledger, command: OrderPayment, note: Note) -> None:
         if not loan.exists:
             return 0
         due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
-        return due.amount_fen - loan.paid_fen(line.first, line.until)
+        most_fen = loan.most_fen(line.first, but_of=batch.batch_no)
+        due_fen = due.amount_fen if most_fen is None else min(due.amount_fen, most_fen)
+        return due_fen - loan.paid_fen(line.first, line.until)
 
     held_fen = batch.order(note, bank=command.bank, left_fen=left_fen)
     _release(ledger, batch, note, held_fen)
@@ -187,6 +216,7 @@ def tell_result(ledger: Ledger, command: TellResult, note: Note) -> None:
     told = [(places[item.line], item, batch.lines[item.line]) for item in command.results]
     payees = assure_as_ordered(ledger, batch, told)
     paid, failed_fen = batch.tell_result(note, bank=bank, paid=list(vouchers), failed=failed)
+    _warn_of_shared(batch, command)
     for line in paid:
         _receive(ledger, batch, line, note, payee=payees[line.line], voucher=vouchers[line.line])
     if paid:
@@ -273,6 +303,17 @@ def _receive(
             "seen_position": batch.seen_position,
         },
     )
+
+
+def _warn_of_shared(batch: Batch, command: TellResult) -> None:
+    """One voucher stands for two lines: recorded as the bank reports it, and said."""
+    seen: set[str] = set()
+    for place, item in enumerate(command.results):
+        if item.voucher is None or not item.paid:
+            continue
+        if item.voucher in seen:
+            batch.warn(voucher_used(item.voucher, f"results/{place}/voucher"))
+        seen.add(item.voucher)
 
 
 def _fetch_with_siblings(ledger: Ledger, loans: Iterable[UUID]) -> None:

@@ -95,12 +95,21 @@ def _payee(
         code = account
         if account and batch.mode == "household":
             code = ledger.pseudonym("account", account)
-        named = [p for p in payees if code == p.account or (p.number is None and not account)]
+        named = [p for p in payees if _is_payee(ledger, p, account, code)]
         if not named:
             _differs(place, line, "payee_account", payees[-1].number or "", account)
     if name is not None and not any(p.name is None or p.name == name for p in named):
         _differs(place, line, "payee_name", named[-1].name or "", name)
     return named[-1].account
+
+
+def _is_payee(ledger: Ledger, payee: Payee, account: str, code: str) -> bool:
+    """Whether an account is the payee's: one number is one number however it was written once."""
+    if payee.number is None and not account:
+        return True
+    return code == payee.account or bool(
+        payee.number and code == ledger.pseudonym("account", payee.number)
+    )
 
 
 def _shown(name: str, value: str | int) -> str:

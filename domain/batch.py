@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.subsidy_limit import ObjectionFinding
 
 Mode = Literal["household", "bank"]
 Kind = Literal["subsidy", "top_up", "recovery"]
@@ -98,6 +99,18 @@ class WholeBatchUpheld(Refused):
     EN = "an objection to the whole batch, {objection_no}, is upheld by returning the batch"
 
 
+class FindingMalformed(Refused):
+    CODE, FIELD = "finding_malformed", "finding"
+    ZH = "认定内容不合规：{problem_zh}"
+    EN = "what was found is malformed: {problem}"
+
+
+class LimitUnknown(Refused):
+    CODE, FIELD = "limit_unknown", "objection_no"
+    ZH = "异议 {objection_no} 没有尚未解除的贴息限定"
+    EN = "the objection {objection_no} limits no subsidy, or no more"
+
+
 class LineUnknown(Refused):
     CODE, FIELD = "line_unknown", "line"
     ZH = "批次 {batch_no} 没有可办理的第 {line} 行{why}"
@@ -122,11 +135,12 @@ class ResultBefore(Refused):
     EN = "{effective_on} is before {on}, the day of the result of line {line} that it corrects"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One loan's subsidy for one quarter: what is due, what was paid, and what follows.
 
     `amount_fen` is to be paid, or asked back when `kind` is `recovery`. `calculation` explains
-    `due_fen` so that it can be worked out by hand.
+    `due_fen` so that it can be worked out by hand. `note`: which upheld objections it comes back
+    after, and what they left of it.
     """
 
     line: int
@@ -145,6 +159,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     paid_before_fen: int
     amount_fen: int
     calculation: dict[str, Any]
+    note: str | None = None
 
 
 class Run(NamedTuple):
@@ -188,6 +203,7 @@ class Batch(Aggregate):
         self.notices: dict[tuple[str, str], date] = {}
         self.objections: dict[str, tuple[int | None, str]] = {}
         self.withdrawn: set[int] = set()
+        self.upheld: dict[str, tuple[int, str]] = {}
         self.ordered: set[int] = set()
         self.held: set[int] = set()
         self.answers: dict[int, Answer] = {}
@@ -307,11 +323,14 @@ class Batch(Aggregate):
         upheld: bool
         line: int | None = None
         reason: str
+        finding: ObjectionFinding | None = None
+        amount_fen: int | None = None
 
         def apply(self, batch: Any) -> None:
             batch.objections.pop(self.objection_no, None)
             if self.upheld and self.line is not None:
                 batch.withdrawn.add(self.line)
+                batch.upheld[self.objection_no] = (self.line, self.person)
 
     class Approved(Event, frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau approved what is left of the batch; its money is reserved."""
@@ -490,10 +509,21 @@ class Batch(Aggregate):
             )
         )
 
-    def resolve(self, note: Note, *, objection_no: str, upheld: bool, reason: str) -> None:
-        """Answer an objection.
+    def resolve(
+        self,
+        note: Note,
+        *,
+        objection_no: str,
+        upheld: bool,
+        reason: str,
+        finding: ObjectionFinding | None = None,
+        amount_fen: int | None = None,
+    ) -> Line | None:
+        """Answer an objection; returns the line that it takes with it.
 
-        Raises WrongStage, ObjectionUnknown, WholeBatchUpheld, SamePerson.
+        `finding`: what was upheld. `amount_fen`: what is right for the line's quarter, all in all;
+        an amount that was upheld needs it, a diversion may have it. Raises WrongStage,
+        ObjectionUnknown, WholeBatchUpheld, SamePerson, FindingMalformed.
         """
         self._at("verified", "answered")
         if objection_no not in self.objections:
@@ -501,6 +531,7 @@ class Batch(Aggregate):
         line, raised_by = self.objections[objection_no]
         if upheld and line is None:
             raise WholeBatchUpheld(objection_no=objection_no)
+        _assure_finding(upheld, finding, amount_fen)
         if raised_by == note.by.person:
             raise SamePerson(
                 person=raised_by,
@@ -516,8 +547,31 @@ class Batch(Aggregate):
                 upheld=upheld,
                 line=line,
                 reason=reason,
+                finding=finding,
+                amount_fen=amount_fen,
             )
         )
+        return self.lines[line] if upheld and line is not None else None
+
+    def lift(self, note: Note, *, objection_no: str) -> Line:
+        """Whether what an objection left may be lifted; returns its line.
+
+        Raises BatchUnknown, LimitUnknown, SamePerson.
+        """
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        if objection_no not in self.upheld:
+            raise LimitUnknown(objection_no=objection_no)
+        line, upheld_by = self.upheld[objection_no]
+        if upheld_by == note.by.person:
+            raise SamePerson(
+                person=upheld_by,
+                before="异议认定",
+                step="解除限定",
+                before_en="upheld an objection to",
+                step_en="relieved of it",
+            )
+        return self.lines[line]
 
     def approve(self, note: Note, *, levels: Iterable[str]) -> int:
         """Approve what is left; returns its fen.
@@ -704,6 +758,22 @@ class Batch(Aggregate):
                     before_en=before,
                     step_en=step,
                 )
+
+
+def _assure_finding(upheld: bool, finding: ObjectionFinding | None, amount_fen: int | None) -> None:
+    """Raises FindingMalformed."""
+    if finding is not None and not upheld:
+        raise FindingMalformed(problem_zh="异议不成立，无认定", problem="nothing was upheld")
+    if finding == "amount" and amount_fen is None:
+        raise FindingMalformed(
+            "amount_fen", problem_zh="须写明应贴金额 amount_fen", problem="amount_fen is needed"
+        )
+    if amount_fen is not None and finding not in ("amount", "diverted"):
+        raise FindingMalformed(
+            "amount_fen",
+            problem_zh="只有 amount、diverted 可写 amount_fen",
+            problem="amount_fen goes with amount or diverted alone",
+        )
 
 
 _STAGES: Final = {

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from domain.batch import Line
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.batch import LimitUnknown, Line
+from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, Warned, identity, told_by
 from domain.subsidy import LoanTerms, Movement
+from domain.subsidy_limit import OTHERS, Limit, ObjectionFinding, Others, most_fen
 
 Finding = Literal["as_agreed", "diverted", "not_found"]
 PayeeKind = Literal["household", "firm", "village", "bank", "platform", "merchant", "unknown"]
@@ -172,6 +173,7 @@ class Loan(Aggregate):
         self.paid: dict[str, Paid] = {}
         self.recovered: dict[int, tuple[str, int]] = {}
         self.returned: dict[str, int] = {}
+        self.limits: dict[int, Limit] = {}
         self.renewed: dict[int, str] = {}
         self.lost_fen = 0
         self.compensated_fen = 0
@@ -225,6 +227,13 @@ class Loan(Aggregate):
         """What is left of one payment: neither recovered nor returned."""
         gone_fen = self.recovered_fen(payment_no) + self.returned.get(payment_no, 0)
         return self.paid[payment_no].amount_fen - gone_fen
+
+    def most_fen(self, first: date, *, but_of: str | None = None) -> int | None:
+        """The most that upheld objections leave for the quarter from `first` on; None: no limit.
+
+        `but_of`: a batch whose own objections took their lines with them before it was approved.
+        """
+        return most_fen((each for each in self.limits.values() if each.batch_no != but_of), first)
 
     def recovered_fen(self, payment_no: str) -> int:
         return sum(fen for no, fen in self.recovered.values() if no == payment_no)
@@ -408,6 +417,43 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.returned[self.payment_no] = self.amount_fen
+
+    class SubsidyLimited(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """An objection was upheld: no more than `most_fen` may be paid for its quarter (贴息限定).
+
+        `others`: which further quarters of the loan are paid nothing: none, the later, or all.
+        """
+
+        TOPIC, ZH = "loan.subsidy-limited.v1", "贴息限定"
+        CORRECTABLE = False
+        batch_no: str
+        line: int
+        objection_no: str
+        finding: ObjectionFinding
+        period: str
+        first: date
+        until: date
+        most_fen: int
+        others: Others
+        reason: str
+
+        def apply(self, loan: Any) -> None:
+            loan.limits[self.version] = Limit(
+                self.batch_no, self.objection_no, self.first, self.until, self.most_fen, self.others
+            )
+
+    class SubsidyLimitLifted(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """What an upheld objection left of the subsidy binds no more, for the reason told."""
+
+        TOPIC, ZH = "loan.subsidy-limit-lifted.v1", "解除贴息限定"
+        CORRECTABLE = False
+        limit_version: int
+        batch_no: str
+        objection_no: str
+        reason: str
+
+        def apply(self, loan: Any) -> None:
+            loan.limits.pop(self.limit_version, None)
 
     class Guaranteed(Event, frozen=True, kw_only=True, omit_defaults=True):
         """A guarantee company stands in for the loan; by the plan without a fee."""
@@ -610,6 +656,15 @@ class Loan(Aggregate):
                 **told_by(note), agreed_on=agreed_on, new_due_on=new_due_on, replaces=replaces
             )
         )
+        if self.settled and note.effective_on >= self.settled[1]:
+            self.warn(
+                Warned(
+                    "loan_settled",
+                    f"该贷款已于 {self.settled[1]} 结清，展期请核对",
+                    f"the loan was settled on {self.settled[1]}: check the extension",
+                    "effective_on",
+                )
+            )
 
     def renew(self, note: Note, *, by_loan_no: str) -> None:
         """Record that another loan continues this one."""
@@ -696,7 +751,8 @@ class Loan(Aggregate):
         if note.effective_on < until:
             raise QuarterNotClosed(period=period, until=until)
         paid_fen = self.paid_fen(first, until)
-        left_fen = due_fen - paid_fen
+        limit_fen = self.most_fen(first)
+        left_fen = (due_fen if limit_fen is None else min(due_fen, limit_fen)) - paid_fen
         if amount_fen > left_fen:
             raise SubsidyExceedsDue(
                 amount_fen=amount_fen,
@@ -774,6 +830,55 @@ class Loan(Aggregate):
                 amount_fen=amount_fen,
                 reason=reason,
                 voucher=voucher,
+            )
+        )
+
+    def limit_subsidy(
+        self,
+        note: Note,
+        *,
+        line: Line,
+        batch_no: str,
+        objection_no: str,
+        finding: ObjectionFinding,
+        amount_fen: int | None,
+        reason: str,
+    ) -> None:
+        """Let an upheld objection to a batch's line last.
+
+        `amount_fen`: what is right for its quarter; not given, what had been paid before stands,
+        unless the loan was never eligible.
+        """
+        rest_fen = 0 if finding == "not_eligible" else line.paid_before_fen
+        self.record(
+            Loan.SubsidyLimited(
+                **told_by(note),
+                batch_no=batch_no,
+                line=line.line,
+                objection_no=objection_no,
+                finding=finding,
+                period=line.period,
+                first=line.first,
+                until=line.until,
+                most_fen=rest_fen if amount_fen is None else amount_fen,
+                others=OTHERS[finding],
+                reason=reason,
+            )
+        )
+
+    def lift_limit(self, note: Note, *, batch_no: str, objection_no: str, reason: str) -> None:
+        """Let it bind no more. Raises LimitUnknown."""
+        named = (batch_no, objection_no)
+        versions = [v for v, each in self.limits.items() if each[:2] == named]
+        if not versions:
+            raise LimitUnknown(objection_no=objection_no)
+        self.record(
+            Loan.SubsidyLimitLifted(
+                **told_by(note),
+                limit_version=versions[0],
+                batch_no=batch_no,
+                objection_no=objection_no,
+                reason=reason,
             )
         )
 

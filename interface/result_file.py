@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -37,7 +37,7 @@ _REQUIRED: Final = {"batch_no", "line", "loan_no", "payee_account", "amount_fen"
 """What names the money must come back; what else of the order comes back is compared too."""
 _PAID: Final = {"成功": True, "paid": True, "失败": False, "failed": False}
 _RETURNED: Final = {"退票": False, "returned": False}
-_READERS: Final = {
+_READERS: Final[dict[str, Callable[[Cell], Any]]] = {
     "batch_no": as_identifier,
     "line": as_identifier,
     "loan_no": as_identifier,

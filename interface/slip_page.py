@@ -95,7 +95,7 @@ _HOME = """<table>
 """
 _LINE = """<h2>第 {line} 行：{what} {period}（{first} 至 {last}），借据 {loan_id}</h2>
 {explained}<p>放款日户类别 {category}。此前已拨或已预留 {paid_before} 元；{what}
-<strong>{amount} 元</strong>。</p>
+<strong>{amount} 元</strong>。{note}</p>
 """
 _WHAT = {"subsidy": "本次贴息", "top_up": "本次补贴", "recovery": "应追回"}
 
@@ -149,6 +149,7 @@ def _listed(line: dict[str, Any]) -> str:
         "category": _CATEGORIES.get(line.get("category"), "—"),
         "paid_before": yuan(line["paid_before_fen"]),
         "amount": yuan(line["amount_fen"]),
+        "note": line.get("note") or "",
     }
     return _LINE.format(**_escaped(texts), explained=_explained(line["calculation"]))
 

@@ -99,6 +99,8 @@ ZH = {
     "kind": "类别",
     "paid_before_fen": "此前已拨(元)",
     "reserved_fen": "已预留(元)",
+    "limit_fen": "限定(元)",
+    "note": "备注",
     "left_fen": "差额(元)",
     "result": "结果",
     "payee_name": "收款户名",

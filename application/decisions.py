@@ -487,6 +487,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         raise NotCorrectable
     kind: type[_Correctable] = _KINDS[kind_of(topic)]
     aggregate = ledger.aggregate(kind, id)
+    free_fen = aggregate.free_fen if isinstance(aggregate, Fund) else 0
 
     if isinstance(aggregate, Loan) and command.replacement is None:
         aggregate.correct_without_replacement(
@@ -507,7 +508,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         )
         tell_anew(ledger, replacement, anew, replaces=version)
     if isinstance(aggregate, Fund):
-        aggregate.assure_enough()
+        aggregate.assure_enough(free_fen)
 
 
 def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:

@@ -172,6 +172,10 @@ def problem(
     )
 
 
+def status_of(refusal: Refused) -> int:
+    return _STATUS.get(refusal.CODE, 409)
+
+
 def refusal_problem(refusal: Refused) -> Response:
     field = refusal.field
     errors = (
@@ -180,7 +184,7 @@ def refusal_problem(refusal: Refused) -> Response:
         else []
     )
     return problem(
-        _STATUS.get(refusal.CODE, 409),
+        status_of(refusal),
         refusal.CODE,
         refusal.zh,
         refusal.en,

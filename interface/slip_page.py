@@ -41,7 +41,7 @@ _PAGE = """<table>
 <tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
 </table>
 {explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
-大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元。</p>
+大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元{returned}。</p>
 {rules}<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
 </body></html>
 """
@@ -59,6 +59,7 @@ _CATEGORIES: dict[str | None, str] = {
 def page(trace: dict[str, Any]) -> str:
     """The slip of one payment as a printable page. `trace`: what the trace of it shows."""
     payment, calculation = trace["payment"], trace["calculation"]
+    back = trace.get("returned_fen", 0)
     paid, home = payment["content"], trace["household_on_disbursement_day"]
     texts = {
         "payment_no": paid["payment_no"],
@@ -75,6 +76,7 @@ def page(trace: dict[str, Any]) -> str:
         "amount": yuan(paid["amount_fen"]),
         "capitals": in_capitals(paid["amount_fen"]),
         "recovered": yuan(trace["recovered_fen"]),
+        "returned": f"，退票 {yuan(back)} 元：该笔未到账" if back else "",
         "known_on": calculation["known_on"],
         "event_id": payment["event_id"],
         "position": payment["position"],
@@ -93,7 +95,7 @@ _HOME = """<table>
 """
 _LINE = """<h2>第 {line} 行：{what} {period}（{first} 至 {last}），借据 {loan_id}</h2>
 {explained}<p>放款日户类别 {category}。此前已拨或已预留 {paid_before} 元；{what}
-<strong>{amount} 元</strong>。</p>
+<strong>{amount} 元</strong>。{note}</p>
 """
 _WHAT = {"subsidy": "本次贴息", "top_up": "本次补贴", "recovery": "应追回"}
 
@@ -147,6 +149,7 @@ def _listed(line: dict[str, Any]) -> str:
         "category": _CATEGORIES.get(line.get("category"), "—"),
         "paid_before": yuan(line["paid_before_fen"]),
         "amount": yuan(line["amount_fen"]),
+        "note": line.get("note") or "",
     }
     return _LINE.format(**_escaped(texts), explained=_explained(line["calculation"]))
 

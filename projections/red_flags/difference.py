@@ -107,14 +107,14 @@ class _Past:
     ) -> Difference:
         """The difference, with what made it one. Raises RoadsDisagree."""
         told = self._homes[self._home_of[loan_id]]
-        reckoned_fen = self._due_fen(told, loan_id, period, self._view.known_at)
+        reckoned_fen = self._due_fen(told, loan_id, name, period, self._view.known_at)
         if reckoned_fen != due_fen:
             raise RoadsDisagree([(loan_id, name, reckoned_fen, due_fen)])
         over = paid_fen > due_fen
         mattered = [each for each in told if _matters(each, loan_id, name, period)]
         known_from = self._view.known_at
         for instant in self._instants(mattered):
-            fen = self._due_fen(told, loan_id, period, instant)
+            fen = self._due_fen(told, loan_id, name, period, instant)
             paid = _paid_fen(told, loan_id, name, instant)
             if (paid > fen) if over else (fen > paid + held_fen):
                 known_from = instant
@@ -152,7 +152,7 @@ class _Past:
         return sorted({*(each.recorded_at for each in mattered), *others}, reverse=True)
 
     def _due_fen(
-        self, told: Sequence[_Told], loan_id: str, period: Period, instant: datetime
+        self, told: Sequence[_Told], loan_id: str, name: str, period: Period, instant: datetime
     ) -> int:
         book, known_on = self._book(instant), civil_day(instant)
         terms = _terms([e for e in told if e.recorded_at <= instant], book, known_on)
@@ -160,7 +160,8 @@ class _Past:
             return 0
         siblings = list(terms.values())
         found = calculate(terms[loan_id], siblings, period, known_on=known_on, book=book)
-        return int(found.amount_fen)
+        limits = _limits([e for e in told if e.recorded_at <= instant], loan_id, name, period)
+        return min([int(found.amount_fen), *limits])
 
     def _book(self, instant: datetime) -> Book:
         number = bisect_right(self._ruled, instant)
@@ -173,9 +174,32 @@ def _matters(told: _Told, loan_id: str, name: str, period: Period) -> bool:
     """Whether a statement may change what is due or paid of a loan for a quarter."""
     if told.kind == "paid":
         return (told.loan_id, told.word) == (loan_id, name)
+    if told.kind.startswith("limit_"):
+        return told.loan_id == loan_id and _limit_fen(told, name, period) is not None
     if told.kind in ("settled", "diverted"):
         return told.loan_id == loan_id and told.on_day < period.until
     return told.kind != "released" and told.on_day < period.until
+
+
+def _limit_fen(told: _Told, name: str, period: Period) -> int | None:
+    """What an upheld objection leaves of a quarter; None: all."""
+    if told.word == name:
+        return told.amount or 0
+    later = told.kind == "limit_later" and told.due_on is not None and told.due_on <= period.first
+    return 0 if told.kind == "limit_all" or later else None
+
+
+def _limits(told: Sequence[_Told], loan_id: str, name: str, period: Period) -> list[int]:
+    """What each objection that stands leaves of a quarter."""
+    lifted = {each.of_position for each in told if each.kind.startswith("limit_") and each.sign < 0}
+    found = [
+        _limit_fen(each, name, period)
+        for each in told
+        if each.kind.startswith("limit_")
+        and (each.loan_id, each.sign) == (loan_id, 1)
+        and each.of_position not in lifted
+    ]
+    return [fen for fen in found if fen is not None]
 
 
 def _paid_fen(told: Sequence[_Told], loan_id: str, name: str, instant: datetime) -> int:

@@ -19,6 +19,7 @@ from domain.batch import Kind, Line, Run
 from domain.calendar import Period, quarter_name, quarter_of
 from domain.policy import Book
 from domain.subsidy import Calculation, LoanTerms, Movement, calculate
+from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 
 FIRST_DAY: Final = date(2019, 8, 20)
@@ -30,7 +31,7 @@ RULES: Final = (
 )  # fmt: skip
 COLUMNS: Final = (
     "township", "village", "household_no", "bank", "loan_no", "period", "due_fen", "paid_fen",
-    "reserved_fen", "left_fen", "state",
+    "reserved_fen", "limit_fen", "note", "left_fen", "state",
 )  # fmt: skip
 Progress = Callable[[int, int], None]
 
@@ -53,6 +54,57 @@ class Rules(NamedTuple):
     known_on: date
 
 
+class Objection(NamedTuple):
+    """One upheld objection to a line of a loan; `finding` None: nothing lasting was found."""
+
+    period: str
+    batch_no: str
+    objection_no: str
+    line: int
+    reason: str
+    finding: ObjectionFinding | None
+    first: date | None
+    until: date | None
+    most_fen: int | None
+    others: Others | None
+    lifted: str | None
+
+    @property
+    def limit(self) -> Limit | None:
+        """What it leaves, until it is lifted."""
+        if self.first is None or self.until is None or self.others is None:
+            return None
+        most = self.most_fen or 0
+        return Limit(self.batch_no, self.objection_no, self.first, self.until, most, self.others)
+
+    def __str__(self) -> str:
+        found = f"（{FINDINGS_ZH[self.finding]} {self.finding}）" if self.finding else ""
+        place = f"批次 {self.batch_no} 第 {self.line} 行"
+        said = f"异议 {self.objection_no}（{place}）成立{found}：{self.reason}"
+        return said + (f"；限定已解除：{self.lifted}" if self.lifted else "")
+
+
+class Objections(NamedTuple):
+    """The upheld objections to one loan's lines, in the order in which they became known."""
+
+    told: tuple[Objection, ...] = ()
+
+    @property
+    def limits(self) -> list[Limit]:
+        """What they leave, those that were lifted apart."""
+        found = (each.limit for each in self.told if each.lifted is None)
+        return [limit for limit in found if limit is not None]
+
+    def note(self, period: str, first: date) -> str | None:
+        """Those that concern a quarter, in words."""
+        words = [
+            str(each)
+            for each in self.told
+            if each.period == period or ((limit := each.limit) and limit.of(first) is not None)
+        ]
+        return "。".join(words) or None
+
+
 class Due(NamedTuple):
     """One loan and quarter: what is due, what was paid, what open batches hold."""
 
@@ -63,13 +115,26 @@ class Due(NamedTuple):
     paid_fen: int
     reserved_fen: int
     calculation: Calculation
+    objections: Objections
+
+    @property
+    def limit_fen(self) -> int | None:
+        """The most that upheld objections leave, whatever is due; None: no limit."""
+        return most_fen(self.objections.limits, self.period.first)
+
+    @property
+    def note(self) -> str | None:
+        """The upheld objections that this quarter comes back after or is limited by."""
+        return self.objections.note(self.name, self.period.first)
 
     @property
     def left_fen(self) -> int:
         """What is still to be listed; below zero: what was paid too much."""
-        if self.paid_fen > self.due_fen:
-            return self.due_fen - self.paid_fen
-        return max(self.due_fen - self.paid_fen - self.reserved_fen, 0)
+        limit_fen = self.limit_fen
+        due_fen = self.due_fen if limit_fen is None else min(self.due_fen, limit_fen)
+        if self.paid_fen > due_fen:
+            return due_fen - self.paid_fen
+        return max(due_fen - self.paid_fen - self.reserved_fen, 0)
 
 
 _name = lru_cache(maxsize=1 << 12)(quarter_name)
@@ -97,6 +162,7 @@ def settlement(
             question(__name__, "taken.sql")
         ).rows
     }
+    objections = _objections(view)
     homes: dict[str, list[LoanTerms]] = defaultdict(list)
     terms = [_terms(loan, ruled) for loan in loans]
     for loan, term in zip(loans, terms, strict=True):
@@ -111,7 +177,9 @@ def settlement(
             paid_fen, reserved_fen = taken.get((loan["loan_id"], name), (0, 0))
             if calculation.amount_fen or paid_fen or reserved_fen:
                 due_fen = int(calculation.amount_fen)
-                found.append(Due(loan, name, period, due_fen, paid_fen, reserved_fen, calculation))
+                objected = objections.get(loan["loan_id"], _NONE)
+                taken_fen = (paid_fen, reserved_fen)
+                found.append(Due(loan, name, period, due_fen, *taken_fen, calculation, objected))
     _compare(view, found, last, ruled)
     if progress is not None:
         progress(len(loans), len(loans))
@@ -126,6 +194,17 @@ def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
             lines.append(_line(len(lines) + 1, due))
     batches = view.ask("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
     return Run(tuple(lines), view.position, batches)
+
+
+_NONE: Final = Objections()
+
+
+def _objections(view: View) -> dict[str, Objections]:
+    """By loan: the objections that were upheld to its lines."""
+    found: dict[str, tuple[Objection, ...]] = defaultdict(tuple)
+    for loan_id, *told in view.ask(question(__name__, "objections.sql")).rows:
+        found[loan_id] += (Objection(*told),)
+    return {loan_id: Objections(told) for loan_id, told in found.items()}
 
 
 REPLAY_COLUMNS: Final = (
@@ -166,7 +245,7 @@ def _due(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
 
 
 def as_table(found: Sequence[Due]) -> Table:
-    """One line a loan and quarter; `state`: to_pay, to_recover, reserved or paid."""
+    """One line a loan and quarter; `state`: to_pay, to_recover, reserved, limited or paid."""
     rows = []
     for due in found:
         loan = due.loan
@@ -175,6 +254,8 @@ def as_table(found: Sequence[Due]) -> Table:
             state = "to_pay" if due.left_fen > 0 else "to_recover"
         elif due.reserved_fen:
             state = "reserved"
+        elif due.limit_fen is not None and due.paid_fen < due.due_fen:
+            state = "limited"
         rows.append(
             (
                 loan["township"],
@@ -186,6 +267,8 @@ def as_table(found: Sequence[Due]) -> Table:
                 due.due_fen,
                 due.paid_fen,
                 due.reserved_fen,
+                due.limit_fen,
+                due.note,
                 due.left_fen,
                 state,
             )
@@ -241,17 +324,22 @@ def _quarters(first: date, until: date, last: Period, book: Book) -> Iterator[tu
 
 
 _UNEQUAL: Final = """
-SELECT loan_id, period, coalesce(d.due_fen, 0) AS due_fen, coalesce(t.paid_fen, 0) AS paid_fen,
-       coalesce(t.reserved_fen, 0) AS reserved_fen
+SELECT loan_id, period, least(coalesce(d.due_fen, 0), l.most_fen) AS due_fen,
+       coalesce(t.paid_fen, 0) AS paid_fen, coalesce(t.reserved_fen, 0) AS reserved_fen
   FROM ({due}) d FULL JOIN ({taken}) t USING (loan_id, period)
- WHERE coalesce(d.due_fen, 0) <> coalesce(t.paid_fen, 0)
+  LEFT JOIN ({limits}) l USING (loan_id, period)
+ WHERE least(coalesce(d.due_fen, 0), l.most_fen) <> coalesce(t.paid_fen, 0)
 """
 
 
 def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
-    """(loan, quarter, due, paid, held) up to `last` where paid is not due; by SQL alone."""
-    due, taken = question(__name__, "due.sql"), question(__name__, "taken.sql")
-    asked = _UNEQUAL.replace("{due}", due).replace("{taken}", taken)
+    """(loan, quarter, due, paid, held) up to `last` where paid is not due; by SQL alone.
+
+    Due is what upheld objections leave of it.
+    """
+    asked = _UNEQUAL
+    for name in ("due", "taken", "limits"):
+        asked = asked.replace(f"{{{name}}}", question(__name__, f"{name}.sql"))
     rules = Rules(view.book, view.known_on)
     return view.ask(asked, **_parameters(last, rules)).rows
 
@@ -272,7 +360,9 @@ def _parameters(last: Period, rules: Rules) -> dict[str, str]:
 
 def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
     """The other road. Raises RoadsDisagree."""
-    asked = view.ask(question(__name__, "due.sql"), **_parameters(last, rules))
+    parameters = _parameters(last, rules)
+    _compare_limits(view, found, parameters["quarters"])
+    asked = view.ask(question(__name__, "due.sql"), **parameters)
     second = {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
     first = {(d.loan["loan_id"], d.name): d.due_fen for d in found if d.due_fen}
     if first != second:
@@ -283,6 +373,16 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
                 if first.get(place) != second.get(place)
             ]
         )
+
+
+def _compare_limits(view: View, found: Sequence[Due], quarters: str) -> None:
+    """What objections leave, by the other road. Raises RoadsDisagree."""
+    asked = view.ask(question(__name__, "limits.sql"), quarters=quarters)
+    second = {(loan_id, period): fen for loan_id, period, fen in asked.rows}
+    for due in found:
+        place = (due.loan["loan_id"], due.name)
+        if due.limit_fen != second.get(place):
+            raise RoadsDisagree([(*place, due.limit_fen or 0, second.get(place, 0))])
 
 
 def _stretches(book: Book, name: str, known_on: date) -> list[dict[str, Any]]:
@@ -329,6 +429,7 @@ def _line(number: int, due: Due) -> Line:
         paid_before_fen=due.paid_fen + due.reserved_fen,
         amount_fen=abs(due.left_fen),
         calculation=due.calculation.to_slip(),
+        note=due.note,
     )
 
 

@@ -29,6 +29,7 @@ from domain.household import Household
 from domain.kernel import Author, Note
 from domain.loan import Loan
 from domain.plan_check import target
+from domain.policy import NoRuling
 
 
 def _its_batch(command: Any, by: Author) -> Looks:
@@ -154,7 +155,10 @@ def order_payment(ledger: Ledger, command: OrderPayment, note: Note) -> None:
         loan = ledger.aggregate(Loan, line.loan_id)
         if not loan.exists:
             return 0
-        due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
+        try:
+            due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
+        except NoRuling:  # it cannot be judged any more: it is held, the others are paid
+            return 0
         return due.amount_fen - loan.paid_fen(line.first, line.until)
 
     held_fen = batch.order(note, bank=command.bank, left_fen=left_fen)

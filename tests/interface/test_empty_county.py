@@ -1,0 +1,52 @@
+"""Every question without a name in its path is answered: before the first event, and always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support import controls as c
+from support.service import Callers, service
+
+NEEDED = {"period": "2023Q2", "year": 2023, "payment_no": "PAY-1", "household_no": "H1"}
+"""A value for each parameter that a question cannot do without."""
+READERS = ("BUREAU", "CENTRE", "FINANCE", "AUDIT", "NRCB", "T01", "DB")
+NOT_ANSWERED_YET = {
+    "/v1/log/checkpoint": {503},  # nothing is signed before the first event
+}
+
+
+def questions(callers: Callers) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each GET of the contract without a name in its path, and what it has to be asked with."""
+    paths = callers.client.get("/v1/openapi.json").json()["paths"]
+    for path, methods in sorted(paths.items()):
+        if "get" in methods and "{" not in path and path.startswith("/v1"):
+            told = methods["get"].get("parameters", [])
+            yield path, {p["name"]: NEEDED[p["name"]] for p in told if p.get("required")}
+
+
+def walk(callers: Callers, **also: Any) -> dict[tuple[str, str], Any]:
+    """How each question was answered to each reader who may put it."""
+    found = {}
+    for path, query in questions(callers):
+        for reader in READERS:
+            answer = getattr(callers, reader).get(path.removeprefix("/v1"), **query, **also)
+            if answer.status_code != 403:
+                found[path, reader] = answer
+    return found
+
+
+def test_before_the_first_event_every_question_is_answered_and_nothing_is_there(
+    database: Any,
+) -> None:
+    with service(database) as callers:
+        answers = walk(callers)
+
+    wrong = {k: (a.status_code, a.text[:200]) for k, a in answers.items() if a.status_code != 200}
+    assert wrong == {}
+    for path in ("/v1/settlement", "/v1/duties"):
+        assert answers[path, "AUDIT"].json()["lines"] == []
+    assert not any(line["value"] for line in answers["/v1/indicators", "AUDIT"].json()["lines"])
+    flags = answers["/v1/red-flags", "AUDIT"].json()["rules"]
+    assert {flag["status"] for flag in flags} == {"clean"}

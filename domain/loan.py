@@ -134,7 +134,9 @@ class MisuseNotFound(Refused):
 class MisuseBeganElsewhen(Refused):
     CODE, FIELD = "misuse_began_elsewhen", "began_on"
     ZH = "挪用起始日 {began_on} 须在放款日 {disbursed_on} 至检查日 {checked_on} 之间"
-    EN = "{began_on} is before the disbursement on {disbursed_on} or after the check of {checked_on}"
+    EN = (
+        "{began_on} is before the disbursement on {disbursed_on} or after the check of {checked_on}"
+    )
 
 
 class Instalment(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import SHANGHAI, civil_day
@@ -60,7 +60,7 @@ def _rate_cap(view: View) -> Rows:
         tables = [book.table(name).rulings for name in ("rate_basis", "flat_rate_bp", quotes)]
         rulings = [ruling for table in tables for ruling in table]
         days = sorted({r.effective_from for r in rulings if r.known_from <= known_on})
-        for first, until in zip(days, [*days[1:], date.max], strict=True):
+        for first, until in pairwise([*days, date.max]):
             with suppress(NoRuling):
                 flat = book.ruling("rate_basis", first, known_on).words == ("flat",)
                 name = "flat_rate_bp" if flat else quotes

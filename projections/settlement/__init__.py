@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -396,14 +397,13 @@ def _stretches(book: Book, name: str, known_on: date) -> list[dict[str, Any]]:
     begins = sorted(
         {r.effective_from for r in book.table(name).rulings if r.known_from <= known_on}
     )
-    ends = [*begins[1:], _LAST_DAY]
     return [
         {
             "from": str(first),
             "until": str(until),
             "value": book.ruling(name, first, known_on).value,
         }
-        for first, until in zip(begins, ends, strict=True)
+        for first, until in pairwise([*begins, _LAST_DAY])
     ]
 
 

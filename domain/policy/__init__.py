@@ -29,6 +29,8 @@ class NoRuling(Refused, LookupError):
     """
 
     CODE: ClassVar[str] = "no_ruling"
+    ZH: ClassVar[str] = "当日无政策依据"
+    EN: ClassVar[str] = "no ruling"
 
     def __init__(
         self, name: str, day: date, known_on: date | None = None, loan: str | None = None
@@ -44,14 +46,14 @@ class NoRuling(Refused, LookupError):
     @property
     def zh(self) -> str:
         loan = self.details.get("loan")
-        return f"{f'贷款 {loan} 不能判定：' if loan else ''}当日无政策依据：{self.name}，{self.day}"
+        return f"{f'贷款 {loan} 不能判定：' if loan else ''}{self.ZH}：{self.name}，{self.day}"
 
     @property
     def en(self) -> str:
         known = f" as known on {self.known_on}" if self.known_on else ""
         loan = self.details.get("loan")
         of = f"the loan {loan} cannot be judged: " if loan else ""
-        return f"{of}no ruling on {self.name} for {self.day}{known}"
+        return f"{of}{self.EN} on {self.name} for {self.day}{known}"
 
     def __str__(self) -> str:
         return self.en

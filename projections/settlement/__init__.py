@@ -335,16 +335,16 @@ def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
     """
     due, taken = question(__name__, "due.sql"), question(__name__, "taken.sql")
     query = _UNEQUAL.replace("{due}", due).replace("{taken}", taken)
-    rules = Rules(view.book, view.known_on)
-    rows = view.ask(query, **_parameters(last, rules)).rows
+    rows = view.ask(query, **_parameters(view, last, Rules(view.book, view.known_on))).rows
     unjudged = {loan_id for loan_id, period, *_, missing in rows if missing and not period}
     return [row[:5] for row in rows if row[5] is None and row[0] not in unjudged]
 
 
-def _parameters(last: Period, rules: Rules) -> dict[str, str]:
-    """What due.sql needs beside the facts."""
+def _parameters(view: View, last: Period, rules: Rules) -> dict[str, str]:
+    """What due.sql needs beside the facts; no quarter before the first disbursement."""
     book, known_on = rules
-    quarters = list(_quarters(date.min, last.until, last, book))
+    [[first]] = view.ask("SELECT min(effective_on) FROM facts.loan").rows
+    quarters = list(_quarters(first or last.until, last.until, last, book))
     day_count = {name: _day_count(book, period, known_on) for name, period in quarters}
     return {
         "quarters": _json(
@@ -377,7 +377,7 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
             missing[loan_id, due.name] = due.lacking.name
     second: dict[tuple[str, str], int | str] = {}
     for loan_id, period, due_fen, lacking in view.ask(
-        question(__name__, "due.sql"), **_parameters(last, rules)
+        question(__name__, "due.sql"), **_parameters(view, last, rules)
     ).rows:
         # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
         if lacking is None or not period or missing.get((loan_id, period)) != lacking:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from time import sleep
 from typing import Any
 
-import pytest
 from support import controls as c
 from support.service import Callers, service
 
@@ -44,12 +43,14 @@ def drawn(callers: Callers) -> None:
     raise AssertionError("no facts")
 
 
-def walk(callers: Callers, **also: Any) -> dict[tuple[str, str], Any]:
+def walk(
+    callers: Callers, readers: tuple[str, ...] = READERS, **also: Any
+) -> dict[tuple[str, str], Any]:
     """How each question was answered to each reader who may put it."""
     drawn(callers)
     found = {}
     for path, query in questions(callers):
-        for reader in READERS:
+        for reader in readers:
             answer = getattr(callers, reader).get(path.removeprefix("/v1"), **query, **also)
             if answer.status_code != 403:
                 found[path, reader] = answer
@@ -77,3 +78,32 @@ def test_before_the_first_event_every_question_is_answered_and_nothing_is_there(
     assert not any(line["value"] for line in answers["/v1/indicators", "AUDIT"].json()["lines"])
     flags = answers["/v1/red-flags", "AUDIT"].json()["rules"]
     assert {flag["status"] for flag in flags} == {"clean"}
+
+
+def _tell(caller: Any, path: str, command: Any) -> None:
+    answer = caller.post(path, {"ref": command.ref, **c.body(command)})
+    assert answer.status_code == 201, answer.text
+
+
+def test_loans_that_no_ruling_judges_stop_no_question_at_any_two_dates(database: Any) -> None:
+    slip = c.loan(ref="LN-X", loan_no="X1", contract_on="1993-03-10")
+    old = {"effective_on": "1995-05-01", "contract_on": "1995-05-01", "due_on": "1996-05-01"}
+    with service(database) as callers:
+        _tell(callers.BUREAU, "/households", c.household())
+        for loan in (c.loan(), slip, c.loan(ref="LN-O", loan_no="O1", **old)):
+            _tell(callers.NRCB, "/loans", loan)
+        drawn(callers)
+        position = callers.client.get("/healthz").json()["log_position"]
+        callers.AUDIT.get("/batches", position=position)
+        sealed = {"/v1/log/proofs/consistency", "/v1/log/proofs/inclusion", *NOTHING_SIGNED}
+        for also in ({}, {"as_of": "1995-06-01"}, {"known_at": "2000-01-01T00:00:00Z"}):
+            answers = walk(callers, readers=("AUDIT",), **also)
+            assert {
+                path: code for path, code in refused(answers).items() if path not in sealed
+            } == {}
+            if not also:
+                lines = answers["/v1/settlement", "AUDIT"].json()["lines"]
+                assert {line["loan_no"] for line in lines if line["due_fen"]} == {"L1"}
+                assert answers["/v1/settlement", "AUDIT"].json()["not_judged"] == 3
+                flags = answers["/v1/red-flags", "AUDIT"].json()["rules"]
+                assert "error" not in {flag["status"] for flag in flags}

@@ -10,6 +10,10 @@ WITH rule AS MATERIALIZED (
          CASE jsonb_typeof(r.value) WHEN 'number' THEN (r.value #>> '{}')::bigint END AS number
     FROM jsonb_each(%(rules)s::jsonb) t,
          jsonb_to_recordset(t.value) AS r ("from" date, "until" date, value jsonb)
+), categories AS MATERIALIZED (SELECT * FROM rule WHERE name = 'eligible_categories'
+), longest AS MATERIALIZED (SELECT * FROM rule WHERE name = 'longest_term_months'
+), short AS MATERIALIZED (SELECT * FROM rule WHERE name = 'one_year_term_months'
+), basis AS MATERIALIZED (SELECT * FROM rule WHERE name = 'rate_basis'
 ), quarter AS MATERIALIZED (
   SELECT q.*, CASE WHEN q.day_count IS NULL THEN 'day_count'
                    WHEN share.name IS NULL THEN 'subsidy_share'
@@ -43,8 +47,7 @@ WITH rule AS MATERIALIZED (
            WHERE effective_on < (SELECT max("until") FROM quarter)) l
     JOIN (SELECT DISTINCT loan_id FROM moved) m USING (loan_id)
     LEFT JOIN category c USING (loan_id)
-    LEFT JOIN rule r ON r.name = 'eligible_categories'
-                    AND l.disbursed_on >= r."from" AND l.disbursed_on < r."until"
+    LEFT JOIN categories r ON l.disbursed_on >= r."from" AND l.disbursed_on < r."until"
 ), ended AS (
   SELECT loan_id, min(ends_on) AS ends_on
     FROM (SELECT loan_id, max(effective_on) AS ends_on
@@ -61,12 +64,9 @@ WITH rule AS MATERIALIZED (
               WHEN short.name IS NULL THEN 'one_year_term_months'
               WHEN e.term <= short.number THEN 'lpr_one_year' ELSE 'lpr_five_year' END AS capped_by
     FROM lent e
-    LEFT JOIN rule longest ON longest.name = 'longest_term_months'
-     AND e.contract_on >= longest."from" AND e.contract_on < longest."until"
-    LEFT JOIN rule short ON short.name = 'one_year_term_months'
-     AND e.contract_on >= short."from" AND e.contract_on < short."until"
-    LEFT JOIN rule basis ON basis.name = 'rate_basis'
-     AND e.contract_on >= basis."from" AND e.contract_on < basis."until"
+    LEFT JOIN longest ON e.contract_on >= longest."from" AND e.contract_on < longest."until"
+    LEFT JOIN short ON e.contract_on >= short."from" AND e.contract_on < short."until"
+    LEFT JOIN basis ON e.contract_on >= basis."from" AND e.contract_on < basis."until"
 ), judged AS MATERIALIZED (
   SELECT e.*, least(e.annual_rate_bp, cap.number) AS rate_bp, least(e.due_on, x.ends_on) AS ends_on,
          CASE WHEN e.eligible IS NULL THEN 'eligible_categories'

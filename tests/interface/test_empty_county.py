@@ -20,7 +20,12 @@ def questions(callers: Callers) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each GET of the contract without a name in its path, and what it has to be asked with."""
     paths = callers.client.get("/v1/openapi.json").json()["paths"]
     for path, methods in sorted(paths.items()):
-        if "get" in methods and "{" not in path and not path.startswith(OF_THE_TREE):
+        if (
+            "get" in methods
+            and "{" not in path
+            and path.startswith("/v1")
+            and not path.startswith(OF_THE_TREE)
+        ):
             told = methods["get"].get("parameters", [])
             yield path, {p["name"]: NEEDED[p["name"]] for p in told if p.get("required")}
 

@@ -28,6 +28,7 @@ RULES: Final = (
     "eligible_categories", "longest_term_months", "rate_basis", "flat_rate_bp",
     "one_year_term_months", "lpr_one_year", "lpr_five_year", "subsidy_share", "credit_cap_fen",
 )  # fmt: skip
+STATES: Final = ("paid", "reserved", "to_pay", "to_recover", "not_judged")
 _OF_THE_LOAN: Final = frozenset(RULES) - {"subsidy_share", "credit_cap_fen"}
 """Without a ruling of one of these tables a loan cannot be judged in any quarter."""
 COLUMNS: Final = (
@@ -88,7 +89,7 @@ class Due(NamedTuple):
 
     @property
     def state(self) -> str:
-        """not_judged, to_pay, to_recover, reserved or paid."""
+        """One of STATES."""
         if self.calculation is None:
             return "not_judged"
         if self.left_fen:

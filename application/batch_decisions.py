@@ -32,6 +32,7 @@ from domain.household import Household
 from domain.kernel import Author, Note, voucher_used
 from domain.loan import Loan
 from domain.plan_check import target
+from domain.policy import NoRuling
 from domain.programme import GroundMissing
 
 
@@ -184,7 +185,10 @@ def order_payment(ledger: Ledger, command: OrderPayment, note: Note) -> None:
         loan = ledger.aggregate(Loan, line.loan_id)
         if not loan.exists:
             return 0
-        due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
+        try:
+            due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
+        except NoRuling:  # it cannot be judged any more: it is held, the others are paid
+            return 0
         most_fen = loan.most_fen(line.first, but_of=batch.batch_no)
         due_fen = due.amount_fen if most_fen is None else min(due.amount_fen, most_fen)
         return due_fen - loan.paid_fen(line.first, line.until)

@@ -417,6 +417,7 @@ class UsageCheckBody(Told):
     borrower_met: Flag
     with_bank: Flag
     inspector: Name
+    began_on: Day | None = None
     bank: Name | None = None
 
 

@@ -132,6 +132,20 @@ class PaymentUnknown(Refused):
     ZH, EN = "没有这笔贴息：{payment_no}", "no such subsidy payment: {payment_no}"
 
 
+class MisuseNotFound(Refused):
+    CODE, FIELD = "misuse_not_found", "began_on"
+    ZH = "检查结论不是挪用（diverted），不能注明挪用起始日"
+    EN = "only a check that found the money diverted says since when"
+
+
+class MisuseBeganElsewhen(Refused):
+    CODE, FIELD = "misuse_began_elsewhen", "began_on"
+    ZH = "挪用起始日 {began_on} 须在放款日 {disbursed_on} 至检查日 {checked_on} 之间"
+    EN = (
+        "{began_on} is before the disbursement on {disbursed_on} or after the check of {checked_on}"
+    )
+
+
 class Instalment(msgspec.Struct, frozen=True):
     due_on: date
     amount_fen: int
@@ -201,7 +215,7 @@ class Loan(Aggregate):
         """The day on which the loan is due, extensions included."""
         return max(self.extended.values(), default=self.contract_due_on)
 
-    def terms(self, *, eligible: bool) -> LoanTerms:
+    def terms(self, *, eligible: bool | None) -> LoanTerms:
         """What the subsidy arithmetic needs to know of this loan (domain.md §5)."""
         movements = [Movement(self.disbursed_on, self.principal_fen)]
         movements.extend(Movement(on, -fen) for on, fen in self.repaid.values() if fen)
@@ -339,7 +353,10 @@ class Loan(Aggregate):
             loan.live.add(self.originator_version)
 
     class UsageChecked(Event, frozen=True, kw_only=True, omit_defaults=True):
-        """The township looked at what the money was used for."""
+        """The township looked at what the money was used for.
+
+        `began_on`: the day on which misuse began, when a check that found it knows the day.
+        """
 
         TOPIC, ZH = "loan.usage-checked.v1", "使用情况调查"
         finding: Finding
@@ -347,11 +364,12 @@ class Loan(Aggregate):
         borrower_met: bool
         with_bank: bool
         inspector: str
+        began_on: date | None = None
 
         def apply(self, loan: Any) -> None:
             loan.live.add(self.originator_version)
             if self.finding == "diverted":
-                loan.diverted[self.originator_version] = self.effective_on
+                loan.diverted[self.originator_version] = self.began_on or self.effective_on
 
     class RepaymentPlanAgreed(Event, frozen=True, kw_only=True, omit_defaults=True):
         """How an overdue loan will be brought back."""
@@ -702,10 +720,20 @@ class Loan(Aggregate):
         borrower_met: bool,
         with_bank: bool,
         inspector: str,
+        began_on: date | None = None,
         replaces: int | None = None,
     ) -> None:
-        """Record what an inspection found. Raises BeforeDisbursement."""
+        """Record what an inspection found, and since when money was misused, if it is known.
+
+        Raises BeforeDisbursement, MisuseNotFound, MisuseBeganElsewhen.
+        """
         self._not_before_disbursement(note)
+        if began_on is not None and finding != "diverted":
+            raise MisuseNotFound
+        if began_on is not None and not self.disbursed_on <= began_on <= note.effective_on:
+            raise MisuseBeganElsewhen(
+                began_on=began_on, disbursed_on=self.disbursed_on, checked_on=note.effective_on
+            )
         self.record(
             Loan.UsageChecked(
                 **told_by(note),
@@ -714,6 +742,7 @@ class Loan(Aggregate):
                 borrower_met=borrower_met,
                 with_bank=with_bank,
                 inspector=inspector,
+                began_on=began_on,
                 replaces=replaces,
             )
         )

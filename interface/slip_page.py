@@ -23,7 +23,7 @@ h2 {{ font-size: 110% }}
 """
 _SEGMENTS = """<table>
 <tr><th>起</th><th>止（含）</th><th>天数</th><th>贴息本金（元）</th><th>合同利率</th><th>上限</th>
-<th>报价日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr>
+<th>上限取值日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr>
 {segments}
 </table>
 <p>应贴 = Σ（积数 × 适用利率 × 贴息比例）÷ {day_count} = {sum} 元，四舍五入到分一次：
@@ -54,6 +54,8 @@ _CATEGORIES: dict[str | None, str] = {
     "none": "不享受",
 }
 """The categories in the words of docs/glossary.md."""
+_WORDS = _CATEGORIES | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
+"""Codes that a ruling on a slip may hold."""
 
 
 def page(trace: dict[str, Any]) -> str:
@@ -199,7 +201,7 @@ def _segment(segment: dict[str, Any]) -> str:
 def _rule(rule: dict[str, Any]) -> str:
     shown = rule["value_then"]
     if isinstance(shown, list):
-        shown = "、".join(_CATEGORIES.get(each, str(each)) for each in shown)
+        shown = "、".join(_WORDS.get(each, str(each)) for each in shown)
     cells = (rule["version"], shown, rule["source"])
     return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 

@@ -61,7 +61,10 @@ async def settle(
     left: Annotated[bool, Query(description="only what is to be paid or asked back")] = False,
     position: After = None,
 ) -> Response:
-    """Before the quarter's end this is an estimate. Both roads agree, or there is no answer."""
+    """Before the quarter's end this is an estimate. Both roads agree, or there is no answer.
+
+    A loan that cannot be judged for want of a ruling is a line `not_judged` with its reason.
+    """
     service = service_of(request)
     _, scope = await service.reader(request)
     form = form_of(request)
@@ -85,6 +88,7 @@ async def settle(
                     "reserved_fen": sum(due.reserved_fen for due in found),
                     "to_pay_fen": sum(max(due.left_fen, 0) for due in found),
                     "to_recover_fen": sum(max(-due.left_fen, 0) for due in found),
+                    "not_judged": sum(due.state == "not_judged" for due in found),
                     "lines": list(table.dicts()),
                 },
                 headers=headers_of(view),

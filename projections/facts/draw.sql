@@ -124,9 +124,10 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, kind text, cha
 
 -- topic: loan.usage-checked.v1
 INSERT INTO usage_check SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-  t.originator_id, e.finding, e.actual_use, e.borrower_met, e.with_bank, e.inspector
+  t.originator_id, e.finding, e.actual_use, e.borrower_met, e.with_bank, e.inspector,
+  e.began_on
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, finding text, actual_use text,
-  borrower_met boolean, with_bank boolean, inspector text);
+  borrower_met boolean, with_bank boolean, inspector text, began_on date);
 
 -- topic: loan.repayment-plan-agreed.v1
 INSERT INTO repayment_plan SELECT t.of_position, t.position, t.recorded_at, e.effective_on,

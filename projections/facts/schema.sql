@@ -88,7 +88,8 @@ CREATE TABLE usage_check (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
   loan_id uuid NOT NULL, finding text COLLATE "C" NOT NULL, actual_use text NOT NULL,
-  borrower_met boolean NOT NULL, with_bank boolean NOT NULL, inspector text NOT NULL
+  borrower_met boolean NOT NULL, with_bank boolean NOT NULL, inspector text NOT NULL,
+  began_on date
 );
 CREATE TABLE repayment_plan (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,

@@ -28,8 +28,8 @@ SELECT 'settled', s.of_position, s.position, s.recorded_at, s.effective_on, s.si
   FROM facts.settlement s JOIN id USING (loan_id)
  WHERE s.effective_on <= %(as_of)s AND s.recorded_at <= %(known_at)s
  UNION ALL
-SELECT 'diverted', k.of_position, k.position, k.recorded_at, k.effective_on, k.sign,
-       id.household_id::text, id.loan_id::text, NULL, NULL, NULL, NULL
+SELECT 'diverted', k.of_position, k.position, k.recorded_at, coalesce(k.began_on, k.effective_on),
+       k.sign, id.household_id::text, id.loan_id::text, NULL, NULL, NULL, NULL
   FROM facts.usage_check k JOIN id USING (loan_id)
  WHERE k.finding = 'diverted' AND k.effective_on <= %(as_of)s AND k.recorded_at <= %(known_at)s
  UNION ALL

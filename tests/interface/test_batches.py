@@ -243,6 +243,32 @@ def test_a_correction_between_proposal_and_order_holds_the_line_and_frees_its_mo
     assert refusal["code"] == "line_unknown"
 
 
+def test_a_line_that_cannot_be_judged_any_more_is_held_and_stops_no_order(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    approved(callers)
+    slip = c.loan(
+        effective_on="2025-01-10", contract_on="1993-01-10", due_on="2026-01-10", annual_rate_bp=310
+    )
+    corrected = tell(
+        callers.NRCB,
+        f"/events/{c.Loan.id_for('NRCB', 'L1')}.1/corrections",
+        reason="合同日录错",
+        replacement=c.body(slip, "loan_no"),
+    )
+    on = {"effective_on": "2025-05-02"}
+    for bank in ("NRCB", "PSBC"):
+        tell(callers.FINANCE2, "/batches/PC-1/orders", bank=bank, **on)
+    found = batch(callers)
+    assert (found["held_fen"], found["ordered_fen"]) == (DUE_FEN, DUE_FEN)
+    told = callers.CENTRE.get("/settlement", period="2025Q1", position=corrected["position"]).json()
+    [line] = [line for line in told["lines"] if line["loan_no"] == "L1"]
+    assert (line["state"], line["left_fen"], told["not_judged"]) == ("not_judged", 0, 1)
+    assert "NRCB/L1" in line["reason"]
+    proposed(callers, "PC-2", period="2025Q2", effective_on="2025-07-01")
+
+
 def test_what_was_told_late_comes_back_as_a_recovery_and_never_as_a_silent_net(
     callers: Callers,
 ) -> None:

@@ -130,8 +130,13 @@ def resolve_objection(ledger: Ledger, command: ResolveObjection, note: Note) -> 
 def approve_batch(ledger: Ledger, command: ApproveBatch, note: Note) -> None:
     """Approve, and reserve the money in the same breath: of two approvals only one gets it."""
     batch = _batch(ledger, command.batch_no)
-    levels = ledger.book.ruling("notice_levels", command.effective_on, ledger.today()).words
-    amount_fen = batch.approve(note, levels=levels)
+    today, book = ledger.today(), ledger.book
+    amount_fen = batch.approve(
+        note,
+        levels=book.ruling("notice_levels", command.effective_on, today).words,
+        least_days=book.ruling("notice_days", command.effective_on, today).number,
+        recorded_on=lambda version: ledger.recorded_on(batch.id, version),
+    )
     _fund(ledger, batch.year).reserve(
         note, year=batch.year, batch_no=batch.batch_no, amount_fen=amount_fen
     )
@@ -155,7 +160,7 @@ def order_payment(ledger: Ledger, command: OrderPayment, note: Note) -> None:
         if not loan.exists:
             return 0
         due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
-        return due.amount_fen - loan.paid_fen(line.first, line.until)
+        return due.amount_fen - loan.paid_at_most_fen(line.first, line.until, note.effective_on)
 
     held_fen = batch.order(note, bank=command.bank, left_fen=left_fen)
     _release(ledger, batch, note, held_fen)

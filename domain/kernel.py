@@ -113,6 +113,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Apply to `aggregate` and count its version: the library's way of replaying."""
         self.apply(aggregate)
         aggregate.version = self.originator_version
+        aggregate.last_on = max(aggregate.last_on, self.effective_on)
         return aggregate
 
     def placed(self, originator_id: UUID, version: int) -> Self:
@@ -134,11 +135,15 @@ def told_by(note: Note) -> dict[str, Any]:
 
 
 class Aggregate:
-    """One thing with a history. Its state is what its events say, nothing else."""
+    """One thing with a history. Its state is what its events say, nothing else.
+
+    `last_on` is the latest day that any of its events concerns.
+    """
 
     def __init__(self, id: UUID) -> None:
         self.id = id
         self.version = 0
+        self.last_on = date.min
         self.pending: list[Event] = []
 
     @property

@@ -20,6 +20,8 @@ from projections import settlement
 
 _refs = count(1)
 BUDGET_FEN = 200_000
+WINDOW = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
+PHOTO = {"document": "公示照片及张贴记录〔2025〕7号"}
 
 
 def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
@@ -95,9 +97,9 @@ def proposed(callers: Callers, batch_no: str = "PC-1", **other: Any) -> Any:
 
 
 def noticed(callers: Callers, batch_no: str = "PC-1") -> None:
-    """Verified, and posted at every level for ten days."""
+    """Verified, and posted at every level for ten days: reported years later, on a document."""
     tell(callers.BUREAU, f"/batches/{batch_no}/verification")
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
+    window = {**WINDOW, "ground": PHOTO}
     for township in (callers.T01, callers.T02):
         for level in ("village", "township"):
             tell(township, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
@@ -204,7 +206,7 @@ def test_nothing_is_approved_before_every_notice_is_over(callers: Callers) -> No
     early = {"effective_on": "2025-05-01"}
     assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **early)["code"] == "wrong_stage"
     tell(callers.BUREAU, "/batches/PC-1/verification")
-    nine = {"level": "village", "place": "村委会", "effective_on": "2025-04-21"}
+    nine = {"level": "village", "place": "村委会", "effective_on": "2025-04-21", "ground": PHOTO}
     refusal = tell(callers.T01, "/batches/PC-1/notices", 409, until_on="2025-04-29", **nine)
     assert refusal["code"] == "notice_too_short"
     tell(callers.T01, "/batches/PC-1/notices", until_on="2025-04-30", **nine)
@@ -280,7 +282,7 @@ def test_two_batches_for_the_last_of_the_money_and_one_wins(callers: Callers) ->
         reason="金额录错",
         replacement=_replaced(DUE_FEN + 1),
     )
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30", "place": "公示栏"}
+    window = {**WINDOW, "ground": PHOTO, "place": "公示栏"}
     for batch_no, township in (("PC-1", callers.T01), ("PC-2", callers.T02)):
         tell(callers.BUREAU, f"/batches/{batch_no}/verification")
         for level in ("village", "township"):
@@ -674,7 +676,7 @@ def test_a_batch_that_waits_for_its_notices_is_a_duty_of_each_township_and_of_th
 
     waiting = [("", "pending"), ("T01", "pending"), ("T02", "pending")]
     assert owed(callers.CENTRE, told["position"]) == waiting
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30", "place": "公示栏"}
+    window = {**WINDOW, "ground": PHOTO, "place": "公示栏"}
     tell(callers.T01, "/batches/PC-1/notices", level="village", **window)
     told = tell(callers.T01, "/batches/PC-1/notices", level="township", **window)
     assert owed(callers.T01, told["position"]) == [("T01", "done")]

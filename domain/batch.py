@@ -441,11 +441,11 @@ class Batch(Aggregate):
         )
 
     def object(self, note: Note, *, objection_no: str, line: int | None, reason: str) -> None:
-        """Record an objection. Raises WrongStage, StepBefore, LineUnknown."""
+        """Record an objection. Raises WrongStage, LineUnknown, StepBefore."""
         self._at("verified", "objected to")
-        assure_follows(note.effective_on, "the verification", self.verified_on)
         if line is not None and line not in {payable.line for payable in self.payable}:
             raise LineUnknown(batch_no=self.batch_no, line=line)
+        assure_follows(note.effective_on, "the verification", self.verified_on)
         self.record(
             Batch.ObjectionRaised(
                 **told_by(note), objection_no=objection_no, line=line, reason=reason
@@ -455,12 +455,11 @@ class Batch(Aggregate):
     def resolve(self, note: Note, *, objection_no: str, upheld: bool, reason: str) -> None:
         """Answer an objection.
 
-        Raises WrongStage, ObjectionUnknown, StepBefore, WholeBatchUpheld, SamePerson.
+        Raises WrongStage, ObjectionUnknown, WholeBatchUpheld, SamePerson, StepBefore.
         """
         self._at("verified", "answered")
         if objection_no not in self.objections:
             raise ObjectionUnknown(objection_no=objection_no)
-        assure_follows(note.effective_on, "the objection", self.objected_on[objection_no])
         line, raised_by = self.objections[objection_no]
         if upheld and line is None:
             raise WholeBatchUpheld(objection_no=objection_no)
@@ -472,6 +471,7 @@ class Batch(Aggregate):
                 before_en="objected to",
                 step_en="answered",
             )
+        assure_follows(note.effective_on, "the objection", self.objected_on[objection_no])
         self.record(
             Batch.ObjectionResolved(
                 **told_by(note),
@@ -498,9 +498,9 @@ class Batch(Aggregate):
         """
         self._at("verified", "approved")
         self._another(note, "approved")
-        assure_follows(note.effective_on, "the last step", self.last_on)
         if self.objections:
             raise ObjectionOpen(open=", ".join(sorted(self.objections)))
+        assure_follows(note.effective_on, "the last step", self.last_on)
         missing = list(
             self._notices_missing(note.effective_on, set(levels), least_days, recorded_on)
         )
@@ -537,12 +537,12 @@ class Batch(Aggregate):
         """
         self._at("approved", "ordered")
         self._another(note, "ordered")
-        assure_follows(note.effective_on, "the approval", self.approved_on)
         asked = [
             line for line in self.reserved if line.bank == bank and line.line not in self.ordered
         ]
         if not asked:
             raise NothingToPay("bank")
+        assure_follows(note.effective_on, "the approval", self.approved_on)
         left = {line.line: left_fen(line) for line in asked}
         held = [line for line in asked if left[line.line] < line.amount_fen]
         to_pay = [line for line in asked if left[line.line] >= line.amount_fen]

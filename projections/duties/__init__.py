@@ -102,7 +102,10 @@ def _of_agreements(view: View, scope: Scope, until: date) -> Iterator[tuple[Any,
 
 def _of_batches(view: View, scope: Scope) -> Iterator[tuple[Any, ...]]:
     levels = list(view.book.ruling("notice_levels", view.as_of, view.known_on).words)
-    asked = view.ask(question(__name__, "notices.sql"), township=scope.township, levels=levels)
+    days = view.book.ruling("notice_days", view.as_of, view.known_on).number
+    asked = view.ask(
+        question(__name__, "notices.sql"), township=scope.township, levels=levels, days=days
+    )
     for batch in asked.dicts():
         posted = [Deed(batch["posted_on"], batch["position"])] * batch["posted"]
         duty = rules.public_notice(

@@ -15,6 +15,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from domain.calendar import civil_day
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from domain.programme import Programme, rulings_told
@@ -183,6 +184,7 @@ class Trace(NamedTuple):
                 for e in self.events
                 if e.topic.startswith("batch.") and e.position < self.payment.position
             ],
+            "late_notices": list(map(_late_notice, filter(_is_late_notice, self.events))),
             "told_after_the_payment": [e.plain() for e in later],
             "recovered_fen": sum(
                 e.content["amount_fen"]
@@ -191,6 +193,27 @@ class Trace(NamedTuple):
                 and e.content["payment_no"] == paid["payment_no"]
             ),
         }
+
+
+def _is_late_notice(event: Happening) -> bool:
+    """Whether a notice was reported after it began, and counts by its document."""
+    return (
+        event.topic == "batch.notice-posted.v1"
+        and "document" in event.content
+        and civil_day(event.recorded_at).isoformat() > event.content["effective_on"]
+    )
+
+
+def _late_notice(event: Happening) -> dict[str, Any]:
+    content = event.content
+    return {
+        "level": content["level"],
+        "township": content.get("township", ""),
+        "posted_on": content["effective_on"],
+        "until_on": content["until_on"],
+        "recorded_on": civil_day(event.recorded_at).isoformat(),
+        "document": content["document"],
+    }
 
 
 def trace(

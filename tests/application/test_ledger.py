@@ -487,7 +487,10 @@ def test_recovered_subsidy_can_be_paid_again_and_no_more_than_paid_is_recovered(
     )
 
     refused = refusal(ledger, controls.recover(ref="REC-2", amount_fen=45_640), FINANCE)
-    told(ledger, (controls.pay(ref="PAY-2", amount_fen=1_000), FINANCE))
+    early = controls.pay(ref="PAY-2", amount_fen=1_000, effective_on="2023-09-24")
+    assert refusal(ledger, early, FINANCE).CODE == "subsidy_exceeds_due"
+    again = controls.pay(ref="PAY-2", amount_fen=1_000, effective_on="2023-09-25")
+    told(ledger, (again, FINANCE))
 
     assert refused.CODE == "recovered_too_much"
 

@@ -710,8 +710,8 @@ def test_an_objection_to_the_whole_batch_is_upheld_by_returning_it(callers: Call
     answer = {"objection_no": "YY-9", "upheld": True, "reason": "核查属实"}
     refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
     assert refusal["code"] == "whole_batch_upheld"
-    tell(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回")
     late = {"effective_on": "2025-05-01"}
+    tell(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回", **late)
     assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "wrong_stage"
     assert batch(callers)["stage"] == "returned"
     proposed(callers, "PC-2")

@@ -58,7 +58,7 @@ def late_notices(view: View, batch_no: str) -> list[dict[str, Any]]:
     return [
         {
             "level": step["level"],
-            "township": step["township"],
+            "township": step["township"] or "",
             "posted_on": step["effective_on"],
             "until_on": step["until_on"],
             "recorded_on": civil_day(step["recorded_at"]),

@@ -883,7 +883,7 @@ def test_a_batch_is_not_approved_on_a_day_before_its_money_was_allocated(
 def test_a_correction_is_not_dated_before_what_it_reverses_nor_leads_to_a_day_to_come(
     callers: Callers,
 ) -> None:
-    path = f"/events/{_allocation(callers)}/corrections"
+    path = f"/events/{Fund.id_for(2025)}.1/corrections"
     early = {"reason": "金额录错", "effective_on": "2025-01-14"}
     assert tell(callers.FINANCE, path, 409, **early)["code"] == "step_before"
     ahead = {**_replaced(BUDGET_FEN), "effective_on": "2999-01-01"}

@@ -32,6 +32,7 @@ _STEPS: Final = {
     "the agreement on the extension": "展期商定",
     "the report of the risk": "风险上报",
     "the day that is reported on": "报表截止日",
+    "the plan's first day": "方案生效",
     "what is reversed": "被冲正的事项",
 }
 """What a step may follow, in English and in Chinese."""

@@ -549,6 +549,9 @@ def test_a_plan_adjusted_twice_for_the_same_day_holds_as_it_was_told_last(
     position = callers.client.get("/healthz").json()["log_position"]
     found = callers.CENTRE.get("/settlement", period="2025Q1", position=position).json()
     assert {line["due_fen"] for line in found["lines"]} == {24_111}
+    ended = {**plan, "until_on": "2024-12-31", "rulings": [{"rule": "subsidy_share", "value": 1}]}
+    refusal = tell(callers.CENTRE, "/programme/plans", 409, **ended)
+    assert (refusal["code"], refusal["errors"][0]["pointer"]) == ("step_before", "/until_on")
     bare = {key: value for key, value in plan.items() if key != "ground"}
     refusal = tell(
         callers.CENTRE, "/programme/plans", 409, **bare, ground={"note": "口头"},

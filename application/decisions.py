@@ -487,17 +487,14 @@ REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
 def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     """Take an event back, for the organisation that told it, and tell it anew if asked to.
 
-    Not before the day that the event concerns; what rules from a day to come, not before the day
-    on which it was recorded.
+    Not before the day that the event concerns; but a ruling may be taken back before it rules.
     """
     id, version, event = event_named(ledger, command.event_id, told_by=note.by.organisation)
     topic = event.TOPIC
     if topic not in REPLACED_BY or not EVENTS[topic].CORRECTABLE:
         raise NotCorrectable
-    reversed_on = event.effective_on
-    if reversed_on > note.effective_on:
-        reversed_on = min(reversed_on, ledger.recorded_on(id, version))
-    assure_follows(note.effective_on, "what is reversed", reversed_on)
+    if not REPLACED_BY[topic][0].MAY_LIE_AHEAD:
+        assure_follows(note.effective_on, "what is reversed", event.effective_on)
     kind: type[_Correctable] = _KINDS[kind_of(topic)]
     aggregate = ledger.aggregate(kind, id)
 

@@ -15,6 +15,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from domain.calendar import civil_day
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from domain.programme import Programme, rulings_told
@@ -185,6 +186,7 @@ class Trace(NamedTuple):
                 for e in self.events
                 if e.topic.startswith("batch.") and e.position < self.payment.position
             ],
+            "late_notices": list(map(_late_notice, filter(_is_late_notice, self.events))),
             "told_after_the_payment": [e.plain() for e in later],
             "recovered_fen": _came_back(later, "loan.subsidy-recovered.v1", paid["payment_no"]),
             "returned_fen": _came_back(later, "loan.subsidy-returned.v1", paid["payment_no"]),
@@ -199,6 +201,27 @@ def _came_back(events: Sequence[Happening], topic: str, payment_no: str) -> int:
 
 def _corrects_line(event: Happening, line: int | None) -> bool:
     return event.topic == "batch.result-corrected.v1" and event.content["line"] == line
+
+
+def _is_late_notice(event: Happening) -> bool:
+    """Whether a notice was reported after it began, and counts by its document."""
+    return (
+        event.topic == "batch.notice-posted.v1"
+        and "document" in event.content
+        and civil_day(event.recorded_at).isoformat() > event.content["effective_on"]
+    )
+
+
+def _late_notice(event: Happening) -> dict[str, Any]:
+    content = event.content
+    return {
+        "level": content["level"],
+        "township": content.get("township", ""),
+        "posted_on": content["effective_on"],
+        "until_on": content["until_on"],
+        "recorded_on": civil_day(event.recorded_at).isoformat(),
+        "document": content["document"],
+    }
 
 
 def trace(

@@ -12,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -21,6 +22,14 @@ from application.migrations import migrate
 from application.vault import Keys
 from interface.api import asking, log
 from interface.embedded_db import EmbeddedPostgres
+
+hypothesis.settings.register_profile(
+    "everywhere",  # the same examples in every run, on a machine of any speed
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("everywhere")
 
 _PREFIX = f"mz_test_{os.getpid()}_{token_hex(3)}"  # of this module, which some tests import again
 _numbers = count(1)

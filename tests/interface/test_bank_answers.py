@@ -10,6 +10,7 @@ import pytest
 from support.batches import (
     BUDGET_FEN,
     DUE_FEN,
+    PHOTO,
     approved,
     batch,
     callers,
@@ -262,7 +263,8 @@ def test_what_was_paid_and_came_back_is_due_again_and_its_money_is_free(ordered:
     proposed(ordered, "PC-2")
     assert batch(ordered, "PC-2")["amount_fen"] == DUE_FEN
     back = {"payment_no": "PC-1-2", "amount_fen": 1, "reason": "多贴", "voucher": "V"}
-    refusal = tell(ordered.FINANCE, "/loans/L2/subsidy-recoveries", 409, **back)
+    later = {"effective_on": "2025-05-20", **back}
+    refusal = tell(ordered.FINANCE, "/loans/L2/subsidy-recoveries", 409, **later)
     assert refusal["code"] == "recovered_too_much"
     flow = ordered.AUDIT.get("/fund-flow", batch_no="PC-1").json()
     sums = {edge["kind"]: edge["amount_fen"] for edge in flow["edges"]}
@@ -338,16 +340,16 @@ def test_money_that_had_gone_is_a_fact_also_when_the_budget_was_used_up_meanwhil
     ordered: Callers,
 ) -> None:
     answered(ordered, paid=False)
-    free_fen = funds(ordered)["free_fen"]
     correction = {
         "reason": "金额录错",
         "replacement": {
             "effective_on": "2025-01-15", "year": 2025, "voucher": "XD-1",
-            "amount_fen": BUDGET_FEN - free_fen,
+            "amount_fen": 2 * DUE_FEN,
         },
     }  # fmt: skip
     path = f"/events/{Fund.id_for(2025)}.1/corrections"
     tell(ordered.FINANCE, path, **correction)
+    paid_again_in(ordered, "PC-2", "approved")
     assert funds(ordered)["free_fen"] == 0
     corrected(ordered, True, "2025-05-06")
     fund = funds(ordered)
@@ -363,7 +365,7 @@ def test_money_that_had_gone_is_a_fact_also_when_the_budget_was_used_up_meanwhil
 def paid_again_in(callers: Callers, batch_no: str, until: str) -> None:
     """A batch that lists the same quarter again, and how far it comes."""
     proposed(callers, batch_no)
-    window = {"effective_on": "2025-05-05", "until_on": "2025-05-14"}
+    window = {"effective_on": "2025-05-05", "until_on": "2025-05-14", "ground": PHOTO}
     tell(callers.BUREAU, f"/batches/{batch_no}/verification", effective_on="2025-05-05")
     for level in ("village", "township"):
         tell(callers.T02, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.batches import DUE_FEN, batch, callers, noticed, paid_in_full, proposed, tell
+from support.batches import DUE_FEN, PHOTO, batch, callers, noticed, paid_in_full, proposed, tell
 from support.service import Callers
 
 __all__ = ["callers"]
@@ -53,7 +53,8 @@ def test_a_loan_that_was_found_not_eligible_is_listed_no_more_until_that_is_lift
 ) -> None:
     proposed(callers)
     noticed(callers)
-    before = callers.CENTRE.get("/settlement", period="2025Q1").json()["known_through"]
+    drawn = {"period": "2025Q1", "position": position_of(callers)}
+    before = callers.CENTRE.get("/settlement", **drawn).json()["known_through"]
     upheld(callers, finding="not_eligible")
     refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
     assert refusal["code"] == "nothing_to_pay"
@@ -153,7 +154,7 @@ def test_a_line_of_another_batch_that_a_limit_catches_is_held_when_it_is_ordered
     [line] = lines_of(callers, "PC-2")
     assert line["period"] == "2025Q2"
     upheld(callers, finding="not_eligible")
-    window = {"effective_on": "2025-07-01", "until_on": "2025-07-10"}
+    window = {"effective_on": "2025-07-01", "until_on": "2025-07-10", "ground": PHOTO}
     tell(callers.BUREAU, "/batches/PC-2/verification", effective_on="2025-07-01")
     for township in (callers.T01, callers.T02):
         for level in ("village", "township"):

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from application import access
 from application.ledger import Ledger
 from application.migrations import MigrationAltered
-from application.store import UnsafeDatabase
+from application.store import UnsafeDatabase, utc_now
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
 from domain.calendar import civil_day
@@ -69,7 +69,7 @@ def up_to_date_facts(deployment: Deployment) -> Iterator[Facts]:
     projector = Projector(deployment.dsn)
     projector.catch_up()
     projector.close()
-    facts = Facts(deployment.dsn, most=2)
+    facts = Facts(deployment.dsn, most=2, clock=utc_now)
     try:
         yield facts
     finally:

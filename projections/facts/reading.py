@@ -1,9 +1,9 @@
 """Asking the facts: one consistent view at two dates, and the place in the log that it saw.
 
 A view's answers are final up to `known_through`: everything the ledger had learnt by then is
-in them, and nothing recorded later can carry an earlier `recorded_at`. When the facts are level with
-the log, that is now: the log is asked to record nothing at or before this instant any more (the
-watermark, docs/decisions/0028), so that a day goes by though nothing is recorded.
+in them, and nothing recorded later can carry an earlier `recorded_at`. When the facts are level
+with the log, that is now: the log is asked to record nothing at or before this instant any more
+(the watermark, docs/decisions/0028), so that a day goes by though nothing is recorded.
 """
 
 from __future__ import annotations

@@ -39,14 +39,14 @@ class County:
         self.number += 1
         n = self.number
         told = c.household(ref=f"HH-{n}", household_no=f"H{n}",
-                           members=[{"name": "某", "id_no": id_no(n), "relation": "户主",
+                           members=[{"name": "某", "id_no": c.id_no(n), "relation": "户主",
                                      "head": True}])  # fmt: skip
         self.tell(told, c.BUREAU)
         return self.lend(n, fen, f"{loan_no}{n}", **other)
 
     def lend(self, n: int, fen: int, loan_no: str, by: Author = c.BANK, **other: Any) -> str:
         loan = c.loan(ref=f"LN-{loan_no}", loan_no=loan_no, contract_no=loan_no,
-                      household_no=f"H{n}", borrower_id_no=id_no(n), principal_fen=fen,
+                      household_no=f"H{n}", borrower_id_no=c.id_no(n), principal_fen=fen,
                       credited_fen=fen, **other)  # fmt: skip
         self.tell(loan, by)
         return loan_no
@@ -74,13 +74,6 @@ class County:
             checked = check(view, rule(flag))
         assert checked.error is None
         return {each.subject: each.amount_fen for each in checked.findings}
-
-
-def id_no(n: int) -> str:
-    """The nth of many identity numbers with a right check digit."""
-    plain = f"4113811980{n % 12 + 1:02}{n // 12 % 28 + 1:02}{n:03}"
-    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-    return plain + "10X98765432"[sum(int(d) * w for d, w in zip(plain, weights, strict=True)) % 11]
 
 
 def fen_of(fen_days: int) -> int:
@@ -144,7 +137,7 @@ def test_of_a_quarter_paid_beyond_the_due_day_the_rounded_rest_is_claimed(county
     for loan in (first, part):  # ten days of the quarter were not overdue
         event = f"{county.ledger.loan('NRCB', loan).id}.1"
         corrected = c.loan(loan_no=loan, contract_no=loan, household_no=f"H{loan[1:]}",
-                           borrower_id_no=id_no(int(loan[1:])),
+                           borrower_id_no=c.id_no(int(loan[1:])),
                            due_on=Q2.first + 10 * DAY)  # fmt: skip
         plain = corrected.model_dump(mode="json", exclude={"ref"}, exclude_none=True)
         told = c.correct(event, ref=f"GZ-{loan}", effective_on="2023-11-01", replacement=plain)

@@ -164,6 +164,20 @@ def test_under_a_shared_cap_the_oldest_loan_keeps_its_room(county: County) -> No
     assert county.found("RF04") == {}
 
 
+def test_a_loan_that_was_repaid_leaves_its_room_to_the_younger_one(county: County) -> None:
+    """What was paid on it for the days after is RF02's, and once it came back nothing is left."""
+    loan = county.home()
+    payment = county.pay(loan, 46_639)
+    county.repay(loan, 5_000_000, Q2.first + 10 * DAY)
+    lent_on = (Q2.first + 10 * DAY).isoformat()
+    county.lend(1, 5_000_000, "P1", c.OTHER_BANK, effective_on=lent_on, contract_on=lent_on)
+    county.pay("P1", fen_of(5_000_000 * 82), bank="PSBC")
+    assert county.found("RF04") == {}
+    assert county.found("RF02") == {f"NRCB/{loan} {PERIOD}": 41_570}
+    county.recover(loan, payment, 41_570)
+    assert county.found("RF02") == county.found("RF04") == {}
+
+
 def test_beyond_a_shared_cap_no_more_is_claimed_than_was_paid(county: County) -> None:
     loan = county.home()
     county.pay(loan, 1_000)

@@ -28,7 +28,7 @@ from pydantic_core import PydanticCustomError
 
 from domain.batch import Level
 from domain.benefit import BenefitKind
-from domain.household import Category
+from domain.household import Category, Leaving
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 from domain.numbers import normal_number
@@ -224,8 +224,11 @@ class MemberBody(Model):
 
 
 class LeftBody(Model):
+    """Who left: `code` is what rules go by, `reason` what the register says in words."""
+
     id_no: IdentityNo
     reason: Name
+    code: Leaving | None = None
 
 
 class InstalmentBody(Model):

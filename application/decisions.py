@@ -129,7 +129,7 @@ def change_members(
 ) -> None:
     added, people = _members(ledger, command.added)
     left = tuple(
-        Left(person=ledger.pseudonym("person", leaver.id_no), reason=leaver.reason)
+        Left(ledger.pseudonym("person", leaver.id_no), leaver.reason, leaver.code)
         for leaver in command.left
     )
     ledger.household(command.household_no).change_members(

@@ -296,8 +296,9 @@ class EventLog(ApplicationRecorder):
     def append_behind(self, tails: Sequence[bytes], position: int) -> tuple[int, datetime] | None:
         """Store a few rows in one question, if `position` is still the last one.
 
-        Returns (last position, recorded_at), durably; None when the log has gone on, or when
-        this connection has not yet stored anything and cannot tell. Raises ToldBefore.
+        Returns (last position, recorded_at), durably; None when the log has gone on, when a reader
+        was told meanwhile that all is known through a later instant, or when this connection has
+        not yet stored anything and cannot tell. Raises ToldBefore.
         """
         assert self._vault is not None
         if self._head is None or self._head[0] != position:
@@ -329,11 +330,15 @@ class EventLog(ApplicationRecorder):
         return self._head[0], recorded_at
 
     def begin_append(self) -> tuple[int, int]:
-        """Begin a transaction, take the lock; returns (last position, last recorded_at in µs)."""
+        """Begin a transaction, take the lock; returns (last position, last instant in µs).
+
+        The last instant: of the last event, or through when readers were told that all is known.
+        """
         cursor = self.connection.execute(
             f"BEGIN; SELECT pg_advisory_xact_lock({_APPEND_LOCK});"
-            "SELECT position, (extract(epoch FROM recorded_at) * 1000000)::bigint - 946684800000000"
-            " FROM ledger.event ORDER BY position DESC LIMIT 1"
+            "SELECT e.position, (extract(epoch FROM greatest(e.recorded_at, w.through)) * 1000000)"
+            "::bigint - 946684800000000"
+            " FROM ledger.event e, ledger.watermark w ORDER BY e.position DESC LIMIT 1"
         )
         while cursor.nextset():
             pass

@@ -83,9 +83,19 @@ class Member(msgspec.Struct, frozen=True):
     head: bool = False
 
 
-class Left(msgspec.Struct, frozen=True):
+Leaving = Literal[
+    "died", "married_out", "moved", "split_off", "emigrated", "enlisted", "studying",
+    "imprisoned", "missing", "head_changed", "registered_wrongly", "other",
+]  # fmt: skip
+"""Why a member left, as household registers name it; permanent codes."""
+
+
+class Left(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A member who left, in words; with a code since registers give one."""
+
     person: str
     reason: str
+    code: Leaving | None = None
 
 
 class Household(Aggregate):

@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 import structlog
 
+from application.store import Clock, utc_now
 from projections.facts.draw import Projector
 
 _PAUSE_SECONDS = 0.2
@@ -14,13 +15,19 @@ _WORTH_GOING_ON = 1_000
 _PAUSE_AFTER_TROUBLE_SECONDS = 1.0
 
 
-def project(dsn: str, stopping: Event) -> None:
-    """Draw whatever is new, until told to stop. Trouble is logged and tried again."""
+def project(dsn: str, stopping: Event, clock: Clock = utc_now) -> None:
+    """Draw whatever is new, until told to stop. Trouble is logged and tried again.
+
+    When nothing is new, a civil day that has begun is made known.
+    """
     log = structlog.get_logger("projector")
     projector = Projector(dsn)
     while not stopping.is_set():
         try:
-            if projector.advance() < _WORTH_GOING_ON:
+            drawn = projector.advance()
+            if not drawn:
+                projector.begin_day(clock())
+            if drawn < _WORTH_GOING_ON:
                 stopping.wait(_PAUSE_SECONDS)
         except Exception as error:  # noqa: BLE001 - logged and tried again
             log.warning("projector.trouble", error=type(error).__name__)
@@ -32,10 +39,10 @@ def project(dsn: str, stopping: Event) -> None:
 class ProjectorThread:
     """The projector inside the service, for one machine."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, clock: Clock = utc_now) -> None:
         self._stopping = Event()
         self._thread = Thread(
-            target=project, args=(dsn, self._stopping), name="projector", daemon=True
+            target=project, args=(dsn, self._stopping, clock), name="projector", daemon=True
         )
 
     def start(self) -> None:

@@ -48,14 +48,14 @@ class Service:
         self.deployment = deployment
         self.clock = clock
         self.writer = GroupWriter(self.ledger)
-        self.facts = Facts(deployment.dsn)
+        self.facts = Facts(deployment.dsn, clock=clock)
         self.tracing = Tracing(deployment.dsn)
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self.health = HealthCheck()
         self._key_watch = KeyWatch(self.facts)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
-        self._projector = ProjectorThread(deployment.dsn) if projecting else None
+        self._projector = ProjectorThread(deployment.dsn, clock) if projecting else None
         self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
         self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
         self._files = Semaphore(_FILES_AT_ONCE)

@@ -21,6 +21,7 @@ from application.store import (
     DatabaseError,
     NotMigrated,
     UnsafeDatabase,
+    utc_now,
 )
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
@@ -134,7 +135,7 @@ def up_to_date_facts(deployment: Deployment) -> Iterator[Facts]:
     projector = Projector(deployment.dsn)
     projector.catch_up()
     projector.close()
-    facts = Facts(deployment.dsn, most=2)
+    facts = Facts(deployment.dsn, most=2, clock=utc_now)
     try:
         yield facts
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import datetime
 from functools import partial
 from threading import Event
 from time import sleep
@@ -16,6 +17,8 @@ from typing import Any
 
 import psycopg
 
+from domain.calendar import civil_day
+from projections.facts.reading import LIVE, RAISE_WATERMARK
 from projections.facts.statements import (
     CORRECTIONS,
     drawing,
@@ -67,6 +70,17 @@ class Projector:
                 return self._go_on(number, position, most)
         self.rebuild()
         return 0
+
+    def begin_day(self, now: datetime) -> None:
+        """Have a new civil day be known though nothing was recorded on it; no more than that.
+
+        Reports and red flags then say of the days before what was not done on them.
+        """
+        row = self.connection.execute(
+            f"SELECT known_through FROM ({LIVE}) live".encode()
+        ).fetchone()
+        if row and row[0] and civil_day(row[0]) < civil_day(now):
+            self.connection.execute(RAISE_WATERMARK, (now,))
 
     def catch_up(self) -> int:
         """Draw until nothing new is there; returns how many events it was."""

@@ -12,7 +12,7 @@ WITH home AS (
     township text, village text, category text, members json)
 ), person AS (
   INSERT INTO member SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-    m ->> 'person', true, m ->> 'relation', coalesce((m ->> 'head')::boolean, false), NULL
+    m ->> 'person', true, m ->> 'relation', coalesce((m ->> 'head')::boolean, false), NULL, NULL
   FROM home, json_array_elements(members) m
 ), category AS (
   INSERT INTO status SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
@@ -36,11 +36,11 @@ WITH home AS (
   FROM {told} t, json_to_record(t.content) AS e (effective_on date, added json, "left" json)
 ), added AS (
   INSERT INTO member SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-    m ->> 'person', true, m ->> 'relation', coalesce((m ->> 'head')::boolean, false), NULL
+    m ->> 'person', true, m ->> 'relation', coalesce((m ->> 'head')::boolean, false), NULL, NULL
   FROM home, json_array_elements(added) m
 )
 INSERT INTO member SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
-  m ->> 'person', false, NULL, false, m ->> 'reason'
+  m ->> 'person', false, NULL, false, m ->> 'reason', m ->> 'code'
 FROM home, json_array_elements("left") m;
 
 -- topic: household.demand-recommended.v1

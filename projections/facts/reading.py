@@ -1,16 +1,18 @@
 """Asking the facts: one consistent view at two dates, and the place in the log that it saw.
 
 A view's answers are final up to `known_through`: everything the ledger had learnt by then is
-in them, and nothing told later can carry an earlier `recorded_at`.
+in them, and nothing recorded later can carry an earlier `recorded_at`. When the facts are level
+with the log, that is now: the log is asked to record nothing at or before this instant any more
+(the watermark, docs/decisions/0028), so that a day goes by though nothing is recorded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
@@ -44,6 +46,21 @@ _ATTEMPTS = 5
 _REMEMBERED = 100_000
 """Lines of answers kept to be given again."""
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+_FRESH = timedelta(seconds=1)
+"""A view of all that is known says so of an instant at most so long ago: one write a second."""
+LIVE = """
+SELECT g.number, g.position, CASE WHEN g.position > 0 THEN g.recorded_at END AS drawn_through,
+       CASE WHEN g.position > 0 THEN greatest(g.recorded_at,
+            CASE WHEN g.position >= w.position THEN w.through END) END AS known_through
+  FROM projection.generation g, ledger.watermark w WHERE g.live
+"""
+"""The live facts: how far they are drawn, and through when all that was recorded is in them.
+
+All events behind the watermark's position are recorded after its instant. Facts that have come to
+this position therefore hold everything recorded up to this instant, whatever the log holds by now.
+"""
+RAISE_WATERMARK = "SELECT ledger.raise_watermark(%s)"
+Clock = Callable[[], datetime]
 _READ = re.compile(r"\bfacts\.(?:standing_)?(\w+)|\bledger\.event\b")
 EVERY_EVENT = "event"
 """What `tables_read` calls the log itself."""
@@ -96,6 +113,7 @@ class View:
         connection: Connection,
         schema: str,
         position: int,
+        drawn_through: datetime,
         known_through: datetime,
         sealed: int,
         as_of: date,
@@ -107,6 +125,8 @@ class View:
         self.position = position
         self.sealed = sealed
         """How many events stood under a signed checkpoint."""
+        self.drawn_through = drawn_through
+        """When the last event that is drawn was recorded."""
         self.known_through = known_through
         self.as_of = as_of
         self.tables: set[str] = set()
@@ -120,13 +140,15 @@ class View:
         return civil_day(self.known_at)
 
     @property
-    def place(self) -> tuple[str, date, datetime, int]:
+    def place(self) -> tuple[str, date, datetime, date, int]:
         """What decides every answer: the facts, both dates, and how far they go if that matters.
 
-        Nothing told later is known at an instant before `known_through`.
+        Nothing recorded later is known at an instant before `known_through`. Behind the last event
+        that is drawn, one instant of a civil day answers as another.
         """
-        last = self.position if self.known_at == self.known_through else 0
-        return self._schema, self.as_of, self.known_at, last
+        last = self.position if self.known_at >= self.drawn_through else 0
+        told_by = min(self.known_at, self.drawn_through)
+        return self._schema, self.as_of, told_by, self.known_on, last
 
     @property
     def today(self) -> date:
@@ -171,10 +193,15 @@ class View:
 
 
 class Facts:
-    """The door to the facts for any number of threads."""
+    """The door to the facts for any number of threads.
 
-    def __init__(self, dsn: str, *, most: int = 8) -> None:
+    `clock`: with it, what is known goes on with the time; without it, to the last event alone.
+    """
+
+    def __init__(self, dsn: str, *, most: int = 8, clock: Clock | None = None) -> None:
         self._memory = Memory(_REMEMBERED)
+        self._clock = clock
+        self._known_through = _BEFORE_ALL
         self._pool = ConnectionPool(
             dsn,
             min_size=1,
@@ -194,18 +221,20 @@ class Facts:
 
     @contextmanager
     def at(self, as_of: date, known_at: datetime | None = None) -> Iterator[View]:
-        """A view of the facts at two dates; `known_at` None means all that has been drawn.
+        """A view of the facts at two dates; `known_at` None means all that is known.
 
         Raises NotDrawnYet.
         """
         with self._pool.connection() as connection:
+            self._raise_watermark(connection, known_at)
             try:
-                number, position, known_through, sealed = _hold(connection)
+                number, position, drawn_through, known_through, sealed = _hold(connection)
                 schema = schema_of(number)
                 yield View(
                     connection,
                     schema,
                     position,
+                    drawn_through,
                     known_through,
                     sealed,
                     as_of,
@@ -215,8 +244,24 @@ class Facts:
             finally:
                 connection.execute("ROLLBACK")
 
+    def _raise_watermark(self, connection: Connection, known_at: datetime | None) -> None:
+        """Have all be known through now, or through `known_at`, where it is not so already.
 
-def _hold(connection: Connection) -> tuple[int, int, datetime, int]:
+        An append under way is not waited for: then all is known through the last event drawn.
+        """
+        if self._clock is None:
+            return
+        now = self._clock()
+        if known_at is None:
+            wanted = now if now - self._known_through >= _FRESH else self._known_through
+        else:
+            wanted = min(known_at, now)
+        if wanted > self._known_through:
+            row = connection.execute(RAISE_WATERMARK, (now,)).fetchone()
+            self._known_through = (row and row[0]) or self._known_through
+
+
+def _hold(connection: Connection) -> tuple[int, int, datetime, datetime, int]:
     """Begin a snapshot and hold its generation: one that is read is not dropped.
 
     Raises NotDrawnYet.
@@ -224,9 +269,8 @@ def _hold(connection: Connection) -> tuple[int, int, datetime, int]:
     for attempt in range(_ATTEMPTS):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         row = connection.execute(
-            "SELECT number, position, CASE WHEN position > 0 THEN recorded_at END,"
-            " (SELECT size FROM ledger.checkpoint ORDER BY signed_at DESC LIMIT 1)"
-            " FROM projection.generation WHERE live"
+            "SELECT live.*, (SELECT size FROM ledger.checkpoint ORDER BY signed_at DESC LIMIT 1)"
+            f" FROM ({LIVE}) live".encode()
         ).fetchone()
         if row is None:
             raise NotDrawnYet
@@ -237,7 +281,7 @@ def _hold(connection: Connection) -> tuple[int, int, datetime, int]:
             if attempt == _ATTEMPTS - 1:
                 raise
             continue
-        return row[0], row[1], row[2] or _BEFORE_ALL, row[3] or 0
+        return row[0], row[1], row[2] or _BEFORE_ALL, row[3] or _BEFORE_ALL, row[4] or 0
     raise NotDrawnYet
 
 

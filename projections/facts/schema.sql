@@ -23,7 +23,7 @@ CREATE TABLE member (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
   household_id uuid NOT NULL, person text NOT NULL, joined boolean NOT NULL,
-  relation text, head boolean NOT NULL, reason text
+  relation text, head boolean NOT NULL, reason text, code text
 );
 CREATE TABLE demand (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,

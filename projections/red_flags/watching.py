@@ -15,7 +15,7 @@ from typing import NamedTuple
 import psycopg
 
 from domain.calendar import civil_day
-from projections.facts.reading import EVERY_EVENT, Connection, Facts, View
+from projections.facts.reading import EVERY_EVENT, LIVE, Connection, Facts, View
 from projections.facts.statements import CORRECTIONS, tables_of
 from projections.red_flags import Reckoned, Rule, check, rules
 from projections.red_flags.runs import Status, advance, statuses, store
@@ -28,9 +28,7 @@ _OPTIONS = (
 """What a crash of the server takes of derived rows, the next start finds again."""
 _RETRY_MS = 60_000
 _DEAR_MS = 1_000
-_PLACE = (
-    "SELECT number, position, recorded_at FROM projection.generation WHERE live AND position > 0"
-)
+_PLACE = f"SELECT number, position, known_through FROM ({LIVE}) live WHERE position > 0"
 _NEWS = """
 SELECT CASE WHEN topic = ANY (%(corrections)s)
             THEN convert_from(state, 'UTF8')::json ->> 'corrects_topic' ELSE topic END,
@@ -140,7 +138,7 @@ class Watcher:
 
     def _place(self, connection: Connection) -> _Place | None:
         """None while nothing was told, or nothing of it drawn."""
-        row = connection.execute(_PLACE).fetchone()
+        row = connection.execute(_PLACE.encode()).fetchone()
         day = civil_day(self._clock())
         return _Place(row[0], row[1], row[2], day) if row else None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from domain.catalogue import EVENTS
-from domain.household import Category
+from domain.household import Category, Leaving
 from domain.kernel import Refused
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 from domain.subsidy import REASONS
@@ -111,6 +111,10 @@ def test_the_codes_a_statement_may_carry_are_those_of_the_glossary() -> None:
     kinds = (Category, Finding, PayeeKind, ReminderKind, Channel)
     codes = {code for kind in kinds for code in get_args(kind)} | REASONS.keys()
     assert set(names("Codes")) == codes
+
+
+def test_the_reasons_of_leaving_are_those_of_the_glossary() -> None:
+    assert names("Leaving") == list(get_args(Leaving))
 
 
 def test_a_reason_reads_in_the_glossary_as_it_does_on_a_slip() -> None:

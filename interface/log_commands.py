@@ -201,14 +201,14 @@ def evidence(
         day, known = day_of(as_of), instant_of(known_at)
         if subject is not None:
             finding = _finding_or_exit(deployment, what, subject, nth, day, known)
-            content = finding_bundle(proofs, finding)
+            content = finding_bundle(proofs, deployment.signer(), finding)
         else:
             found = trace_payment(proofs.connection, what, known)
             if found is None:
                 ERR.print(f"[red]没有这笔贴息 / no such payment:[/red] {what}")
                 raise typer.Exit(1)
-            content = bundle(proofs, what, found, day, known)
-    target.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str), "utf-8")
+            content = bundle(proofs, deployment.signer(), what, found, day, known)
+    target.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     OUT.print(f"{len(content['events'])} 条事件 events → {target}", highlight=False)
 
 

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from application.tree.merkle import HASHES, ProofWrong, TreeHash, assure_consistent
 from application.tree.notes import SIGNED, Head, VerifierKey, parse_checkpoint
 
+_KINDS = ("mingzhang-evidence/", "mingzhang-promise/")
+
 
 class SigningRefused(Exception):
     """The head does not extend the one that was signed last: the log was altered or set back."""
@@ -45,6 +47,9 @@ class Signer(Protocol):
         `proof`: the consistency of `head` with the last one signed. Raises SigningRefused.
         """
 
+    def attest(self, kind: str, origin: str, lines: Sequence[str]) -> str:
+        """A signed note of another kind than a checkpoint: its kind, the origin, more lines."""
+
 
 class FileSigner:
     """A secret in a file, an Ed25519 key for each origin from it, and what they signed last."""
@@ -52,6 +57,7 @@ class FileSigner:
     def __init__(self, path: Path) -> None:
         self._memory = path.with_suffix(".last")
         self._seed = _seed(path)
+        self._keys: dict[str, tuple[Ed25519PrivateKey, VerifierKey]] = {}
 
     @staticmethod
     def create(path: Path) -> FileSigner:
@@ -83,6 +89,15 @@ class FileSigner:
             note = f"{text}\n{signature}"
             _write(self._memory, json.dumps({**remembered, head.origin: note}, indent=1))
             return note
+
+    def attest(self, kind: str, origin: str, lines: Sequence[str]) -> str:
+        if not kind.startswith(_KINDS):  # a checkpoint begins with its origin: never one of these
+            raise ValueError(kind)
+        text = "".join(f"{line}\n" for line in (kind, origin, *lines))
+        if origin not in self._keys:
+            self._keys[origin] = self._private(origin), self.key(origin)
+        private, key = self._keys[origin]
+        return f"{text}\n{key.line(private.sign(text.encode()))}"
 
     def _private(self, origin: str) -> Ed25519PrivateKey:
         """A key for each origin: one public key never stands for two logs."""

@@ -6,7 +6,6 @@ and commits before the next one may begin, so nobody who reads in order can miss
 
 from __future__ import annotations
 
-import hmac
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -447,28 +446,6 @@ class EventLog(ApplicationRecorder):
             binary=True,
         ).fetchone()
         return None if row is None else Stored(*row)
-
-    def authentic(self, position: int) -> bool:
-        """Whether the event at `position` bears the seal of this deployment's own key."""
-        assert self._vault is not None
-        row = self.connection.execute(
-            "SELECT * FROM ledger.event WHERE position = %s", (position,), binary=True
-        ).fetchone()
-        if row is None:
-            return False
-        e = Stored(*row)
-        tail = row_tail(
-            e.originator_id,
-            e.originator_version,
-            e.topic,
-            e.organisation.encode(),
-            e.ref.encode(),
-            e.part,
-            e.told,
-            e.state,
-        )
-        body = _pack_stamp(8, e.position, 8, microseconds(e.recorded_at)) + tail
-        return hmac.compare_digest(self._vault.authenticate(body), e.mac)
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self.connection.execute(

@@ -17,7 +17,8 @@ from application import access
 from application.ledger import Ledger
 from application.migrations import MigrationAltered
 from application.store import ConnectionTroubled, NotMigrated, UnsafeDatabase
-from application.tree.signer import SigningKeyMissing
+from application.tree.sealer import LogAltered
+from application.tree.signer import SigningKeyMissing, SigningKeyOther, SigningRefused
 from application.vault import KeysMissing
 from domain.calendar import civil_day
 from domain.kernel import Author
@@ -35,20 +36,24 @@ _CANNOT_START = (
     UnsafeDatabase,
     KeysMissing,
     SigningKeyMissing,
+    SigningKeyOther,
+    SigningRefused,
+    LogAltered,
     MigrationAltered,
     EmbeddedPostgresError,
 )
 
 
 @contextmanager
-def deployment_or_exit() -> Iterator[Deployment]:
+def deployment_or_exit(*, examining: bool = False) -> Iterator[Deployment]:
     """The deployment that the environment names; what stands in its way ends the program.
 
     Said in a sentence, never as a traceback: what is unsafe, what cannot be read or reached.
+    `examining`: what is wrong with the log itself is found by the caller, and ends nothing.
     """
     settings, started = settings_or_exit(), False
     try:
-        with deployed(settings) as deployment:
+        with deployed(settings, examining=examining) as deployment:
             started = True
             yield deployment
     except _CANNOT_START as error:

@@ -12,6 +12,7 @@ import psycopg
 
 from application.access import Organisation
 from application.migrations import admit, may_migrate, migrate
+from application.promises import Promises
 from application.store import Clock, EventLog, assure_safe, utc_now
 from application.tree.nodes import Connection
 from application.tree.rows import MAC, SEALED, rows_between
@@ -58,6 +59,10 @@ class Deployment(NamedTuple):
         named, own = self.settings.log_key, self.signer().key(self.origin).text()
         if named is not None and named != own:
             raise SigningKeyOther(self.origin, own, named)
+
+    def promises(self) -> Promises:
+        """What promises inclusion with each answer. Raises SigningKeyMissing."""
+        return Promises(self.signer(), self.origin, Vault(self.keys).authenticate)
 
     def sealer(self, clock: Clock = utc_now) -> Sealer:
         """A sealing conversation with the database. Raises SigningKeyMissing."""

@@ -151,7 +151,12 @@ def author_or_exit(deployment: Deployment, as_: str, person: str) -> Author:
 
 def ledger_of(deployment: Deployment) -> Ledger:
     """A conversation with the deployment's ledger."""
-    return Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
+    return Ledger(
+        deployment.dsn,
+        deployment.keys,
+        key_file=deployment.settings.key_file,
+        promises=deployment.promises(),
+    )
 
 
 def day_of(as_of: datetime | None) -> date:

@@ -1,6 +1,6 @@
 # fmt: off
 """审计核验程序 The verifier: receipts, promises, evidence bundles, checkpoints, the log, its facts.
-Formats: docs/tamper-evidence.md. Needs Python 3.11 and `cryptography`; for facts, facts.py beside.
+Formats: docs/tamper-evidence.md. Needs Python 3.11, `cryptography`, beside it promise.py, facts.py
 Exit code 0: all that was checked is right; 1: something is wrong, in one line; 2: wrong use."""
 import argparse
 import base64
@@ -161,12 +161,17 @@ def proven(leaf: bytes, path: list[str], note: Checkpoint) -> Row:
 def about(note: Checkpoint) -> str:
     return f"检查点 checkpoint: {note.origin} {note.size}, 见证 witnesses: {note.witnesses}"
 
-def check_receipt(data: bytes, policy: Policy) -> str:
+def receipt_of(data: bytes, policy: Policy) -> tuple[bytes, Checkpoint]:
+    """The leaf data that a receipt proves, and the checkpoint that it is proven to."""
     head, _, note = text_of(data).partition("\n\n")
     title, extra, index, *path = head.split("\n")
     row = proven(bytes_of(extra[6:]), path, checkpoint := open_checkpoint(note.encode(), policy))
     right = "c2sp.org/tlog-proof@v1", f"extra {extra[6:]}", f"index {row.position - 1}"
     must((title, extra, index) == right, "收据开头不对 the head of the receipt is wrong")
+    return bytes_of(extra[6:]), checkpoint
+def check_receipt(data: bytes, policy: Policy) -> str:
+    leaf, checkpoint = receipt_of(data, policy)
+    row = row_of(io.BytesIO(leaf[2:]).read)
     said = f"{row.recorded_at} {row.organisation} {row.ref} {row.topic}: {row.state.decode()}"
     return f"事件 events: 1 of 1, 位置 position {row.position}\n{said}\n{about(checkpoint)}"
 def check_bundle(data: bytes, policy: Policy) -> str:
@@ -251,13 +256,15 @@ def check_log(export: Path, note: Checkpoint, earlier: list[Checkpoint]) -> str:
             good = count
     must(not wanted, f"导出只到 the export ends at {count}, 检查点 checkpoint: {wanted[:1]}")
     return f"日志 log: {note.size} of {count}, 先前检查点 earlier checkpoints: {len(earlier)}"
+def beside(name: str) -> Any:
+    """A file that belongs beside this one: promise.py, or facts.py with its facts.toml."""
+    return import_module(f"{__package__}.{name}" if __package__ else name)
 def check_facts(export: Path, folder: Path) -> str:
-    """By the auditor's file beside this one, facts.py with its facts.toml."""
-    beside = import_module(f"{__package__}.facts" if __package__ else "facts")
-    return str(beside.check_facts(export, folder))
-
+    return str(beside("facts").check_facts(export, folder))
 def check(given: argparse.Namespace) -> str:
     policy = policy_of(given.policy.read_bytes())
+    if given.what == "promise":
+        return str(beside("promise").check(given, policy))
     if work := {"receipt": check_receipt, "bundle": check_bundle}.get(given.what):
         return work(given.file.read_bytes(), policy)
     note = open_checkpoint((given.checkpoint or given.file).read_bytes(), policy)
@@ -278,13 +285,14 @@ def answer(parser: argparse.ArgumentParser, work: Callable[[], str]) -> int:
     return code
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="核验 verify; docs/tamper-evidence.md")
-    parser.add_argument("what", choices=["receipt", "bundle", "log", "checkpoint"])
+    parser.add_argument("what", choices=["receipt", "promise", "bundle", "log", "checkpoint"])
     parser.add_argument("file", type=Path)
     for option in ("--policy", "--checkpoint", "--facts"):
         parser.add_argument(option, type=Path, required=option == "--policy")
-    parser.add_argument("--earlier", type=Path, nargs="+", action="extend", default=[])
+    for option in ("--earlier", "--receipt"):
+        parser.add_argument(option, type=Path, nargs="+", action="extend", default=[])
     given = parser.parse_args(arguments)
-    if (given.what == "log") != bool(given.checkpoint):
+    if given.what != "promise" and (given.what == "log") != bool(given.checkpoint):
         parser.error("log EXPORT --checkpoint FILE")
     return answer(parser, lambda: f"通过 OK\n{check(given)}")
 if __name__ == "__main__":

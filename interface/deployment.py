@@ -11,6 +11,8 @@ from typing import NamedTuple
 import psycopg
 
 from application.access import Organisation
+from application.account_unification import unify_accounts
+from application.ledger import Ledger
 from application.migrations import admit, may_migrate, migrate
 from application.promises import Promises
 from application.store import Clock, EventLog, assure_safe, utc_now
@@ -25,6 +27,7 @@ from application.tree.signer import (
 )
 from application.tree.stretch import Authenticate
 from application.vault import Keys, KeysMissing, Vault
+from domain.kernel import Author
 from interface.embedded_db import EmbeddedPostgres
 from interface.settings import Settings
 
@@ -167,6 +170,23 @@ def _assure_written(connection: Connection, authenticate: Authenticate, last: in
         f"密钥不是写入本台账的密钥，或第 {last} 条（最后一条）事件被改动"
         f" / these are not the keys of this log, or event {last}, its last, was altered"
     )
+
+
+def unify_stored_accounts(deployment: Deployment) -> None:
+    """Record, once, which stored pseudonyms of accounts are of one number (docs/decisions/0033).
+
+    A file in the data folder remembers that it was done; without it all events are read again.
+    """
+    done = deployment.settings.data / "accounts-unified"
+    if done.exists():
+        return
+    ledger = Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
+    try:
+        if ledger.log.last_position():
+            unify_accounts(ledger, Author("admin", "ADMIN", "accounts"))
+    finally:
+        ledger.close()
+    done.touch()
 
 
 def _sealed_before(dsn: str) -> bool:

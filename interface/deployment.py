@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-import psycopg
-
 from application.access import Organisation
 from application.account_unification import unify_accounts
 from application.ledger import Ledger
@@ -137,15 +135,16 @@ def _assure_own(deployment: Deployment) -> None:
 
     Raises KeysMissing, LogAltered with the position, SigningKeyOther, SigningRefused.
     """
-    options = "-c role=mingzhang_reader"
-    with psycopg.connect(deployment.dsn, options=options, autocommit=True) as connection:
-        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-        if row and row[0]:
-            _assure_written(connection, Vault(deployment.keys).authenticate, row[0])
-        notes = connection.execute(
+    log = EventLog(deployment.dsn, role="mingzhang_reader")
+    try:
+        if last := log.last_position():
+            _assure_written(log.connection, Vault(deployment.keys).authenticate, last)
+        notes = log.connection.execute(
             "SELECT note FROM ledger.checkpoint WHERE origin = %s ORDER BY size DESC LIMIT 1",
             (deployment.origin,),
         ).fetchall()
+    finally:
+        log.close()
     if deployment.settings.signing_key_file.exists() or deployment.settings.log_key:
         deployment.assure_named_key()
         deployment.signer().assure_pinned(deployment.origin, [note for (note,) in notes])

@@ -19,7 +19,9 @@ from uuid import UUID
 from msgspec import UNSET
 from msgspec.structs import force_setattr
 
+from application.clock import WATCH, ClockWatch
 from application.commands import Command
+from application.promises import Promises
 from application.refusals import (
     DatedInFuture,
     LedgerBusy,
@@ -38,6 +40,7 @@ from application.store import (
     encode,
     row_tail,
     utc_now,
+    whole_row,
 )
 from application.vault import KeyGone, Keys, KeysMissing, Vault, forget_everywhere
 from domain.bank_report import BankReport
@@ -73,6 +76,8 @@ class Recorded(NamedTuple):
     recorded_at: datetime
     events: tuple[tuple[UUID, int], ...]
     again: bool
+    promise: str | None = None
+    """The signed promise that they will stand in the tree; see `application.promises`."""
     warnings: tuple[Warned, ...] = ()
     """What looks wrong about it; known when it is recorded, not when it is told again later."""
 
@@ -153,9 +158,14 @@ class Ledger:
         most_cached: int = _MOST_CACHED,
         transaction_seconds: int = 60,
         key_file: Path | None = None,
+        watch: ClockWatch = WATCH,
+        promises: Promises | None = None,
     ) -> None:
+        self.promises = promises
         self.vault = Vault(keys, key_file)
-        self.log = EventLog(dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds)
+        self.log = EventLog(
+            dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds, watch=watch
+        )
         self._clock = clock
         self._most_cached = most_cached
         # By the number of the aggregate's id: a UUID itself is hashed and compared in Python.
@@ -463,8 +473,14 @@ class Ledger:
         places: dict[int, Recorded] = {}
         at = self._seen - len(tails) + 1
         for draft in drafts:
+            promise = self._promise(at, recorded_at, draft.tails) if len(drafts) <= _FEW else None
             places[id(draft)] = Recorded(
-                at, recorded_at, draft.events, again=False, warnings=draft.warnings
+                at,
+                recorded_at,
+                draft.events,
+                again=False,
+                promise=promise,
+                warnings=draft.warnings,
             )
             at += len(draft.tails)
         answered: list[Outcome] = []
@@ -479,6 +495,21 @@ class Ledger:
             else:
                 answered.append(outcome)
         return answered
+
+    def _promise(self, position: int, recorded_at: datetime, tails: Sequence[bytes]) -> str | None:
+        if self.promises is None:
+            return None
+        rows = [
+            whole_row(number, recorded_at, tail, self.vault.authenticate)
+            for number, tail in enumerate(tails, position)
+        ]
+        return self.promises.of_rows(position, recorded_at, rows)
+
+    def promise_of(self, position: int, count: int, recorded_at: datetime) -> str | None:
+        """The promise of events that are stored; None where this conversation gives none."""
+        if self.promises is None or not position or not count:
+            return None
+        return self.promises.of_stored(self.log.connection, position, count, recorded_at)
 
     def _answer_only(self, outcomes: Iterable[_Answer]) -> list[Outcome] | None:
         """Answer without appending: still only on what is true now."""

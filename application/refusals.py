@@ -82,6 +82,21 @@ class LedgerBusy(Refused):
     EN = "the ledger is busy: tell it again under the same reference"
 
 
+class ClockJumped(Refused):
+    """Dated by such a clock, every later event would stand in that future too."""
+
+    CODE, FIELD = "clock_jumped", ""
+    ZH = (
+        "服务时钟 {clock} 超前（依数据库时钟与本进程计时，至多 {latest}）：未记录任何内容；"
+        "请校正时钟，确认无误后重启服务，再以同一编号重报"
+    )
+    EN = (
+        "the clock says {clock}, ahead of the database's clock and of what was counted here"
+        " ({latest} at most): nothing is recorded. Set it right; when it is right, start the"
+        " service again; then tell it again under the same reference"
+    )
+
+
 class CursorMalformed(Refused):
     CODE, FIELD = "cursor_malformed", "cursor"
     ZH, EN = "翻页标记无效", "this is no cursor that we gave"

@@ -6,7 +6,6 @@ and commits before the next one may begin, so nobody who reads in order can miss
 
 from __future__ import annotations
 
-import hmac
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,8 @@ from eventsourcing.persistence import (
 from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 
+from application.clock import WATCH, ClockWatch, instant_of
+from application.refusals import ClockJumped
 from application.vault import Vault
 from domain.catalogue import EVENTS
 from domain.kernel import Event
@@ -75,6 +76,9 @@ def is_for_now(fault: BaseException) -> bool:
     """Whether the database refused what it will do at another time."""
     return isinstance(fault, psycopg.Error) and (fault.sqlstate or "").startswith(_FOR_NOW)
 
+
+DATABASE_US = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 946684800000000"
+"""The database's clock in SQL, in microseconds since 2000."""
 
 Clock = Callable[[], datetime]
 
@@ -161,6 +165,14 @@ def row_tail(
             state,
         )
     )
+
+
+def whole_row(
+    position: int, recorded_at: datetime, tail: bytes, authenticate: Callable[[bytes], bytes]
+) -> bytes:
+    """A row as COPY's binary form has it: what its leaf in the tree is made of."""
+    body = _pack_stamp(8, position, 8, microseconds(recorded_at)) + tail
+    return _pack_count + body + _mac_length + authenticate(body)
 
 
 class _RawArray(bytes):
@@ -267,7 +279,9 @@ class EventLog(ApplicationRecorder):
         role: str = "mingzhang_writer",
         clock: Clock = utc_now,
         transaction_seconds: int = 60,
+        watch: ClockWatch = WATCH,
     ) -> None:
+        self._watch = watch
         self._dsn = dsn
         self._vault = vault
         self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
@@ -303,7 +317,7 @@ class EventLog(ApplicationRecorder):
         assert self._vault is not None
         if self._head is None or self._head[0] != position:
             return None
-        recorded_us = max(microseconds(self._clock()), self._head[1] + 1)
+        recorded_us = max(self._now_us(), self._head[1] + 1)
         columns: list[list[bytes]] = [[] for _ in _COLUMN_ARRAYS]
         for number, tail in enumerate(tails, position + 1):
             body = _pack_stamp(8, number, 8, recorded_us) + tail
@@ -352,7 +366,7 @@ class EventLog(ApplicationRecorder):
         """
         assert self._vault is not None
         position, last_us = after
-        recorded_us = max(microseconds(self._clock()), last_us + 1)
+        recorded_us = max(self._now_us(), last_us + 1)
         authenticate = self._vault.authenticate
         rows = bytearray(_COPY_HEADER)
         with self.connection.cursor().copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
@@ -370,6 +384,25 @@ class EventLog(ApplicationRecorder):
             copy.write(bytes(rows))
         self._head = (position, recorded_us)
         return position, _EPOCH + recorded_us * _MICROSECOND
+
+    def _now_us(self) -> int:
+        """What the clock says, in microseconds since 2000. Raises ClockJumped."""
+        if self._watch.due:
+            self._watch.observe(self._database_us())
+        now_us = microseconds(self._clock())
+        if self._watch.ahead(now_us):
+            self._watch.observe(self._database_us())  # perhaps it was that one that was wrong
+            if self._watch.ahead(now_us):
+                raise ClockJumped(
+                    clock=instant_of(now_us).isoformat(timespec="seconds"),
+                    latest=instant_of(self._watch.latest()).isoformat(timespec="seconds"),
+                )
+        return now_us
+
+    def _database_us(self) -> int:
+        row = self.connection.execute(f"SELECT {DATABASE_US}").fetchone()
+        assert row is not None
+        return int(row[0])
 
     def keep_keys(self, wrapped: dict[UUID, bytes]) -> None:
         """Keep new household keys, in the transaction of the events they seal."""
@@ -468,28 +501,6 @@ class EventLog(ApplicationRecorder):
             binary=True,
         ).fetchone()
         return None if row is None else Stored(*row)
-
-    def authentic(self, position: int) -> bool:
-        """Whether the event at `position` bears the seal of this deployment's own key."""
-        assert self._vault is not None
-        row = self.connection.execute(
-            "SELECT * FROM ledger.event WHERE position = %s", (position,), binary=True
-        ).fetchone()
-        if row is None:
-            return False
-        e = Stored(*row)
-        tail = row_tail(
-            e.originator_id,
-            e.originator_version,
-            e.topic,
-            e.organisation.encode(),
-            e.ref.encode(),
-            e.part,
-            e.told,
-            e.state,
-        )
-        body = _pack_stamp(8, e.position, 8, microseconds(e.recorded_at)) + tail
-        return hmac.compare_digest(self._vault.authenticate(body), e.mac)
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
         rows = self.connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import msgspec
 from fastapi import FastAPI, Request, Response
@@ -12,7 +13,9 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
 
-from application.store import Clock, utc_now
+from application.clock import TOLERANCE, WATCH, instant_of
+from application.refusals import ClockJumped
+from application.store import DATABASE_US, Clock, microseconds, utc_now
 from interface import errors
 from interface.api import (
     batches,
@@ -42,6 +45,7 @@ from projections.red_flags.runs import Progress, progress
 _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log")
 _SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
 _SEALING_HALTED = Gauge("mingzhang_sealing_halted", "1 while this process cannot seal the log")
+_CLOCK_WRONG = Gauge("mingzhang_clock_wrong", "1 while events cannot be dated rightly")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
 _RED_FLAGS_POSITION = Gauge(
     "mingzhang_red_flags_position", "Position through which every red flag is checked"
@@ -144,9 +148,11 @@ def _checked(service: Service) -> Progress:
 def _health(service: Service) -> Response:
     log, facts, sealed = _positions(service)
     checked = _checked(service)
-    status = "sealing_halted" if service.sealing_trouble else "ok"
+    clock = _clock_trouble(service)
+    status = "sealing_halted" if service.sealing_trouble else "clock_wrong" if clock else "ok"
     content = {
         "status": status,
+        "clock": clock,
         "log_position": log,
         "facts_position": facts,
         "sealed": sealed,
@@ -160,12 +166,46 @@ def _health(service: Service) -> Response:
     return Response(msgspec.json.encode(content), media_type="application/json")
 
 
+def _clock_trouble(service: Service) -> str | None:
+    """What is wrong with the clocks that events are dated by, if anything."""
+    with service.facts.connection() as connection:
+        row = connection.execute(_CLOCKS).fetchone()
+    assert row is not None
+    database_us, last, ahead = row
+    if WATCH.due:
+        WATCH.observe(database_us)
+    now_us = microseconds(service.clock())
+    if WATCH.ahead(now_us):
+        jumped = ClockJumped(clock=service.clock(), latest=instant_of(WATCH.latest()))
+        return f"{jumped.zh} / {jumped.en}"
+    if database_us - now_us > TOLERANCE // timedelta(microseconds=1):
+        return (
+            "服务时钟落后于数据库时钟，事件的得知时刻偏早"
+            " / the service's clock is behind the database's: events are dated too early"
+        )
+    if ahead:
+        return (
+            f"第 {last} 条事件的得知时刻在将来，此后各条都排在它之后"
+            f" / event {last} is dated in the future, and all that follow behind it"
+        )
+    return None
+
+
+_CLOCKS = f"""
+SELECT {DATABASE_US}, e.position,
+       coalesce(e.recorded_at > clock_timestamp() + interval '{TOLERANCE.seconds} s', false)
+  FROM (SELECT) one LEFT JOIN LATERAL
+       (SELECT position, recorded_at FROM ledger.event ORDER BY position DESC LIMIT 1) e ON true
+"""
+
+
 def _metrics(service: Service) -> Response:
     log, facts, sealed = _positions(service)
     _LOG_POSITION.set(log)
     _FACTS_POSITION.set(facts)
     _SEALED.set(sealed)
     _SEALING_HALTED.set(bool(service.sealing_trouble))
+    _CLOCK_WRONG.set(bool(_clock_trouble(service)))
     checked = _checked(service)
     _RED_FLAGS_POSITION.set(checked.position)
     _RED_FLAGS_FOUND.set(checked.findings)

@@ -12,9 +12,18 @@ from application.access import Organisation
 from application.account_unification import unify_accounts
 from application.ledger import Ledger
 from application.migrations import admit, may_migrate, migrate
+from application.promises import Promises
 from application.store import Clock, EventLog, assure_safe, utc_now
-from application.tree.sealer import Sealer
-from application.tree.signer import FileSigner, SigningKeyMissing, origin_of
+from application.tree.nodes import Connection
+from application.tree.rows import MAC, SEALED, rows_between
+from application.tree.sealer import LogAltered, Sealer
+from application.tree.signer import (
+    FileSigner,
+    SigningKeyMissing,
+    SigningKeyOther,
+    origin_of,
+)
+from application.tree.stretch import Authenticate
 from application.vault import Keys, KeysMissing, Vault
 from domain.kernel import Author
 from interface.embedded_db import EmbeddedPostgres
@@ -46,6 +55,16 @@ class Deployment(NamedTuple):
         """Who signs checkpoints here; a key is made the first time. Raises SigningKeyMissing."""
         return FileSigner.create(self.settings.signing_key_file)
 
+    def assure_named_key(self) -> None:
+        """The signing key must be the one that the settings name. Raises SigningKeyOther."""
+        named, own = self.settings.log_key, self.signer().key(self.origin).text()
+        if named is not None and named != own:
+            raise SigningKeyOther(self.origin, own, named)
+
+    def promises(self) -> Promises:
+        """What promises inclusion with each answer. Raises SigningKeyMissing."""
+        return Promises(self.signer(), self.origin, Vault(self.keys).authenticate)
+
     def sealer(self, clock: Clock = utc_now) -> Sealer:
         """A sealing conversation with the database. Raises SigningKeyMissing."""
         authenticate = Vault(self.keys).authenticate
@@ -53,22 +72,31 @@ class Deployment(NamedTuple):
 
 
 @contextmanager
-def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployment]:
+def deployed(
+    settings: Settings, *, migrating: bool = True, examining: bool = False
+) -> Iterator[Deployment]:
     """Start the embedded database if there is no other, bring the schema up, load the keys.
 
     The embedded database is started again when it dies; when it cannot be, this process is asked to
-    end (SIGTERM). Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, MigrationAltered,
-    EmbeddedPostgresError.
+    end (SIGTERM). `examining`: what is wrong with the log, its keys included, is for the caller to
+    find. Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, SigningKeyOther, SigningRefused,
+    LogAltered, MigrationAltered, EmbeddedPostgresError.
     """
     if settings.dsn is not None:
         owner_dsn = settings.owner_dsn or settings.dsn
-        yield _prepared(settings, settings.dsn, owner_dsn, migrating=migrating)
+        found = _prepared(settings, settings.dsn, owner_dsn, migrating=migrating)
+        if not examining:
+            _assure_own(found)
+        yield found
         return
     postgres = EmbeddedPostgres(settings.data / "postgres")
     try:
         dsn = postgres.start()
         postgres.keep_running(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        yield _prepared(settings, dsn, dsn, migrating=migrating)
+        found = _prepared(settings, dsn, dsn, migrating=migrating)
+        if not examining:
+            _assure_own(found)
+        yield found
     finally:
         postgres.stop()
         if postgres.failure is not None:
@@ -94,8 +122,6 @@ def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) 
         with suppress(FileExistsError):
             Keys.generate().save(settings.key_file)
     keys = Keys.load(settings.key_file)
-    if last:
-        _assure_own(dsn, keys, last)
     if not settings.signing_key_file.exists() and _sealed_before(dsn):
         raise SigningKeyMissing(
             f"台账已有检查点，但签名密钥不在 / the log was sealed, but there is no signing key:"
@@ -104,17 +130,45 @@ def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) 
     return Deployment(dsn, owner_dsn, keys, settings)
 
 
-def _assure_own(dsn: str, keys: Keys, last: int) -> None:
-    """The keys must be the ones that the log was written with. Raises KeysMissing."""
-    log = EventLog(dsn, Vault(keys), role="mingzhang_reader")
+def _assure_own(deployment: Deployment) -> None:
+    """The keys must be those that the log was written and signed with.
+
+    Raises KeysMissing, LogAltered with the position, SigningKeyOther, SigningRefused.
+    """
+    log = EventLog(deployment.dsn, role="mingzhang_reader")
     try:
-        if not log.authentic(last):
-            raise KeysMissing(
-                "密钥不是写入本台账的密钥，或最后一条事件被改动"
-                " / these are not the keys of this log, or its last event was altered"
-            )
+        if last := log.last_position():
+            _assure_written(log.connection, Vault(deployment.keys).authenticate, last)
+        notes = log.connection.execute(
+            "SELECT note FROM ledger.checkpoint WHERE origin = %s ORDER BY size DESC LIMIT 1",
+            (deployment.origin,),
+        ).fetchall()
     finally:
         log.close()
+    if deployment.settings.signing_key_file.exists() or deployment.settings.log_key:
+        deployment.assure_named_key()
+        deployment.signer().assure_pinned(deployment.origin, [note for (note,) in notes])
+
+
+def _assure_written(connection: Connection, authenticate: Authenticate, last: int) -> None:
+    """The last event must bear this service's seal; where others do, it was altered."""
+
+    def authentic(position: int) -> bool:
+        rows = list(rows_between(connection, position - 1, position))
+        return bool(rows) and all(authenticate(row[SEALED]) == row[MAC] for row in rows)
+
+    if authentic(last):
+        return
+    if any(authentic(position) for position in {1, last // 2, last - 1} - {0, last}):
+        raise LogAltered(
+            last,
+            "最后一条不是本服务写入的，或被改动；请运行 verify",
+            "the last one is not what the service wrote; run verify",
+        )
+    raise KeysMissing(
+        f"密钥不是写入本台账的密钥，或第 {last} 条（最后一条）事件被改动"
+        f" / these are not the keys of this log, or event {last}, its last, was altered"
+    )
 
 
 def unify_stored_accounts(deployment: Deployment) -> None:

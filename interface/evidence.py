@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from importlib import resources
 from typing import Any
 
+import msgspec
+
 from application.tree.proofs import Proofs
+from application.tree.signer import Signer
 from projections.facts.reading import View
 from projections.history import Trace, happenings
 from projections.red_flags import Rule, Wanted, check, text_of
+from projections.red_flags.evidence import cited, plan_rulings
 
-FORMAT = "mingzhang-evidence/1"
+FORMAT = "mingzhang-evidence/2"
+
+_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def bundle(
-    proofs: Proofs, payment_no: str, found: Trace, as_of: date, known_at: datetime | None
+    proofs: Proofs,
+    signer: Signer,
+    payment_no: str,
+    found: Trace,
+    as_of: date,
+    known_at: datetime | None,
 ) -> dict[str, Any]:
     """What docs/tamper-evidence.md §5 says. Raises NotSealed."""
     trace = found.plain(as_of)
-    return {
+    content = {
         "format": FORMAT,
         "payment_no": payment_no,
         "as_of": as_of,
@@ -30,20 +42,30 @@ def bundle(
         **_proven(proofs, _positions(trace)),
         "rules": _rules(),
     }
+    return _signed(proofs, signer, content)
 
 
-def finding_bundle(proofs: Proofs, finding: dict[str, Any]) -> dict[str, Any]:
+def finding_bundle(proofs: Proofs, signer: Signer, finding: dict[str, Any]) -> dict[str, Any]:
     """The same about a finding of a red flag (`finding_of`). Raises NotSealed."""
-    positions = {*finding["positions"], *finding["context"]}
+    cited = {ruling["position"] for ruling in finding["rulings"] + finding["rests_on"]}
+    positions = {*finding["positions"], *finding["context"], *cited} - {None}
     told = happenings(proofs.connection, positions, finding["known_at"])
     rule = finding["rule"]
-    return {
+    content = {
         "format": FORMAT,
         "finding": finding,
         "finding_events": [event.plain() for event in told],
         **_proven(proofs, positions),
         "rules": [*_rules(), {"name": f"{rule.lower()}.toml", "text": text_of(rule)}],
     }
+    return _signed(proofs, signer, content)
+
+
+def _signed(proofs: Proofs, signer: Signer, content: dict[str, Any]) -> dict[str, Any]:
+    """The bundle as plain JSON values, under a signature by the log over all of it."""
+    plain: dict[str, Any] = msgspec.to_builtins(content)
+    digest = proofs.hash.digest(_canonical(plain).encode())
+    return plain | {"signature": signer.attest(FORMAT, proofs.origin, [_text(digest)])}
 
 
 def finding_of(view: View, rule: Rule, subject: str, nth: int = 1) -> dict[str, Any] | None:
@@ -63,7 +85,8 @@ def finding_of(view: View, rule: Rule, subject: str, nth: int = 1) -> dict[str, 
         **finding._asdict(),
         "as_of": view.as_of,
         "known_at": view.known_at,
-        "rulings": [ruling.to_dict() for ruling in checked.rulings],
+        "rulings": cited(view, [ruling.to_dict() for ruling in checked.rulings]),
+        "rests_on": cited(view, plan_rulings(view, rule, finding.subject)),
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.markup import escape
 
 from application.tree.notes import NoteMalformed
 from application.tree.proofs import (
@@ -23,8 +24,8 @@ from application.tree.proofs import (
 )
 from application.tree.rows import export_log
 from application.tree.sealer import LogAltered
-from application.tree.signer import SigningRefused
-from application.tree.verification import Verification
+from application.tree.signer import SigningKeyOther, SigningRefused
+from application.tree.verification import Verification, Verified
 from application.vault import Vault
 from interface.checkpoint_page import page
 from interface.deployment import Deployment
@@ -48,6 +49,7 @@ from projections.history import trace as trace_payment
 
 log_app = typer.Typer(help="日志 The log itself: seals, proofs, witnesses.", no_args_is_help=True)
 
+T = TypeVar("T")
 Target = Annotated[Path, typer.Argument(help="where to")]
 
 
@@ -157,34 +159,69 @@ def verify(
     with_facts: Annotated[bool, typer.Option("--facts/--no-facts", help="the facts too")] = True,
 ) -> None:
     """核验 Check the whole log, its tree, its checkpoints and the facts drawn from it."""
-    anchors = [path.read_text("utf-8") for path in anchor or []]
-    with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
-        signer = deployment.signer()
+    found: list[str] = []
+    with deployment_or_exit(examining=True) as deployment:
+        result = _attempt(found, "日志 the log", lambda: _verified(deployment, anchor or [], found))
+        _attempt(found, "政策 rulings", lambda: found.extend(_wrong_rules(deployment)))
+        if with_facts:
+            with progress_bar("核对事实 facts", None) as progress:
+                _attempt(
+                    found,
+                    "事实 the facts",
+                    lambda: found.extend(map(str, wrong_facts(deployment.dsn, progress))),
+                )
+    for fault in found:
+        OUT.print(f"[red]✗[/red] {escape(fault)}", highlight=False, soft_wrap=True)
+    events, sealed, checkpoints, anchors = result[:4] if result else (0, 0, 0, 0)
+    coverage = result.coverage_bp / 100 if result else 0.0
+    OUT.print(
+        f"事件 events {events} · 已封存并核对 sealed and checked {sealed}"
+        f" ({coverage:.2f} %) · 检查点 checkpoints {checkpoints}"
+        f" · 外存 anchors {anchors} · 问题 faults {len(found)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    raise typer.Exit(1 if found else 0)
+
+
+def _attempt(found: list[str], what: str, examine: Callable[[], T]) -> T | None:
+    """One part of the check; what breaks it off is said like any other fault."""
+    try:
+        return examine()
+    except Exception as error:  # noqa: BLE001 - a finding, whatever it is; the next part goes on
+        said = (str(error).strip().splitlines() or [""])[0]
+        found.append(f"{what}: 未能查完 / not checked through: {type(error).__name__} {said}")
+        return None
+
+
+def _verified(deployment: Deployment, anchor: Sequence[Path], found: list[str]) -> Verified:
+    """The log, its tree and its checkpoints; adds every fault to `found`."""
+    signer, origin = deployment.signer(), deployment.origin
+    for assure in (deployment.assure_named_key, lambda: signer.assure_pinned(origin)):
+        try:
+            assure()
+        except (SigningKeyOther, SigningRefused) as other:
+            found.append(str(other))
+    key = _attempt(found, "密钥 the key", lambda: signer.pinned(origin)) or signer.key(origin)
+    with reading(deployment.dsn, origin) as proofs:
         verification = Verification(
             proofs.connection,
-            deployment.origin,
-            signer.key(deployment.origin),
+            origin,
+            key,
             Vault(deployment.keys).authenticate,
-            signed_last=signer.last(deployment.origin),
-            anchors=anchors,
+            signed_last=_attempt(found, "签名器 the signer", lambda: signer.last(origin)),
+            anchors=[path.read_bytes().decode("utf-8", "replace") for path in anchor],
             dsn=deployment.dsn,
         )
         with progress_bar("核验 verifying", None) as progress:
             result = verification.run(progress)
-        faults = [str(fault) for fault in result.faults]
-        faults += [str(rule) for rule in wrong_rules(proofs.connection)]
-        if with_facts:
-            with progress_bar("核对事实 facts", None) as progress:
-                faults += [str(fact) for fact in wrong_facts(deployment.dsn, progress)]
-    for fault in faults:
-        OUT.print(f"[red]✗[/red] {fault}", highlight=False)
-    OUT.print(
-        f"事件 events {result.events} · 已封存并核对 sealed and checked {result.sealed}"
-        f" ({result.coverage_bp / 100:.2f} %) · 检查点 checkpoints {result.checkpoints}"
-        f" · 外存 anchors {result.anchors} · 问题 faults {len(faults)}",
-        highlight=False,
-    )
-    raise typer.Exit(1 if faults else 0)
+    found.extend(map(str, result.faults))
+    return result
+
+
+def _wrong_rules(deployment: Deployment) -> list[str]:
+    with reading(deployment.dsn, deployment.origin) as proofs:
+        return [str(rule) for rule in wrong_rules(proofs.connection)]
 
 
 def evidence(
@@ -201,14 +238,14 @@ def evidence(
         day, known = day_of(as_of), instant_of(known_at)
         if subject is not None:
             finding = _finding_or_exit(deployment, what, subject, nth, day, known)
-            content = finding_bundle(proofs, finding)
+            content = finding_bundle(proofs, deployment.signer(), finding)
         else:
             found = trace_payment(proofs.connection, what, known)
             if found is None:
                 ERR.print(f"[red]没有这笔贴息 / no such payment:[/red] {what}")
                 raise typer.Exit(1)
-            content = bundle(proofs, what, found, day, known)
-    target.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str), "utf-8")
+            content = bundle(proofs, deployment.signer(), what, found, day, known)
+    target.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     OUT.print(f"{len(content['events'])} 条事件 events → {target}", highlight=False)
 
 

@@ -47,6 +47,7 @@ class Service:
     ) -> None:
         self.deployment = deployment
         self.clock = clock
+        self._promises = deployment.promises()
         self.writer = GroupWriter(self.ledger)
         self.facts = Facts(deployment.dsn, clock=clock)
         self.tracing = Tracing(deployment.dsn)
@@ -102,6 +103,7 @@ class Service:
             self.deployment.keys,
             clock=self.clock,
             key_file=self.deployment.settings.key_file,
+            promises=self._promises,
         )
 
     @contextmanager

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
     tree_hash: Literal["sha-256", "sm3"] = "sha-256"
     signing_key: Path | None = None
     """The key that checkpoints are signed with. None: beside the other keys."""
+    log_key: str | None = None
+    """The log's own vkey, where it is pinned by whoever starts the service."""
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
 

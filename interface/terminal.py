@@ -23,7 +23,8 @@ from application.store import (
     UnsafeDatabase,
     utc_now,
 )
-from application.tree.signer import SigningKeyMissing
+from application.tree.sealer import LogAltered
+from application.tree.signer import SigningKeyMissing, SigningKeyOther, SigningRefused
 from application.vault import KeysMissing
 from domain.calendar import civil_day
 from domain.kernel import Author
@@ -41,20 +42,24 @@ _CANNOT_START = (
     UnsafeDatabase,
     KeysMissing,
     SigningKeyMissing,
+    SigningKeyOther,
+    SigningRefused,
+    LogAltered,
     MigrationAltered,
     EmbeddedPostgresError,
 )
 
 
 @contextmanager
-def deployment_or_exit() -> Iterator[Deployment]:
+def deployment_or_exit(*, examining: bool = False) -> Iterator[Deployment]:
     """The deployment that the environment names; what stands in its way ends the program.
 
     Said in a sentence, never as a traceback: what is unsafe, what cannot be read or reached.
+    `examining`: what is wrong with the log itself is found by the caller, and ends nothing.
     """
     settings, started = settings_or_exit(), False
     try:
-        with deployed(settings) as deployment:
+        with deployed(settings, examining=examining) as deployment:
             started = True
             yield deployment
     except _CANNOT_START as error:
@@ -153,7 +158,12 @@ def author_or_exit(deployment: Deployment, as_: str, person: str) -> Author:
 
 def ledger_of(deployment: Deployment) -> Ledger:
     """A conversation with the deployment's ledger."""
-    return Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
+    return Ledger(
+        deployment.dsn,
+        deployment.keys,
+        key_file=deployment.settings.key_file,
+        promises=deployment.promises(),
+    )
 
 
 def day_of(as_of: datetime | None) -> date:

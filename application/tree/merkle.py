@@ -92,6 +92,15 @@ def root(tree_hash: TreeHash, size: int, node: NodeOf) -> bytes:
     return _span(tree_hash, 0, size, node) if size else tree_hash.digest(b"")
 
 
+def range_root(tree_hash: TreeHash, leaves: Sequence[bytes]) -> bytes:
+    """The root of the tree over these leaf hashes alone."""
+
+    def node(level: int, index: int) -> bytes:
+        return tree_hash.above(b"".join(leaves[index << level : index + 1 << level]), level)
+
+    return root(tree_hash, len(leaves), node)
+
+
 def inclusion_proof(tree_hash: TreeHash, index: int, size: int, node: NodeOf) -> list[bytes]:
     """RFC 9162 §2.1.3.1: from the leaf `index` to the root of `size` leaves.
 

@@ -88,8 +88,8 @@ class TreeNodes:
     def _read(self, level: int, begin: int, end: int) -> bytes:
         rows = self._connection.execute(
             "SELECT n.first, substr(n.hashes, 1 + 32 * greatest(%(begin)s - n.first, 0)::int,"
-            " 32 * (least(n.first + length(n.hashes) / 32, %(end)s)"
-            " - greatest(n.first, %(begin)s))::int)"
+            " 32 * greatest(least(n.first + length(n.hashes) / 32, %(end)s)"
+            " - greatest(n.first, %(begin)s), 0)::int)"
             " FROM ledger.tree_node n WHERE n.origin = %(origin)s AND n.level = %(level)s"
             " AND n.first < %(end)s AND n.first >= coalesce((SELECT max(b.first)"
             " FROM ledger.tree_node b WHERE b.origin = %(origin)s AND b.level = %(level)s"

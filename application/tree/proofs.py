@@ -67,8 +67,8 @@ class Proofs:
 
     def __init__(self, connection: Connection, origin: str) -> None:
         self.connection = connection
-        self._hash = HASHES[origin.rpartition("/")[2]]
-        self._nodes = TreeNodes(connection, origin, self._hash)
+        self.hash = HASHES[origin.rpartition("/")[2]]
+        self._nodes = TreeNodes(connection, origin, self.hash)
         self.origin = origin
 
     def checkpoint(self, covering: int = 0) -> Checkpoint:
@@ -131,7 +131,7 @@ class Proofs:
                 raise NotSealed(position)
             row = b"".join(rows_between(self.connection, position - 1, position))
             proof = self._nodes.inclusion_proof(position - 1, checkpoint.head.size)
-            proven.append(ProvenEvent(position, self._hash.prefix + row, proof))
+            proven.append(ProvenEvent(position, self.hash.prefix + row, proof))
         return proven
 
     def inclusion(self, position: int, size: int) -> list[bytes]:

@@ -38,6 +38,18 @@ def rows_between(connection: Connection, after: int, until: int) -> Iterator[byt
             yield block
 
 
+def columns_of(row: bytes) -> list[bytes | None]:
+    """The columns of a row, None for NULL; fewer than it says where it is cut off."""
+    columns: list[bytes | None] = []
+    at = 2
+    while at < len(row):
+        length = int.from_bytes(row[at : at + 4], "big", signed=True)
+        at += 4
+        columns.append(row[at : at + length] if length >= 0 else None)
+        at += max(length, 0)
+    return columns
+
+
 def export_log(
     connection: Connection, file: BinaryIO, told: Callable[[int], None] = lambda _: None
 ) -> int:

@@ -22,9 +22,9 @@ from application.tree.nodes import (
     keep_nodes,
     last_checkpoint,
 )
-from application.tree.notes import Head
+from application.tree.notes import Head, parse_checkpoint
 from application.tree.second import place_of, stretches
-from application.tree.signer import Signer
+from application.tree.signer import Signer, SigningRefused
 from application.tree.stretch import Authenticate, Stretch, read_stretch
 
 _SEALER_LOCK = 7291002
@@ -129,6 +129,12 @@ class Sealer:
         kept = nodes.size()
         if kept != size:
             raise LogAltered(min(kept, size) + 1, "树节点与检查点不符", "nodes do not fit")
+        if last is not None:
+            key = self._signer.key(self.origin)
+            if not any(key.signed(last.head, line) for line in parse_checkpoint(last.note)[1]):
+                raise SigningRefused(
+                    f"最后的检查点不是本密钥签署 / the last checkpoint is not by {key.text()}"
+                )
         if last is not None and nodes.root(size) != last.head.root:
             raise LogAltered(size, "树节点被改动", "nodes were altered")
 

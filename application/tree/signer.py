@@ -20,11 +20,31 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from application.tree.merkle import HASHES, ProofWrong, TreeHash, assure_consistent
-from application.tree.notes import SIGNED, Head, VerifierKey, parse_checkpoint
+from application.tree.notes import (
+    SIGNED,
+    Head,
+    Line,
+    NoteMalformed,
+    VerifierKey,
+    parse_checkpoint,
+)
+
+_KINDS = ("mingzhang-evidence/", "mingzhang-promise/")
 
 
 class SigningRefused(Exception):
     """The head does not extend the one that was signed last: the log was altered or set back."""
+
+
+class SigningKeyOther(Exception):
+    """The signing key is a valid one, but not the one that this log was signed with before."""
+
+    def __init__(self, origin: str, own: str, pinned: str) -> None:
+        super().__init__(
+            f"签名密钥不是本日志 {origin} 一直使用的那一把 / this is not the key of the log:"
+            f" 现有 it is {own}, 应为 not {pinned}; 换密钥须换 MINGZHANG_LOG_NAME"
+            f" / a new key goes with a new MINGZHANG_LOG_NAME"
+        )
 
 
 class SigningKeyMissing(Exception):
@@ -45,13 +65,18 @@ class Signer(Protocol):
         `proof`: the consistency of `head` with the last one signed. Raises SigningRefused.
         """
 
+    def attest(self, kind: str, origin: str, lines: Sequence[str]) -> str:
+        """A signed note of another kind than a checkpoint: its kind, the origin, more lines."""
+
 
 class FileSigner:
     """A secret in a file, an Ed25519 key for each origin from it, and what they signed last."""
 
     def __init__(self, path: Path) -> None:
         self._memory = path.with_suffix(".last")
+        self._pins = path.with_suffix(".pinned")
         self._seed = _seed(path)
+        self._keys: dict[str, tuple[Ed25519PrivateKey, VerifierKey]] = {}
 
     @staticmethod
     def create(path: Path) -> FileSigner:
@@ -66,14 +91,40 @@ class FileSigner:
         return VerifierKey(origin, SIGNED, self._private(origin).public_key().public_bytes_raw())
 
     def last(self, origin: str) -> Head | None:
+        """Raises SigningRefused when what was remembered cannot be read."""
         note = self._remembered().get(origin)
-        return None if note is None else parse_checkpoint(note)[0]
+        return None if note is None else _opened(note)[0]
+
+    def assure_pinned(self, origin: str, notes: Sequence[str] = ()) -> None:
+        """The key of `origin` must be the one that is pinned, and that signed before.
+
+        `notes`: checkpoints that the log keeps. Raises SigningKeyOther, SigningRefused.
+        """
+        own = self.key(origin)
+        pinned = self._read(self._pins).get(origin, own.text())
+        if pinned != own.text():
+            raise SigningKeyOther(origin, own.text(), pinned)
+        remembered = self._remembered().get(origin)
+        for note in [*notes, *([] if remembered is None else [remembered])]:
+            head, lines = _opened(note)
+            if not any(own.signed(head, line) for line in lines):
+                by = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in lines)
+                raise SigningKeyOther(origin, own.text(), by)
+
+    def pinned(self, origin: str) -> VerifierKey:
+        """The key that is pinned for `origin`; the present one where none is yet."""
+        text = self._read(self._pins).get(origin)
+        return self.key(origin) if text is None else VerifierKey.parse(text)
 
     def sign(self, head: Head, tree_hash: TreeHash, proof: Sequence[bytes]) -> str:
         with self._locked():
+            try:
+                self.assure_pinned(head.origin)
+            except SigningKeyOther as other:
+                raise SigningRefused(str(other)) from other
             remembered = self._remembered()
             if head.origin in remembered:
-                last, _ = parse_checkpoint(remembered[head.origin])
+                last, _ = _opened(remembered[head.origin])
                 try:
                     assure_consistent(tree_hash, last[1:], head[1:], proof)
                 except ProofWrong as error:
@@ -81,8 +132,21 @@ class FileSigner:
             text = head.text()
             signature = self.key(head.origin).line(self._private(head.origin).sign(text.encode()))
             note = f"{text}\n{signature}"
+            pins = self._read(self._pins)
+            if head.origin not in pins:
+                pins[head.origin] = self.key(head.origin).text()
+                _write(self._pins, json.dumps(pins, indent=1))
             _write(self._memory, json.dumps({**remembered, head.origin: note}, indent=1))
             return note
+
+    def attest(self, kind: str, origin: str, lines: Sequence[str]) -> str:
+        if not kind.startswith(_KINDS):  # a checkpoint begins with its origin: never one of these
+            raise ValueError(kind)
+        text = "".join(f"{line}\n" for line in (kind, origin, *lines))
+        if origin not in self._keys:
+            self._keys[origin] = self._private(origin), self.key(origin)
+        private, key = self._keys[origin]
+        return f"{text}\n{key.line(private.sign(text.encode()))}"
 
     def _private(self, origin: str) -> Ed25519PrivateKey:
         """A key for each origin: one public key never stands for two logs."""
@@ -91,11 +155,19 @@ class FileSigner:
         )
 
     def _remembered(self) -> dict[str, str]:
+        return self._read(self._memory)
+
+    @staticmethod
+    def _read(path: Path) -> dict[str, str]:
         try:
-            remembered: dict[str, str] = json.loads(self._memory.read_text("utf-8"))
+            kept = json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
             return {}
-        return remembered
+        except ValueError as error:
+            raise SigningRefused(f"签名器的记忆损坏 / not readable any more: {path}") from error
+        if not isinstance(kept, dict) or not all(isinstance(x, str) for x in kept.values()):
+            raise SigningRefused(f"签名器的记忆损坏 / not readable any more: {path}")
+        return kept
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -105,6 +177,13 @@ class FileSigner:
             yield
         finally:
             os.close(descriptor)
+
+
+def _opened(note: str) -> tuple[Head, list[Line]]:
+    try:
+        return parse_checkpoint(note)
+    except (NoteMalformed, ValueError) as error:
+        raise SigningRefused(f"检查点损坏 / a checkpoint is malformed: {note[:80]!r}") from error
 
 
 def origin_of(log_name: str, hash_name: str) -> str:

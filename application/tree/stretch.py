@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from struct import Struct
 from uuid import UUID
@@ -10,12 +11,16 @@ import msgspec
 
 from application.tree.merkle import SIZE
 from application.tree.nodes import STEP, TILE, Connection, TreeNodes
-from application.tree.rows import MAC, POSITION, SEALED, rows_between
+from application.tree.rows import MAC, POSITION, SEALED, columns_of, rows_between
+from domain.catalogue import EVENTS
 
 _HEAD = slice(2, 58)
 _ORDER = Struct("!4xq4xq4x16s4xq")
 """Position, recorded_at, aggregate and version, as they stand in a row's head."""
+_WIDTHS = struct.pack("!iiii", 8, 8, 16, 8)
 _LONG_AGO = -(1 << 63)
+
+_TOPIC, _STATE, _COLUMNS = 4, 9, 11
 
 Authenticate = Callable[[bytes], bytes]
 """The service's own seal over the first ten columns of a row."""
@@ -70,10 +75,13 @@ def read_stretch(
             leaves += [bytes(SIZE)] * (found - position)
             position = found
         if authenticate(row[SEALED]) != row[MAC]:
-            faults.append((position, "不是本服务写入的，或被改动", "not what the service wrote"))
+            faults.append((position, *_diagnosed(row)))
         leaves.append(leaf(row))
         if kept is not None:
-            heads.append(row[_HEAD])
+            if row[2:6] + row[14:18] + row[26:30] + row[46:50] == _WIDTHS:
+                heads.append(row[_HEAD])
+            else:
+                faults.append((position, "列缺失或长度不对", "a column is missing or too long"))
     if position < until:
         faults.append(_missing(position + 1, until - position))
         leaves += [bytes(SIZE)] * (until - position)
@@ -85,6 +93,29 @@ def read_stretch(
         _take_order(stretch, heads)
         _compare(stretch, nodes, min(until, kept))
     return stretch
+
+
+def _diagnosed(row: bytes) -> tuple[str, str]:
+    """What is wrong with a row that bears no seal of the service, as far as it shows by itself."""
+    zh, en = "不是本服务写入的，或被改动", "not what the service wrote"
+    columns = columns_of(row)
+    if None in columns or len(columns) != _COLUMNS:
+        return f"{zh}：有空列", f"{en}: a column is NULL"
+    topic, state = columns[_TOPIC] or b"", columns[_STATE] or b""
+    try:
+        msgspec.json.decode(state.decode())
+    except UnicodeDecodeError:
+        return f"{zh}：内容不是 UTF-8", f"{en}: its content is not UTF-8"
+    except msgspec.DecodeError:
+        return f"{zh}：内容不是 JSON", f"{en}: its content is not JSON"
+    kind = EVENTS.get(topic.decode("utf-8", "replace"))
+    if kind is None:
+        return f"{zh}：没有这种事件", f"{en}: there is no such kind of event"
+    try:
+        msgspec.json.decode(state, type=kind)
+    except msgspec.DecodeError:
+        return f"{zh}：内容不合其类型", f"{en}: its content is not of its kind"
+    return zh, en
 
 
 def _missing(position: int, count: int) -> tuple[int, str, str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from application.clock import TOLERANCE
 from application.guards import missing_guards
 from application.tree import merkle
 from application.tree.merkle import HASHES, SIZE, TreeHash
@@ -20,6 +21,10 @@ from application.tree.second import Place, place_of, stretches
 from application.tree.stretch import Authenticate, Stretch, gap_in_versions, read_stretch
 
 _MOST_NAMED = 1_000
+_FAR = 1_000_000
+"""Positions: a row farther behind the others than this is a stray, not a gap to be counted."""
+
+T = TypeVar("T")
 
 
 class Fault(NamedTuple):
@@ -86,38 +91,98 @@ class Verification:
             return self._run(told)
 
     def _run(self, told: Told) -> Verified:
-        self._faults += [Fault(0, guard, "guard") for guard in missing_guards(self._connection)]
-        checkpoints = self._checkpoints()
+        guards = self._attempt("防护 guards", lambda: missing_guards(self._connection), list[str]())
+        self._faults += [Fault(0, guard, "guard") for guard in guards]
+        checkpoints = self._attempt("检查点 checkpoints", self._checkpoints, list[Head]())
         sealed = max((head.size for head in checkpoints), default=0)
-        kept = self._nodes.size()
+        kept = max(self._attempt("树 tree", self._nodes.size, 0), 0)
+        anchored = list(self._anchored())
         tree = _Growing(self._hash)
-        wanted = {head.size for head in checkpoints} | {head.size for head, _ in self._anchored()}
+        wanted = {head.size for head in checkpoints} | {head.size for head, _ in anchored}
         roots = {0: self._hash.digest(b"")}
-        events = self._events(kept, tree, wanted, roots, told)
-        self._compare_heads(checkpoints, roots, events)
-        self._compare_nodes(tree, kept, sealed)
+        events = self._attempt("位置 positions", self._last, 0)
+        place = self._place(kept)  # a snapshot is given away outside of every part
+        self._attempt(
+            "事件 events",
+            lambda: self._events(events, kept, place, tree, wanted, roots, told),
+            None,
+        )
+        self._attempt("时刻 instants", self._compare_clock, None)
+        self._compare_heads(checkpoints, anchored, roots, events)
+        self._attempt("树节点 nodes", lambda: self._compare_nodes(tree, kept, sealed), None)
         return Verified(events, min(sealed, events), len(checkpoints), len(self._anchors),
                         sorted(set(self._faults))[:_MOST_NAMED])  # fmt: skip
 
+    def _attempt(self, what: str, examine: Callable[[], T], otherwise: T) -> T:
+        """One part of the check; what goes wrong in it is a fault, and the next part goes on."""
+        try:
+            with self._connection.transaction():
+                return examine()
+        except Exception as error:  # noqa: BLE001 - whatever was done to the database is a finding
+            said = (str(error).strip().splitlines() or [""])[0]
+            self._fault(
+                0, f"{what}：未能查完：{type(error).__name__} {said}", "not checked through"
+            )
+            return otherwise
+
+    def _last(self) -> int:
+        """How far the log goes. A row far beyond all others is a fault, not the end of the log."""
+        row = self._connection.execute("SELECT count(*) FROM ledger.event").fetchone()
+        most = (row[0] if row else 0) + _FAR
+        strays = self._connection.execute(
+            "SELECT position FROM ledger.event WHERE position < 1 OR position > %s"
+            " ORDER BY position LIMIT %s",
+            (most, _MOST_NAMED),
+        )
+        for (position,) in strays:
+            self._fault(
+                position, f"位置 {position} 不在日志内", "its position is outside of the log"
+            )
+        nowhere = self._connection.execute(
+            "SELECT count(*) FROM ledger.event WHERE position IS NULL"
+        ).fetchone()
+        if nowhere and nowhere[0]:
+            self._fault(0, f"{nowhere[0]} 条没有位置", f"{nowhere[0]} events have no position")
+        found = self._connection.execute(
+            "SELECT max(position) FROM ledger.event WHERE position BETWEEN 1 AND %s", (most,)
+        ).fetchone()
+        return (found and found[0]) or 0
+
+    def _compare_clock(self) -> None:
+        """No event may be recorded in what is still the future for the database."""
+        ahead = self._connection.execute(
+            "SELECT min(position) FROM ledger.event"
+            " WHERE recorded_at > clock_timestamp() + make_interval(secs => %s)"
+            " AND (SELECT recorded_at FROM ledger.event ORDER BY position DESC LIMIT 1)"
+            " > clock_timestamp()",
+            (TOLERANCE.total_seconds(),),
+        ).fetchone()
+        if ahead and ahead[0]:
+            self._fault(ahead[0], "得知时刻在将来", "it was recorded in the future")
+
     def _events(
-        self, kept: int, tree: _Growing, wanted: set[int], roots: dict[int, bytes], told: Told
-    ) -> int:
+        self,
+        last: int,
+        kept: int,
+        place: Place | None,
+        tree: _Growing,
+        wanted: set[int],
+        roots: dict[int, bytes],
+        told: Told,
+    ) -> None:
         """Every row: where it stands, that the service wrote it, that the tree holds it."""
-        found = self._connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-        last = (found and found[0]) or 0
         order = _Order(self._fault)
 
         def read(begin: int, end: int) -> Stretch:
             return read_stretch(self._connection, self._nodes, self._authenticate, begin, end, kept)
 
-        with closing(stretches(self._place(kept), 0, last, read)) as all_of_them:
+        with closing(stretches(place, 0, last, read)) as all_of_them:
             for stretch in all_of_them:
                 for fault in stretch.faults:
                     self._fault(*fault)
                 order.go_on(stretch)
                 tree.add(stretch, wanted, roots)
                 told(stretch.until, last)
-        return last
 
     def _place(self, kept: int) -> Place | None:
         """Where a second process reads what this one reads: in the same snapshot."""
@@ -164,22 +229,31 @@ class Verification:
         heads = []
         for size, note in rows:
             try:
-                head, lines = parse_checkpoint(note)
-            except NoteMalformed:
-                self._fault(size, "检查点损坏", "a checkpoint is malformed")
+                head, lines = parse_checkpoint(note or "")
+            except (NoteMalformed, ValueError):
+                self._fault(size or 0, "检查点损坏", "a checkpoint is malformed")
                 continue
             if head.size != size or head.origin != self._origin:
                 self._fault(size, "检查点与其行不符", "a checkpoint is not what its row says")
             elif not any(self._log_key.signed(head, line) for line in lines):
-                self._fault(size, "检查点签名无效", "a checkpoint is not signed by the log")
+                by = ", ".join(f"{line.name} {line.key_id.hex()}" for line in lines)
+                self._fault(
+                    size,
+                    f"检查点签名无效：由 {by} 签署，不是 {self._log_key.text()}",
+                    "a checkpoint is not signed by the log's key",
+                )
             else:
                 heads.append(head)
         return heads
 
     def _anchored(self) -> Iterable[tuple[Head, str]]:
         """Heads that were kept outside: by witnesses, and by the signer himself."""
-        for note in self._anchors:
-            head, lines = parse_checkpoint(note)
+        for number, note in enumerate(self._anchors, 1):
+            try:
+                head, lines = parse_checkpoint(note)
+            except (NoteMalformed, ValueError):
+                self._fault(0, f"第 {number} 个外存检查点损坏", f"anchor {number} is malformed")
+                continue
             if head.origin == self._origin and any(self._log_key.signed(head, x) for x in lines):
                 yield head, "外存检查点 / a checkpoint kept elsewhere"
             else:
@@ -187,7 +261,13 @@ class Verification:
         if self._signed_last is not None:
             yield self._signed_last, "签名器最后签署 / what the signer signed last"
 
-    def _compare_heads(self, checkpoints: list[Head], roots: dict[int, bytes], events: int) -> None:
+    def _compare_heads(
+        self,
+        checkpoints: list[Head],
+        anchored: list[tuple[Head, str]],
+        roots: dict[int, bytes],
+        events: int,
+    ) -> None:
         for head in checkpoints:
             if head.size > events:
                 self._fault(events + 1, f"缺失：检查点有 {head.size} 条",
@@ -199,7 +279,7 @@ class Verification:
                     f"the first {head.size} do not give the root of their checkpoint",
                 )
         known = set(checkpoints)
-        for head, whose in self._anchored():
+        for head, whose in anchored:
             if head.size > events:
                 self._fault(events + 1, f"缺失：{whose}：{head.size}", "missing")
             elif roots.get(head.size) != head.root:

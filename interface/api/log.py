@@ -176,7 +176,8 @@ async def evidence(
         found = trace(proofs.connection, no, known_at)
         if found is None or not trace_visible(found.events, scope):
             raise PaymentUnknown(payment_no=no)
-        content = bundle(proofs, no, found, day, known_at)
+        signer = service.deployment.signer()
+        content = bundle(proofs, signer, no, found, day, known_at)
         file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
         return json_answer(content, headers=file)
 

@@ -229,8 +229,9 @@ async def finding_evidence(
     if found is None:
         raise HTTPException(404)
     file = {"Content-Disposition": f'attachment; filename="evidence-{rule}.json"'}
+    signer = service.deployment.signer()
     return await proven(
-        request, lambda proofs: json_answer(finding_bundle(proofs, found), headers=file)
+        request, lambda proofs: json_answer(finding_bundle(proofs, signer, found), headers=file)
     )
 
 

@@ -263,6 +263,7 @@ def recorded_content(recorded: Recorded) -> dict[str, Any]:
         "position": recorded.position,
         "recorded_at": instant(recorded.recorded_at),
         "again": recorded.again,
+        **({} if recorded.promise is None else {"promise": recorded.promise}),
     } | warnings_of(recorded)
 
 

@@ -1,6 +1,6 @@
 # fmt: off
-"""审计核验程序 The auditor's verifier: receipts, evidence bundles, checkpoints, the log, its facts.
-Formats: docs/tamper-evidence.md. Needs Python 3.11, `cryptography` and, beside it, facts.toml.
+"""审计核验程序 The verifier: receipts, promises, evidence bundles, checkpoints, the log, its facts.
+Formats: docs/tamper-evidence.md. Needs Python 3.11, `cryptography`, beside it promise.py, facts.py
 Exit code 0: all that was checked is right; 1: something is wrong, in one line; 2: wrong use."""
 import argparse
 import base64
@@ -13,9 +13,9 @@ import sys
 import tomllib
 from collections import Counter, defaultdict, namedtuple
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import reduce
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,14 +23,14 @@ from uuid import UUID
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-Checkpoint = namedtuple("Checkpoint", "origin size root hash_byte h witnesses")
+Checkpoint = namedtuple("Checkpoint", "origin size root hash_byte h witnesses seen", defaults=(0,))
 Policy = namedtuple("Policy", "keys groups quorum")
 Row = namedtuple("Row", "position recorded_at aggregate version topic organisation ref state raw")
 HASHES: Any = {"sha-256": (b"\1", lambda data: hashlib.sha256(data).digest()),
                "sm3": (b"\2", lambda data: hashlib.new("sm3", data).digest())}
 MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 plain = json.JSONEncoder(sort_keys=True).encode
-line_of = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 class Wrong(ValueError):  # what is wrong, and where, in both languages
     __repr__ = ValueError.__str__
@@ -85,29 +85,35 @@ def policy_of(data: bytes) -> Policy:
     must(len({*said}) == len(said), f"重复 said twice: {Counter(said).most_common(1)}")
     must(quorum, "信任策略缺 quorum the policy has no quorum")
     return Policy(keys, groups, quorum)
-def open_checkpoint(note: bytes, policy: Policy, *, quorum: bool = True) -> Checkpoint:
-    """The checkpoint in a signed note that the policy accepts, or would but for its `quorum`."""
+def signed_lines(note: bytes, policy: Policy, place: int) -> tuple[list[str], dict[str, int]]:
+    """A note's lines, and whose signatures it has: "" for the log that line `place` names, and by
+    each witness's name the second at which he signed."""
     body, _, signatures = text_of(note).rpartition("\n\n")
-    origin, size, root = body.split("\n")
-    hash_byte, h = HASHES[origin.rpartition("/")[2]]
-    found = Checkpoint(origin, number_of(size), bytes_of(root), hash_byte, h, witnesses := [])
-    must(len(found.root) == 32 and (found.size or found.root == h(b"")), f"根不对 no root: {root}")
-    met = set[str]()
+    origin, met = (lines := body.split("\n"))[place], dict[str, int]()
     for line in signatures[:-1].split("\n"):
         dash, name, signature = line.split(" ")
         signed = bytes_of(signature)
         must(dash == "—" and name.split() == [name] and signed[4:], f"不是签名 not one: {line}")
         witness, key = policy.keys.get((name, signed[:4]), ("", None))
-        seen = f"cosignature/v1\ntime {int.from_bytes(signed[4:12], 'big')}\n" if witness else ""
+        seconds = int.from_bytes(signed[4:12], "big") if witness else 0
+        seen = f"cosignature/v1\ntime {seconds}\n" if witness else ""
         if key:
             signer, own = Ed25519PublicKey.from_public_bytes(key), signed[12 if witness else 4 :]
             try:
                 signer.verify(own, f"{seen}{body}\n".encode())
             except InvalidSignature as error:
                 raise Wrong(f"签名不对 wrong signature: {name}") from error
-            met |= {witness} if witness or name == origin else set()
+            met |= {witness: seconds} if witness or name == origin else {}
     must("" in met, f"没有日志的签名 not signed by its log: {origin}")
-    witnesses += sorted(met - {""})
+    return lines, met
+def open_checkpoint(note: bytes, policy: Policy, *, quorum: bool = True) -> Checkpoint:
+    """The checkpoint in a signed note that the policy accepts, or would but for its `quorum`."""
+    (origin, size, root), signed = signed_lines(note, policy, 0)
+    hash_byte, h = HASHES[origin.rpartition("/")[2]]
+    witnesses, met = sorted({*signed} - {""}), {*signed}
+    found = Checkpoint(origin, number_of(size), bytes_of(root), hash_byte, h, witnesses,
+                       max(signed.values()))
+    must(len(found.root) == 32 and (found.size or found.root == h(b"")), f"根不对 no root: {root}")
     for name, (k, members) in policy.groups.items():
         met |= {name} if len(met & {*members}) >= k else set()
     must(not quorum or policy.quorum in met | {"none"}, f"见证不足 no quorum, only {witnesses}")
@@ -155,12 +161,17 @@ def proven(leaf: bytes, path: list[str], note: Checkpoint) -> Row:
 def about(note: Checkpoint) -> str:
     return f"检查点 checkpoint: {note.origin} {note.size}, 见证 witnesses: {note.witnesses}"
 
-def check_receipt(data: bytes, policy: Policy) -> str:
+def receipt_of(data: bytes, policy: Policy) -> tuple[bytes, Checkpoint]:
+    """The leaf data that a receipt proves, and the checkpoint that it is proven to."""
     head, _, note = text_of(data).partition("\n\n")
     title, extra, index, *path = head.split("\n")
     row = proven(bytes_of(extra[6:]), path, checkpoint := open_checkpoint(note.encode(), policy))
     right = "c2sp.org/tlog-proof@v1", f"extra {extra[6:]}", f"index {row.position - 1}"
     must((title, extra, index) == right, "收据开头不对 the head of the receipt is wrong")
+    return bytes_of(extra[6:]), checkpoint
+def check_receipt(data: bytes, policy: Policy) -> str:
+    leaf, checkpoint = receipt_of(data, policy)
+    row = row_of(io.BytesIO(leaf[2:]).read)
     said = f"{row.recorded_at} {row.organisation} {row.ref} {row.topic}: {row.state.decode()}"
     return f"事件 events: 1 of 1, 位置 position {row.position}\n{said}\n{about(checkpoint)}"
 def check_bundle(data: bytes, policy: Policy) -> str:
@@ -171,8 +182,11 @@ def check_bundle(data: bytes, policy: Policy) -> str:
         must(len(objects[-1]) == len(members), "JSON 成员重复 a member of an object twice")
         return objects[-1]
     bundle = json.loads(data, object_pairs_hook=keep)
-    must(bundle["format"] == "mingzhang-evidence/1", "不是证据包 not an evidence bundle")
+    must(bundle["format"] == "mingzhang-evidence/2", "不是证据包 not an evidence bundle of today")
     note = open_checkpoint(bundle["checkpoint"].encode(), policy)
+    signed, _ = signed_lines(bundle.pop("signature").encode(), policy, 1)
+    digest = base64.b64encode(note.h(canonical(bundle).encode())).decode()
+    must(signed == [bundle["format"], note.origin, digest], "证据包被改动 the bundle was altered")
     rows = [proven(bytes_of(event["leaf"]), event["proof"], note) for event in bundle["events"]]
     events = {f"{UUID(bytes=row.aggregate)}.{row.version}": row for row in rows}
     for shown in (value for value in objects if "event_id" in value):
@@ -189,13 +203,32 @@ def check_bundle(data: bytes, policy: Policy) -> str:
         must(same, f"位置 position {row.position}: 所示与事件不符 it says something else")
     return f"事件 events: {len(rows)} of {len(rows)}, {borne_out(bundle, events)}\n{about(note)}"
 def borne_out(bundle: dict[str, Any], events: dict[str, Row]) -> str:
-    """A finding rests on proven events; or a payment's calculation is its event's, and right."""
+    """A finding rests on proven events or cited rulings, and its dates and rule are theirs; or a
+    payment's calculation is its event's, and right."""
     if finding := bundle.get("finding"):
+        known = {row.position: row.recorded_at for row in events.values()}
         for place in (grounds := finding["positions"]) + finding["context"]:
-            proved = type(place) is int and place in [row.position for row in events.values()]
-            must(proved, f"位置 position {place}: 未证明 not proven")
-        must(grounds, "没有依据 it rests on no event")
-        return f"发现 a finding, 依据 resting on {grounds}"
+            must(type(place) is int and place in known, f"位置 position {place}: 未证明 not proven")
+        texts = {rule["name"]: rule["text"] for rule in bundle["rules"]}
+        for ruling in finding["rulings"] + (rulings := finding["rests_on"]):
+            if (place := ruling["position"]) is None:
+                said = [(rule["from"].isoformat(), rule["known_from"].isoformat(), rule["value"])
+                        for rule in tomllib.loads(texts[f"{ruling['name']}.toml"])["ruling"]]
+            else:
+                [told] = [json.loads(row.state) for row in events.values() if row.position == place]
+                said = [(told["effective_on"], told["told_on"], rule["value"])
+                        for rule in told["rulings"] if rule["rule"] == ruling["name"]]
+            cited = ruling["effective_from"], ruling["known_from"], ruling["value"]
+            must(cited in said, f"政策不符 no such ruling: {ruling['name']} {cited}")
+        must(grounds or rulings, "没有依据 it rests on no event and no ruling")
+        text = texts[f"{finding['rule'].lower()}.toml"].encode()
+        version = hashlib.sha256(text).hexdigest()[:12]
+        must(version == finding["rule_version"], f"规则不符 the rule's text is {version}")
+        since = datetime.fromisoformat(finding["known_from"])
+        last = max([known[place] for place in grounds], default=datetime.min.replace(tzinfo=UTC))
+        midnight = since.timestamp() % 86_400 == 57_600  # in Shanghai: when a day came
+        must(since == last or (since > last and midnight), f"不是得知时刻 not known from {since}")
+        return f"发现 a finding, 依据 resting on {grounds or [rule['name'] for rule in rulings]}"
     paid = json.loads(events[(trace := bundle["trace"])["payment"]["event_id"]].state)
     must(paid["payment_no"] == bundle["payment_no"], "不是这笔贴息 it is another payment")
     rulings = {rule["version"]: rule["value_then"] for rule in trace["rules_in_force"]}
@@ -223,49 +256,15 @@ def check_log(export: Path, note: Checkpoint, earlier: list[Checkpoint]) -> str:
             good = count
     must(not wanted, f"导出只到 the export ends at {count}, 检查点 checkpoint: {wanted[:1]}")
     return f"日志 log: {note.size} of {count}, 先前检查点 earlier checkpoints: {len(earlier)}"
-def facts_of(row: Row, by: Row, known: Any) -> Iterator[tuple[str, str]]:
-    """(table, line) of all that the event in `row` says; or `by`, its correction, takes back."""
-    state, sign = json.loads(row.state), 1 if by is row else -1
-    heads = [member["person"] for member in state.get("members", []) if member.get("head")]
-    event = state | {"ref": row.ref, "organisation": row.organisation, "head_of": "".join(heads)}
-    recorded_at = f"{by.recorded_at:%Y-%m-%dT%H:%M:%S.%f}".rstrip("0").rstrip(".") + "+00:00"
-    first = {"of_position": row.position, "position": by.position, "recorded_at": recorded_at,
-             "effective_on": state["effective_on"], "sign": sign}  # what all tables begin with
-    own = {f"{row.topic.partition('.')[0]}_id": str(UUID(bytes=row.aggregate))}
-    for rule in known["events"][row.topic]:
-        columns = known["tables"][rule["table"]].split()
-        items = reduce(dict.get, rule["each"].split("."), state) if "each" in rule else [state]
-        for item in items or []:
-            fact = (item if isinstance(item, dict) else {"line": item}) | own | rule.get("is", {})
-            fact |= {column: event.get(name) for column, name in rule.get("of", {}).items()}
-            fact |= {column: sign * event[name] for column, name in rule.get("plus", {}).items()}
-            fact |= {column: -sign * event[name] for column, name in rule.get("minus", {}).items()}
-            fact |= {column: line_of(item[name]) for column, name in rule.get("text", {}).items()}
-            if fact.get(rule.get("unless_zero")) != 0:
-                yield rule["table"], line_of(first | {c: fact.get(c) for c in columns}) + "\n"
+def beside(name: str) -> Any:
+    """A file that belongs beside this one: promise.py, or facts.py with its facts.toml."""
+    return import_module(f"{__package__}.{name}" if __package__ else name)
 def check_facts(export: Path, folder: Path) -> str:
-    """The facts tables have the lines that by facts.toml the events say, in order, and no other."""
-    known = tomllib.loads(Path(__file__).with_name("facts.toml").read_text("utf-8"))
-    amiss = sorted({path.stem for path in folder.glob("*.ndjson")} ^ {*known["tables"]})
-    must(not amiss, f"事实表缺失或不明 facts tables missing or unknown: {amiss}")
-    corrections, count = defaultdict[tuple[bytes, int], list[Row]](list), 0
-    for row in rows_of(export):
-        if row.topic.endswith(".corrected.v1"):
-            corrections[row.aggregate, json.loads(row.state)["corrects"]].append(row)
-    with ExitStack() as files:
-        lines = {table: files.enter_context(path.open(encoding="utf-8", newline="\n"))
-                 for table in known["tables"] for path in [folder / f"{table}.ndjson"]}
-        for row in rows_of(export):
-            told = [row, *corrections.get((row.aggregate, row.version), [])]
-            for table, line in sorted(fact for by in told for fact in facts_of(row, by, known)):
-                given, count = lines[table].readline(), count + 1
-                must(given == line, f"{table} of_position {row.position}: {given}, 应为 not {line}")
-        for table, file in lines.items():
-            must(not (more := file.readline()), f"{table}: 多余 one too many: {more}")
-    return f"事实 facts: {count} of {count}, 表 tables: {len(lines)}"
-
+    return str(beside("facts").check_facts(export, folder))
 def check(given: argparse.Namespace) -> str:
     policy = policy_of(given.policy.read_bytes())
+    if given.what == "promise":
+        return str(beside("promise").check(given, policy))
     if work := {"receipt": check_receipt, "bundle": check_bundle}.get(given.what):
         return work(given.file.read_bytes(), policy)
     note = open_checkpoint((given.checkpoint or given.file).read_bytes(), policy)
@@ -286,13 +285,14 @@ def answer(parser: argparse.ArgumentParser, work: Callable[[], str]) -> int:
     return code
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="核验 verify; docs/tamper-evidence.md")
-    parser.add_argument("what", choices=["receipt", "bundle", "log", "checkpoint"])
+    parser.add_argument("what", choices=["receipt", "promise", "bundle", "log", "checkpoint"])
     parser.add_argument("file", type=Path)
     for option in ("--policy", "--checkpoint", "--facts"):
         parser.add_argument(option, type=Path, required=option == "--policy")
-    parser.add_argument("--earlier", type=Path, nargs="+", action="extend", default=[])
+    for option in ("--earlier", "--receipt"):
+        parser.add_argument(option, type=Path, nargs="+", action="extend", default=[])
     given = parser.parse_args(arguments)
-    if (given.what == "log") != bool(given.checkpoint):
+    if given.what != "promise" and (given.what == "log") != bool(given.checkpoint):
         parser.error("log EXPORT --checkpoint FILE")
     return answer(parser, lambda: f"通过 OK\n{check(given)}")
 if __name__ == "__main__":

@@ -193,6 +193,8 @@ def export_of(rows: Sequence[bytes]) -> bytes:
     return b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"".join(rows) + b"\xff\xff"
 
 
+DAY_COUNT = "[[ruling]]\nfrom = 2014-12-01\nknown_from = 2014-12-01\nvalue = 360\n"
+RULE = 'id = "RF02"\n'
 HOUSEHOLD, LOAN = uuid5(SPACE, "household"), uuid5(SPACE, "loan")
 _BY = {"person": "wang", "role": "bank"}
 CALCULATION = {
@@ -229,7 +231,9 @@ def county(events: int) -> list[Event]:
         HOUSEHOLD, "household.registered.v1", "BUREAU", "HH-1",
         {"effective_on": "2020-01-01", "person": "li", "role": "bureau", "household_no": "H1",
          "township": "T01", "village": "青石村", "category": "out_of_poverty",
-         "members": [{"head": True, "person": "person-1", "relation": "户主"}]},
+         "members": [{"head": True, "person": "person-1", "relation": "户主"}],
+         "told_on": "2020-01-02",
+         "rulings": [{"rule": "other", "value": 1}, {"rule": "day_count", "value": 365}]},
     )  # fmt: skip
     disbursed = Event(
         LOAN, "loan.disbursed.v1", "NRCB", "LN-1",
@@ -301,6 +305,14 @@ class Log:
         head = [f"old {old}", *map(b64, path)]
         return ("\n".join(head) + "\n\n").encode() + self.checkpoint(n, ())
 
+    def signed(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        """The bundle under this log's signature over all of it, whatever it says."""
+        bare = {name: value for name, value in bundle.items() if name != "signature"}
+        text = json.dumps(bare, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        digest = b64(self.h(text.encode("utf-8", "surrogatepass")))
+        body = f"{bundle['format']}\n{self.key.name}\n{digest}\n"
+        return bare | {"signature": f"{body}\n{self.key.line(body)}"}
+
     def bundle(
         self,
         trace: dict[str, Any],
@@ -317,16 +329,17 @@ class Log:
             }
             for position in positions
         ]
-        return {
-            "format": "mingzhang-evidence/1",
+        content = {
+            "format": "mingzhang-evidence/2",
             "payment_no": payment_no,
             "as_of": None,
             "known_at": None,
             "trace": trace,
             "events": events,
             "checkpoint": self.checkpoint(n, witnesses).decode(),
-            "rules": [{"name": "day_count.toml", "text": "# 360\n"}],
+            "rules": [{"name": "day_count.toml", "text": DAY_COUNT}],
         }
+        return self.signed(content)
 
 
 def shown(events: Sequence[Event], position: int) -> dict[str, Any]:
@@ -376,13 +389,33 @@ def finding_bundle(log: Log, events: Sequence[Event]) -> dict[str, Any]:
     """The evidence bundle about a finding that rests on the loan and its payment."""
     payment = log.bundle({}, "PAY-1", [1, 2, 3])
     finding = {
-        "flag": "subsidy_of_a_settled_loan",
+        "rule": "RF02",
+        "rule_version": sha256(RULE.encode()).hex()[:12],
+        "subject": "NRCB/L1",
+        "amount_fen": 46_639,
+        "known_from": "2026-01-01T00:00:03Z",
+        "rulings": [ruling_cited()],
+        "rests_on": [],
         "positions": [2, 3],
         "context": [1],
         "shown": [shown(events, 2), shown(events, 3)],
     }
-    rest = ("format", "checkpoint", "events", "rules")
-    return {"finding": finding} | {name: payment[name] for name in rest}
+    rules = [*payment["rules"], {"name": "rf02.toml", "text": RULE}]
+    rest = ("format", "checkpoint", "events")
+    plain = {"finding": finding, "rules": rules} | {name: payment[name] for name in rest}
+    return log.signed(plain)
+
+
+def ruling_recorded(position: int = 1) -> dict[str, Any]:
+    """The day count as the event at position 1 says it."""
+    return {"name": "day_count", "effective_from": "2020-01-01", "known_from": "2020-01-02",
+            "value": 365, "position": position}  # fmt: skip
+
+
+def ruling_cited(value: int = 360) -> dict[str, Any]:
+    """The day count as a finding cites it, from the packaged table of `DAY_COUNT`."""
+    return {"name": "day_count", "effective_from": "2014-12-01", "known_from": "2014-12-01",
+            "value": value, "position": None}  # fmt: skip
 
 
 @lru_cache

@@ -15,6 +15,7 @@ import dataclasses
 import io
 import json
 import signal
+import sys
 import tempfile
 import time
 import types
@@ -23,6 +24,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from audit import facts_cases
 from audit.support import (
     NRCB,
@@ -48,15 +50,18 @@ from audit.test_notes import (
     bad_findings,
     bad_receipts,
     bad_texts,
+    good_claims,
     signed,
 )
 
-from interface.audit import verify, witness
+from interface.audit import facts, verify, witness
 
 MUTATED = {
-    verify: ["must", "root_of", "text_of", "number_of", "bytes_of", "policy_of", "open_checkpoint",
+    verify: ["must", "root_of", "text_of", "number_of", "bytes_of", "policy_of", "signed_lines",
+             "open_checkpoint",
              "row_of", "rows_of", "proven", "check_receipt", "check_bundle", "borne_out",
-             "check_log", "facts_of", "check_facts", "check", "answer", "main"],
+             "check_log", "check", "answer", "main"],
+    facts: ["facts_of", "check_facts"],
     witness: ["check_consistency", "roots_of", "update_of"],
 }  # fmt: skip
 
@@ -67,6 +72,9 @@ TURNED = {
 PATIENCE = 4  # times what the verifier itself needs for all cases, in processor time
 _GROUP = "policy_of: must({*said[1:]} >= {*members}, f'没有此名称 no such name: {line}') → must("
 EQUIVALENT = {
+    "borne_out: must(since == last or (since > last and midnight), "
+    "f'不是得知时刻 not known from {since}') → must(since == last or (since >= last and midnight), "
+    "f'不是得知时刻 not known from {since}')": "equal is right before it comes to that",
     _GROUP + "{*said[1:]} > {*members}, f'没有此名称 no such name: {line}')": (
         "the keys of the members are among what was said, so it is always more"
     ),
@@ -255,6 +263,7 @@ def note_cases() -> Iterator[Case]:  # noqa: C901, PLR0912, PLR0915
         def ask(v: Any, _: Any) -> None:
             found = v.open_checkpoint(data, v.policy_of(lines), quorum=quorum)
             assert by is None or found.witnesses == [f"w{n}" for n in range(by)]
+            assert by is None or bool(found.seen) == bool(by)
             assert found[:2] == (data.split(b"\n")[0].decode(), int(data.split(b"\n")[1]))
 
         return ask
@@ -363,16 +372,20 @@ def bundle_cases() -> Iterator[Case]:
     log, events = county_log(11), county(11)
     trust = policy(log.key)
 
-    def bundle(value: Any, says: str = "", lines: bytes = trust) -> Callable[..., object]:
+    def bundle(
+        value: Any, says: str = "", lines: bytes = trust, by: Log = log
+    ) -> Callable[..., object]:
         def ask(v: Any, _: Any) -> None:
-            said = v.check_bundle(json.dumps(value).encode(), v.policy_of(lines))
+            said = v.check_bundle(json.dumps(by.signed(value)).encode(), v.policy_of(lines))
             assert says in said
 
         return ask
 
     paid, found = county_bundle(log, events), finding_bundle(log, events)
     yield bundle(paid, "4 of 4, 46639 分"), True
-    yield bundle(found, "3 of 3"), True
+    yield bundle(found, "3 of 3, 发现 a finding, 依据 resting on [2, 3]"), True
+    for right in good_claims(found):
+        yield bundle(right), True
     for wrong in bad_findings(found):
         yield bundle(wrong), False
     for missing in range(4):
@@ -381,6 +394,11 @@ def bundle_cases() -> Iterator[Case]:
         yield bundle(wrong), False
     for change in ({"format": "x"}, {"payment_no": "PAY-2"}):
         yield bundle(paid | change), False
+    for whole in (paid, found):
+        unsigned = json.dumps(whole | {"rules": [*whole["rules"], {}]}).encode()
+        yield lambda v, _, data=unsigned: v.check_bundle(data, v.policy_of(trust)), False
+        other = json.dumps(whole | {"signature": log.checkpoint().decode()}).encode()
+        yield lambda v, _, data=other: v.check_bundle(data, v.policy_of(trust)), False
     for name in ("ref", "position", "told_by", "ground"):
         wrong = copy.deepcopy(paid)
         wrong["trace"]["household_events"][0][name] = {}
@@ -405,7 +423,7 @@ def bundle_cases() -> Iterator[Case]:
         told = [*events[:2], dataclasses.replace(events[2], state=state), *events[3:]]
         value = county_bundle(small := Log(rows_of(told)), told)
         value["trace"]["calculation"] = state["calculation"]
-        yield bundle(value, lines=policy(small.key)), right
+        yield bundle(value, lines=policy(small.key), by=small), right
 
 
 def log_cases(folder: Path) -> Iterator[Case]:  # noqa: PLR0915
@@ -539,6 +557,10 @@ def noticed(what: str, tree: ast.Module, module: Any, patience_seconds: float) -
         mutant = run(tree, module)
         logs_first = what.partition(":")[0] in ABOUT_LOGS  # where a fault shows soonest
         cases = OF_LOGS + OTHERS if logs_first else OTHERS + OF_LOGS
+        if module is facts:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setitem(sys.modules, facts.__name__, mutant)
+                return differs(verify, witness, OF_LOGS)
         if module is verify:
             watching = run(ast.parse(Path(witness.__file__).read_text("utf-8")), witness)
             watching.verify = mutant

@@ -25,6 +25,8 @@ from audit.support import (
     county_log,
     finding_bundle,
     policy,
+    ruling_cited,
+    ruling_recorded,
 )  # fmt: skip
 
 from interface.audit import verify
@@ -362,10 +364,46 @@ def test_whatever_a_bundle_shows_of_an_event_must_be_what_was_recorded(log: Log)
                 continue
             place[path[-1]] = other
             assert refused(
-                lambda wrong=wrong: verify.check_bundle(json.dumps(wrong).encode(), trust)
+                lambda wrong=wrong: verify.check_bundle(
+                    json.dumps(log.signed(wrong)).encode(), trust
+                )
             ), (path, other)
             tried += 1
     assert tried > 300
+
+
+@pytest.mark.parametrize("make", [county_bundle, finding_bundle])
+def test_no_value_of_a_bundle_can_be_changed_added_or_left_out(log: Log, make: Any) -> None:
+    """Its header, its rules' text, its titles: whatever stands in it is under the signature."""
+    trust = verify.policy_of(policy(log.key))
+    bundle = make(log, county(11))
+    for path in [*paths(bundle), *members(bundle)]:
+        for change in (None, 0, "x", "removed"):
+            wrong = copy.deepcopy(bundle)
+            place = wrong
+            for step in path[:-1]:
+                place = place[step]
+            if change == "removed":
+                del place[path[-1]]
+            elif place[path[-1]] == change and type(place[path[-1]]) is type(change):
+                continue
+            else:
+                place[path[-1]] = change
+            assert refused(
+                lambda wrong=wrong: verify.check_bundle(json.dumps(wrong).encode(), trust)
+            ), (path, change)
+    assert refused(lambda: verify.check_bundle(json.dumps(bundle | {"x": 1}).encode(), trust))
+    spread = json.dumps(bundle, indent=3, ensure_ascii=False).encode()
+    verify.check_bundle(spread, trust)  # how it is written out does not matter
+
+
+def members(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """The way to every object and list inside."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            if isinstance(value[key], dict | list):
+                yield *path, key
+                yield from members(value[key], *path, key)
 
 
 def test_a_bundle_lacking_an_event_or_lying_about_the_fen_is_refused() -> None:
@@ -375,6 +413,7 @@ def test_a_bundle_lacking_an_event_or_lying_about_the_fen_is_refused() -> None:
     for missing in range(4):
         wrong = copy.deepcopy(bundle)
         del wrong["events"][missing]
+        wrong = log.signed(wrong)
         assert refused(lambda w=wrong: verify.check_bundle(json.dumps(w).encode(), trust_of(log)))
     events = county(11)
     for name, other in (("amount_fen", 46_640), ("amount_fen", 46_638)):
@@ -386,6 +425,7 @@ def test_a_bundle_lacking_an_event_or_lying_about_the_fen_is_refused() -> None:
         liar = Log(rows_of(forged))  # signs what does not add up
         wrong = county_bundle(liar, forged)
         wrong["trace"]["calculation"][name] = other
+        wrong = liar.signed(wrong)
         assert refused(
             lambda w=wrong, liar=liar: verify.check_bundle(json.dumps(w).encode(), trust_of(liar))
         )
@@ -393,8 +433,42 @@ def test_a_bundle_lacking_an_event_or_lying_about_the_fen_is_refused() -> None:
     assert refused(lambda: verify.check_bundle(twice.encode(), trust_of(log)))
 
 
+def bad_claims(bundle: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a finding says of its rule, its rulings and its dates, with one thing wrong."""
+    for change in (
+        {"rule_version": "0" * 12}, {"rule": "RF03"}, {"rule": ""},
+        {"known_from": "2026-01-01T00:00:02Z"}, {"known_from": "2026-01-01T00:00:03.000001Z"},
+        {"known_from": "2025-12-31T16:00:00Z"}, {"known_from": "2026-01-02T00:00:00Z"},
+        {"known_from": None}, {"rulings": [ruling_cited(365)]}, {"rests_on": [ruling_cited(365)]},
+        {"rulings": [ruling_cited() | {"effective_from": "2014-12-02"}]},
+        {"rulings": [ruling_cited() | {"known_from": "2014-12-02"}]},
+        {"rulings": [ruling_cited() | {"name": "day"}]}, {"rulings": None}, {"rests_on": None},
+        {"rulings": [ruling_cited() | {"position": 1}]}, {"rulings": [ruling_recorded(2)]},
+        {"rulings": [ruling_recorded() | {"value": 1}]},
+        {"rests_on": [ruling_recorded() | {"known_from": "2020-01-01"}]},
+        {"rests_on": [ruling_recorded() | {"effective_from": "2020-01-02"}]},
+        {"rests_on": [ruling_recorded() | {"name": "days"}]},
+        {"rulings": [ruling_cited() | {"position": 99}]},
+        {"positions": [], "known_from": "2026-01-01T16:00:00Z"},
+        {"positions": [], "known_from": "2026-01-01T16:00:01Z", "rests_on": [ruling_cited()]},
+    ):  # fmt: skip
+        yield bundle | {"finding": bundle["finding"] | change}
+
+
+def good_claims(bundle: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A finding that an omission made, one that its documents alone prove, and one of both."""
+    for change in (
+        {"known_from": "2026-01-01T16:00:00Z"}, {"rulings": [ruling_recorded()]},
+        {"positions": [], "known_from": "2023-08-03T16:00:00Z", "rests_on": [ruling_cited()]},
+        {"rests_on": [ruling_cited()]}, {"rulings": []}, {"positions": [3, 2], "context": []},
+    ):  # fmt: skip
+        yield bundle | {"finding": bundle["finding"] | change}
+
+
 def bad_findings(bundle: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The bundle about a finding, with one thing wrong."""
+    for wrong in bad_claims(bundle):
+        yield wrong
     for name in ("positions", "context"):
         for other in (
             [4], [3, 4], [0], [-1], [True], [2.0], ["2"], [None], [[2]], 2, "", "2", None, {"2": 3},
@@ -433,12 +507,15 @@ def test_a_finding_rests_on_proven_events_that_say_what_it_shows(log: Log) -> No
     assert "3 of 3" in said and "[2, 3]" in said
     alone = copy.deepcopy(bundle)
     alone["finding"]["context"] = []
-    verify.check_bundle(json.dumps(alone).encode(), trust)
+    verify.check_bundle(json.dumps(log.signed(alone)).encode(), trust)
+    for right in good_claims(bundle):
+        verify.check_bundle(json.dumps(log.signed(right)).encode(), trust)
     for wrong in bad_findings(bundle):
         assert refused(
-            lambda wrong=wrong: verify.check_bundle(json.dumps(wrong).encode(), trust)
+            lambda wrong=wrong: verify.check_bundle(json.dumps(log.signed(wrong)).encode(), trust)
         ), wrong["finding"]
     unsigned = finding_bundle(county_log(3), county(3)) | {"checkpoint": log.checkpoint().decode()}
+    unsigned = log.signed(unsigned)
     assert refused(lambda: verify.check_bundle(json.dumps(unsigned).encode(), trust))
 
 
@@ -446,9 +523,9 @@ def test_a_finding_rests_on_proven_events_that_say_what_it_shows(log: Log) -> No
 
 RUBBISH = [
     b"", b"\n", b"\0" * 100, b"\xff\xfe" * 50, b"{}", b"[]", b"null", b"1" * 5000, b"[" * 100_000,
-    b'{"format": "mingzhang-evidence/1"}', b'{"format": 1e999}', b'{"format": NaN}',
-    b'{"format": "mingzhang-evidence/1", "checkpoint": 1, "trace": 2, "events": 3}',
-    b'{"format": "mingzhang-evidence/1", "checkpoint": "\\ud800", "trace": {}, "events": []}',
+    b'{"format": "mingzhang-evidence/2"}', b'{"format": 1e999}', b'{"format": NaN}',
+    b'{"format": "mingzhang-evidence/2", "checkpoint": 1, "trace": 2, "events": 3}',
+    b'{"format": "mingzhang-evidence/2", "checkpoint": "\\ud800", "trace": {}, "events": []}',
     b"c2sp.org/tlog-proof@v1\n\n", b"c2sp.org/tlog-proof@v1\nextra AAEA\nindex 0\n\nx\n1\n\n\n",
     b"PGCOPY\n\xff\r\n\0" + bytes(8), b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\x7f" * 200,
     b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\0\x0b" + b"\xff" * 200, "— x y\n".encode() * 3,
@@ -498,13 +575,13 @@ def test_the_verifier_is_short_and_needs_nothing_of_the_service() -> None:
     lines = VERIFIER.read_text("utf-8").splitlines()
     assert len(lines) < 300
     assert max(map(len, lines)) <= 100
-    for name in ("verify.py", "witness.py"):
+    for name in ("verify.py", "promise.py", "facts.py", "witness.py"):
         for node in ast.walk(ast.parse((VERIFIER.parent / name).read_text("utf-8"))):
             module = getattr(node, "module", None) if isinstance(node, ast.ImportFrom) else None
             names = [module] if module else [a.name for a in getattr(node, "names", [])]
             for imported in names if isinstance(node, ast.Import | ast.ImportFrom) else []:
                 top = imported.partition(".")[0]
-                ours = imported == "interface.audit" or top == "verify"
+                ours = imported.startswith("interface.audit") or top == "verify"
                 assert ours or top in sys.stdlib_module_names | {"cryptography"}, (name, imported)
     assert "interface" not in VERIFIER.read_text("utf-8")
 

@@ -189,7 +189,7 @@ def test_an_evidence_bundle_proves_every_event_that_its_trace_shows(callers: Cal
     answer = callers.AUDIT.get("/subsidy-payments/PAY-1/evidence")
     assert answer.status_code == 200
     bundle = answer.json()
-    assert bundle["format"] == "mingzhang-evidence/1"
+    assert bundle["format"] == "mingzhang-evidence/2"
     trace = bundle["trace"]
     shown = {event["position"] for event in trace["loan_events"] + trace["household_events"]}
     shown |= {event["position"] for event in trace["told_after_the_payment"]}

@@ -48,7 +48,7 @@ class Callers:
 
 
 @contextmanager
-def service(database: Any) -> Iterator[Callers]:
+def service(database: Any, **more: Any) -> Iterator[Callers]:
     """The whole service over a database, drawing its facts itself."""
     enrol(database.owner_dsn, ORGANISATIONS)
     owner = database.owner_dsn
@@ -58,5 +58,5 @@ def service(database: Any) -> Iterator[Callers]:
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         settings = Settings(data=Path(folder))
         deployment = Deployment(database.dsn, database.owner_dsn, database.keys, settings)
-        with TestClient(create_app(deployment), raise_server_exceptions=False) as client:
+        with TestClient(create_app(deployment, **more), raise_server_exceptions=False) as client:
             yield Callers(client, keys)

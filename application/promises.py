@@ -1,0 +1,68 @@
+"""The promise of inclusion (入账承诺): what whoever tells the ledger something can hold against it.
+
+Given with the answer, before any checkpoint covers the events: as the signed timestamp of
+certificate transparency. Format: docs/tamper-evidence.md §7.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from application.tree import merkle
+from application.tree.merkle import HASHES
+from application.tree.rows import MAC, SEALED, Connection, rows_between
+from application.tree.signer import Signer
+from application.tree.stretch import Authenticate
+
+FORMAT: Final = "mingzhang-promise/1"
+WITHIN: Final = timedelta(hours=24)
+"""The longest until a signed checkpoint covers the events; in practice it is a second."""
+_MOST_SHOWN: Final = 16
+"""Events whose content stands in the promise itself."""
+
+
+class Promises:
+    """Promises of one log, under its own key."""
+
+    def __init__(self, signer: Signer, origin: str, authenticate: Authenticate) -> None:
+        self._authenticate = authenticate
+        self._signer = signer
+        self._origin = origin
+        self._hash = HASHES[origin.rpartition("/")[2]]
+
+    def of_rows(self, position: int, recorded_at: datetime, rows: Sequence[bytes]) -> str:
+        """The promise of the events whose stored rows begin at `position`, as a signed note."""
+        leaves = [self._hash.leaf(row) for row in rows]
+        root = merkle.range_root(self._hash, leaves)
+        shown = rows if len(rows) <= _MOST_SHOWN else ()
+        lines = [
+            f"index {position - 1}",
+            f"count {len(rows)}",
+            f"recorded {_instant(recorded_at)}",
+            f"until {_instant(recorded_at + WITHIN)}",
+            f"hash {_text(root)}",
+            *(f"leaf {_text(self._hash.prefix + row)}" for row in shown),
+        ]
+        return self._signer.attest(FORMAT, self._origin, lines)
+
+    def of_stored(
+        self, connection: Connection, position: int, count: int, recorded_at: datetime
+    ) -> str | None:
+        """The same of events as they are stored; None where one is not the service's own any more.
+
+        What was altered meanwhile is never promised.
+        """
+        rows = list(rows_between(connection, position - 1, position + count - 1))
+        own = all(self._authenticate(row[SEALED]) == row[MAC] for row in rows)
+        return self.of_rows(position, recorded_at, rows) if own and len(rows) == count else None
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()

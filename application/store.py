@@ -25,6 +25,7 @@ from eventsourcing.persistence import (
 from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 
+from application.migrations import PINNED
 from application.vault import Vault
 from domain.catalogue import EVENTS
 from domain.kernel import Event
@@ -32,7 +33,10 @@ from domain.kernel import Event
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _APPEND_LOCK = 7291001
-_SETTINGS = "-c role={role} -c lock_timeout=10s -c transaction_timeout={seconds}s -c timezone=UTC"
+_SETTINGS = (
+    f"{PINNED} -c role={{role}} -c lock_timeout=10s -c transaction_timeout={{seconds}}s"
+    " -c timezone=UTC"
+)
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = struct.pack("!h", -1)
 _COPY_BLOCK = 1 << 18

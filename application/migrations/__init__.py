@@ -9,13 +9,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-_SERVICE_ROLES = (
+SERVICE_ROLES = (
     "mingzhang_writer",
     "mingzhang_projector",
     "mingzhang_reader",
     "mingzhang_sealer",
     "mingzhang_watcher",
 )
+
+PINNED = "-c search_path=pg_catalog,pg_temp"
+"""Of every connection: nothing that stands before a system object's name is reached by it."""
 
 
 class MigrationAltered(Exception):
@@ -28,7 +31,7 @@ def migrate(dsn: str) -> list[str]:
     Needs the owner's login. Two at once wait for each other. Raises MigrationAltered.
     """
     applied_now = []
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(dsn, options=PINNED) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(7291000)")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS public.mingzhang_migration ("
@@ -37,7 +40,7 @@ def migrate(dsn: str) -> list[str]:
         )
         rows = connection.execute("SELECT name, checksum FROM public.mingzhang_migration")
         applied: dict[str, str] = dict(rows.fetchall())
-        for name, text in _migrations():
+        for name, text in migrations():
             checksum = hashlib.sha256(text.encode()).hexdigest()
             if name in applied:
                 if applied[name] != checksum:
@@ -57,15 +60,15 @@ def admit(owner_dsn: str, service_dsn: str) -> str | None:
     owner, login = (conninfo_to_dict(dsn).get("user") for dsn in (owner_dsn, service_dsn))
     if login is None or login == owner:
         return None
-    with psycopg.connect(owner_dsn) as connection:
-        roles = SQL(", ").join(map(Identifier, _SERVICE_ROLES))
+    with psycopg.connect(owner_dsn, options=PINNED) as connection:
+        roles = SQL(", ").join(map(Identifier, SERVICE_ROLES))
         connection.execute(SQL("GRANT {} TO {}").format(roles, Identifier(str(login))))
     return str(login)
 
 
 def may_migrate(dsn: str) -> bool:
     """Whether a login may change the schema: the owner may, the service's own login may not."""
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(dsn, options=PINNED) as connection:
         row = connection.execute(
             "SELECT has_schema_privilege('public', 'CREATE')"
             " AND has_database_privilege(current_database(), 'CREATE')"
@@ -73,7 +76,7 @@ def may_migrate(dsn: str) -> bool:
     return bool(row and row[0])
 
 
-def _migrations() -> list[tuple[str, str]]:
+def migrations() -> list[tuple[str, str]]:
     folder = resources.files(__package__)
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return [(name, folder.joinpath(name).read_text("utf-8")) for name in files]

@@ -18,6 +18,7 @@ import psycopg
 
 from projections.facts.statements import (
     CORRECTIONS,
+    PINNED,
     drawing,
     indexes,
     read,
@@ -47,7 +48,7 @@ class Projector:
             self._connection = psycopg.connect(
                 self._dsn,
                 autocommit=True,
-                options="-c role=mingzhang_projector -c timezone=UTC -c jit=off",
+                options=f"{PINNED} -c role=mingzhang_projector -c timezone=UTC -c jit=off",
             )
         return self._connection
 
@@ -248,7 +249,7 @@ class Projector:
         )
 
     def _in_schema(self, number: int) -> None:
-        self.connection.execute(f"SET LOCAL search_path = {schema_of(number)}".encode())
+        self.connection.execute(f"SET LOCAL search_path = {schema_of(number)}, pg_temp".encode())
 
     def _last_position(self) -> int:
         row = self.connection.execute("SELECT max(position) FROM ledger.event").fetchone()

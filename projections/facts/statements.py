@@ -24,6 +24,9 @@ _TOLD_AND_CORRECTED = (
     " WHERE c.position = ANY ('{corrections}') AND e.topic = '{topic}')"
 )
 
+PINNED = "-c search_path=pg_catalog,pg_temp"
+"""Of every connection: nothing that stands before a system object's name is reached by it."""
+
 
 class Statement(NamedTuple):
     topic: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from application.migrations import SERVICE_ROLES, migrations
+from application.refusals import SchemaAltered
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Description = dict[str, str]
@@ -28,6 +29,8 @@ APPEND_ONLY = ("event", "tree_node", "checkpoint", "witness", "cosignature", "wr
 
 FACTS = "facts"
 """What the description calls the live generation of the facts, whatever its number."""
+_FACTS_SCHEMA = f"schema {FACTS}"
+_OF_FACTS = re.compile(rf"^[a-z ]+ {FACTS}(\.|$)")
 _SCHEMAS = ["ledger", "projection"]
 _ATTEMPTS = 5
 _OWN_SETTINGS = {
@@ -65,6 +68,28 @@ _KINDS = {
     "generation": "事实代次",
     "migration": "迁移",
 }
+
+
+class SchemaState:
+    """What was found altered in the database; while anything is, nothing is acknowledged.
+
+    One to a process, shared by its threads; `on_report` hears that somebody else found something.
+    """
+
+    def __init__(self, on_report: Callable[[], object] = lambda: None) -> None:
+        self.altered: list[str] = []
+        self._on_report = on_report
+
+    def assure_unaltered(self) -> None:
+        """Raises SchemaAltered."""
+        if self.altered:
+            raise SchemaAltered(count=len(self.altered))
+
+    def report(self, sentence: str) -> None:
+        """Take in what was found elsewhere than by comparison: until the next one, it stands."""
+        self.altered = [*self.altered, sentence]
+        self._on_report()
+
 
 _ROLES = ", ".join(f"'{role}'" for role in SERVICE_ROLES)
 _OWNER = "(SELECT nspowner FROM pg_namespace WHERE nspname = 'ledger')"
@@ -104,6 +129,7 @@ _QUESTIONS = {
     "schema": f"""
 SELECT nspname, {_role("nspowner")} || ' | '
        || {_rights("coalesce(nspacl, acldefault('n', nspowner))", "nspowner")}
+       || coalesce(' | ' || obj_description(oid, 'pg_namespace'), '')
   FROM pg_namespace WHERE nspname = ANY (%(schemas)s)""",
     "table": f"""
 SELECT c.name, concat_ws(' ', c.relkind, c.relpersistence, {_role("c.relowner")},
@@ -117,8 +143,13 @@ SELECT c.name, concat_ws(' ', c.relkind, c.relpersistence, {_role("c.relowner")}
          WHERE inhparent = c.oid),
        (SELECT concat_ws(',', seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcycle)
           FROM pg_sequence WHERE seqrelid = c.oid),
-       '|', {_rights('''coalesce(c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's'
-       ELSE 'r' END)::"char", c.relowner))''', "c.relowner")})
+       '|', {
+        _rights(
+            '''coalesce(c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's'
+       ELSE 'r' END)::"char", c.relowner))''',
+            "c.relowner",
+        )
+    })
   FROM {_RELATION} WHERE c.relkind NOT IN ('i', 'I')""",
     "column": f"""
 SELECT c.name || '.' || a.attname, concat_ws(' ',
@@ -289,13 +320,18 @@ def missing_guards(connection: Connection) -> list[str]:
 
 def _compared(connection: Connection) -> list[str]:
     live = _held_generation(connection)
-    wanted = {
-        key: value
-        for key, value in expected().items()
-        if live is not None or not key.split(" ", 1)[1].startswith(FACTS)
-    }
+    wanted = expected() if live is not None else _without_facts(expected())
     found = describe(connection, live)
-    return sorted(_differences(wanted, found)) + _server_settings(connection)
+    said = _server_settings(connection)
+    version = found.get(_FACTS_SCHEMA, "").rpartition(" | ")[2]
+    if live is not None and not wanted[_FACTS_SCHEMA].endswith(f" | {version}"):
+        said.append("facts: 由另一版本生成，请 rebuild / drawn by another version: run rebuild")
+        wanted, found = _without_facts(wanted), _without_facts(found)
+    return sorted(_differences(wanted, found)) + said
+
+
+def _without_facts(description: Mapping[str, str]) -> Description:
+    return {key: value for key, value in description.items() if not _OF_FACTS.search(key)}
 
 
 def describe(connection: Connection, live: int | None) -> Description:

@@ -20,6 +20,7 @@ from msgspec import UNSET
 from msgspec.structs import force_setattr
 
 from application.commands import Command
+from application.guards import SchemaState
 from application.refusals import (
     DatedInFuture,
     LedgerBusy,
@@ -32,6 +33,7 @@ from application.store import (
     ConnectionTroubled,
     EventLog,
     Heard,
+    NotStored,
     TakenMeanwhile,
     ToldBefore,
     decode,
@@ -150,7 +152,10 @@ class Ledger:
         most_cached: int = _MOST_CACHED,
         transaction_seconds: int = 60,
         key_file: Path | None = None,
+        schema: SchemaState | None = None,
     ) -> None:
+        """`schema`: what its process knows of the database's alteration."""
+        self._schema = schema or SchemaState()
         self.vault = Vault(keys, key_file)
         self.log = EventLog(dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds)
         self._clock = clock
@@ -185,10 +190,12 @@ class Ledger:
 
         Each command stands or is refused by itself. With `atomic`, one refusal leaves the log
         as it was; with `dry`, nothing is stored in any case. Commands that would have stood are
-        then answered with position 0.
+        then answered with position 0. Raises SchemaAltered.
         """
         if not tellings:
             return []
+        if not dry:
+            self._schema.assure_unaltered()
         for attempt in range(_ATTEMPTS):
             try:
                 outcomes = self._attempt(tellings, atomic=atomic, dry=dry, again=attempt > 0)
@@ -200,9 +207,12 @@ class Ledger:
                 if attempt == _ATTEMPTS - 1:
                     raise
                 outcomes = None
-            except BaseException:
+            except BaseException as error:
                 self._forget_undecided()
                 self.log.rollback()
+                if isinstance(error, NotStored):
+                    self._schema.report(str(error))
+                    self._schema.assure_unaltered()
                 raise
             if outcomes is not None:
                 return outcomes

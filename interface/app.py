@@ -41,10 +41,14 @@ from projections.red_flags.runs import Progress, progress
 
 _MOST_BODY_BYTES = 1 << 20
 _MOST_BATCH_BYTES = 256 << 20
+_MOST_NAMED = 100
 _BATCH_PATHS = ("/v1/files", "/v1/submissions")
 
 _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log")
 _SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
+_SCHEMA_ALTERED = Gauge(
+    "mingzhang_schema_altered", "Findings for which this process acknowledges nothing"
+)
 _SEALING_HALTED = Gauge("mingzhang_sealing_halted", "1 while this process cannot seal the log")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
 _RED_FLAGS_POSITION = Gauge(
@@ -220,13 +224,17 @@ def _checked(service: Service) -> Progress:
 def _health(service: Service) -> Response:
     log, facts, sealed = _positions(service)
     checked = _checked(service)
+    altered = service.schema_altered
     status = "sealing_halted" if service.sealing_trouble else "ok"
+    if altered:
+        status = "schema_altered"
     content = {
         "status": status,
         "log_position": log,
         "facts_position": facts,
         "sealed": sealed,
         "trouble": service.sealing_trouble,
+        "altered": altered[:_MOST_NAMED],
         "red_flags": {
             "position": checked.position,
             "in_error": checked.in_error,
@@ -241,6 +249,7 @@ def _metrics(service: Service) -> Response:
     _LOG_POSITION.set(log)
     _FACTS_POSITION.set(facts)
     _SEALED.set(sealed)
+    _SCHEMA_ALTERED.set(len(service.schema_altered))
     _SEALING_HALTED.set(bool(service.sealing_trouble))
     checked = _checked(service)
     _RED_FLAGS_POSITION.set(checked.position)

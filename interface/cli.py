@@ -46,6 +46,7 @@ from interface.terminal import (
     instant_of,
     ledger_of,
     progress_bar,
+    unaltered_or_exit,
     up_to_date_facts,
 )
 from projections.changes import changes
@@ -83,6 +84,7 @@ def serve(
     sys.setswitchinterval(0.001)
     with deployment_or_exit() as deployment:
         settings = deployment.settings
+        unaltered_or_exit(deployment, projecting=projecting)
         if demo:
             _load_demo(deployment)
         _welcome(deployment, demo=demo)
@@ -122,6 +124,7 @@ def project() -> None:
 
     stopping = _until_told_to_stop()
     with deployment_or_exit() as deployment:
+        unaltered_or_exit(deployment, projecting=True)
         keep_drawing(deployment.dsn, stopping)
 
 
@@ -152,6 +155,11 @@ def rebuild() -> None:
     """重建 Draw all facts again beside the live ones, compare, and let them take their place."""
     with deployment_or_exit() as deployment, progress_bar("重建 rebuilding", None) as progress:
         projector = Projector(deployment.dsn)
+        if projector.of_another_version():
+            projector.rebuild(progress)
+            projector.close()
+            OUT.print("为本版本重新生成，未作比较 / drawn for this version: not compared")
+            return
         projector.catch_up()
         row = projector.connection.execute(
             "SELECT number, position FROM projection.generation WHERE live"

@@ -39,10 +39,16 @@ _STATUS = {
     "replacement_elsewhere": 422,
     "cosignature_refused": 422,
     "ledger_busy": 503,
+    "schema_altered": 503,
     "not_sealed_yet": 503,
     "too_many_looks": 429,
 }
-_RETRY_AFTER = {"ledger_busy": "1", "not_sealed_yet": "1", "too_many_looks": "60"}
+_RETRY_AFTER = {
+    "ledger_busy": "1",
+    "schema_altered": "60",
+    "not_sealed_yet": "1",
+    "too_many_looks": "60",
+}
 _HTTP = {
     400: ("bad_request", "请求不合规", "the request is malformed"),
     401: ("not_authenticated", "未提供有效密钥", "a valid key is missing"),

@@ -21,6 +21,7 @@ from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
+from interface.schema_watch import SchemaWatch
 from interface.sealer import SealerThread
 from interface.watcher import WatcherThreads
 from projections.facts.reading import COUNTY, Facts, Scope
@@ -51,6 +52,7 @@ class Service:
         self.tracing = Tracing(deployment.dsn)
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self._key_watch = KeyWatch(self.facts)
+        self._schema_watch = SchemaWatch(self.facts)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         self._projector = ProjectorThread(deployment.dsn) if projecting else None
@@ -63,6 +65,7 @@ class Service:
         gc.set_threshold(*_COLLECTIONS)
         self.writer.start(loop)
         self._key_watch.start()
+        self._schema_watch.start()
         if self._projector:
             self._projector.start()
         if self._sealer:
@@ -81,6 +84,7 @@ class Service:
         self._access_thread.shutdown()
         self._access.close()
         self._key_watch.stop()
+        self._schema_watch.stop()
         self.facts.close()
 
     @property
@@ -93,12 +97,18 @@ class Service:
         """Why this process seals nothing at present."""
         return self._sealer.trouble if self._sealer else None
 
+    @property
+    def schema_altered(self) -> list[str]:
+        """What is not as the migrations made it; while there is anything, nothing is acknowledged."""
+        return self._schema_watch.state.altered
+
     def ledger(self) -> Ledger:
         return Ledger(
             self.deployment.dsn,
             self.deployment.keys,
             clock=self.clock,
             key_file=self.deployment.settings.key_file,
+            schema=self._schema_watch.state,
         )
 
     @contextmanager

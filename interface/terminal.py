@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from application import access
+from application.guards import SchemaState, missing_guards
 from application.ledger import Ledger
-from application.migrations import MigrationAltered
-from application.store import UnsafeDatabase
+from application.migrations import MigrationAltered, MigrationFailed
+from application.refusals import SchemaAltered
+from application.store import EventLog, UnsafeDatabase
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
 from domain.calendar import civil_day
@@ -34,6 +36,7 @@ _CANNOT_START = (
     KeysMissing,
     SigningKeyMissing,
     MigrationAltered,
+    MigrationFailed,
     EmbeddedPostgresError,
 )
 
@@ -47,6 +50,34 @@ def deployment_or_exit() -> Iterator[Deployment]:
     except _CANNOT_START as error:
         ERR.print(f"[red]不能启动 / cannot start:[/red] {error}", highlight=False)
         raise typer.Exit(2) from error
+    except SchemaAltered as refusal:
+        ERR.print(f"[red]未受理 / not acknowledged:[/red] {refusal.zh} / {refusal.en}")
+        raise typer.Exit(2) from refusal
+
+
+def unaltered_or_exit(deployment: Deployment, *, projecting: bool) -> None:
+    """Facts of another version are drawn anew; anything else that is altered ends the program."""
+    if projecting:
+        projector = Projector(deployment.dsn)
+        if projector.of_another_version():
+            with progress_bar("新版本重建 redrawing for this version", None) as progress:
+                projector.rebuild(progress)
+        projector.close()
+    found = altered(deployment)
+    for sentence in found:
+        ERR.print(f"[red]✗[/red] {sentence}", highlight=False)
+    if found:
+        ERR.print("[red]不能启动：数据库被改动 / cannot start: the database was altered[/red]")
+        raise typer.Exit(2)
+
+
+def altered(deployment: Deployment) -> list[str]:
+    """What in the database is not as the migrations make it, each in a sentence."""
+    log = EventLog(deployment.dsn, role="mingzhang_reader")
+    try:
+        return missing_guards(log.connection)
+    finally:
+        log.close()
 
 
 @contextmanager
@@ -86,8 +117,13 @@ def author_or_exit(deployment: Deployment, as_: str, person: str) -> Author:
 
 
 def ledger_of(deployment: Deployment) -> Ledger:
-    """A conversation with the deployment's ledger."""
-    return Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
+    """A conversation with the deployment's ledger, which takes nothing if the schema is altered."""
+    state = SchemaState()
+    state.altered = altered(deployment)
+    for sentence in state.altered:
+        ERR.print(f"[red]✗[/red] {sentence}", highlight=False)
+    key_file = deployment.settings.key_file
+    return Ledger(deployment.dsn, deployment.keys, key_file=key_file, schema=state)
 
 
 def day_of(as_of: datetime | None) -> date:

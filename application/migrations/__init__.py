@@ -25,10 +25,15 @@ class MigrationAltered(Exception):
     """A migration that was applied to this database has another text now."""
 
 
+class MigrationFailed(Exception):
+    """The database does not take a migration: it is not what the ones before it made."""
+
+
 def migrate(dsn: str) -> list[str]:
     """Bring the database to the present schema; returns the names applied now.
 
-    Needs the owner's login. Two at once wait for each other. Raises MigrationAltered.
+    Needs the owner's login. Two at once wait for each other. Raises
+    MigrationAltered, MigrationFailed.
     """
     applied_now = []
     with psycopg.connect(dsn, options=PINNED) as connection:
@@ -46,7 +51,10 @@ def migrate(dsn: str) -> list[str]:
                 if applied[name] != checksum:
                     raise MigrationAltered(name)
                 continue
-            connection.execute(text.encode())
+            try:
+                connection.execute(text.encode())
+            except psycopg.DatabaseError as error:
+                raise MigrationFailed(f"{name}: {error}") from error
             connection.execute(
                 "INSERT INTO public.mingzhang_migration (name, checksum) VALUES (%s, %s)",
                 (name, checksum),

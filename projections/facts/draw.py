@@ -23,6 +23,7 @@ from projections.facts.statements import (
     indexes,
     read,
     schema_of,
+    shape,
     standing,
     tables,
 )
@@ -75,6 +76,14 @@ class Projector:
         while step := self.advance():
             drawn += step
         return drawn
+
+    def of_another_version(self) -> bool:
+        """Whether the facts that are read were drawn by another version of this program."""
+        row = self.connection.execute(
+            "SELECT obj_description(to_regnamespace('facts_' || number)::oid, 'pg_namespace')"
+            " FROM projection.generation WHERE live"
+        ).fetchone()
+        return row is not None and row[0] != shape()
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Draw all facts anew beside the live ones, then let them take their place.
@@ -237,7 +246,9 @@ class Projector:
     def _create(self, number: int) -> None:
         schema = schema_of(number)
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
-        self.connection.execute(f"CREATE SCHEMA {schema}".encode())
+        self.connection.execute(
+            f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{shape()}'".encode()
+        )
         self._in_schema(number)
         self.connection.execute(read("schema.sql").encode())
         for table in tables():

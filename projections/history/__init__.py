@@ -21,9 +21,7 @@ from domain.programme import Programme, rulings_told
 from projections.facts.reading import Connection, Table, question
 from projections.facts.statements import PINNED
 
-_OPTIONS = (
-    f"{PINNED} -c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
-)
+_OPTIONS = f"{PINNED} -c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
 
 
 class Happening(NamedTuple):

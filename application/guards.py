@@ -180,8 +180,8 @@ SELECT c.name || '.' || x.relname, pg_get_indexdef(i.indexrelid) || '  ' || conc
 SELECT c.name || '.' || CASE WHEN t.tgisinternal
          THEN p.proname || coalesce(' ' || nullif(t.tgconstrrelid, 0)::regclass, '')
          ELSE t.tgname END,
-       string_agg(t.tgenabled::text || CASE WHEN t.tgisinternal THEN '' ELSE ' ' || pg_get_triggerdef(t.oid)
-         || ' ' || encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') END, ' ')
+       string_agg(t.tgenabled::text || CASE WHEN t.tgisinternal THEN ''
+         ELSE ' ' || pg_get_triggerdef(t.oid) || ' ' || encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') END, ' ')
   FROM {_RELATION} JOIN pg_trigger t ON t.tgrelid = c.oid JOIN pg_proc p ON p.oid = t.tgfoid
  GROUP BY 1""",
     "rule": f"""
@@ -197,7 +197,7 @@ SELECT p.oid::regprocedure::text, concat_ws(' | ', {_role("p.proowner")},
        CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) END)
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE n.nspname = ANY (%(schemas)s)""",
-    "object": f"""
+    "object": """
 SELECT i.type || ' ' || i.identity, ''
   FROM pg_depend d CROSS JOIN pg_identify_object(d.classid, d.objid, d.objsubid) i
  WHERE d.refclassid = 'pg_namespace'::regclass
@@ -409,11 +409,13 @@ def _held_generation(connection: Connection) -> int | None:
 
 
 def _server_settings(connection: Connection) -> list[str]:
+    rows = connection.execute(
+        "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", (list(_OWN_SETTINGS),)
+    ).fetchall()
     return [
-        f"{name} = {row[0]}; 必须为 / must be {value}"
-        for name, value in _OWN_SETTINGS.items()
-        if (row := connection.execute("SELECT current_setting(%s)", (name,)).fetchone())
-        and row[0] != value
+        f"{name} = {found}; 必须为 / must be {_OWN_SETTINGS[name]}"
+        for name, found in rows
+        if found != _OWN_SETTINGS[name]
     ]
 
 

@@ -1,4 +1,4 @@
-"""Compares the database with what the migrations make, once a minute, as a thread of the service."""
+"""Compares the database with what the migrations make, each minute, in a thread of the service."""
 
 from __future__ import annotations
 

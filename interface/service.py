@@ -99,7 +99,7 @@ class Service:
 
     @property
     def schema_altered(self) -> list[str]:
-        """What is not as the migrations made it; while there is anything, nothing is acknowledged."""
+        """What in the database is altered; while there is anything, nothing is acknowledged."""
         return self._schema_watch.state.altered
 
     def ledger(self) -> Ledger:

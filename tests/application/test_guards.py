@@ -83,8 +83,8 @@ SHAPES = [
     ("CREATE ROLE mz_login LOGIN SUPERUSER; GRANT mingzhang_writer TO mz_login", "mz_login"),
     ("CREATE ROLE mz_login LOGIN; GRANT mingzhang_writer TO mz_login;"
      "DO $$ BEGIN EXECUTE format('GRANT %I TO mz_login', current_user); END $$", "mz_login"),
-    ("CREATE ROLE mz_group NOLOGIN; GRANT pg_write_all_data TO mz_group; CREATE ROLE mz_login LOGIN;"
-     " GRANT mingzhang_writer, mz_group TO mz_login", "mz_login"),
+    ("CREATE ROLE mz_group NOLOGIN; GRANT pg_write_all_data TO mz_group;"
+     "CREATE ROLE mz_login LOGIN; GRANT mingzhang_writer, mz_group TO mz_login", "mz_login"),
     ("GRANT CREATE ON DATABASE {database} TO mingzhang_writer", "mingzhang_writer"),
     ("CREATE FUNCTION public.hide() RETURNS event_trigger LANGUAGE plpgsql AS"
      " 'BEGIN SET search_path = public; END';"
@@ -107,9 +107,8 @@ SHAPES = [
     ("ALTER TABLE {facts}.loan ENABLE ROW LEVEL SECURITY", "facts.loan"),
     ("ALTER TABLE {facts}.posting RENAME TO hidden; CREATE VIEW {facts}.posting AS"
      " SELECT * FROM {facts}.hidden WHERE amount_fen > 0", "facts.posting"),
-    ("CREATE OR REPLACE FUNCTION {facts}.standing_loan(as_of date, known_at timestamptz) RETURNS"
-     " SETOF {facts}.loan LANGUAGE sql STABLE PARALLEL SAFE AS 'SELECT * FROM {facts}.loan LIMIT 1'",
-     "facts.standing_loan"),
+    ("CREATE OR REPLACE FUNCTION {facts}.standing_loan(as_of date, known_at timestamptz)"
+     " RETURNS SETOF {facts}.loan LANGUAGE sql STABLE AS 'SELECT * FROM {facts}.loan LIMIT 1'", "facts.standing_loan"),
     ("GRANT INSERT ON {facts}.loan TO mingzhang_reader", "facts.loan"),
     ("ALTER TABLE {facts}.loan OWNER TO CURRENT_USER", "facts.loan"),
     ("CREATE TRIGGER t BEFORE INSERT ON {facts}.loan EXECUTE FUNCTION ledger.refuse_change()",

@@ -29,6 +29,7 @@ APPEND_ONLY = ("event", "tree_node", "checkpoint", "witness", "cosignature", "wr
 
 FACTS = "facts"
 """What the description calls the live generation of the facts, whatever its number."""
+ANOTHER_VERSION = "facts: 由另一版本生成，请 rebuild / drawn by another version: run rebuild"
 _FACTS_SCHEMA = f"schema {FACTS}"
 _OF_FACTS = re.compile(rf"^[a-z ]+ {FACTS}(\.|$)")
 _SCHEMAS = ["ledger", "projection"]
@@ -181,7 +182,8 @@ SELECT c.name || '.' || CASE WHEN t.tgisinternal
          THEN p.proname || coalesce(' ' || nullif(t.tgconstrrelid, 0)::regclass, '')
          ELSE t.tgname END,
        string_agg(t.tgenabled::text || CASE WHEN t.tgisinternal THEN ''
-         ELSE ' ' || pg_get_triggerdef(t.oid) || ' ' || encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') END, ' ')
+         ELSE ' ' || pg_get_triggerdef(t.oid) || ' '
+         || encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') END, ' ')
   FROM {_RELATION} JOIN pg_trigger t ON t.tgrelid = c.oid JOIN pg_proc p ON p.oid = t.tgfoid
  GROUP BY 1""",
     "rule": f"""
@@ -325,7 +327,7 @@ def _compared(connection: Connection) -> list[str]:
     said = _server_settings(connection)
     version = found.get(_FACTS_SCHEMA, "").rpartition(" | ")[2]
     if live is not None and not wanted[_FACTS_SCHEMA].endswith(f" | {version}"):
-        said.append("facts: 由另一版本生成，请 rebuild / drawn by another version: run rebuild")
+        said.append(ANOTHER_VERSION)
         wanted, found = _without_facts(wanted), _without_facts(found)
     return sorted(_differences(wanted, found)) + said
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from application.access import Organisation
 from application.migrations import admit, may_migrate, migrate
-from application.store import (
-    Clock,
-    DatabaseTroubled,
-    EventLog,
-    UnsafeDatabase,
-    assure_safe,
-    utc_now,
-)
+from application.store import Clock, EventLog, assure_safe, utc_now
 from application.tree.sealer import Sealer
 from application.tree.signer import FileSigner, SigningKeyMissing, origin_of
 from application.vault import Keys, KeysMissing, Vault
@@ -59,8 +53,9 @@ class Deployment(NamedTuple):
 def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployment]:
     """Start the embedded database if there is no other, bring the schema up, load the keys.
 
-    Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, MigrationAltered,
-    MigrationFailed.
+    The embedded database is started again when it dies; when it cannot be, this process is asked to
+    end (SIGTERM). Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, MigrationAltered,
+    MigrationFailed, EmbeddedPostgresError.
     """
     if settings.dsn is not None:
         owner_dsn = settings.owner_dsn or settings.dsn
@@ -69,20 +64,15 @@ def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployme
     postgres = EmbeddedPostgres(settings.data / "postgres")
     try:
         dsn = postgres.start()
+        postgres.keep_running(lambda: os.kill(os.getpid(), signal.SIGTERM))
         yield _prepared(settings, dsn, dsn, migrating=migrating)
     finally:
         postgres.stop()
+        if postgres.failure is not None:
+            raise postgres.failure
 
 
 def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) -> Deployment:
-    try:
-        return _brought_up(settings, dsn, owner_dsn, migrating=migrating)
-    except DatabaseTroubled as error:
-        text = "数据库不能使用 / the database cannot be used"
-        raise UnsafeDatabase(f"{text}: {error}") from error
-
-
-def _brought_up(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) -> Deployment:
     if migrating and may_migrate(owner_dsn):
         migrate(owner_dsn)
         admit(owner_dsn, dsn)

@@ -49,12 +49,16 @@ def migrate(dsn: str) -> list[str]:
             checksum = hashlib.sha256(text.encode()).hexdigest()
             if name in applied:
                 if applied[name] != checksum:
-                    raise MigrationAltered(name)
+                    raise MigrationAltered(
+                        f"迁移脚本与执行时的不同 / a migration has another text now: {name}"
+                    )
                 continue
             try:
                 connection.execute(text.encode())
-            except psycopg.DatabaseError as error:
-                raise MigrationFailed(f"{name}: {error}") from error
+            except (psycopg.ProgrammingError, psycopg.InternalError) as error:
+                if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                    raise
+                raise MigrationFailed(f"不能执行 / cannot be applied: {name}: {error}") from error
             connection.execute(
                 "INSERT INTO public.mingzhang_migration (name, checksum) VALUES (%s, %s)",
                 (name, checksum),

@@ -108,7 +108,8 @@ SHAPES = [
     ("ALTER TABLE {facts}.posting RENAME TO hidden; CREATE VIEW {facts}.posting AS"
      " SELECT * FROM {facts}.hidden WHERE amount_fen > 0", "facts.posting"),
     ("CREATE OR REPLACE FUNCTION {facts}.standing_loan(as_of date, known_at timestamptz)"
-     " RETURNS SETOF {facts}.loan LANGUAGE sql STABLE AS 'SELECT * FROM {facts}.loan LIMIT 1'", "facts.standing_loan"),
+     " RETURNS SETOF {facts}.loan LANGUAGE sql STABLE AS 'SELECT * FROM {facts}.loan LIMIT 1'",
+     "facts.standing_loan"),
     ("GRANT INSERT ON {facts}.loan TO mingzhang_reader", "facts.loan"),
     ("ALTER TABLE {facts}.loan OWNER TO CURRENT_USER", "facts.loan"),
     ("CREATE TRIGGER t BEFORE INSERT ON {facts}.loan EXECUTE FUNCTION ledger.refuse_change()",

@@ -397,17 +397,17 @@ def _being_reindexed(key: str, described: Mapping[str, str]) -> bool:
 
 def _held_generation(connection: Connection) -> int | None:
     """The live generation, held so that nobody drops it meanwhile; None when there is none."""
+    live: int | None = None
     for _ in range(_ATTEMPTS):
         row = connection.execute(_LIVE).fetchone()
-        if row is None:
-            return None
+        live = row[0] if row else None
         try:
             with connection.transaction():
-                connection.execute(f"SELECT FROM {FACTS}_{row[0]}.loan LIMIT 0".encode())
+                connection.execute(f"SELECT FROM {FACTS}_{live}.loan LIMIT 0".encode())
+            break
         except psycopg.ProgrammingError:
             continue  # it went in this very moment; or it is not as it should be, and is named
-        break
-    return int(row[0])
+    return live
 
 
 def _server_settings(connection: Connection) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from application.household_keys import wrong_keys
 from application.tree.notes import NoteMalformed
 from application.tree.proofs import (
     NotSealed,
@@ -25,7 +26,7 @@ from application.tree.rows import export_log
 from application.tree.sealer import LogAltered
 from application.tree.signer import SigningRefused
 from application.tree.verification import Verification
-from application.vault import Vault
+from application.vault import Keys, Vault
 from interface.checkpoint_page import page
 from interface.deployment import Deployment
 from interface.evidence import bundle, finding_bundle, finding_of
@@ -173,6 +174,8 @@ def verify(
             result = verification.run(progress)
         faults = [str(fault) for fault in result.faults]
         faults += [str(rule) for rule in wrong_rules(proofs.connection)]
+        key_file = deployment.settings.key_file
+        faults += wrong_keys(proofs.connection, lambda: Keys.load(key_file))
         if with_facts:
             with progress_bar("核对事实 facts", None) as progress:
                 faults += [str(fact) for fact in wrong_facts(deployment.dsn, progress)]

@@ -129,6 +129,12 @@ class Projector:
         finally:
             self._drop(number)
 
+    def draw_on(self, number: int, after: int, until: int) -> None:
+        """Draw (after, until] into a generation, inside the caller's transaction."""
+        self._in_schema(number)
+        for begin in range(after, until, _BATCH):
+            self._draw(begin, min(begin + _BATCH, until))
+
     def _draw_all(
         self, number: int, last: int, progress: Callable[[int, int], None] | None
     ) -> None:

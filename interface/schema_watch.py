@@ -11,7 +11,7 @@ from application.store import ConnectionTroubled
 from projections.facts.reading import Facts
 
 PAUSE_SECONDS = 60.0
-_PAUSE_WHILE_ALTERED_SECONDS = 5.0
+PAUSE_WHILE_ALTERED_SECONDS = 5.0
 
 
 class SchemaWatch:
@@ -56,5 +56,5 @@ class SchemaWatch:
                 if not isinstance(error, ConnectionTroubled):
                     self.state.altered = [f"库结构无法核对 / the schema cannot be compared: {name}"]
             altered = bool(self.state.altered)
-            reported = self._due.wait(_PAUSE_WHILE_ALTERED_SECONDS if altered else PAUSE_SECONDS)
+            reported = self._due.wait(PAUSE_WHILE_ALTERED_SECONDS if altered else PAUSE_SECONDS)
             self._due.clear()

@@ -84,6 +84,7 @@ def wrong_generation(connection: Connection) -> Iterator[WrongGeneration]:
     """Whether the mark of how far the live facts have come can be true."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SET LOCAL ROLE mingzhang_reader")
         row = connection.execute(_MARK).fetchone()
         drawn = connection.execute("SELECT EXISTS (SELECT FROM projection.generation)").fetchone()
         if row is None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 import psycopg
@@ -21,6 +22,7 @@ from application.vault import Keys
 from interface.api import asking, log
 from interface.embedded_db import EmbeddedPostgres
 
+_PREFIX = f"mz_test_{os.getpid()}_{token_hex(3)}"  # of this module, which some tests import again
 _numbers = count(1)
 _droppers = ThreadPoolExecutor(1, thread_name_prefix="drop-database")
 
@@ -70,7 +72,7 @@ def server() -> Iterator[str]:
 
 def create_database(server: str) -> Database:
     """A migrated database: a copy of one that was migrated once, in a third of the time."""
-    name = f"mz_test_{os.getpid()}_{next(_numbers)}"
+    name = f"{_PREFIX}_{next(_numbers)}"
     template = _template(server)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
@@ -82,7 +84,7 @@ def create_database(server: str) -> Database:
 
 @lru_cache(maxsize=1)
 def _template(server: str) -> str:
-    name = f"mz_test_{os.getpid()}_template"
+    name = f"{_PREFIX}_template"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     migrate(f"{server} dbname={name}")

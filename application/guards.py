@@ -368,11 +368,19 @@ def _strangers(connection: Connection) -> Description:
     """Logins that may more than they need, objects in a system object's place, lost generations."""
     logins = {f"login {name}": more for name, more in connection.execute(_LOGINS.encode()) if more}
     shadows = {f"shadow {name}": "" for (name,) in connection.execute(_SHADOWS.encode())}
-    lost = {
+    return logins | shadows | _lost_generations(connection)
+
+
+def _lost_generations(connection: Connection) -> Description:
+    try:
+        with connection.transaction():
+            rows = connection.execute(_HOMELESS).fetchall()
+    except psycopg.ProgrammingError:
+        return {}  # why it cannot be read is named by what became of its table
+    return {
         f"generation {name}": "没有模式 / no schema" if missing else "没有登记 / not registered"
-        for name, missing in connection.execute(_HOMELESS)
+        for name, missing in rows
     }
-    return logins | shadows | lost
 
 
 def _migrated(connection: Connection) -> Description:
@@ -399,10 +407,10 @@ def _held_generation(connection: Connection) -> int | None:
     """The live generation, held so that nobody drops it meanwhile; None when there is none."""
     live: int | None = None
     for _ in range(_ATTEMPTS):
-        row = connection.execute(_LIVE).fetchone()
-        live = row[0] if row else None
         try:
             with connection.transaction():
+                row = connection.execute(_LIVE).fetchone()
+                live = row[0] if row else None
                 connection.execute(f"SELECT FROM {FACTS}_{live}.loan LIMIT 0".encode())
             break
         except psycopg.ProgrammingError:

@@ -224,9 +224,15 @@ def _checked(service: Service) -> Progress:
 
 
 def _health(service: Service) -> Response:
-    log, facts, sealed = _positions(service)
-    checked = _checked(service)
     altered = service.schema_altered
+    try:
+        log, facts, sealed = _positions(service)
+        checked = _checked(service)
+    except Exception:
+        if not altered:
+            raise
+        known = {"status": "schema_altered", "altered": altered[:_MOST_NAMED]}
+        return Response(msgspec.json.encode(known), media_type="application/json")
     status = "sealing_halted" if service.sealing_trouble else "ok"
     if altered:
         status = "schema_altered"

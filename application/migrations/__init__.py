@@ -80,10 +80,10 @@ def admit(owner_dsn: str, service_dsn: str) -> str | None:
 
 def may_migrate(dsn: str) -> bool:
     """Whether a login may change the schema: the owner may, the service's own login may not."""
-    with psycopg.connect(dsn, options=PINNED) as connection:
+    with psycopg.connect(dsn) as connection:  # a malformed DSN is no database that can be reached
         row = connection.execute(
-            "SELECT has_schema_privilege('public', 'CREATE')"
-            " AND has_database_privilege(current_database(), 'CREATE')"
+            "SELECT pg_catalog.has_schema_privilege('public', 'CREATE')"
+            " AND pg_catalog.has_database_privilege(current_database(), 'CREATE')"
         ).fetchone()
     return bool(row and row[0])
 

@@ -101,7 +101,9 @@ SHAPES = [
     ("INSERT INTO public.mingzhang_migration (name, checksum) VALUES ('0099_own.sql', 'x')",
      "0099_own.sql"),
     ("DROP TABLE public.mingzhang_migration", "mingzhang_migration"),
-    ("DROP SCHEMA projection CASCADE", "projection"),
+    ("DROP SCHEMA projection CASCADE", "projection.generation: 表不在"),
+    ("REVOKE SELECT ON projection.generation FROM mingzhang_reader", "projection.generation: 表被"),
+    ("DROP SCHEMA ledger CASCADE", "ledger.event: 表不在"),
     ("UPDATE projection.generation SET number = 77 WHERE live", "facts_77"),
     ("CREATE SCHEMA facts_88", "facts_88"),
     ("ALTER TABLE {facts}.loan ENABLE ROW LEVEL SECURITY", "facts.loan"),
@@ -135,6 +137,7 @@ def named_after(owner: psycopg.Connection[Any], change: str) -> list[str]:
     change = change.replace("{database}", row[0]).replace("{facts}", f"facts_{row[1]}")
     with owner.transaction(force_rollback=True):
         owner.execute(change.encode())
+        owner.execute("SET LOCAL ROLE mingzhang_reader")
         return missing_guards(owner)
 
 

@@ -68,6 +68,14 @@ class ResultIncomplete(Refused):
     EN = "line {line} lacks its {missing}: the bank's number when paid, the reason when not"
 
 
+class ResultDiffers(Refused):
+    """`field` names the value; accounts and names are masked."""
+
+    CODE, FIELD = "result_differs", "results"
+    ZH = "第 {line} 行的{title}与拨付指令不符：应为 {expected}，回盘为 {found}"
+    EN = "line {line}: {column} is not as ordered: {expected} expected, {found} found"
+
+
 class LedgerBusy(Refused):
     CODE, FIELD = "ledger_busy", ""
     ZH = "台账繁忙，请以同一编号重报"
@@ -106,6 +114,12 @@ class NotSealedYet(Refused):
     CODE, FIELD = "not_sealed_yet", ""
     ZH = "第 {position} 条事件尚未封存，请稍后再取"
     EN = "event {position} is not sealed yet: ask again later"
+
+
+class BeyondLog(Refused):
+    CODE, FIELD = "beyond_log", "position"
+    ZH = "日志只到第 {last} 条，没有第 {position} 条"
+    EN = "the log ends at position {last}: there is no {position}"
 
 
 class CosignatureRefused(Refused):

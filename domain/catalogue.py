@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.account_register import AccountRegister
 from domain.bank_report import BankReport
 from domain.batch import Batch, BatchRegister
 from domain.benefit import Agreement
@@ -18,7 +19,7 @@ from domain.risk_fund import RiskFund
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
     Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund, Publication, RiskReport,
-    RiskFund, Agreement, Case, CaseRegister,
+    RiskFund, Agreement, Case, CaseRegister, AccountRegister,
 )  # fmt: skip
 
 EVENTS: dict[str, type[Event]] = {
@@ -46,6 +47,9 @@ EVENTS: dict[str, type[Event]] = {
         Loan.RepaymentPlanAgreed,
         Loan.SubsidyPaid,
         Loan.SubsidyRecovered,
+        Loan.SubsidyReturned,
+        Loan.SubsidyLimited,
+        Loan.SubsidyLimitLifted,
         Loan.Guaranteed,
         Loan.Compensated,
         Loan.CompensationRecovered,
@@ -67,12 +71,15 @@ EVENTS: dict[str, type[Event]] = {
         Batch.Returned,
         Batch.Ordered,
         Batch.ResultTold,
+        Batch.ResultCorrected,
         BatchRegister.Entered,
         Fund.Allocated,
         Fund.Transferred,
         Fund.Reserved,
         Fund.Released,
         Fund.Spent,
+        Fund.SpentUnreserved,
+        Fund.Returned,
         Fund.Corrected,
         Publication.Published,
         RiskReport.Reported,
@@ -96,6 +103,7 @@ EVENTS: dict[str, type[Event]] = {
         Case.Closed,
         Case.Reopened,
         CaseRegister.Entered,
+        AccountRegister.Unified,
     )
 }
 

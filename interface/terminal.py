@@ -18,7 +18,13 @@ from application.guards import ANOTHER_VERSION, SchemaState, missing_guards
 from application.ledger import Ledger
 from application.migrations import MigrationAltered, MigrationFailed
 from application.refusals import SchemaAltered
-from application.store import ConnectionTroubled, EventLog, NotMigrated, UnsafeDatabase
+from application.store import (
+    ConnectionTroubled,
+    DatabaseError,
+    EventLog,
+    NotMigrated,
+    UnsafeDatabase,
+)
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
 from domain.calendar import civil_day
@@ -56,17 +62,10 @@ def deployment_or_exit() -> Iterator[Deployment]:
             yield deployment
     except _CANNOT_START as error:
         raise cannot_go_on(str(error)) from error
-    except ConnectionTroubled as error:
-        raise cannot_go_on(
-            f"数据库连接不上或已中断 / the database cannot be reached, or was lost: {_first(error)}"
-        ) from error
-    except NotMigrated as error:
-        if started:
+    except DatabaseError as error:
+        if started and not isinstance(error, ConnectionTroubled):
             raise
-        raise cannot_go_on(
-            "数据库尚未建好：请以所有者登录（MINGZHANG_OWNER_DSN）运行 migrate"
-            f" / the database is not migrated: run migrate with the owner's login: {_first(error)}"
-        ) from error
+        raise cannot_go_on(about_database(error)) from error
     except SchemaAltered as refusal:
         ERR.print(f"[red]未受理 / not acknowledged:[/red] {refusal.zh} / {refusal.en}")
         raise typer.Exit(2) from refusal
@@ -109,9 +108,17 @@ def cannot_go_on(sentence: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-def _first(error: BaseException) -> str:
-    """The first line of what the database says: it names the host and the login, no password."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def about_database(error: Exception) -> str:
+    """Why the database cannot be used, with the first line of what it says: never a password."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, ConnectionTroubled) and "role" not in said:
+        return f"数据库连接不上或已中断 / the database cannot be reached, or was lost: {said}"
+    if isinstance(error, NotMigrated) or "role" in said:
+        return (
+            "数据库尚未建好：请以所有者登录（MINGZHANG_OWNER_DSN）运行 migrate"
+            f" / the database is not migrated: run migrate with the owner's login: {said}"
+        )
+    return f"连接不上数据库，请检查 MINGZHANG_DSN / the database cannot be used: {said}"
 
 
 def unaltered_or_exit(deployment: Deployment, *, projecting: bool) -> None:

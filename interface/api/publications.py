@@ -19,7 +19,7 @@ from interface.api.asking import After, AsOf, KnownAt, No, answered, view_of
 from interface.api.writes import recorded_answer
 from interface.publication import differences, edition
 from interface.service import Service, service_of
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 from projections.history import history
 
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
@@ -34,6 +34,7 @@ SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, 
 
 
 @router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
+@takes(PublishReport)
 async def publish(request: Request, body: PublicationBody) -> Response:
     """Its bytes are stored with it. The same `ref` again answers as the first time."""
     service = service_of(request)

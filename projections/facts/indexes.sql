@@ -1,4 +1,5 @@
 -- Made after the first drawing: an index is cheaper to build than to keep.
+CREATE INDEX ON same_account (written);
 CREATE INDEX ON household (household_id);
 CREATE INDEX ON status (household_id);
 CREATE INDEX ON member (household_id);
@@ -32,3 +33,4 @@ CREATE INDEX ON case_loan (case_id);
 CREATE INDEX ON case_step (case_id);
 CREATE INDEX ON case_recovery (case_id);
 CREATE INDEX ON case_finding (rule, subject);
+CREATE INDEX ON subsidy_limit (loan_id);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Final, Literal
@@ -14,8 +15,13 @@ WARNINGS_BP: Final = (8_000, 9_000, 10_000)
 """Shares of the allocated money at which a warning is due: 80, 90 and 100 %."""
 _COLUMNS: Final = (
     "year", "budget_fen", "allocated_fen", "reserved_fen", "paid_fen", "free_fen", "used_bp",
-    "warning_bp",
+    "warning_bp", "overdrawn_fen",
 )  # fmt: skip
+_WITHOUT_BANK: Final = ("cash:", "riskfund:", "benefit:", "enterprise:")
+_UNREADABLE: Final = re.compile(
+    r"[%;:\"\x00-\x1f\x7f-\xa0\u200b-\u206f\ufeff]|(?<= ) |^ | $|(?! )\s"
+)
+"""What an account of hledger's may not hold, or nobody can see."""
 Tool = Literal["hledger", "beancount"]
 _ROOTS: Final = {
     "principal": "Assets:Principal",
@@ -37,6 +43,7 @@ def fund_ledger(view: View) -> Table:
     """One line a budget year: what its plan grants, what was allocated, and where it stands.
 
     `warning_bp`: the highest of 80, 90 and 100 % that is used; None below the first.
+    `overdrawn_fen`: what a bank says went out beyond what was allocated; `free_fen` is below zero.
     """
     rows = []
     for year, allocated, reserved, paid, free in view.ask(question(__name__, "funds.sql")).rows:
@@ -44,7 +51,9 @@ def fund_ledger(view: View) -> Table:
         used_bp = (reserved + paid) * 10_000 // allocated if allocated else 0
         warning = max((step for step in WARNINGS_BP if used_bp >= step), default=None)
         budget_fen = budget.number if budget else None
-        rows.append((year, budget_fen, allocated, reserved, paid, free, used_bp, warning))
+        rows.append(
+            (year, budget_fen, allocated, reserved, paid, free, used_bp, warning, max(-free, 0))
+        )
     return Table(_COLUMNS, rows)
 
 
@@ -74,7 +83,7 @@ def _entry(
     counter_account: str,
     amount_fen: int,
 ) -> str:
-    to, other = account, counter_account
+    to, other = _plain(account), _plain(counter_account)
     head = f"{day} * {position}"
     if tool == "beancount":
         to, other = _named(account), _named(counter_account)
@@ -85,12 +94,29 @@ def _entry(
     return f"{head}\n  {to}  {amount} CNY\n  {other}  {yuan(-amount_fen)} CNY\n\n"
 
 
+def _plain(account: str) -> str:
+    """An account as hledger reads it: what would end or split it, and `%` itself, as %HEX.
+
+    The point is part of it. Two numbers that differ stay two accounts, whatever their characters.
+    """
+    parts = [_UNREADABLE.sub(lambda c: f"%{ord(c[0]):X}.", part) for part in _parts(account)]
+    return ":".join(parts)
+
+
 def _named(account: str) -> str:
-    """An account as beancount allows it: letters, digits, and other characters as -HEX."""
-    root, _, rest = account.partition(":")
+    """An account as beancount allows it: letters, digits, and other characters as -HEX-."""
+    root, *rest = _parts(account)
     parts = [
-        "X" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):X}" for c in part)
-        for part in rest.split(":")
+        "X" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):X}-" for c in part)
+        for part in rest
         if part
     ]
     return ":".join([_ROOTS[root], *parts])
+
+
+def _parts(account: str) -> list[str]:
+    """Of an account of the journal: its root, a bank or what else comes first, and the rest.
+
+    A colon in the rest belongs to a number.
+    """
+    return account.split(":", 1 if account.startswith(_WITHOUT_BANK) else 2)

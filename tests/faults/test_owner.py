@@ -247,7 +247,6 @@ def county(shared_database: Any) -> Any:
         ("UPDATE projection.generation SET position = 3 WHERE live", "set back"),
         ("UPDATE projection.generation SET position = position + 9 WHERE live", "of a log of"),
         ("UPDATE projection.generation SET recorded_at = now() WHERE live", "instant"),
-        ("UPDATE projection.generation SET live = false", "no generation"),
     ],
 )  # fmt: skip
 def test_facts_that_a_reader_is_shown_and_the_log_does_not_say_are_named(

@@ -14,6 +14,7 @@ from time import monotonic_ns
 import msgspec
 import psycopg
 
+from application.migrations import PINNED
 from domain.kernel import Author
 
 _TRUSTED_NS = 500_000_000
@@ -40,7 +41,7 @@ class AccessList:
 
     def __init__(self, dsn: str, role: str = "mingzhang_reader") -> None:
         self._dsn = dsn
-        self._options = f"-c role={role}"
+        self._options = f"{PINNED} -c role={role}"
         self._connection: psycopg.Connection[tuple[str, str, str]] | None = None
         self._known: dict[bytes, tuple[int, Author | None]] = {}
 
@@ -79,7 +80,7 @@ class AccessList:
 
 def enrol(owner_dsn: str, organisations: list[Organisation]) -> None:
     """Enter organisations; those known already stay as they are."""
-    with psycopg.connect(owner_dsn) as connection, connection.cursor() as cursor:
+    with psycopg.connect(owner_dsn, options=PINNED) as connection, connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO ledger.organisation VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             [(o.code, o.role, o.name) for o in organisations],
@@ -89,7 +90,7 @@ def enrol(owner_dsn: str, organisations: list[Organisation]) -> None:
 def issue_key(owner_dsn: str, organisation: str, person: str) -> str:
     """Make a key for a person of an organisation; it is shown once and cannot be read again."""
     key = f"mz_{secrets.token_urlsafe(32)}"
-    with psycopg.connect(owner_dsn) as connection:
+    with psycopg.connect(owner_dsn, options=PINNED) as connection:
         connection.execute(
             "INSERT INTO ledger.api_key (key_hash, organisation, person) VALUES (%s, %s, %s)",
             (hashlib.sha256(key.encode()).digest(), organisation, person),
@@ -99,7 +100,7 @@ def issue_key(owner_dsn: str, organisation: str, person: str) -> str:
 
 def revoke_keys(owner_dsn: str, organisation: str, person: str) -> int:
     """Revoke all keys of a person; returns how many."""
-    with psycopg.connect(owner_dsn) as connection:
+    with psycopg.connect(owner_dsn, options=PINNED) as connection:
         return connection.execute(
             "UPDATE ledger.api_key SET revoked_at = now()"
             " WHERE organisation = %s AND person = %s AND revoked_at IS NULL",
@@ -108,7 +109,7 @@ def revoke_keys(owner_dsn: str, organisation: str, person: str) -> int:
 
 
 def organisation_of(dsn: str, code: str, role: str) -> Organisation | None:
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(dsn, options=PINNED) as connection:
         row = connection.execute(
             "SELECT code, role, name FROM ledger.organisation WHERE code = %s AND role = %s",
             (code, role),

@@ -21,6 +21,7 @@ from msgspec.structs import force_setattr
 
 from application.clock import WATCH, ClockWatch
 from application.commands import Command
+from application.guards import SchemaState
 from application.promises import Promises
 from application.refusals import (
     DatedInFuture,
@@ -34,6 +35,7 @@ from application.store import (
     ConnectionTroubled,
     EventLog,
     Heard,
+    NotStored,
     TakenMeanwhile,
     ToldBefore,
     decode,
@@ -160,8 +162,11 @@ class Ledger:
         key_file: Path | None = None,
         watch: ClockWatch = WATCH,
         promises: Promises | None = None,
+        schema: SchemaState | None = None,
     ) -> None:
+        """`schema`: what its process knows of the database's alteration."""
         self.promises = promises
+        self._schema = schema or SchemaState()
         self.vault = Vault(keys, key_file)
         self.log = EventLog(
             dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds, watch=watch
@@ -198,10 +203,12 @@ class Ledger:
 
         Each command stands or is refused by itself. With `atomic`, one refusal leaves the log
         as it was; with `dry`, nothing is stored in any case. Commands that would have stood are
-        then answered with position 0.
+        then answered with position 0. Raises SchemaAltered.
         """
         if not tellings:
             return []
+        if not dry:
+            self._schema.assure_unaltered()
         for attempt in range(_ATTEMPTS):
             try:
                 outcomes = self._attempt(tellings, atomic=atomic, dry=dry, again=attempt > 0)
@@ -215,9 +222,12 @@ class Ledger:
                     self.log.rollback()  # a transaction that failed would fail the next command
                     raise
                 outcomes = None
-            except BaseException:
+            except BaseException as error:
                 self._forget_undecided()
                 self.log.rollback()
+                if isinstance(error, NotStored):
+                    self._schema.report(str(error))
+                    self._schema.assure_unaltered()
                 raise
             if outcomes is not None:
                 return outcomes

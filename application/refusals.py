@@ -97,6 +97,15 @@ class ClockJumped(Refused):
     )
 
 
+class SchemaAltered(Refused):
+    CODE, FIELD = "schema_altered", ""
+    ZH = "数据库结构或写入被改动（{count} 处，见 /healthz），暂停受理；恢复后请以同一编号重报"
+    EN = (
+        "the database was altered ({count} findings, see /healthz): nothing is acknowledged;"
+        " submit again under the same reference once it is restored"
+    )
+
+
 class CursorMalformed(Refused):
     CODE, FIELD = "cursor_malformed", "cursor"
     ZH, EN = "翻页标记无效", "this is no cursor that we gave"

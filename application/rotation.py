@@ -35,8 +35,8 @@ def rotate_wrapping(owner_dsn: str, key_file: Path) -> Rotated:
     """Change the wrapping secret, for good. Two at once take turns. Raises KeysMissing."""
     with _alone(key_file):
         keys = begin(key_file)
-        rotated = rewrap(owner_dsn, keys)
-        finish(key_file)
+        rotated, number = rewrap(owner_dsn, keys)
+        finish(key_file, number)
     return rotated
 
 
@@ -49,8 +49,11 @@ def begin(key_file: Path) -> Keys:
     return keys
 
 
-def rewrap(owner_dsn: str, keys: Keys) -> Rotated:
-    """Wrap every household key under the new secret, in one transaction that writers wait for."""
+def rewrap(owner_dsn: str, keys: Keys) -> tuple[Rotated, int]:
+    """Wrap every household key under the new secret, in one transaction that writers wait for.
+
+    Returns with it how many times the secret was changed by now.
+    """
     assert keys.wrapping_next is not None
     new, wrapper = wrapping_id(keys.wrapping_next), Wrapper(keys)
     wrapper.turn_to(new)
@@ -74,6 +77,8 @@ def rewrap(owner_dsn: str, keys: Keys) -> Rotated:
             for household, wrapped in old
             if (key := wrapper.unwrap(household, wrapped)) is not None
         }
+        row = connection.execute("SELECT max(number) FROM ledger.wrapping").fetchone()
+        number = (row and row[0]) or 0
         log.keep_keys(anew)
         connection.execute(
             "DELETE FROM ledger.household_key WHERE wrapping_id <> %s AND household_id = ANY(%s)",
@@ -82,14 +87,18 @@ def rewrap(owner_dsn: str, keys: Keys) -> Rotated:
         log.commit()
     finally:
         log.close()
-    return Rotated(len(anew), len({household for household, _ in old} - anew.keys()))
+    rotated = Rotated(len(anew), len({household for household, _ in old} - anew.keys()))
+    return rotated, number
 
 
-def finish(key_file: Path) -> None:
+def finish(key_file: Path, number: int) -> None:
     """Let the new secret take the old one's place: what only the old one opens is lost."""
     keys = Keys.load(key_file)
     if keys.wrapping_next is not None:
-        _replace(key_file, replace(keys, wrapping=keys.wrapping_next, wrapping_next=None))
+        changed = replace(
+            keys, wrapping=keys.wrapping_next, wrapping_next=None, wrapping_number=number
+        )
+        _replace(key_file, changed)
 
 
 def _replace(key_file: Path, keys: Keys) -> None:

@@ -6,10 +6,11 @@ and commits before the next one may begin, so nobody who reads in order can miss
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -25,15 +26,30 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 
 from application.clock import WATCH, ClockWatch, instant_of
+from application.migrations import PINNED
 from application.refusals import ClockJumped
 from application.vault import Vault
 from domain.catalogue import EVENTS
 from domain.kernel import Event
 
+_READ_BACK = (
+    "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
+    " FROM (SELECT position, mac FROM ledger.event WHERE position > %s"
+    " ORDER BY position LIMIT %s) stored"  # LIMIT: by the index, always
+)
+_KEYS_READ_BACK = (
+    "SELECT count(*) FROM unnest(%s::uuid[], %s::bytea[]) AS kept (household_id, wrapped)"
+    " WHERE EXISTS (SELECT FROM ledger.household_key k WHERE k.household_id = kept.household_id"
+    " AND (k.wrapped = kept.wrapped OR k.wrapping_id <> substring(kept.wrapped FROM 1 FOR 8)))"
+    " OR ledger.erased(kept.household_id)"  # rewrapped or erased by another process meanwhile
+)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _APPEND_LOCK = 7291001
-_SETTINGS = "-c role={role} -c lock_timeout=10s -c transaction_timeout={seconds}s -c timezone=UTC"
+_SETTINGS = (
+    f"{PINNED} -c role={{role}} -c lock_timeout=10s -c transaction_timeout={{seconds}}s"
+    " -c timezone=UTC"
+)
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = struct.pack("!h", -1)
 _COPY_BLOCK = 1 << 18
@@ -89,6 +105,10 @@ def utc_now() -> datetime:
 
 class ToldBefore(Exception):
     """A reference that was taken for new is in the log: nothing was stored."""
+
+
+class NotStored(Exception):
+    """What the database said it stored cannot be read back: it must not be acknowledged."""
 
 
 class UnsafeDatabase(Exception):
@@ -290,6 +310,9 @@ class EventLog(ApplicationRecorder):
         self._clock = clock
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._head: tuple[int, int] | None = None
+        self._written: tuple[int, int, bytes] | None = None  # after, how many, hash of their MACs
+        self._kept: dict[UUID, bytes] = {}
+        self._destroyed: list[UUID] = []
 
     @property
     def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -312,17 +335,20 @@ class EventLog(ApplicationRecorder):
 
         Returns (last position, recorded_at), durably; None when the log has gone on, when a reader
         was told meanwhile that all is known through a later instant, or when this connection has
-        not yet stored anything and cannot tell. Raises ToldBefore.
+        not yet stored anything and cannot tell. Raises ToldBefore, NotStored.
         """
         assert self._vault is not None
         if self._head is None or self._head[0] != position:
             return None
         recorded_us = max(self._now_us(), self._head[1] + 1)
         columns: list[list[bytes]] = [[] for _ in _COLUMN_ARRAYS]
+        macs = hashlib.sha256()
         for number, tail in enumerate(tails, position + 1):
             body = _pack_stamp(8, number, 8, recorded_us) + tail
             values = _columns_of(tail)
-            values.append(_mac_length + self._vault.authenticate(body))
+            mac = self._vault.authenticate(body)
+            macs.update(mac)
+            values.append(_mac_length + mac)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
         recorded_at = _EPOCH + recorded_us * _MICROSECOND
@@ -340,6 +366,7 @@ class EventLog(ApplicationRecorder):
             if row is not None and row[0] is None:
                 raise ToldBefore
             return None
+        self._read_back(position, len(tails), macs.digest())
         self._head = (position + len(tails), recorded_us)
         return self._head[0], recorded_at
 
@@ -369,6 +396,7 @@ class EventLog(ApplicationRecorder):
         recorded_us = max(self._now_us(), last_us + 1)
         authenticate = self._vault.authenticate
         rows = bytearray(_COPY_HEADER)
+        macs = hashlib.sha256()
         with self.connection.cursor().copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
             for tail in tails:
                 position += 1
@@ -376,13 +404,16 @@ class EventLog(ApplicationRecorder):
                 rows += _pack_count
                 rows += body
                 rows += _mac_length
-                rows += authenticate(body)
+                mac = authenticate(body)
+                macs.update(mac)
+                rows += mac
                 if len(rows) > _COPY_BLOCK:
                     copy.write(bytes(rows))
                     rows.clear()
             rows += _COPY_TRAILER
             copy.write(bytes(rows))
         self._head = (position, recorded_us)
+        self._written = (after[0], len(tails), macs.digest())
         return position, _EPOCH + recorded_us * _MICROSECOND
 
     def _now_us(self) -> int:
@@ -410,6 +441,7 @@ class EventLog(ApplicationRecorder):
             with self.connection.cursor().copy(
                 "COPY ledger.household_key (household_id, wrapped) FROM STDIN (FORMAT binary)"
             ) as copy:
+                self._kept |= wrapped
                 copy.set_types(["uuid", "bytea"])
                 for row in wrapped.items():
                     copy.write_row(row)
@@ -417,16 +449,48 @@ class EventLog(ApplicationRecorder):
     def destroy_keys(self, households: Sequence[UUID]) -> None:
         """Destroy household keys, in the transaction of the events that say so and after them."""
         if households:
+            self._destroyed += households
             self.connection.execute(
                 "DELETE FROM ledger.household_key WHERE household_id = ANY(%s)", (list(households),)
             )
 
     def commit(self) -> None:
+        """Commit what was written, and read it back: it may be acknowledged now.
+
+        Raises NotStored.
+        """
         self.connection.execute("COMMIT")
+        written, self._written = self._written, None
+        kept, self._kept = self._kept, {}
+        destroyed, self._destroyed = self._destroyed, []
+        if written is not None:
+            self._read_back(*written)
+        if kept:
+            row = self.connection.execute(
+                _KEYS_READ_BACK, (list(kept), list(kept.values()))
+            ).fetchone()
+            if row != (len(kept),):
+                self._not_stored("户密钥 / household keys")
+        if destroyed and self.wrapped_keys(destroyed):
+            self._not_stored("户密钥的销毁 / the destruction of household keys")
+
+    def _read_back(self, after: int, count: int, macs: bytes) -> None:
+        """Whether the rows behind `after` are those that were sent, by the hash of their MACs.
+
+        Raises NotStored.
+        """
+        row = self.connection.execute(_READ_BACK, (after, count), prepare=True).fetchone()
+        if row is None or row[0] != macs:
+            self._not_stored(f"第 {after + 1} 至 {after + count} 条 / events {after + 1} and on")
+
+    def _not_stored(self, what: str) -> NoReturn:
+        self._head = None
+        raise NotStored(f"已提交而读不回 / was committed and cannot be read back: {what}")
 
     def rollback(self) -> None:
         """End a transaction that may have failed, with or without a connection."""
-        self._head = None
+        self._head = self._written = None
+        self._kept, self._destroyed = {}, []
         connection = self._connection
         if connection is None or connection.closed:
             return

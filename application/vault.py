@@ -57,6 +57,7 @@ class Keys(msgspec.Struct, frozen=True):
     """The four secrets of a deployment, each 32 bytes; kept outside the database.
 
     `wrapping_next` is there only while the wrapping secret is being changed: it takes its place.
+    `wrapping_number` counts the changes before it, as ledger.wrapping does; None: not counted yet.
     """
 
     wrapping: bytes
@@ -64,24 +65,28 @@ class Keys(msgspec.Struct, frozen=True):
     content: bytes
     authenticity: bytes
     wrapping_next: bytes | None = None
+    wrapping_number: int | None = None
 
     @classmethod
     def generate(cls) -> Keys:
-        return cls(*(secrets.token_bytes(32) for _ in _KEY_NAMES))
+        wrapping, pseudonym, content, authenticity = (secrets.token_bytes(32) for _ in _KEY_NAMES)
+        return cls(wrapping, pseudonym, content, authenticity, wrapping_number=0)
 
     @classmethod
     def load(cls, path: Path) -> Keys:
         """Read the key file. Raises KeysMissing."""
         try:
             stored = json.loads(path.read_text("utf-8"))
-            keys = [base64.b64decode(stored[name], validate=True) for name in _KEY_NAMES]
-            if "wrapping_next" in stored:
-                keys.append(base64.b64decode(stored["wrapping_next"], validate=True))
+            names = [*_KEY_NAMES, *(["wrapping_next"] if "wrapping_next" in stored else [])]
+            keys = {name: base64.b64decode(stored[name], validate=True) for name in names}
+            number = stored.get("wrapping_number")
+            if number is not None and (type(number) is not int or number < 0):
+                raise ValueError("wrapping_number")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KeysMissing(f"密钥文件不可用 / key file not usable: {path}") from error
-        if any(len(key) != 32 for key in keys):
+        if any(len(key) != 32 for key in keys.values()):
             raise KeysMissing(f"密钥长度不是 32 字节 / keys are not 32 bytes long: {path}")
-        return cls(*keys)
+        return cls(**keys, wrapping_number=number)
 
     def save(self, path: Path) -> None:
         """Write the key file, readable by its owner alone; an existing one is never replaced."""
@@ -95,7 +100,11 @@ class Keys(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """What stands in the key file."""
         named = {name: getattr(self, name) for name in (*_KEY_NAMES, "wrapping_next")}
-        content = {name: base64.b64encode(key).decode() for name, key in named.items() if key}
+        content: dict[str, str | int] = {
+            name: base64.b64encode(key).decode() for name, key in named.items() if key
+        }
+        if self.wrapping_number is not None:
+            content["wrapping_number"] = self.wrapping_number
         return json.dumps(content, indent=1)
 
 

@@ -42,8 +42,13 @@ from interface.response_headers import ResponseHeaders
 from interface.service import Service, service_of
 from projections.red_flags.runs import Progress, progress
 
+_MOST_NAMED = 100
+
 _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log")
 _SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
+_SCHEMA_ALTERED = Gauge(
+    "mingzhang_schema_altered", "Findings for which this process acknowledges nothing"
+)
 _SEALING_HALTED = Gauge("mingzhang_sealing_halted", "1 while this process cannot seal the log")
 _CLOCK_WRONG = Gauge("mingzhang_clock_wrong", "1 while events cannot be dated rightly")
 _FACTS_POSITION = Gauge("mingzhang_facts_position", "Last position drawn into the live facts")
@@ -146,10 +151,19 @@ def _checked(service: Service) -> Progress:
 
 
 def _health(service: Service) -> Response:
-    log, facts, sealed = _positions(service)
-    checked = _checked(service)
-    clock = _clock_trouble(service)
+    altered = service.schema_altered
+    try:
+        log, facts, sealed = _positions(service)
+        checked = _checked(service)
+        clock = _clock_trouble(service)
+    except Exception:
+        if not altered:
+            raise
+        known = {"status": "schema_altered", "altered": altered[:_MOST_NAMED]}
+        return Response(msgspec.json.encode(known), media_type="application/json")
     status = "sealing_halted" if service.sealing_trouble else "clock_wrong" if clock else "ok"
+    if altered:
+        status = "schema_altered"
     content = {
         "status": status,
         "clock": clock,
@@ -157,6 +171,7 @@ def _health(service: Service) -> Response:
         "facts_position": facts,
         "sealed": sealed,
         "trouble": service.sealing_trouble,
+        "altered": altered[:_MOST_NAMED],
         "red_flags": {
             "position": checked.position,
             "in_error": checked.in_error,
@@ -204,6 +219,7 @@ def _metrics(service: Service) -> Response:
     _LOG_POSITION.set(log)
     _FACTS_POSITION.set(facts)
     _SEALED.set(sealed)
+    _SCHEMA_ALTERED.set(len(service.schema_altered))
     _SEALING_HALTED.set(bool(service.sealing_trouble))
     _CLOCK_WRONG.set(bool(_clock_trouble(service)))
     checked = _checked(service)

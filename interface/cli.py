@@ -49,6 +49,7 @@ from interface.terminal import (
     port_or_exit,
     progress_bar,
     settings_or_exit,
+    unaltered_or_exit,
     up_to_date_facts,
 )
 from projections.changes import changes
@@ -88,6 +89,7 @@ def serve(
     port_or_exit(settings_or_exit())
     with deployment_or_exit() as deployment:
         settings = deployment.settings
+        unaltered_or_exit(deployment, projecting=projecting)
         unify_stored_accounts(deployment)
         if demo:
             _load_demo(deployment)
@@ -135,6 +137,7 @@ def project() -> None:
 
     stopping = _until_told_to_stop()
     with deployment_or_exit() as deployment:
+        unaltered_or_exit(deployment, projecting=True)
         keep_drawing(deployment.dsn, stopping)
 
 
@@ -165,6 +168,11 @@ def rebuild() -> None:
     """重建 Draw all facts again beside the live ones, compare, and let them take their place."""
     with deployment_or_exit() as deployment, progress_bar("重建 rebuilding", None) as progress:
         projector = Projector(deployment.dsn)
+        if projector.of_another_version():
+            projector.rebuild(progress)
+            projector.close()
+            OUT.print("为本版本重新生成，未作比较 / drawn for this version: not compared")
+            return
         projector.catch_up()
         row = projector.connection.execute(
             "SELECT number, position FROM projection.generation WHERE live"

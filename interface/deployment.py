@@ -80,7 +80,7 @@ def deployed(
     The embedded database is started again when it dies; when it cannot be, this process is asked to
     end (SIGTERM). `examining`: what is wrong with the log, its keys included, is for the caller to
     find. Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, SigningKeyOther, SigningRefused,
-    LogAltered, MigrationAltered, EmbeddedPostgresError.
+    LogAltered, MigrationAltered, MigrationFailed, EmbeddedPostgresError.
     """
     if settings.dsn is not None:
         owner_dsn = settings.owner_dsn or settings.dsn

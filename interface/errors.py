@@ -44,12 +44,14 @@ _STATUS = {
     "no_ruling": 422,
     "ledger_busy": 503,
     "clock_jumped": 503,
+    "schema_altered": 503,
     "not_sealed_yet": 503,
     "too_many_looks": 429,
 }
 _RETRY_AFTER = {
     "ledger_busy": "1",
     "clock_jumped": "60",
+    "schema_altered": "60",
     "not_sealed_yet": "1",
     "too_many_looks": "60",
 }

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.markup import escape
 
+from application.household_keys import wrong_keys
 from application.tree.notes import NoteMalformed
 from application.tree.proofs import (
     NotSealed,
@@ -26,7 +27,7 @@ from application.tree.rows import export_log
 from application.tree.sealer import LogAltered
 from application.tree.signer import SigningKeyOther, SigningRefused
 from application.tree.verification import Verification, Verified
-from application.vault import Vault
+from application.vault import Keys, Vault
 from interface.checkpoint_page import page
 from interface.deployment import Deployment
 from interface.evidence import bundle, finding_bundle, finding_of
@@ -163,6 +164,7 @@ def verify(
     with deployment_or_exit(examining=True) as deployment:
         result = _attempt(found, "日志 the log", lambda: _verified(deployment, anchor or [], found))
         _attempt(found, "政策 rulings", lambda: found.extend(_wrong_rules(deployment)))
+        _attempt(found, "户密钥 household keys", lambda: found.extend(_wrong_keys(deployment)))
         if with_facts:
             with progress_bar("核对事实 facts", None) as progress:
                 _attempt(
@@ -222,6 +224,12 @@ def _verified(deployment: Deployment, anchor: Sequence[Path], found: list[str]) 
 def _wrong_rules(deployment: Deployment) -> list[str]:
     with reading(deployment.dsn, deployment.origin) as proofs:
         return [str(rule) for rule in wrong_rules(proofs.connection)]
+
+
+def _wrong_keys(deployment: Deployment) -> list[str]:
+    key_file = deployment.settings.key_file
+    with reading(deployment.dsn, deployment.origin) as proofs:
+        return list(wrong_keys(proofs.connection, lambda: Keys.load(key_file)))
 
 
 def evidence(

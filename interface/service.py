@@ -22,6 +22,7 @@ from interface.deployment import Deployment
 from interface.health import HealthCheck
 from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
+from interface.schema_watch import SchemaWatch
 from interface.sealer import SealerThread
 from interface.watcher import WatcherThreads
 from projections.facts.reading import COUNTY, Facts, Scope
@@ -54,6 +55,7 @@ class Service:
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self.health = HealthCheck()
         self._key_watch = KeyWatch(self.facts)
+        self._schema_watch = SchemaWatch(self.facts)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         self._projector = ProjectorThread(deployment.dsn, clock) if projecting else None
@@ -66,6 +68,7 @@ class Service:
         gc.set_threshold(*_COLLECTIONS)
         self.writer.start(loop)
         self._key_watch.start()
+        self._schema_watch.start()
         if self._projector:
             self._projector.start()
         if self._sealer:
@@ -84,6 +87,7 @@ class Service:
         self._access_thread.shutdown()
         self._access.close()
         self._key_watch.stop()
+        self._schema_watch.stop()
         self.health.stop()
         self.facts.close()
 
@@ -97,6 +101,11 @@ class Service:
         """Why this process seals nothing at present."""
         return self._sealer.trouble if self._sealer else None
 
+    @property
+    def schema_altered(self) -> list[str]:
+        """What in the database is altered; while there is anything, nothing is acknowledged."""
+        return self._schema_watch.state.altered
+
     def ledger(self) -> Ledger:
         return Ledger(
             self.deployment.dsn,
@@ -104,6 +113,7 @@ class Service:
             clock=self.clock,
             key_file=self.deployment.settings.key_file,
             promises=self._promises,
+            schema=self._schema_watch.state,
         )
 
     @contextmanager

@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from application import access
+from application.guards import ANOTHER_VERSION, SchemaState, missing_guards
 from application.ledger import Ledger
-from application.migrations import MigrationAltered
+from application.migrations import MigrationAltered, MigrationFailed
+from application.refusals import SchemaAltered
 from application.store import (
     ConnectionTroubled,
     DatabaseError,
+    EventLog,
     NotMigrated,
     UnsafeDatabase,
     utc_now,
@@ -46,6 +49,7 @@ _CANNOT_START = (
     SigningRefused,
     LogAltered,
     MigrationAltered,
+    MigrationFailed,
     EmbeddedPostgresError,
 )
 
@@ -68,6 +72,9 @@ def deployment_or_exit(*, examining: bool = False) -> Iterator[Deployment]:
         if started and not isinstance(error, ConnectionTroubled):
             raise
         raise cannot_go_on(about_database(error)) from error
+    except SchemaAltered as refusal:
+        ERR.print(f"[red]未受理 / not acknowledged:[/red] {refusal.zh} / {refusal.en}")
+        raise typer.Exit(2) from refusal
     except OSError as error:
         raise cannot_go_on(
             f"文件不可用 / a file cannot be used: {error.filename or ''} {error.strerror or error}"
@@ -120,6 +127,30 @@ def about_database(error: Exception) -> str:
     return f"连接不上数据库，请检查 MINGZHANG_DSN / the database cannot be used: {said}"
 
 
+def unaltered_or_exit(deployment: Deployment, *, projecting: bool) -> None:
+    """Facts of another version are drawn anew; anything else that is altered ends the program."""
+    found = altered(deployment)
+    if projecting and found == [ANOTHER_VERSION]:
+        projector = Projector(deployment.dsn)
+        with progress_bar("新版本重建 redrawing for this version", None) as progress:
+            projector.rebuild(progress)
+        projector.close()
+        found = altered(deployment)
+    for sentence in found:
+        ERR.print(f"✗ {sentence}", highlight=False, markup=False)
+    if found:
+        raise cannot_go_on("数据库被改动 / the database was altered")
+
+
+def altered(deployment: Deployment) -> list[str]:
+    """What in the database is not as the migrations make it, each in a sentence."""
+    log = EventLog(deployment.dsn, role="mingzhang_reader")
+    try:
+        return missing_guards(log.connection)
+    finally:
+        log.close()
+
+
 @contextmanager
 def progress_bar(text: str, total: int | None) -> Iterator[Any]:
     """A bar on the terminal; yields a function of (done, total)."""
@@ -157,12 +188,17 @@ def author_or_exit(deployment: Deployment, as_: str, person: str) -> Author:
 
 
 def ledger_of(deployment: Deployment) -> Ledger:
-    """A conversation with the deployment's ledger."""
+    """A conversation with the deployment's ledger, which takes nothing if the schema is altered."""
+    state = SchemaState()
+    state.altered = altered(deployment)
+    for sentence in state.altered:
+        ERR.print(f"✗ {sentence}", highlight=False, markup=False)
     return Ledger(
         deployment.dsn,
         deployment.keys,
         key_file=deployment.settings.key_file,
         promises=deployment.promises(),
+        schema=state,
     )
 
 

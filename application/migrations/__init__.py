@@ -9,7 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
-_SERVICE_ROLES = (
+SERVICE_ROLES = (
     "mingzhang_writer",
     "mingzhang_projector",
     "mingzhang_reader",
@@ -17,18 +17,26 @@ _SERVICE_ROLES = (
     "mingzhang_watcher",
 )
 
+PINNED = "-c search_path=pg_catalog,pg_temp"
+"""Of every connection: nothing that stands before a system object's name is reached by it."""
+
 
 class MigrationAltered(Exception):
     """A migration that was applied to this database has another text now."""
 
 
+class MigrationFailed(Exception):
+    """The database does not take a migration: it is not what the ones before it made."""
+
+
 def migrate(dsn: str) -> list[str]:
     """Bring the database to the present schema; returns the names applied now.
 
-    Needs the owner's login. Two at once wait for each other. Raises MigrationAltered.
+    Needs the owner's login. Two at once wait for each other. Raises
+    MigrationAltered, MigrationFailed.
     """
     applied_now = []
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(dsn, options=PINNED) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(7291000)")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS public.mingzhang_migration ("
@@ -37,7 +45,7 @@ def migrate(dsn: str) -> list[str]:
         )
         rows = connection.execute("SELECT name, checksum FROM public.mingzhang_migration")
         applied: dict[str, str] = dict(rows.fetchall())
-        for name, text in _migrations():
+        for name, text in migrations():
             checksum = hashlib.sha256(text.encode()).hexdigest()
             if name in applied:
                 if applied[name] != checksum:
@@ -45,7 +53,12 @@ def migrate(dsn: str) -> list[str]:
                         f"迁移脚本与执行时的不同 / a migration has another text now: {name}"
                     )
                 continue
-            connection.execute(text.encode())
+            try:
+                connection.execute(text.encode())
+            except (psycopg.ProgrammingError, psycopg.InternalError) as error:
+                if isinstance(error, psycopg.errors.InsufficientPrivilege):
+                    raise
+                raise MigrationFailed(f"不能执行 / cannot be applied: {name}: {error}") from error
             connection.execute(
                 "INSERT INTO public.mingzhang_migration (name, checksum) VALUES (%s, %s)",
                 (name, checksum),
@@ -59,23 +72,23 @@ def admit(owner_dsn: str, service_dsn: str) -> str | None:
     owner, login = (conninfo_to_dict(dsn).get("user") for dsn in (owner_dsn, service_dsn))
     if login is None or login == owner:
         return None
-    with psycopg.connect(owner_dsn) as connection:
-        roles = SQL(", ").join(map(Identifier, _SERVICE_ROLES))
+    with psycopg.connect(owner_dsn, options=PINNED) as connection:
+        roles = SQL(", ").join(map(Identifier, SERVICE_ROLES))
         connection.execute(SQL("GRANT {} TO {}").format(roles, Identifier(str(login))))
     return str(login)
 
 
 def may_migrate(dsn: str) -> bool:
     """Whether a login may change the schema: the owner may, the service's own login may not."""
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(dsn) as connection:  # a malformed DSN is no database that can be reached
         row = connection.execute(
-            "SELECT has_schema_privilege('public', 'CREATE')"
-            " AND has_database_privilege(current_database(), 'CREATE')"
+            "SELECT pg_catalog.has_schema_privilege('public', 'CREATE')"
+            " AND pg_catalog.has_database_privilege(current_database(), 'CREATE')"
         ).fetchone()
     return bool(row and row[0])
 
 
-def _migrations() -> list[tuple[str, str]]:
+def migrations() -> list[tuple[str, str]]:
     folder = resources.files(__package__)
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return [(name, folder.joinpath(name).read_text("utf-8")) for name in files]

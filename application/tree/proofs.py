@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from application.migrations import PINNED
 from application.tree.merkle import HASHES
 from application.tree.nodes import Checkpoint, Connection, TreeNodes, last_checkpoint
 from application.tree.notes import (
@@ -22,7 +23,7 @@ from application.tree.notes import (
 from application.tree.rows import rows_between
 
 _PROOF = "c2sp.org/tlog-proof@v1"
-READING = "-c role=mingzhang_reader -c timezone=UTC"
+READING = f"{PINNED} -c role=mingzhang_reader -c timezone=UTC"
 """What a reader's connection asks for."""
 
 
@@ -218,7 +219,7 @@ def reading(dsn: str, origin: str) -> Iterator[Proofs]:
 @contextmanager
 def adding(dsn: str, origin: str) -> Iterator[Proofs]:
     """The same on a connection that may add cosignatures, in one transaction."""
-    with psycopg.connect(dsn, options="-c role=mingzhang_sealer") as connection:
+    with psycopg.connect(dsn, options=f"{PINNED} -c role=mingzhang_sealer") as connection:
         yield Proofs(connection, origin)
 
 
@@ -228,7 +229,7 @@ def admit_witness(owner_dsn: str, organisation: str, vkey: str) -> VerifierKey:
     if key.kind != COSIGNED:
         raise NoteMalformed("须为见证密钥 / not a witness's key")
     try:
-        with psycopg.connect(owner_dsn) as connection:
+        with psycopg.connect(owner_dsn, options=PINNED) as connection:
             connection.execute(
                 "INSERT INTO ledger.witness (vkey, organisation) VALUES (%s, %s)"
                 " ON CONFLICT DO NOTHING",

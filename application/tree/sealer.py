@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from application.migrations import PINNED
 from application.store import Clock, utc_now
 from application.tree.merkle import HASHES, SIZE
 from application.tree.nodes import (
@@ -28,7 +29,7 @@ from application.tree.signer import Signer, SigningRefused
 from application.tree.stretch import Authenticate, Stretch, read_stretch
 
 _SEALER_LOCK = 7291002
-_SETTINGS = "-c role=mingzhang_sealer -c timezone=UTC -c lock_timeout=10s"
+_SETTINGS = f"{PINNED} -c role=mingzhang_sealer -c timezone=UTC -c lock_timeout=10s"
 _PASS = 1 << 16
 
 

@@ -6,10 +6,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg
+
 from projections.facts.draw import Connection, Projector
 from projections.facts.statements import schema_of, tables
 
 _MOST_NAMED = 100
+_LIVE = "SELECT number, position FROM projection.generation WHERE live"
+_MARK = """
+SELECT number, position, position = 0 OR recorded_at IS NOT DISTINCT FROM
+         (SELECT e.recorded_at FROM ledger.event e WHERE e.position = g.position),
+       coalesce((SELECT max(e.position) FROM ledger.event e), 0)
+  FROM projection.generation g WHERE live
+"""
 
 
 class WrongFact(NamedTuple):
@@ -27,18 +36,86 @@ class WrongFact(NamedTuple):
         )
 
 
-def wrong_facts(dsn: str, progress: Callable[[int, int], None] | None = None) -> list[WrongFact]:
-    """Draw all facts again up to where the live ones are, and name every row that differs."""
+class WrongGeneration(NamedTuple):
+    """The facts as a whole cannot be what the log says."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return f"事实 / facts: {self.zh} / {self.en}"
+
+
+def wrong_facts(
+    dsn: str, progress: Callable[[int, int], None] | None = None
+) -> list[WrongFact | WrongGeneration]:
+    """Draw all facts again, and name every row that differs from what a reader is shown.
+
+    Where the live ones have come to is judged first: what is behind it is a difference too.
+    """
     projector = Projector(dsn)
     try:
+        found: list[WrongFact | WrongGeneration] = list(wrong_generation(projector.connection))
         with projector.drawn_beside(progress) as (live, fresh, position):
-            return [
-                fact
-                for table in tables()
-                for fact in differences(projector.connection, table, live, fresh, position)
-            ]
+            found += wrong_rows(projector, live, fresh, position)
+        return found
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
+        return [WrongGeneration("无法比较", f"they cannot be compared: {error}")]
     finally:
         projector.close()
+
+
+def wrong_rows(projector: Projector, live: int, fresh: int, position: int) -> list[WrongFact]:
+    """The rows in which a fresh drawing up to `position` differs from the live one, all of it.
+
+    In one snapshot, in which the fresh one is drawn on to where the live one has come meanwhile.
+    """
+    connection = projector.connection
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        row = connection.execute(_LIVE).fetchone()
+        if row is not None and row[0] == live:
+            projector.draw_on(fresh, position, row[1])
+        connection.execute("SET LOCAL ROLE mingzhang_reader")
+        return [fact for table in tables() for fact in differences(connection, table, live, fresh)]
+
+
+def wrong_generation(connection: Connection) -> Iterator[WrongGeneration]:
+    """Whether the mark of how far the live facts have come can be true."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SET LOCAL ROLE mingzhang_reader")
+        row = connection.execute(_MARK).fetchone()
+        if row is None:
+            return  # nothing is shown: the next drawing is from the log
+        number, position, same_instant, last = row
+        if position > last:
+            yield WrongGeneration(
+                f"代次记到第 {position} 条，而日志到第 {last} 条",
+                f"drawn up to {position}, they say, of a log of {last}",
+            )
+        elif not same_instant:
+            yield WrongGeneration(
+                f"代次所记第 {position} 条的得知时间不符",
+                f"the instant of event {position} is not what they say",
+            )
+        furthest = max(
+            (
+                (row and row[0]) or 0
+                for table in tables()
+                for row in [
+                    connection.execute(
+                        f"SELECT max(position) FROM {schema_of(number)}.{table}".encode()
+                    ).fetchone()
+                ]
+            ),
+            default=0,
+        )
+        if furthest > position:
+            yield WrongGeneration(
+                f"代次记到第 {position} 条，而有第 {furthest} 条的事实：被调回或有伪造",
+                f"set back or forged: drawn up to {position}, they hold facts of {furthest}",
+            )
 
 
 def export_facts(connection: Connection, folder: Path) -> Iterator[tuple[str, int]]:
@@ -65,11 +142,9 @@ def export_facts(connection: Connection, folder: Path) -> Iterator[tuple[str, in
         yield table, rows
 
 
-def differences(
-    connection: Connection, table: str, live: int, fresh: int, position: int
-) -> list[WrongFact]:
-    """The rows up to `position` in which two drawings of a table differ, a hundred at most."""
-    here = f"SELECT * FROM {schema_of(live)}.{table} WHERE position <= {position}"
+def differences(connection: Connection, table: str, live: int, fresh: int) -> list[WrongFact]:
+    """The rows in which two drawings of a table differ, a hundred at most."""
+    here = f"SELECT * FROM {schema_of(live)}.{table}"
     there = f"SELECT * FROM {schema_of(fresh)}.{table}"
     rows = connection.execute(
         f"(SELECT of_position, false FROM ({here} EXCEPT ALL {there}) wrong)"

@@ -21,10 +21,12 @@ from domain.calendar import civil_day
 from projections.facts.reading import LIVE, RAISE_WATERMARK
 from projections.facts.statements import (
     CORRECTIONS,
+    PINNED,
     drawing,
     indexes,
     read,
     schema_of,
+    shape,
     standing,
     tables,
 )
@@ -50,7 +52,7 @@ class Projector:
             self._connection = psycopg.connect(
                 self._dsn,
                 autocommit=True,
-                options="-c role=mingzhang_projector -c timezone=UTC -c jit=off",
+                options=f"{PINNED} -c role=mingzhang_projector -c timezone=UTC -c jit=off",
             )
         return self._connection
 
@@ -88,6 +90,14 @@ class Projector:
         while step := self.advance():
             drawn += step
         return drawn
+
+    def of_another_version(self) -> bool:
+        """Whether the facts that are read were drawn by another version of this program."""
+        row = self.connection.execute(
+            "SELECT obj_description(to_regnamespace('facts_' || number)::oid, 'pg_namespace')"
+            " FROM projection.generation WHERE live"
+        ).fetchone()
+        return row is not None and row[0] != shape()
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Draw all facts anew beside the live ones, then let them take their place.
@@ -132,6 +142,12 @@ class Projector:
             yield live, number, last
         finally:
             self._drop(number)
+
+    def draw_on(self, number: int, after: int, until: int) -> None:
+        """Draw (after, until] into a generation, inside the caller's transaction."""
+        self._in_schema(number)
+        for begin in range(after, until, _BATCH):
+            self._draw(begin, min(begin + _BATCH, until))
 
     def _draw_all(
         self, number: int, last: int, progress: Callable[[int, int], None] | None
@@ -250,7 +266,9 @@ class Projector:
     def _create(self, number: int) -> None:
         schema = schema_of(number)
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
-        self.connection.execute(f"CREATE SCHEMA {schema}".encode())
+        self.connection.execute(
+            f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{shape()}'".encode()
+        )
         self._in_schema(number)
         self.connection.execute(read("schema.sql").encode())
         for table in tables():
@@ -262,7 +280,7 @@ class Projector:
         )
 
     def _in_schema(self, number: int) -> None:
-        self.connection.execute(f"SET LOCAL search_path = {schema_of(number)}".encode())
+        self.connection.execute(f"SET LOCAL search_path = {schema_of(number)}, pg_temp".encode())
 
     def _last_position(self) -> int:
         row = self.connection.execute("SELECT max(position) FROM ledger.event").fetchone()

@@ -25,11 +25,12 @@ from domain.calendar import civil_day
 from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
 from projections.facts.memory import Memory
-from projections.facts.statements import schema_of
+from projections.facts.statements import PINNED, schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _OPTIONS = (
-    "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s -c work_mem=64MB"
+    f"{PINNED} -c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
+    " -c work_mem=64MB"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from importlib import resources
@@ -23,6 +24,9 @@ _TOLD_AND_CORRECTED = (
     " AND e.originator_version = (convert_from(c.state, 'UTF8')::json ->> 'corrects')::bigint"
     " WHERE c.position = ANY ('{corrections}') AND e.topic = '{topic}')"
 )
+
+PINNED = "-c search_path=pg_catalog,pg_temp"
+"""Of every connection: nothing that stands before a system object's name is reached by it."""
 
 
 class Statement(NamedTuple):
@@ -50,6 +54,12 @@ def indexes(table: str) -> str:
     """What makes the indexes of a table: those of indexes.sql, and that of its taken-back rows."""
     made = re.findall(rf"^CREATE INDEX ON {table} .*;$", read("indexes.sql"), re.MULTILINE)
     return "\n".join([*made, f"CREATE INDEX ON {table} (of_position) WHERE sign = -1;"])
+
+
+def shape() -> str:
+    """What tells the tables, indexes and functions of this version from those of another."""
+    made = [read("schema.sql"), *map(indexes, tables()), *map(standing, tables())]
+    return hashlib.sha256("\n".join(made).encode()).hexdigest()[:16]
 
 
 def schema_of(generation: int) -> str:

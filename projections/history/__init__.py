@@ -20,8 +20,9 @@ from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from domain.programme import Programme, rulings_told
 from projections.facts.reading import Connection, Table, question
+from projections.facts.statements import PINNED
 
-_OPTIONS = "-c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
+_OPTIONS = f"{PINNED} -c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
 
 
 class Happening(NamedTuple):

@@ -16,13 +16,13 @@ import psycopg
 
 from domain.calendar import civil_day
 from projections.facts.reading import EVERY_EVENT, LIVE, Connection, Facts, View
-from projections.facts.statements import CORRECTIONS, tables_of
+from projections.facts.statements import CORRECTIONS, PINNED, tables_of
 from projections.red_flags import Reckoned, Rule, check, rules
 from projections.red_flags.runs import Status, advance, statuses, store
 
 _LOCK = 7291003
 _OPTIONS = (
-    "-c role=mingzhang_watcher -c timezone=UTC -c jit=off -c synchronous_commit=off"
+    f"{PINNED} -c role=mingzhang_watcher -c timezone=UTC -c jit=off -c synchronous_commit=off"
     " -c statement_timeout=60s"
 )
 """What a crash of the server takes of derived rows, the next start finds again."""

@@ -189,7 +189,10 @@ def look_at_household(ledger: Ledger, command: LookAtHousehold, note: Note) -> N
         raise LookNotToday(effective_on=command.effective_on, today=today)
     if ledger.looks_within(LOOKS_COUNTED_FOR, note.by) >= MOST_LOOKS:
         raise TooManyLooks(most=MOST_LOOKS)
-    ledger.household(command.household_no).look_at(note, reason=command.reason)
+    household = ledger.household(command.household_no)
+    loans = [ledger.aggregate(Loan, id) for id in household.loans_of(note.by.organisation)]
+    borrowers = [(loan.borrower, loan.disbursed_on) for loan in loans if loan.exists]
+    household.look_at(note, reason=command.reason, borrowers=borrowers)
 
 
 # ---- loans, told by the bank ----------------------------------------------------------

@@ -35,6 +35,7 @@ from interface.api.asking import (
 from interface.api.writes import recorded_answer
 from interface.service import Service, service_of
 from interface.strict_json import StrictRoute
+from interface.visibility import visible
 from projections.cases import (
     Filter,
     case_findings,
@@ -193,13 +194,6 @@ def _asked(view: View, no: str, reader: Author) -> dict[str, Any]:
     requests = list(cases_asking(view, reader.organisation, no).dicts())
     if not requests:
         raise CaseUnknown(case_no=no)
-    own = reader.organisation
     events = history(view.connection, [Case.id_for(no)], view.known_at, view.as_of)
-    return {
-        "requests": requests,
-        "steps": [
-            event.plain()
-            for event in events
-            if own in (event.content.get("asked"), event.organisation)
-        ],
-    }
+    seen = visible(view.connection, reader, events)
+    return {"requests": requests, "steps": [event.plain() for event in seen]}

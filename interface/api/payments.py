@@ -23,6 +23,7 @@ from application.vault import masked_name, masked_number
 from application.writer import with_event_ids
 from domain.batch import Batch, BatchUnknown, RunOutdated
 from domain.calendar import civil_day, named_quarter
+from domain.catalogue import EVENTS, kind_of
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
 from domain.policy import table_names
@@ -36,6 +37,7 @@ from interface.result_file import ORDER, results_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
 from interface.strict_json import StrictRoute
+from interface.visibility import visible_positions
 from projections.batches import batch_lines, batch_steps, batches
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
@@ -209,17 +211,26 @@ async def batch(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader(request)
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             found = _the_batch(view, no, scope)
-            steps = list(batch_steps(view, no).dicts())
+            steps = _visible_steps(view, author, no)
             return json_answer(
                 head_of(view) | {"batch": found, "steps": steps}, headers=headers_of(view)
             )
 
     return await run_in_threadpool(answer)
+
+
+def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
+    """What was done with a batch, as far as the reader may see the events of it."""
+    steps = list(batch_steps(view, no).dicts())
+    topics = (topic for topic in EVENTS if kind_of(topic) == Batch.KIND)
+    positions = {step["position"] for step in steps}
+    seen = visible_positions(view.connection, reader, topics, positions)
+    return [step for step in steps if step["position"] in seen]
 
 
 @router.get("/batches/{no}/lines", summary="批次明细 the lines of a batch")

@@ -136,11 +136,12 @@ def as_table(events: Sequence[Happening]) -> Table:
 
 
 class Trace(NamedTuple):
-    """All that stands behind one payment."""
+    """All that stands behind one payment. `shown`: what of it the reader may see; None: all."""
 
     payment: Happening
     events: list[Happening]
     wrapped_key: bytes | None
+    shown: list[Happening] | None = None
 
     @property
     def household_id(self) -> UUID:
@@ -152,7 +153,8 @@ class Trace(NamedTuple):
         paid = self.payment.content
         calculation = dict(paid["calculation"])
         rulings = calculation.pop("rulings")
-        loan = [e for e in self.events if e.topic.startswith("loan.")]
+        shown = self.events if self.shown is None else self.shown
+        loan = [e for e in shown if e.topic.startswith("loan.")]
         household = [e for e in self.events if e.topic.startswith("household.")]
         at_payment = [e for e in loan if e.position < self.payment.position]
         later = [
@@ -177,10 +179,10 @@ class Trace(NamedTuple):
                 "category_as_known": _category(household, disbursed.content["effective_on"]),
             },
             "loan_events": [e.plain() for e in at_payment],
-            "household_events": [e.plain() for e in household],
+            "household_events": [e.plain() for e in shown if e.topic.startswith("household.")],
             "batch_events": [
                 e.plain()
-                for e in self.events
+                for e in shown
                 if e.topic.startswith("batch.") and e.position < self.payment.position
             ],
             "told_after_the_payment": [e.plain() for e in later],

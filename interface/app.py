@@ -190,11 +190,13 @@ def create_app(
 
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
     async def healthz(request: Request) -> Response:
-        return await run_in_threadpool(_health, service_of(request))
+        service = service_of(request)
+        return await service.health.answer("healthz", lambda: _health(service))
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        return await run_in_threadpool(_metrics, service_of(request))
+        service = service_of(request)
+        return await service.health.answer("metrics", lambda: _metrics(service))
 
     return app
 

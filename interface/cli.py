@@ -17,8 +17,8 @@ from rich.table import Table as Grid
 
 from application import access
 from application.ledger import Ledger
-from application.migrations import admit, migrate
-from application.store import utc_now
+from application.migrations import MigrationAltered, admit, migrate
+from application.store import ConnectionTroubled, NotMigrated, utc_now
 from domain.household import Household
 from domain.kernel import Author
 from domain.loan import Loan
@@ -33,7 +33,6 @@ from interface.payment_commands import settle
 from interface.personal_commands import erase, look, looks, rotate_wrapping
 from interface.red_flag_commands import red_flags
 from interface.request_log import write_logs_to
-from interface.settings import Settings
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
 from interface.terminal import (
     ERR,
@@ -41,11 +40,14 @@ from interface.terminal import (
     AsOf,
     KnownAt,
     author_or_exit,
+    cannot_go_on,
     day_of,
     deployment_or_exit,
     instant_of,
     ledger_of,
+    port_or_exit,
     progress_bar,
+    settings_or_exit,
     up_to_date_facts,
 )
 from projections.changes import changes
@@ -81,6 +83,7 @@ def serve(
     write_logs_to(sys.stderr.buffer)
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
     sys.setswitchinterval(0.001)
+    port_or_exit(settings_or_exit())
     with deployment_or_exit() as deployment:
         settings = deployment.settings
         if demo:
@@ -103,16 +106,19 @@ def _as_keyboard_interrupt(*_: object) -> None:
 @app.command("migrate")
 def migrate_() -> None:
     """建库 Bring the database to the present schema (MINGZHANG_OWNER_DSN)."""
-    settings = Settings()
+    settings = settings_or_exit()
     dsn = settings.owner_dsn or settings.dsn
     if dsn is None:
         with deployment_or_exit():
             return
-    for name in migrate(dsn):
-        OUT.print(f"applied {name}")
-    if settings.dsn and (login := admit(dsn, settings.dsn)):
-        OUT.print(f"admitted {login}")
-    access.enrol(dsn, COUNTY_OFFICES)
+    try:
+        for name in migrate(dsn):
+            OUT.print(f"applied {name}")
+        if settings.dsn and (login := admit(dsn, settings.dsn)):
+            OUT.print(f"admitted {login}")
+        access.enrol(dsn, COUNTY_OFFICES)
+    except (*ConnectionTroubled, *NotMigrated, MigrationAltered) as error:
+        raise cannot_go_on(f"{type(error).__name__}: {error}") from error
 
 
 @app.command()

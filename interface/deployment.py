@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
@@ -52,7 +53,9 @@ class Deployment(NamedTuple):
 def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployment]:
     """Start the embedded database if there is no other, bring the schema up, load the keys.
 
-    Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, MigrationAltered.
+    The embedded database is started again when it dies; when it cannot be, this process is asked to
+    end (SIGTERM). Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, MigrationAltered,
+    EmbeddedPostgresError.
     """
     if settings.dsn is not None:
         owner_dsn = settings.owner_dsn or settings.dsn
@@ -61,9 +64,12 @@ def deployed(settings: Settings, *, migrating: bool = True) -> Iterator[Deployme
     postgres = EmbeddedPostgres(settings.data / "postgres")
     try:
         dsn = postgres.start()
+        postgres.keep_running(lambda: os.kill(os.getpid(), signal.SIGTERM))
         yield _prepared(settings, dsn, dsn, migrating=migrating)
     finally:
         postgres.stop()
+        if postgres.failure is not None:
+            raise postgres.failure
 
 
 def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) -> Deployment:

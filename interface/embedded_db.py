@@ -30,8 +30,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -42,6 +43,8 @@ LINUX: bool = sys.platform == "linux"
 OWNER = "postgres"
 DATABASE = "mingzhang"
 PATIENCE_SECONDS = 120
+LOOK_SECONDS = 0.5
+"""How long a dead server may go unnoticed."""
 SERVER_ID = 60_917  # in no range that any distribution hands out
 SOCKET = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 100  # the system's limit is 103 or 107 bytes
@@ -93,8 +96,11 @@ class EmbeddedPostgres:
         self.folder = data_dir.expanduser().resolve()
         self.cluster = self.folder / "pg"
         self.log = self.folder / "server.log"
+        self.failure: EmbeddedPostgresError | None = None
         self._in_use: IO[bytes] | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = Event()
+        self._keeper: Thread | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -130,8 +136,42 @@ class EmbeddedPostgres:
                 f" No permission for {error.filename}: it belongs to another user."
             ) from error
 
+    def keep_running(self, give_up: Callable[[], None]) -> None:
+        """Start the server again whenever it dies, until stop(); on a thread of its own.
+
+        When it cannot be started again, `failure` says why, `give_up` is called, and that is all.
+        """
+        self._stopping.clear()
+        self._keeper = Thread(target=self._keep, args=(give_up,), name="database", daemon=True)
+        self._keeper.start()
+
+    def _keep(self, give_up: Callable[[], None]) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            if self._child is not None:
+                self._child.poll()  # so that a dead child is gone from the system's list
+            if self.pid is not None:
+                continue
+            try:
+                if not (self.cluster / "PG_VERSION").exists():
+                    raise EmbeddedPostgresError(
+                        f"数据目录 {self.cluster} 不在了。 The data in {self.cluster} are gone."
+                    )
+                self.start()
+            except (EmbeddedPostgresError, OSError) as error:
+                if not self._stopping.is_set():
+                    self.failure = EmbeddedPostgresError(
+                        f"数据库停止后不能重新启动。 The database died and does not start again.\n"
+                        f"{error}"
+                    )
+                    give_up()
+                return
+
     def stop(self) -> None:
         """Stop using the server, and end it when nobody else uses it."""
+        self._stopping.set()
+        if self._keeper is not None:
+            self._keeper.join()
+            self._keeper = None
         if self._child is not None:
             self._child.poll()  # it may have ended by another's word
         if self._in_use is None:

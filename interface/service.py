@@ -19,6 +19,7 @@ from application.vault import Vault
 from application.writer import GroupWriter
 from domain.kernel import Author
 from interface.deployment import Deployment
+from interface.health import HealthCheck
 from interface.key_watch import KeyWatch
 from interface.projector import ProjectorThread
 from interface.sealer import SealerThread
@@ -50,6 +51,7 @@ class Service:
         self.facts = Facts(deployment.dsn)
         self.tracing = Tracing(deployment.dsn)
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
+        self.health = HealthCheck()
         self._key_watch = KeyWatch(self.facts)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
@@ -81,6 +83,7 @@ class Service:
         self._access_thread.shutdown()
         self._access.close()
         self._key_watch.stop()
+        self.health.stop()
         self.facts.close()
 
     @property

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     signing_key: Path | None = None
     """The key that checkpoints are signed with. None: beside the other keys."""
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = Field(8000, ge=0, le=65_535)
 
     @property
     def key_file(self) -> Path:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from application import access
 from application.ledger import Ledger
 from application.migrations import MigrationAltered
-from application.store import UnsafeDatabase
+from application.store import ConnectionTroubled, NotMigrated, UnsafeDatabase
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
 from domain.calendar import civil_day
@@ -40,13 +42,70 @@ _CANNOT_START = (
 
 @contextmanager
 def deployment_or_exit() -> Iterator[Deployment]:
-    """The deployment that the environment names; what is unsafe is said and ends the program."""
+    """The deployment that the environment names; what stands in its way ends the program.
+
+    Said in a sentence, never as a traceback: what is unsafe, what cannot be read or reached.
+    """
+    settings, started = settings_or_exit(), False
     try:
-        with deployed(Settings()) as deployment:
+        with deployed(settings) as deployment:
+            started = True
             yield deployment
     except _CANNOT_START as error:
-        ERR.print(f"[red]不能启动 / cannot start:[/red] {error}", highlight=False)
-        raise typer.Exit(2) from error
+        raise cannot_go_on(str(error)) from error
+    except ConnectionTroubled as error:
+        raise cannot_go_on(
+            f"数据库连接不上或已中断 / the database cannot be reached, or was lost: {_first(error)}"
+        ) from error
+    except NotMigrated as error:
+        if started:
+            raise
+        raise cannot_go_on(
+            "数据库尚未建好：请以所有者登录（MINGZHANG_OWNER_DSN）运行 migrate"
+            f" / the database is not migrated: run migrate with the owner's login: {_first(error)}"
+        ) from error
+    except OSError as error:
+        raise cannot_go_on(
+            f"文件不可用 / a file cannot be used: {error.filename or ''} {error.strerror or error}"
+        ) from error
+
+
+def settings_or_exit() -> Settings:
+    """The settings of the environment; a wrong one is named and ends the program."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"MINGZHANG_{'_'.join(map(str, each['loc'])).upper()}={each['input']!r}: {each['msg']}"
+            for each in error.errors(include_url=False)
+        )
+        raise cannot_go_on(f"设置有误 / a setting is wrong: {wrong}") from error
+
+
+def port_or_exit(settings: Settings) -> None:
+    """Make sure that the service can listen where it should; else say so and end the program."""
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family[0], family[1]) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(family[4])
+    except (OSError, OverflowError) as error:
+        raise cannot_go_on(
+            f"不能在 {settings.host}:{settings.port} 上监听（端口被占用？可改 MINGZHANG_PORT）"
+            f" / cannot listen there: {error}"
+        ) from error
+
+
+def cannot_go_on(sentence: str) -> typer.Exit:
+    """Say what stands in the way; raise what this returns."""
+    ERR.print("[red]不能启动 / cannot start:[/red]", end=" ")
+    ERR.print(sentence, highlight=False, markup=False)
+    return typer.Exit(2)
+
+
+def _first(error: BaseException) -> str:
+    """The first line of what the database says: it names the host and the login, no password."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import NamedTuple
 
 import psycopg
 import pytest
 import structlog
+from support.chance import PATIENCE_SECONDS
 
 from application.migrations import migrate
 from application.vault import Keys
+from interface.api import asking, log
 from interface.embedded_db import EmbeddedPostgres
 
+_PREFIX = f"mz_test_{os.getpid()}_{token_hex(3)}"  # of this module, which some tests import again
 _numbers = count(1)
+_droppers = ThreadPoolExecutor(1, thread_name_prefix="drop-database")
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +32,15 @@ def _quiet_log() -> None:
     """The service's log lines stay out of the test's output, unless a test looks at them."""
     if not structlog.is_configured():
         structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_service() -> Iterator[None]:
+    """A read that waits for a position waits as long as a slow machine needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (asking, log):
+            patch.setattr(module, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
+        yield
 
 
 class Database(NamedTuple):
@@ -41,28 +57,49 @@ def server() -> Iterator[str]:
     given = os.environ.get("MINGZHANG_TEST_DSN")
     if given:
         yield given
+        _droppers.shutdown()
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {_template(given)}".encode())
         return
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         postgres = EmbeddedPostgres(Path(folder) / "pg")
         try:
             yield postgres.start()
         finally:
+            _droppers.shutdown(cancel_futures=True)  # what is left goes with the folder
             postgres.stop()
 
 
 def create_database(server: str) -> Database:
-    name = f"mz_test_{os.getpid()}_{next(_numbers)}"
+    """A migrated database: a copy of one that was migrated once, in a third of the time."""
+    name = f"{_PREFIX}_{next(_numbers)}"
+    template = _template(server)
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        # The one right that migrations give on the database itself, which no copy takes over.
+        connection.execute(f"GRANT CREATE ON DATABASE {name} TO mingzhang_projector".encode())
     dsn = f"{server} dbname={name}"
-    migrate(dsn)
     return Database(dsn, dsn, Keys.generate())
 
 
-def drop_database(server: str, database: Database) -> None:
-    name = database.dsn.rpartition("dbname=")[2]
+@lru_cache(maxsize=1)
+def _template(server: str) -> str:
+    name = f"{_PREFIX}_template"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    migrate(f"{server} dbname={name}")
+    return name
+
+
+def drop_database(server: str, database: Database) -> None:
+    """Drop it beside the next test: the server waits for its disk, and nobody else has to."""
+    name = database.dsn.rpartition("dbname=")[2]
+
+    def drop() -> None:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+    _droppers.submit(drop)
 
 
 @pytest.fixture

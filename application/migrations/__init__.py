@@ -41,7 +41,9 @@ def migrate(dsn: str) -> list[str]:
             checksum = hashlib.sha256(text.encode()).hexdigest()
             if name in applied:
                 if applied[name] != checksum:
-                    raise MigrationAltered(name)
+                    raise MigrationAltered(
+                        f"迁移脚本与执行时的不同 / a migration has another text now: {name}"
+                    )
                 continue
             connection.execute(text.encode())
             connection.execute(

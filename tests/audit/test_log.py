@@ -298,15 +298,18 @@ def test_the_trace_of_a_real_payment_makes_a_valid_bundle(real: Real) -> None:
 
 
 def test_every_altered_fact_cell_is_named_with_its_table(real: Real, facts: Path) -> None:
-    export, tried = real.folder / "log.bin", 0
+    """Every cell of each first row, one of each further row, and each kind of other value."""
+    export, tried, kinds = real.folder / "log.bin", 0, set[type]()
     for table in tables():
         path = facts / f"{table}.ndjson"
         whole = path.read_text("utf-8")
         lines = whole.splitlines(keepends=True)
         for number, line in enumerate(lines):
             row = json.loads(line)
-            for column, value in row.items():
-                for other in others(value)[: 1 if number else None]:
+            columns = list(row) if number == 0 else [list(row)[number % len(row)]]
+            for column in columns:
+                value = row[column]
+                for other in others(value)[: 1 if type(value) in kinds else None]:
                     altered = line_of(row | {column: other})
                     path.write_text(
                         "".join([*lines[:number], altered, *lines[number + 1 :]]), "utf-8"
@@ -314,8 +317,9 @@ def test_every_altered_fact_cell_is_named_with_its_table(real: Real, facts: Path
                     with pytest.raises(verify.Wrong, match=f"^{table} of_position "):
                         verify.check_facts(export, facts)
                     tried += 1
+                kinds.add(type(value))
         path.write_text(whole, "utf-8")
-    assert tried > 600
+    assert tried > 400
     verify.check_facts(export, facts)
 
 

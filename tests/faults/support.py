@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import httpx2
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from support.chance import PATIENCE_SECONDS
 
 from application import decisions  # noqa: F401 - fills the table of rules
 from application.access import Organisation, enrol, issue_key
@@ -189,7 +190,7 @@ class ServiceProcess:
             keys.save(folder / "keys.json")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, patience_seconds: float = 60) -> None:
+    def start(self) -> None:
         with (self._folder / "service.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "interface.cli", "serve"],
@@ -199,10 +200,10 @@ class ServiceProcess:
                 stdout=log,
                 stderr=log,
             )
-        self.wait_until_healthy(patience_seconds)
+        self.wait_until_healthy()
 
-    def wait_until_healthy(self, patience_seconds: float = 60) -> None:
-        until = time.monotonic() + patience_seconds
+    def wait_until_healthy(self) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 if httpx2.get(f"{self.base}/healthz", timeout=5).status_code == 200:

@@ -13,6 +13,7 @@ import psycopg
 from faults import support
 from faults.support import ROOT, Place
 from faults.test_projection import write_on
+from support.chance import SEED
 
 from application.tree.nodes import last_checkpoint
 from application.tree.sealer import Sealer
@@ -20,7 +21,6 @@ from application.tree.signer import FileSigner
 from application.tree.verification import Verification
 from application.vault import Vault
 
-SEED = random.SystemRandom().randrange(1, 10**6)
 KILLS = 20
 LOANS = 300
 ORIGIN = "test.local/ledger/sha-256"
@@ -38,7 +38,8 @@ sealer = Sealer(dsn, "test.local/ledger/sha-256", FileSigner(Path(signing_key)),
 sealer.seal(most=1)
 print("ready", flush=True)
 while True:
-    sealer.seal(most=dice.randint(1, 60))
+    if sealer.seal(most=dice.randint(1, 60)).added:
+        print("sealed", flush=True)
 """
 
 
@@ -61,7 +62,9 @@ def test_after_20_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_pat
             ) as process:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"ready\n", f"seed {SEED}, kill {kill}"
-                time.sleep(dice.uniform(0.01, 0.1))
+                for _ in range(dice.randint(0, 3)):
+                    assert process.stdout.readline() == b"sealed\n", f"seed {SEED}, kill {kill}"
+                time.sleep(dice.uniform(0.0, 0.05))
                 assert process.poll() is None, f"it ended by itself: seed {SEED}, kill {kill}"
                 process.kill()
             with psycopg.connect(database.dsn) as connection:

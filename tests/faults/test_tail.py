@@ -10,11 +10,11 @@ from threading import Event, Thread
 import psycopg
 from faults import support
 from faults.support import Place
+from support.chance import SEED
 
 from application.ledger import Ledger
 from application.store import EventLog, utc_now
 
-SEED = random.SystemRandom().randrange(1, 10**6)
 WRITERS = 4
 EVENTS = 25_000
 Clock = Callable[[], datetime]

@@ -27,6 +27,7 @@ OPEN_REPORTS: Final = frozenset({"townships", "annual"})
 #              active loan
 #   corrects   the correction of an event that the reader sees
 #   batch      of a batch in which the reader has lines
+#   notice     of such a batch, posted by the county or by the township itself
 #   line       about a line of the reader, or about the whole of such a batch
 #   named      the event names the bank
 #   concerned  a risk of a loan of the reader, or of a household of the township
@@ -70,7 +71,7 @@ batch.estimated.v1             batch      batch      -          all    all    al
 batch.proposed.v1              batch      batch      -          all    all    all     all
 batch.listed.v1                -          -          -          all    all    all     all
 batch.verified.v1              batch      batch      -          all    all    all     all
-batch.notice-posted.v1         batch      batch      -          all    all    all     all
+batch.notice-posted.v1         batch      notice     -          all    all    all     all
 batch.objection-raised.v1      line       line       -          all    all    all     all
 batch.objection-resolved.v1    line       line       -          all    all    all     all
 batch.approved.v1              batch      batch      -          all    all    all     all
@@ -171,6 +172,7 @@ def may_see(reader: Author, event: Shown, ties: Ties, corrected: Shown | None = 
         "loan": id in ties.loans,
         "household": id in ties.households,
         "batch": lines is not None,
+        "notice": lines is not None and not told.get("township"),
         "line": lines is not None and told.get("line") in (None, *lines),
         "named": told.get("bank") == reader.organisation,
         "concerned": id in ties.risks,

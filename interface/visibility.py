@@ -31,17 +31,24 @@ SELECT e.originator_id, (l ->> 'line')::int
 """
 
 
-def visible(connection: Connection, reader: Author, events: Sequence[Happening]) -> list[Happening]:
+def visible(
+    connection: Connection,
+    reader: Author,
+    events: Sequence[Happening],
+    *,
+    as_stored: bool = False,
+) -> list[Happening]:
     """Those of the events that the reader may see, in their order.
 
-    What a payment rests on of other loans of the household is left out where these are not his.
+    The ids of other loans of the household, on which a payment rests, are left out where these are
+    not his; `as_stored`: they stay, because the event's leaf is handed out with it.
     """
     if sees_all(reader.role, {event.topic for event in events}):
         return list(events)
     ties = ties_of(connection, reader, events)
     corrected = _corrected(connection, reader, events)
     return [
-        _without_foreign_loans(event, ties)
+        event if as_stored else _without_foreign_loans(event, ties)
         for event in events
         if may_see(reader, event, ties, corrected.get(event.event_id))
     ]
@@ -58,11 +65,16 @@ def visible_positions(
     return frozenset(event.position for event in seen)
 
 
-def visible_trace(connection: Connection, reader: Author, found: Trace | None) -> Trace | None:
-    """A trace, showing no more than the reader may see; None when the payment is not his."""
+def visible_trace(
+    connection: Connection, reader: Author, found: Trace | None, *, as_stored: bool = False
+) -> Trace | None:
+    """A trace, showing no more than the reader may see; None when the payment is not his.
+
+    `as_stored`: as for `visible`.
+    """
     if found is None:
         return None
-    seen = visible(connection, reader, found.events)
+    seen = visible(connection, reader, found.events, as_stored=as_stored)
     payment = next((event for event in seen if event.position == found.payment.position), None)
     return None if payment is None else found._replace(shown=seen)
 

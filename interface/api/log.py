@@ -118,7 +118,8 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
 @router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
 async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
     service = service_of(request)
-    author, _ = await service.reader_of_loans(request)
+    """For who recorded the event, and for the county's offices if they may see it."""
+    author, scope = await service.reader_of_loans(request)
     originator_id, _, version = event_id.partition(".")
 
     def answer(proofs: Proofs) -> Response:
@@ -128,6 +129,8 @@ async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_
             (originator_id, int(version)),
         ).fetchone()
         events = happenings(proofs.connection, row or ())
+        if scope != COUNTY:
+            events = [event for event in events if event.organisation == author.organisation]
         if not visible(proofs.connection, author, events):
             raise EventUnknown(event_id=event_id)
         return Response(proofs.receipt(events[0].position), media_type=_TEXT)
@@ -164,7 +167,8 @@ async def evidence(
 
     def answer(proofs: Proofs) -> Response:
         connection = proofs.connection
-        found = visible_trace(connection, author, trace(connection, no, known_at))
+        told = trace(connection, no, known_at)
+        found = visible_trace(connection, author, told, as_stored=True)
         if found is None:
             raise PaymentUnknown(payment_no=no)
         content = bundle(proofs, no, found, day, known_at)

@@ -26,7 +26,7 @@ from domain.batch import Batch, BatchRegister, Line, NothingToPay, Run
 from domain.calendar import Period, named_quarter
 from domain.fund import Fund
 from domain.household import Household
-from domain.kernel import Author, Note
+from domain.kernel import Author, Note, voucher_used
 from domain.loan import Loan
 from domain.plan_check import target
 
@@ -179,6 +179,7 @@ def tell_result(ledger: Ledger, command: TellResult, note: Note) -> None:
             missing = "voucher" if item.paid else "reason"
             raise ResultIncomplete(f"results/{place}/{missing}", line=item.line, missing=missing)
     paid, failed_fen = batch.tell_result(note, bank=bank, paid=list(vouchers), failed=failed)
+    _warn_of_shared(batch, command)
     ledger.fetch_ahead(Loan, [line.loan_id for line in paid])
     for line in paid:
         loan = ledger.aggregate(Loan, line.loan_id)
@@ -201,6 +202,17 @@ def tell_result(ledger: Ledger, command: TellResult, note: Note) -> None:
             note, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen
         )
     _release(ledger, batch, note, failed_fen)
+
+
+def _warn_of_shared(batch: Batch, command: TellResult) -> None:
+    """One voucher stands for two lines: recorded as the bank reports it, and said."""
+    seen: set[str] = set()
+    for place, item in enumerate(command.results):
+        if item.voucher is None or not item.paid:
+            continue
+        if item.voucher in seen:
+            batch.warn(voucher_used(item.voucher, f"results/{place}/voucher"))
+        seen.add(item.voucher)
 
 
 def _fetch_with_siblings(ledger: Ledger, loans: Iterable[UUID]) -> None:

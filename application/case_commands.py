@@ -15,8 +15,10 @@ from application.commands import (
     Flag,
     Ground,
     Instant,
+    Known,
     Model,
     Name,
+    NewNumber,
     Number,
     Text,
     Told,
@@ -33,7 +35,7 @@ class FindingName(Model):
 
 class ObjectionName(Model):
     batch_no: Number
-    objection_no: Name
+    objection_no: Known
 
 
 class FindingsBody(Told):
@@ -55,7 +57,7 @@ class JoinCase(FindingsBody, Command):
 
 
 class CaseBody(FindingsBody):
-    case_no: Number
+    case_no: NewNumber
     title: Text
 
 
@@ -92,7 +94,7 @@ class AskExplanation(ExplanationRequestBody, Command):
 
 
 class ExplanationBody(Told):
-    request_no: Name
+    request_no: Known
     explanation: Why
 
 

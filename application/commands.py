@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,8 +19,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
+    ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
@@ -28,12 +31,14 @@ from domain.benefit import BenefitKind
 from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+from domain.text import fault_of_name, fault_of_number, fault_of_text
 
 NUMBER = r"^[^\x00-\x20\x7f-\x9f/]([^\x00-\x1f\x7f-\x9f/]{0,62}[^\x00-\x20\x7f-\x9f/])?$"
 """A number that can stand in a path: no slash, no control characters, no space at its ends."""
-EVENT_ID = r"^[0-9a-f-]{36}\.[0-9]{1,9}$"
+EVENT_ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9]{1,9}$"
 MOST_FEN = 10**15
 NO_CONTROL_CHARACTERS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_MOST_LEVELS = 8
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_DAY = date(1990, 1, 1)
 
@@ -74,6 +79,26 @@ def _identity_number(value: str) -> str:
     return number
 
 
+def _judged_by(fault_of: Callable[[str], str | None]) -> Callable[[str], str]:
+    def judged(value: str) -> str:
+        fault = fault_of(value)
+        if fault is not None:
+            raise PydanticCustomError(fault, "characters that are not allowed")
+        return value
+
+    return judged
+
+
+def _new_number(value: str, info: ValidationInfo) -> str:
+    """A number as it may be called from now on; one that stands already stays as it is.
+
+    `info.context`: the numbers that stand already, in a correction.
+    """
+    return value if value in (info.context or ()) else _judged_number(value)
+
+
+_judged_number = _judged_by(fault_of_number)
+
 Day = Annotated[date, BeforeValidator(_plain_day), AfterValidator(_plausible_day)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
 Fen = Annotated[int, Field(strict=True, ge=0, le=MOST_FEN)]
@@ -83,6 +108,11 @@ Count = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[
     str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_judged_by(fault_of_name)),
+]
+Known = Annotated[
+    str,
     StringConstraints(
         strict=True,
         strip_whitespace=True,
@@ -91,28 +121,28 @@ Name = Annotated[
         pattern=NO_CONTROL_CHARACTERS,
     ),
 ]
+"""What something recorded before is called: it is looked up, not judged."""
+Reference = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_new_number),
+]
+"""What a statement or a document is called by whoever made it."""
 Number = Annotated[
     str, StringConstraints(strict=True, strip_whitespace=True, max_length=64, pattern=NUMBER)
 ]
+"""The number of a thing recorded before; it can stand in a path."""
+NewNumber = Annotated[Number, AfterValidator(_new_number)]
+"""The number of a thing where it is first recorded."""
 Text = Annotated[
     str,
-    StringConstraints(
-        strict=True,
-        strip_whitespace=True,
-        min_length=1,
-        max_length=500,
-        pattern=NO_CONTROL_CHARACTERS,
-    ),
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=500),
+    AfterValidator(_judged_by(fault_of_text)),
 ]
 Why = Annotated[
     str,
-    StringConstraints(
-        strict=True,
-        strip_whitespace=True,
-        min_length=4,
-        max_length=500,
-        pattern=NO_CONTROL_CHARACTERS,
-    ),
+    StringConstraints(strict=True, strip_whitespace=True, min_length=4, max_length=500),
+    AfterValidator(_judged_by(fault_of_text)),
 ]
 """A reason long enough to say something."""
 AccountNo = Annotated[
@@ -132,12 +162,27 @@ EventId = Annotated[str, StringConstraints(strict=True, pattern=EVENT_ID)]
 
 
 def _plain_json(value: dict[str, Any]) -> dict[str, Any]:
-    """Only what JSON can say: no NaN, no infinity, no half characters."""
+    """Only what JSON can say: no NaN, no infinity, no half characters, no bottomless nesting."""
+    if _deeper_than(_MOST_LEVELS, value):
+        raise PydanticCustomError("nested_too_deep", "nested too deep", {"most": _MOST_LEVELS})
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except ValueError:
         raise PydanticCustomError("not_plain_json", "not plain JSON") from None
     return value
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    """Whether lists and objects stand inside each other more than so many levels."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(each, dict | list) for each in layer)
 
 
 class Model(BaseModel):
@@ -180,7 +225,7 @@ class InstalmentBody(Model):
 class Told(Model):
     """What every statement carries: the reporter's own reference, and the day it concerns."""
 
-    ref: Name
+    ref: Reference
     effective_on: Day
     ground: Ground | None = None
 
@@ -203,7 +248,7 @@ _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class HouseholdBody(Told):
-    household_no: Number
+    household_no: NewNumber
     township_code: Name
     village: Name
     category: Category
@@ -278,9 +323,21 @@ class LookAtHousehold(LookBody, Command):
     household_no: Number
 
 
+class SameAccountItem(Model):
+    written: Name
+    normal: Name
+
+
+class UnifyAccounts(Command):
+    """Not for batches and on no route: the service itself finds what it records."""
+
+    TYPE: ClassVar[str] = "account_unification"
+    accounts: list[SameAccountItem]
+
+
 class LoanBody(Told):
-    loan_no: Number
-    contract_no: Name
+    loan_no: NewNumber
+    contract_no: Reference
     contract_on: Day
     household_no: Number
     borrower_id_no: IdentityNo
@@ -385,7 +442,7 @@ class SubsidyPaymentBody(Told):
     period: Quarter
     amount_fen: PositiveFen
     payee: Account
-    voucher: Name
+    voucher: Reference
     bank: Name | None = None
 
 
@@ -395,10 +452,10 @@ class PaySubsidy(SubsidyPaymentBody, Command):
 
 
 class SubsidyRecoveryBody(Told):
-    payment_no: Name
+    payment_no: Known
     amount_fen: PositiveFen
     reason: Text
-    voucher: Name
+    voucher: Reference
     bank: Name | None = None
 
 
@@ -431,7 +488,7 @@ class SetRulings(RulingBody, Command):
 class PlanBody(RulingBody):
     """The first with its `plan_no` is the adoption, a later one the adjustment."""
 
-    plan_no: Number
+    plan_no: NewNumber
     title: Text
     until_on: Day | None = None
 
@@ -444,7 +501,7 @@ class TellPlan(PlanBody, Command):
 class BatchBody(Told):
     """What is listed, the service works out; `estimate`: for a quarter that is not over."""
 
-    batch_no: Annotated[Number, Field(max_length=40)]
+    batch_no: Annotated[NewNumber, Field(max_length=40)]
     period: Quarter
     bank: Number | None = None
     township: Number | None = None
@@ -499,7 +556,7 @@ class RaiseObjection(ObjectionBody, Command):
 
 
 class ResolutionBody(Told):
-    objection_no: Name
+    objection_no: Known
     upheld: Flag
     reason: Why
 
@@ -532,12 +589,12 @@ class ResultItem(Model):
 
     line: LineNo
     paid: Flag
-    voucher: Name | None = None
+    voucher: Reference | None = None
     reason: Text | None = None
 
 
 class ResultBody(Told):
-    results: Annotated[list[ResultItem], Field(min_length=1, max_length=30_000)]
+    results: Annotated[list[ResultItem], Field(min_length=1, max_length=30_000), FailFast()]
 
 
 class TellResult(ResultBody, Command):
@@ -548,7 +605,7 @@ class TellResult(ResultBody, Command):
 class AllocationBody(Told):
     year: Year
     amount_fen: PositiveFen
-    voucher: Name
+    voucher: Reference
 
 
 class AllocateFund(AllocationBody, Command):
@@ -563,7 +620,7 @@ class TransferBody(Told):
     payee: Name
     amount_fen: PositiveFen
     purpose: Text
-    voucher: Name
+    voucher: Reference
 
 
 class TransferFund(TransferBody, Command):
@@ -583,7 +640,7 @@ class RateCredit(RatingBody, Command):
 class RiskBody(Told):
     """Of a household, of a loan (with its bank), or at large; `reason` names nobody."""
 
-    risk_no: Number
+    risk_no: NewNumber
     household_no: Number | None = None
     bank: Number | None = None
     loan_no: Number | None = None
@@ -617,7 +674,7 @@ class GuaranteeLoan(GuaranteeBody, Command):
 class RiskFundPaymentBody(Told):
     payer: Name
     amount_fen: PositiveFen
-    voucher: Name
+    voucher: Reference
 
 
 class PayIntoRiskFund(RiskFundPaymentBody, Command):
@@ -629,7 +686,7 @@ class CompensationBody(Told):
 
     bank: Number
     loss_fen: PositiveFen
-    voucher: Name
+    voucher: Reference
 
 
 class Compensate(CompensationBody, Command):
@@ -640,7 +697,7 @@ class Compensate(CompensationBody, Command):
 class CompensationRecoveryBody(Told):
     bank: Number
     amount_fen: PositiveFen
-    voucher: Name
+    voucher: Reference
 
 
 class RecoverCompensation(CompensationRecoveryBody, Command):
@@ -657,7 +714,7 @@ class BenefitInstalment(Model):
 class AgreementBody(Told):
     """Each instalment is owed to each of the households."""
 
-    agreement_no: Number
+    agreement_no: NewNumber
     enterprise: Name
     households: Annotated[list[Number], Field(min_length=1, max_length=500)]
     instalments: Annotated[list[BenefitInstalment], Field(min_length=1, max_length=40)]
@@ -671,7 +728,7 @@ class BenefitPaymentBody(Told):
     household_no: Number
     kind: BenefitKind
     amount_fen: PositiveFen
-    voucher: Name
+    voucher: Reference
 
 
 class PayBenefit(BenefitPaymentBody, Command):
@@ -682,7 +739,7 @@ class PayBenefit(BenefitPaymentBody, Command):
 class PublicationBody(Told):
     """Of which day a report is, and on what knowledge; the service makes its bytes."""
 
-    publication_no: Number
+    publication_no: NewNumber
     report: Report
     as_of: Day
     known_at: Instant | None = None

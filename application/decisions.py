@@ -553,7 +553,8 @@ def _replacement(
         if told.get(name, expected) != expected:
             raise ReplacementElsewhere(f"replacement/{name}", name=name, expected=expected)
     try:
-        return body_type.model_validate({**told, **named})
+        standing = frozenset(map(str, named.values()))
+        return body_type.model_validate({**told, **named}, context=standing)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = "/".join(str(part) for part in first["loc"])

@@ -43,7 +43,7 @@ from application.vault import KeyGone, Keys, KeysMissing, Vault, forget_everywhe
 from domain.bank_report import BankReport
 from domain.calendar import civil_day
 from domain.household import Household
-from domain.kernel import Aggregate, Author, Event, Note, Refused
+from domain.kernel import Aggregate, Author, Event, Note, Refused, Warned
 from domain.loan import Loan
 from domain.policy import Book
 from domain.programme import Programme
@@ -73,6 +73,8 @@ class Recorded(NamedTuple):
     recorded_at: datetime
     events: tuple[tuple[UUID, int], ...]
     again: bool
+    warnings: tuple[Warned, ...] = ()
+    """What looks wrong about it; known when it is recorded, not when it is told again later."""
 
     @property
     def event_ids(self) -> list[str]:
@@ -119,6 +121,7 @@ class _Draft(NamedTuple):
     tails: list[bytes]
     events: tuple[tuple[UUID, int], ...]
     fingerprint: bytes
+    warnings: tuple[Warned, ...]
 
 
 class _Undecided(NamedTuple):
@@ -198,6 +201,8 @@ class Ledger:
             except ConnectionTroubled:
                 # The answer was lost, perhaps after the commit: the log itself will tell.
                 if attempt == _ATTEMPTS - 1:
+                    self._forget_undecided()
+                    self.log.rollback()  # a transaction that failed would fail the next command
                     raise
                 outcomes = None
             except BaseException:
@@ -398,8 +403,10 @@ class Ledger:
         """Seal and encode what the decision recorded."""
         tails: list[bytes] = []
         events: list[tuple[UUID, int]] = []
+        warnings: list[Warned] = []
         organisation, ref = by.organisation.encode(), command.ref.encode()
         for aggregate in list(self._now.values()):
+            warnings += aggregate.collect_warnings()
             for event in aggregate.collect_events():
                 version = cast(int, event.originator_version)
                 if event.personal is not UNSET:
@@ -432,7 +439,7 @@ class Ledger:
                 events.append((aggregate.id, version))
                 undecided = _Undecided(by.organisation, event)
                 self._undecided.setdefault(aggregate.id.int, []).append(undecided)
-        return _Draft(tails, tuple(events), fingerprint)
+        return _Draft(tails, tuple(events), fingerprint, tuple(dict.fromkeys(warnings)))
 
     def _store(self, outcomes: list[_Answer], drafts: Sequence[_Draft]) -> list[Outcome] | None:
         tails = [tail for draft in drafts for tail in draft.tails]
@@ -455,7 +462,9 @@ class Ledger:
         places: dict[int, Recorded] = {}
         at = self._seen - len(tails) + 1
         for draft in drafts:
-            places[id(draft)] = Recorded(at, recorded_at, draft.events, again=False)
+            places[id(draft)] = Recorded(
+                at, recorded_at, draft.events, again=False, warnings=draft.warnings
+            )
             at += len(draft.tails)
         answered: list[Outcome] = []
         for outcome in outcomes:

@@ -99,6 +99,12 @@ class NotSealedYet(Refused):
     EN = "event {position} is not sealed yet: ask again later"
 
 
+class BeyondLog(Refused):
+    CODE, FIELD = "beyond_log", "position"
+    ZH = "日志只到第 {last} 条，没有第 {position} 条"
+    EN = "the log ends at position {last}: there is no {position}"
+
+
 class CosignatureRefused(Refused):
     CODE, FIELD = "cosignature_refused", ""
     ZH, EN = "共签不受理：{problem}", "this cosignature is not taken: {problem}"

@@ -49,7 +49,9 @@ _pack_count = struct.pack("!h", _COLUMNS)
 _mac_length = struct.pack("!i", 32)
 
 TakenMeanwhile = psycopg.errors.UniqueViolation
+DatabaseError = psycopg.Error
 ConnectionTroubled = (psycopg.OperationalError, psycopg.InterfaceError)
+DatabaseFault = psycopg.Error
 NotMigrated = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedColumn,
@@ -59,6 +61,20 @@ NotMigrated = (
     psycopg.errors.InsufficientPrivilege,
 )
 """What a login meets in a database that the owner has not brought to the present schema."""
+_NO_ROOM = "53100"
+_FOR_NOW = ("53", "57P0", "25006", "55P03", "58030")
+"""What runs out; ended or starting; readable only; locked; a file not read or written."""
+
+
+def has_no_room(fault: BaseException) -> bool:
+    """Whether the database's disk is full."""
+    return isinstance(fault, psycopg.Error) and fault.sqlstate == _NO_ROOM
+
+
+def is_for_now(fault: BaseException) -> bool:
+    """Whether the database refused what it will do at another time."""
+    return isinstance(fault, psycopg.Error) and (fault.sqlstate or "").startswith(_FOR_NOW)
+
 
 Clock = Callable[[], datetime]
 

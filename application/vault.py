@@ -25,6 +25,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from domain.numbers import normal_number
+
 _KEY_NAMES = ("wrapping", "pseudonym", "content", "authenticity")
 _WRAPPING_ID_BYTES = 8
 _NONCE_BYTES = 12
@@ -175,15 +177,25 @@ class Vault:
             _vaults.add(self)
 
     def pseudonym(self, kind: str, value: str) -> str:
-        """A name for `value` that is equal for equal values and says nothing without the key."""
+        """A name for the number `value`: equal however it is written, useless without the key.
+
+        `kind`: `account` or `person`. Rule: domain.numbers.normal_number.
+        """
         name = self._pseudonyms.get((kind, value))
         if name is None:
             if len(self._pseudonyms) >= _CACHED_KEYS:
                 self._pseudonyms.clear()
-            text = f"{kind}\x1f{value}".encode()
-            name = f"{kind}-{self._pseudonym(text).hex()[:24]}"
+            name = self._name_of(kind, normal_number(value))
             self._pseudonyms[kind, value] = name
         return name
+
+    def pseudonym_as_written(self, kind: str, value: str) -> str:
+        """The name that events of before 0033 gave: of the number as it was written."""
+        return self._name_of(kind, value)
+
+    def _name_of(self, kind: str, number: str) -> str:
+        text = f"{kind}\x1f{number}".encode()
+        return f"{kind}-{self._pseudonym(text).hex()[:24]}"
 
     def fingerprint(self, content: bytes) -> bytes:
         """A keyed fingerprint of a command's content: 16 bytes."""

@@ -21,6 +21,7 @@ from application.commands import RepaymentBody
 from application.vault import Keys
 from interface.app import create_app
 from interface.deployment import Deployment
+from interface.http_server import LimitedProtocol
 from interface.request_log import write_logs_to
 from interface.settings import Settings
 
@@ -55,7 +56,15 @@ def main() -> None:
         0, APIRoute("/bench/loans/{no}/repayments", only_validates, methods=["POST"])
     )
     app.router.routes.insert(0, APIRoute("/bench/empty", empty, methods=["GET"]))
-    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(port),
+        http=LimitedProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+    )
 
 
 def _as_keyboard_interrupt(*_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.account_register import AccountRegister
 from domain.bank_report import BankReport
 from domain.batch import Batch, BatchRegister
 from domain.benefit import Agreement
@@ -18,7 +19,7 @@ from domain.risk_fund import RiskFund
 
 AGGREGATES: tuple[type[Aggregate], ...] = (
     Household, Loan, BankReport, Programme, Batch, BatchRegister, Fund, Publication, RiskReport,
-    RiskFund, Agreement, Case, CaseRegister,
+    RiskFund, Agreement, Case, CaseRegister, AccountRegister,
 )  # fmt: skip
 
 EVENTS: dict[str, type[Event]] = {
@@ -96,6 +97,7 @@ EVENTS: dict[str, type[Event]] = {
         Case.Closed,
         Case.Reopened,
         CaseRegister.Entered,
+        AccountRegister.Unified,
     )
 }
 

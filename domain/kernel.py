@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 from uuid import UUID, uuid5
 
 import msgspec
@@ -52,6 +52,25 @@ class Refused(Exception):
 class _Missing(dict[str, object]):
     def __missing__(self, key: str) -> str:
         return "?"
+
+
+class Warned(NamedTuple):
+    """What is recorded and yet looks wrong: a permanent code, two languages, the field."""
+
+    code: str
+    zh: str
+    en: str
+    field: str
+
+
+def voucher_used(voucher: str, field: str = "voucher") -> Warned:
+    """One voucher stands for two payments."""
+    return Warned(
+        "voucher_used",
+        f"凭证号 {voucher} 已用于另一笔，请核对",
+        f"the voucher {voucher} stands for another payment too",
+        field,
+    )
 
 
 class NotCorrectable(Refused):
@@ -113,6 +132,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Apply to `aggregate` and count its version: the library's way of replaying."""
         self.apply(aggregate)
         aggregate.version = self.originator_version
+        voucher, corrects = getattr(self, "voucher", None), getattr(self, "corrects", None)
+        if voucher is not None:
+            aggregate.vouchers[self.originator_version] = voucher
+        if corrects is not None:
+            aggregate.vouchers.pop(corrects, None)
         return aggregate
 
     def placed(self, originator_id: UUID, version: int) -> Self:
@@ -140,6 +164,8 @@ class Aggregate:
         self.id = id
         self.version = 0
         self.pending: list[Event] = []
+        self.vouchers: dict[int, str] = {}
+        self._warned: list[Warned] = []
 
     @property
     def sealed_for(self) -> UUID | None:
@@ -148,9 +174,21 @@ class Aggregate:
 
     def record(self, event: Event) -> None:
         """Let `event` happen: apply it and keep it for the log."""
+        voucher = getattr(event, "voucher", None)
+        if voucher is not None and voucher in self.vouchers.values():
+            self.warn(voucher_used(voucher))
         event.placed(self.id, self.version + 1)
         event.mutate(self)
         self.pending.append(event)
+
+    def warn(self, warned: Warned) -> None:
+        """Say of what was just recorded that it looks wrong."""
+        self._warned.append(warned)
+
+    def collect_warnings(self) -> list[Warned]:
+        """What the last command was warned of; it is handed out once."""
+        warned, self._warned = self._warned, []
+        return warned
 
     def collect_events(self) -> list[Event]:
         """The events not yet handed to the log, in order; they are handed out once."""

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from domain.batch import Line
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, Warned, identity, told_by
 from domain.subsidy import LoanTerms, Movement
 
 Finding = Literal["as_agreed", "diverted", "not_found"]
@@ -587,6 +587,15 @@ class Loan(Aggregate):
                 **told_by(note), agreed_on=agreed_on, new_due_on=new_due_on, replaces=replaces
             )
         )
+        if self.settled and note.effective_on >= self.settled[1]:
+            self.warn(
+                Warned(
+                    "loan_settled",
+                    f"该贷款已于 {self.settled[1]} 结清，展期请核对",
+                    f"the loan was settled on {self.settled[1]}: check the extension",
+                    "effective_on",
+                )
+            )
 
     def renew(self, note: Note, *, by_loan_no: str) -> None:
         """Record that another loan continues this one."""

@@ -79,6 +79,7 @@ batch.returned.v1              batch      batch      -          all    all    al
 batch.ordered.v1               named      -          -          all    all    all     all
 batch.result-told.v1           named      -          -          all    all    all     all
 batch-register.entered.v1      -          -          -          all    all    all     all
+account-register.unified.v1    -          -          -          all    all    all     all
 fund.allocated.v1              -          -          -          all    all    all     all
 fund.transferred.v1            -          -          -          all    all    all     all
 fund.reserved.v1               -          -          -          all    all    all     all

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from application.store import Clock, ConnectionTroubled, utc_now
+from application.store import Clock, utc_now
 from interface import errors
 from interface.api import (
     batches,
@@ -35,13 +33,11 @@ from interface.api import (
     writes,
 )
 from interface.deployment import Deployment
-from interface.request_log import Message, Receive, RequestLog, Scope, Send
+from interface.limits import Door
+from interface.request_log import RequestLog
+from interface.response_headers import ResponseHeaders
 from interface.service import Service, service_of
 from projections.red_flags.runs import Progress, progress
-
-_MOST_BODY_BYTES = 1 << 20
-_MOST_BATCH_BYTES = 256 << 20
-_BATCH_PATHS = ("/v1/files", "/v1/submissions")
 
 _LOG_POSITION = Gauge("mingzhang_log_position", "Last position of the event log")
 _SEALED = Gauge("mingzhang_log_sealed", "Events under a signed checkpoint")
@@ -52,81 +48,6 @@ _RED_FLAGS_POSITION = Gauge(
 )
 _RED_FLAGS_FOUND = Gauge("mingzhang_red_flags_findings", "Findings that stand")
 _RED_FLAGS_IN_ERROR = Gauge("mingzhang_red_flags_in_error", "Rules that could not be checked")
-
-
-class TooLarge(Exception):
-    """More was sent than the route takes."""
-
-
-class Door:
-    """Lets nobody's body in unread: who sends one is known, and it is not too large.
-
-    A stranger is turned away before his body is taken; a body that grows too large is cut off
-    while it comes in, whatever its header claims.
-    """
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
-            return
-        credentials, length = "", b"0"
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                credentials = value.decode("latin-1")
-            elif name == b"content-length":
-                length = value
-        most = _MOST_BATCH_BYTES if scope["path"] in _BATCH_PATHS else _MOST_BODY_BYTES
-        if scope["path"].startswith("/v1/"):
-            try:
-                author = await scope["app"].state.service.author_of(credentials)
-                scope["organisation"] = author.organisation
-            except HTTPException as refusal:
-                await _turn_away(refusal.status_code, refusal.headers, scope, receive, send)
-                return
-            except ConnectionTroubled:
-                await _turn_away(503, {"Retry-After": "1"}, scope, receive, send)
-                return
-        if not length.isdigit() or int(length) > most:
-            await _turn_away(413, None, scope, receive, send)
-            return
-        await self._measured(most, scope, receive, send)
-
-    async def _measured(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
-        taken = 0
-        answered = False
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > most:
-                raise TooLarge
-            return message
-
-        async def sent(message: Message) -> None:
-            nonlocal answered
-            if taken > most and not answered:
-                answered = True
-                await _turn_away(413, None, scope, receive, send)
-            elif taken <= most:
-                await send(message)
-
-        try:
-            await self._app(scope, counted, sent)
-        except TooLarge:
-            if not answered:
-                await _turn_away(413, None, scope, receive, send)
-
-
-async def _turn_away(
-    status: int, headers: Mapping[str, str] | None, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """Answer without reading on; the connection cannot be used again."""
-    closing = {**(headers or {}), "Connection": "close"}
-    await errors.http_problem(status, headers=closing)(scope, receive, send)
 
 
 def create_app(
@@ -187,6 +108,7 @@ def create_app(
         app.router.routes.extend(module.router.routes)  # flat: nested routers are searched twice
     app.add_middleware(Door)
     app.add_middleware(RequestLog)
+    app.add_middleware(ResponseHeaders)
 
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
     async def healthz(request: Request) -> Response:

@@ -18,15 +18,15 @@ from rich.table import Table as Grid
 from application import access
 from application.ledger import Ledger
 from application.migrations import MigrationAltered, admit, migrate
-from application.store import ConnectionTroubled, NotMigrated, utc_now
+from application.store import DatabaseError, utc_now
 from domain.household import Household
 from domain.kernel import Author
 from domain.loan import Loan
 from domain.money import yuan
 from interface.api.answers import ZH, table_columns, table_rows
-from interface.api.batches import carry_out
+from interface.api.batches import LinesTooLarge, assure_measured, carry_out
 from interface.backtest.command import backtest
-from interface.deployment import COUNTY_OFFICES, Deployment
+from interface.deployment import COUNTY_OFFICES, Deployment, unify_stored_accounts
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.log_commands import evidence, log_app, verify
 from interface.payment_commands import settle
@@ -39,6 +39,7 @@ from interface.terminal import (
     OUT,
     AsOf,
     KnownAt,
+    about_database,
     author_or_exit,
     cannot_go_on,
     day_of,
@@ -79,6 +80,7 @@ def serve(
     import uvicorn
 
     from interface.app import create_app
+    from interface.http_server import LimitedProtocol
 
     write_logs_to(sys.stderr.buffer)
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
@@ -86,6 +88,7 @@ def serve(
     port_or_exit(settings_or_exit())
     with deployment_or_exit() as deployment:
         settings = deployment.settings
+        unify_stored_accounts(deployment)
         if demo:
             _load_demo(deployment)
         _welcome(deployment, demo=demo)
@@ -93,6 +96,8 @@ def serve(
             create_app(deployment, projecting=projecting, sealing=sealing, watching=watching),
             host=settings.host,
             port=settings.port,
+            http=LimitedProtocol,
+            ws="none",
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=20,
@@ -117,8 +122,10 @@ def migrate_() -> None:
         if settings.dsn and (login := admit(dsn, settings.dsn)):
             OUT.print(f"admitted {login}")
         access.enrol(dsn, COUNTY_OFFICES)
-    except (*ConnectionTroubled, *NotMigrated, MigrationAltered) as error:
-        raise cannot_go_on(f"{type(error).__name__}: {error}") from error
+    except MigrationAltered as error:
+        raise cannot_go_on(str(error)) from error
+    except DatabaseError as error:
+        raise cannot_go_on(about_database(error)) from error
 
 
 @app.command()
@@ -199,9 +206,13 @@ def import_(
         ledger = ledger_of(deployment)
         try:
             if path.suffix.lower() in (".ndjson", ".jsonl", ".json"):
+                assure_measured(path)
                 refused = _import_lines(ledger, path, by, atomic, result)
             else:
                 refused = _import_table(deployment, ledger, path, kind, by, atomic, result)
+        except (LinesTooLarge, UnreadableFile) as fault:
+            ERR.print(f"[red]{fault.code}[/red] {fault.zh} / {fault.en}", highlight=False)
+            refused = 1
         finally:
             ledger.close()
     raise typer.Exit(1 if refused else 0)
@@ -288,6 +299,9 @@ def ledger(
             _show(table)
 
 
+_WRITERS: dict[str, Any] = {".csv": write_csv, ".xlsx": write_xlsx}
+
+
 @app.command()
 def export(
     path: Annotated[Path, typer.Argument(help="where to: .csv or .xlsx")],
@@ -297,12 +311,17 @@ def export(
 ) -> None:
     """导出 Write a whole ledger of any day to a file, in yuan."""
     ask = _ledger_called(which)
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        endings = "、".join(_WRITERS)
+        raise typer.BadParameter(
+            f"结尾须为 {endings}，不是 {path.name} / must end in {' or '.join(_WRITERS)}"
+        )
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
             table = ask(view)
             with progress_bar("导出 exporting", len(table.rows)) as progress:
                 rows = _counted(table_rows(table), progress)
-                write = write_xlsx if path.suffix == ".xlsx" else write_csv
                 write(path, table_columns(table), rows)
     OUT.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
 

@@ -9,11 +9,14 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from application.access import Organisation
+from application.account_unification import unify_accounts
+from application.ledger import Ledger
 from application.migrations import admit, may_migrate, migrate
 from application.store import Clock, EventLog, assure_safe, utc_now
 from application.tree.sealer import Sealer
 from application.tree.signer import FileSigner, SigningKeyMissing, origin_of
 from application.vault import Keys, KeysMissing, Vault
+from domain.kernel import Author
 from interface.embedded_db import EmbeddedPostgres
 from interface.settings import Settings
 
@@ -112,6 +115,23 @@ def _assure_own(dsn: str, keys: Keys, last: int) -> None:
             )
     finally:
         log.close()
+
+
+def unify_stored_accounts(deployment: Deployment) -> None:
+    """Record, once, which stored pseudonyms of accounts are of one number (docs/decisions/0033).
+
+    A file in the data folder remembers that it was done; without it all events are read again.
+    """
+    done = deployment.settings.data / "accounts-unified"
+    if done.exists():
+        return
+    ledger = Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
+    try:
+        if ledger.log.last_position():
+            unify_accounts(ledger, Author("admin", "ADMIN", "accounts"))
+    finally:
+        ledger.close()
+    done.touch()
 
 
 def _sealed_before(dsn: str) -> bool:

@@ -327,6 +327,8 @@ class EmbeddedPostgres:
     # --- the server --------------------------------------------------------------------------
 
     def _launch(self) -> None:
+        if self._child is not None:
+            self._child.wait()  # the one before is dead: `_is_up` found no process of it
         self._make_socket_folder()
         ids = self._server_ids()
         hba = self.folder / "pg_hba.conf"

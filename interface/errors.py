@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,15 +12,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from application.commands import NO_CONTROL_CHARACTERS, NUMBER
-from application.store import ConnectionTroubled
+from application.store import ConnectionTroubled, DatabaseFault, has_no_room, is_for_now
 from application.vault import KeysMissing
+from domain import text
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
 from domain.policy import NoRuling
-from interface.strict_json import FieldDoubled
+from interface.response_headers import ALWAYS
 from projections.facts.reading import NotDrawnYet
 from projections.settlement import RoadsDisagree
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATUS = {
     "not_permitted": 403,
     "agreement_unknown": 404,
@@ -37,6 +40,7 @@ _STATUS = {
     "cursor_malformed": 422,
     "replacement_malformed": 422,
     "replacement_elsewhere": 422,
+    "beyond_log": 422,
     "cosignature_refused": 422,
     "ledger_busy": 503,
     "not_sealed_yet": 503,
@@ -50,11 +54,13 @@ _HTTP = {
     404: ("not_found", "没有这个资源", "there is no such resource"),
     405: ("method_not_allowed", "不支持此方法", "this method is not supported here"),
     406: ("not_acceptable", "不支持所要求的格式", "this form of answer is not available"),
+    408: ("too_slow", "请求传送过慢", "the request came in too slowly"),
     409: ("conflict", "与现状冲突", "in conflict with what stands"),
     413: ("too_large", "请求过大", "the request is too large"),
     415: ("unsupported_media_type", "不支持的内容类型", "this type of content is not supported"),
     422: ("malformed", "内容不合规", "the content breaks a rule"),
     429: ("too_many_requests", "请求过多", "too many requests"),
+    431: ("headers_too_large", "请求头过大", "the head of the request is too large"),
     500: ("internal_error", "内部错误", "an internal error"),
     503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: tell it again later"),
 }
@@ -86,13 +92,28 @@ _RULES = {
     "no_such_day": ("no_such_day", "没有这一天", "there is no such day"),
     "date_too_early": ("date_too_early", "早于 1990-01-01", "before 1990-01-01"),
     "day_too_far": ("day_too_far", "晚于今日十年以上", "more than ten years ahead"),
-    "control_character": ("control_character", "含控制字符", "control characters are not allowed"),
     "out_of_reach": (
         "out_of_reach",
         "时间须在 1900 年至 9000 年之间",
         "between the years 1900 and 9000",
     ),
     "not_plain_json": ("malformed_json", "含 JSON 不能表示的值", "not plain JSON"),
+    "more_faults": ("more_faults", "另有 {more} 处不合规", "and {more} more faults"),
+    "too_many_fields": (
+        "too_many_fields",
+        "一个对象不得超过 {most} 个字段",
+        "at most {most} fields",
+    ),
+    "too_many_values": (
+        "too_many_values",
+        "对象和列表合计不得超过 {most} 个",
+        "at most {most} objects and lists",
+    ),
+    "nested_too_deep": (
+        "nested_too_deep",
+        "嵌套不得超过 {most} 层",
+        "nested deeper than {most} levels",
+    ),
     "doubled_key": ("doubled_field", "字段重复：{key}", "the field is given twice: {key}"),
     "json_invalid": ("malformed_json", "不是合规的 JSON", "this is not JSON"),
     "too_short": ("too_few", "至少 {min_length} 项", "at least {min_length} items"),
@@ -101,9 +122,25 @@ _RULES = {
     "model_attributes_type": ("not_an_object", "须为对象", "an object is wanted"),
     "model_type": ("not_an_object", "须为对象", "an object is wanted"),
     "dict_type": ("not_an_object", "须为对象", "an object is wanted"),
-} | {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
+}
+_RULES |= {code: (code, zh, code.replace("_", " ")) for code, zh in PROBLEMS.items()}
+_RULES |= {code: (code, zh, en) for code, (zh, en) in text.FAULTS.items()}
 
 _TOO_SHORT = ("too_short", "至少 {min_length} 字", "at least {min_length} characters")
+
+
+_MOST_SHOWN = 100
+"""Characters of a field's name that an answer repeats."""
+_MOST_FAULTS = 100
+"""Faults that one answer names; of more it says how many there are."""
+
+
+class BodyMalformed(HTTPException):
+    """A body at fault, as an answer: FastAPI lets only its own kind of exception out of a body."""
+
+    def __init__(self, errors: Sequence[Any]) -> None:
+        super().__init__(422)
+        self.errors = errors
 
 
 def problem(
@@ -131,7 +168,7 @@ def problem(
         msgspec.json.encode(content),
         status,
         media_type="application/problem+json",
-        headers=dict(headers or {}),
+        headers={**ALWAYS, **(headers or {})},
     )
 
 
@@ -158,45 +195,63 @@ def refusal_problem(refusal: Refused) -> Response:
 def faults(errors: Sequence[Any], *, beyond: int = 0) -> list[dict[str, Any]]:
     """Pydantic's findings in our words: pointer, permanent code, both languages.
 
-    `beyond`: how many leading parts of the place are not the caller's (FastAPI's "body").
+    Names the first hundred, and then how many more there are. `beyond`: how many leading parts
+    of the place are not the caller's (FastAPI's "body").
     """
-    found = []
-    for error in errors:
-        code, zh, en = _RULES.get(
-            error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
-        )
-        context = error.get("ctx") or {}
-        if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
-            code, zh, en = _TOO_SHORT
-        pattern = context.get("pattern")
-        if pattern == NUMBER:
-            zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
-        if pattern == NO_CONTROL_CHARACTERS:
-            code, zh, en = _RULES["control_character"]
-        place = "/".join(str(part) for part in error["loc"][beyond:])
-        if error["type"] == "json_invalid":
-            place = ""
-        found.append(
-            {
-                "pointer": f"/{place}",
-                "code": code,
-                "zh": _filled(zh, context),
-                "en": _filled(en, context),
-            }
-        )
-    return found
+    more = len(errors) - _MOST_FAULTS
+    found = [_fault(error, beyond) for error in errors[:_MOST_FAULTS]]
+    return [*found, _fault(_and_more(more), 0)] if more > 0 else found
+
+
+def _fault(error: Any, beyond: int) -> dict[str, Any]:
+    code, zh, en = _RULES.get(
+        error["type"], ("malformed", "内容不合规", error.get("msg", "malformed"))
+    )
+    context = error.get("ctx") or {}
+    if context.get("min_length", 1) > 1 and error["type"] == "string_too_short":
+        code, zh, en = _TOO_SHORT
+    if context.get("pattern") == NO_CONTROL_CHARACTERS:
+        code, zh, en = _RULES["control_character"]
+    if context.get("pattern") == NUMBER:
+        zh, en = "不含斜杠、控制字符和首尾空格，最多 64 字", "no slash, no control characters"
+    place = "" if error["type"] == "json_invalid" else "/".join(map(_part, error["loc"][beyond:]))
+    return {
+        "pointer": f"/{place}",
+        "code": code,
+        "zh": _filled(zh, context),
+        "en": _filled(en, context),
+    }
+
+
+def _part(part: int | str) -> str:
+    """A part of a place, as short as it can be shown and whole characters only."""
+    return str(part)[:_MOST_SHOWN].encode(errors="replace").decode()
 
 
 def doubled_key(key: str) -> dict[str, Any]:
     """A finding as pydantic would say it, were it asked."""
-    return {"type": "doubled_key", "loc": (key,), "ctx": {"key": key}}
+    return {"type": "doubled_key", "loc": (key,), "ctx": {"key": _part(key)}}
 
 
-def _filled(text: str, context: Mapping[str, Any]) -> str:
+def too_many_fields(most: int) -> dict[str, Any]:
+    """An object has more fields than any command."""
+    return {"type": "too_many_fields", "loc": (), "ctx": {"most": most}}
+
+
+def too_many_values(most: int) -> dict[str, Any]:
+    """A text holds more objects and lists than any command."""
+    return {"type": "too_many_values", "loc": (), "ctx": {"most": most}}
+
+
+def _and_more(more: int) -> dict[str, Any]:
+    return {"type": "more_faults", "loc": (), "ctx": {"more": more}}
+
+
+def _filled(rule: str, context: Mapping[str, Any]) -> str:
     try:
-        return text.format_map(context)
+        return rule.format_map(context)
     except KeyError:
-        return text
+        return rule
 
 
 def _plain(value: Any) -> Any:
@@ -225,21 +280,47 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
-        if isinstance(error, FieldDoubled):
-            found = faults([doubled_key(error.key)])
-            return problem(422, "malformed", *_HTTP[422][1:], errors=found)
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
+            return _no_room()  # found while a form was read
+        if isinstance(error, BodyMalformed):
+            return problem(422, "malformed", *_HTTP[422][1:], errors=faults(error.errors))
         return http_problem(error.status_code, headers=error.headers)
 
     _install_for_facts(app)
-    for kind in (*ConnectionTroubled, KeysMissing):
+    _install_for_want(app)
 
-        @app.exception_handler(kind)
-        async def _(request: Request, error: Exception) -> Response:
-            return http_problem(503, headers={"Retry-After": "1"})
+    @app.exception_handler(KeysMissing)
+    async def _(request: Request, error: Exception) -> Response:
+        return http_problem(503, headers={"Retry-After": "1"})
 
     @app.exception_handler(Exception)
     async def _(request: Request, error: Exception) -> Response:
         return http_problem(500)
+
+
+def _install_for_want(app: FastAPI) -> None:
+    """What runs out, and the database while it may not write: later it will do."""
+
+    @app.exception_handler(OSError)
+    async def _(request: Request, error: OSError) -> Response:
+        if error.errno not in _NO_ROOM:
+            raise error
+        return _no_room()
+
+    for kind in (DatabaseFault, *ConnectionTroubled):
+
+        @app.exception_handler(kind)
+        async def _(request: Request, error: Exception) -> Response:
+            if has_no_room(error):
+                return _no_room()
+            if is_for_now(error) or isinstance(error, ConnectionTroubled):
+                return http_problem(503, headers={"Retry-After": "1"})
+            raise error
+
+
+def _no_room() -> Response:
+    zh, en = "存储空间不足，请以同一编号稍后重报", "no room to store it: tell it again later"
+    return problem(503, "no_room", zh, en, headers={"Retry-After": "60"})
 
 
 def _install_for_facts(app: FastAPI) -> None:

@@ -40,6 +40,7 @@ from interface.spreadsheet import (
     as_date,
     as_fen,
     as_identifier,
+    as_known,
     as_text,
     match_header,
     open_rows,
@@ -82,7 +83,7 @@ def _field(zh: str, key: str, kind: Any, convert: Converter, goes_to: str = "") 
 
 
 _REF = _field("流水号", "ref", "identifier", as_identifier)
-_LOAN_NO = _field("借据号", "loan_no", "identifier", as_identifier)
+_LOAN_NO = _field("借据号", "loan_no", "identifier", as_known)
 _DOCUMENT = _field("凭证", "document?", "text", as_text, "ground.document")
 
 LAYOUTS: dict[str, tuple[type[Command], tuple[Field, ...]]] = {
@@ -104,12 +105,12 @@ LAYOUTS: dict[str, tuple[type[Command], tuple[Field, ...]]] = {
         DisburseLoan,
         (
             _REF,
-            _LOAN_NO,
+            _field("借据号", "loan_no", "identifier", as_identifier),
             _field("合同号", "contract_no", "identifier", as_identifier),
             _field("合同日期", "contract_on", "date", as_date),
             _field("放款日期", "effective_on", "date", as_date),
             _field("到期日期", "due_on", "date", as_date),
-            _field("户编号", "household_no", "identifier", as_identifier),
+            _field("户编号", "household_no", "identifier", as_known),
             _field("借款人身份证号", "borrower_id_no", "identifier", as_identifier),
             _field("贷款金额(元)", "principal", "fen", as_fen, "principal_fen"),
             _field("到账金额(元)", "credited", "fen", as_fen, "credited_fen"),
@@ -117,7 +118,7 @@ LAYOUTS: dict[str, tuple[type[Command], tuple[Field, ...]]] = {
             _field("用途", "purpose", "text", as_text),
             _field("收款账号", "payee_account", "identifier", as_identifier, "payee.account"),
             _field("收款户名", "payee_name", "text", _name, "payee.name"),
-            _field("续贷原借据号", "renews_loan_no?", "identifier", as_identifier),
+            _field("续贷原借据号", "renews_loan_no?", "identifier", as_known),
             _DOCUMENT,
         ),
     ),
@@ -368,6 +369,10 @@ def _all_or_nothing(
 def _answer(row: int, ref: str, outcome: Outcome, layout: Sequence[tuple[Field, int]]) -> Line:
     if isinstance(outcome, Recorded):
         result = AGAIN if outcome.again else RECORDED
+        if outcome.warnings:
+            warned = outcome.warnings[0]
+            place, where = outcome.position, _heading(layout, warned.field)
+            return (row, ref, result, place, warned.code, where, warned.zh, warned.en)
         return (row, ref, result, outcome.position, None, None, None, None)
     heading = _heading(layout, outcome.field) if outcome.field else None
     return _refused(row, ref, outcome.CODE, heading, outcome.zh, outcome.en)

@@ -16,7 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from application import access
 from application.ledger import Ledger
 from application.migrations import MigrationAltered
-from application.store import ConnectionTroubled, NotMigrated, UnsafeDatabase
+from application.store import (
+    ConnectionTroubled,
+    DatabaseError,
+    NotMigrated,
+    UnsafeDatabase,
+)
 from application.tree.signer import SigningKeyMissing
 from application.vault import KeysMissing
 from domain.calendar import civil_day
@@ -53,17 +58,10 @@ def deployment_or_exit() -> Iterator[Deployment]:
             yield deployment
     except _CANNOT_START as error:
         raise cannot_go_on(str(error)) from error
-    except ConnectionTroubled as error:
-        raise cannot_go_on(
-            f"数据库连接不上或已中断 / the database cannot be reached, or was lost: {_first(error)}"
-        ) from error
-    except NotMigrated as error:
-        if started:
+    except DatabaseError as error:
+        if started and not isinstance(error, ConnectionTroubled):
             raise
-        raise cannot_go_on(
-            "数据库尚未建好：请以所有者登录（MINGZHANG_OWNER_DSN）运行 migrate"
-            f" / the database is not migrated: run migrate with the owner's login: {_first(error)}"
-        ) from error
+        raise cannot_go_on(about_database(error)) from error
     except OSError as error:
         raise cannot_go_on(
             f"文件不可用 / a file cannot be used: {error.filename or ''} {error.strerror or error}"
@@ -103,9 +101,17 @@ def cannot_go_on(sentence: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-def _first(error: BaseException) -> str:
-    """The first line of what the database says: it names the host and the login, no password."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def about_database(error: Exception) -> str:
+    """Why the database cannot be used, with the first line of what it says: never a password."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, ConnectionTroubled) and "role" not in said:
+        return f"数据库连接不上或已中断 / the database cannot be reached, or was lost: {said}"
+    if isinstance(error, NotMigrated) or "role" in said:
+        return (
+            "数据库尚未建好：请以所有者登录（MINGZHANG_OWNER_DSN）运行 migrate"
+            f" / the database is not migrated: run migrate with the owner's login: {said}"
+        )
+    return f"连接不上数据库，请检查 MINGZHANG_DSN / the database cannot be used: {said}"
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application import commands as c
-from application.refusals import CursorMalformed
+from application.refusals import BeyondLog, CursorMalformed
 from domain.calendar import civil_day
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.service import Service, service_of
@@ -57,9 +57,16 @@ After = Annotated[
 def view_of(
     service: Service, as_of: Any, known_at: datetime | None, position: int | None
 ) -> AbstractContextManager[View]:
-    """A view of the facts, once they have come as far as the reader asks."""
+    """A view of the facts, once they have come as far as the reader asks.
+
+    Raises NotDrawnYet; BeyondLog, for a position that is not recorded.
+    """
     day = as_of or civil_day(service.clock())
     until = monotonic() + _PATIENCE_SECONDS
+    if position is not None and _drawn(service) < position:
+        last = _recorded(service)
+        if position > last:
+            raise BeyondLog(position=position, last=last)
     while position is not None and _drawn(service) < position:
         if monotonic() > until:
             raise NotDrawnYet
@@ -72,6 +79,13 @@ def _drawn(service: Service) -> int:
     with service.facts.connection() as connection:
         row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
     return row[0] if row else 0
+
+
+def _recorded(service: Service) -> int:
+    """The last position of the log; 0 when it is empty."""
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+    return (row and row[0]) or 0
 
 
 async def county_service(request: Request) -> Service:

@@ -20,19 +20,77 @@ from application.ledger import Ledger, Outcome, Recorded, Telling
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
 from interface.api.answers import instant
-from interface.errors import doubled_key, faults, problem
+from interface.api.writes import warnings_of
+from interface.errors import faults, problem
 from interface.files import LAYOUTS, own_columns, take_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
-from interface.strict_json import DoubledField, read
+from interface.strict_json import Unacceptable, read
 
 router = APIRouter(prefix="/v1", tags=["批量 batches"])
 
 _LINES_AT_ONCE = 1_000
 _MOST_ATOMIC_LINES = 100_000
+_LONGEST_REF = 64
+_MOST_LINES = 1_000_000
+_MOST_LINE_BYTES = 1 << 20
 _encode = msgspec.json.Encoder().encode
 
 Line = dict[str, Any]
+
+
+class LinesTooLarge(Exception):
+    """A line is longer than a submission's line may be, or there are too many of them."""
+
+    def __init__(self, code: str, zh: str, en: str, **details: int) -> None:
+        super().__init__(code, details)
+        self.code, self.zh, self.en = code, zh, en
+        self.answer = problem(413, code, zh, en, details=details)
+
+
+class LineMeter:
+    """Lines of a submission, measured as they come in, before the first of them is read."""
+
+    def __init__(self) -> None:
+        self._line = 1
+        self._length = 0
+        self.fault: LinesTooLarge | None = None
+
+    def count(self, block: bytes) -> None:
+        """Go on; `fault` is set at the first line that is too long or one too many."""
+        for at in range(0, len(block), _MOST_LINE_BYTES):
+            self._count(block[at : at + _MOST_LINE_BYTES])
+
+    def _count(self, block: bytes) -> None:
+        first = block.find(b"\n")
+        if self._length + (len(block) if first < 0 else first) > _MOST_LINE_BYTES:
+            self.fault = self.fault or LinesTooLarge(
+                "line_too_long",
+                f"第 {self._line} 行超过 {_MOST_LINE_BYTES} 字节",
+                f"line {self._line} is longer than {_MOST_LINE_BYTES} bytes",
+                line=self._line,
+                most_bytes=_MOST_LINE_BYTES,
+            )
+        self._line += block.count(b"\n")
+        behind = len(block) - block.rfind(b"\n") - 1
+        self._length = behind if first >= 0 else self._length + len(block)
+        if self._line > _MOST_LINES + 1:
+            self.fault = self.fault or LinesTooLarge(
+                "too_many_lines",
+                f"不得超过 {_MOST_LINES} 行",
+                f"at most {_MOST_LINES} lines",
+                most_lines=_MOST_LINES,
+            )
+
+
+def assure_measured(path: Path) -> None:
+    """Raises LinesTooLarge for a file that no submission may be."""
+    meter = LineMeter()
+    with path.open("rb") as told:
+        while block := told.read(_MOST_LINE_BYTES):
+            meter.count(block)
+    if meter.fault:
+        raise meter.fault
 
 
 @router.post("/submissions", summary="批量报送 many statements, a JSON object a line")
@@ -40,19 +98,41 @@ async def submit(request: Request, atomic: bool = False) -> Response:
     """NDJSON in, NDJSON out: a result a line. `atomic=true`: all lines stand or none does."""
     service = service_of(request)
     by = await service.author(request)
-    with tempfile.TemporaryFile() as told:
-        async for block in request.stream():
-            told.write(block)
-        told.seek(0)
-        lines = await run_in_threadpool(_carried_out, service, told, by, atomic)
-    content = b"".join(_encode(line) + b"\n" for line in lines)
-    status = 409 if atomic and any("code" in line for line in lines) else 200
-    return Response(content, status, media_type="application/x-ndjson")
+    folder = Path(tempfile.mkdtemp(prefix="mz-lines-"))
+    try:
+        meter = LineMeter()
+        with (folder / "told").open("wb") as told:
+            async for block in request.stream():
+                meter.count(block)
+                if meter.fault is None:
+                    told.write(block)
+        if meter.fault is not None:
+            _clear(folder)
+            return meter.fault.answer
+        refused = await run_in_threadpool(_carried_out, service, folder, by, atomic)
+    except UnreadableFile as refusal:
+        _clear(folder)
+        return problem(422, refusal.code, refusal.zh, refusal.en)
+    except BaseException:
+        _clear(folder)
+        raise
+    return FileResponse(
+        folder / "result",
+        409 if atomic and refused else 200,
+        media_type="application/x-ndjson",
+        background=BackgroundTask(_clear, folder),
+    )
 
 
-def _carried_out(service: Service, told: Any, by: Author, atomic: bool) -> list[Line]:
-    with service.ledger_for_file() as ledger:
-        return list(carry_out(ledger, told, by, atomic=atomic))
+def _carried_out(service: Service, folder: Path, by: Author, atomic: bool) -> int:
+    """Write a result a line; returns how many lines were refused. Raises UnreadableFile."""
+    refused = 0
+    with service.ledger_for_file() as ledger, (folder / "told").open("rb") as told:
+        with (folder / "result").open("wb") as result:
+            for line in carry_out(ledger, told, by, atomic=atomic):
+                refused += "code" in line
+                result.write(_encode(line) + b"\n")
+    return refused
 
 
 def carry_out(
@@ -79,8 +159,8 @@ def parsed_line(number: int, text: bytes) -> Command | Line:
         told = read(text)
         if b"\\u" in text:  # an escape may be half a character, which no answer could repeat
             json.dumps(told, ensure_ascii=False).encode()
-    except DoubledField as doubled:
-        errors = faults([doubled_key(str(doubled))])
+    except Unacceptable as unacceptable:
+        errors = faults([unacceptable.fault])
         return _fault(number, None, "malformed", "内容不合规", "the content breaks a rule", errors)
     except ValueError:
         return _fault(number, None, "malformed_json", "不是合规的 JSON", "this is not JSON", [])
@@ -106,7 +186,7 @@ def _fault(
 ) -> Line:
     return {
         "line": number,
-        "ref": ref,
+        "ref": ref if isinstance(ref, str) and len(ref) <= _LONGEST_REF else None,
         "code": code,
         "title_zh": zh,
         "title_en": en,
@@ -140,7 +220,7 @@ def _result(ref: str, outcome: Outcome) -> Line:
             "recorded_at": instant(outcome.recorded_at),
             "event_ids": outcome.event_ids,
             "again": outcome.again,
-        }
+        } | warnings_of(outcome)
     return {
         "ref": ref,
         "code": outcome.CODE,

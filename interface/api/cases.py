@@ -35,7 +35,7 @@ from interface.api.asking import (
 from interface.api.red_flags import rules_for
 from interface.api.writes import recorded_answer
 from interface.service import Service, service_of
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 from interface.visibility import visible
 from projections.cases import (
     Filter,
@@ -93,12 +93,14 @@ async def scheme_list(
 
 
 @router.post("/cases", status_code=201, summary="线索立案 open a case on findings or objections")
+@takes(OpenCase)
 async def open_case(request: Request, body: CaseBody) -> Response:
     """The service looks at the two dates and takes all findings of the schemes named."""
     return await _told(request, OpenCase, body, body.case_no)
 
 
 @router.post("/cases/{no}/findings", status_code=201, summary="线索并入 what is new of its schemes")
+@takes(JoinCase)
 async def join_case(request: Request, no: No, body: FindingsBody) -> Response:
     """Named or not, all that is in no case yet of the schemes that the case holds a part of."""
     return await _told(request, JoinCase, body, no)

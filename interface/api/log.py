@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.commands import EVENT_ID
-from application.refusals import CosignatureRefused, EventUnknown, NotSealedYet
+from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
 from application.tree.notes import NoteMalformed
 from application.tree.proofs import NotSealed, Proofs, WitnessRefused, adding, trust_policy
 from domain.calendar import civil_day
@@ -82,7 +82,7 @@ async def checkpoint(
     def answer(proofs: Proofs) -> Response:
         newest = proofs.newest()
         if newest is None or newest.head.size < (position or 0):
-            raise NotSealed(position or 1)
+            raise NotSealed(position or 0)
         text = newest.text() if old is None else proofs.update(old)
         return Response(text, media_type=_TEXT)
 
@@ -211,7 +211,7 @@ async def cosign(request: Request) -> Response:
 async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
     """Ask the tree as somebody known; waits a while for what is not sealed yet.
 
-    Raises NotSealedYet.
+    Raises NotSealedYet; BeyondLog, for what is not recorded.
     """
     service = service_of(request)
     await service.author(request)
@@ -229,6 +229,8 @@ def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
             except NotSealed as error:
                 row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
                 told = (row and row[0]) or 0
+                if error.position > told:
+                    raise BeyondLog(position=error.position, last=told) from error
                 coming = service.sealing and not service.sealing_trouble and error.position <= told
                 if not coming or monotonic() > until:
                     raise NotSealedYet(position=error.position) from error

@@ -36,7 +36,7 @@ from interface.people import Shelf, masked_names, with_names
 from interface.result_file import ORDER, results_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 from interface.visibility import visible_positions
 from projections.batches import batch_lines, batch_steps, batches
 from projections.facts.reading import Scope, Table, View
@@ -96,6 +96,7 @@ async def settle(
 
 
 @router.post("/batches", status_code=201, summary="批次提出 propose a batch of what is due")
+@takes(c.ProposeBatch)
 async def propose(request: Request, body: c.BatchBody) -> Response:
     """The service works out the lines on all it knows now; the same `ref` again changes nothing."""
     service = service_of(request)
@@ -128,12 +129,14 @@ def _proposed(service: Service, body: c.BatchBody, by: Author) -> Recorded:
 
 
 @router.post("/batches/{no}/orders", status_code=201, summary="拨付指令 tell a bank to pay")
+@takes(c.OrderPayment)
 async def order(request: Request, no: No, body: c.OrderBody) -> Response:
     """Every line is judged once more; what is due less by now is held and its money freed."""
     return await _told(request, c.OrderPayment, body, no)
 
 
 @router.post("/batches/{no}/results", status_code=201, summary="拨付回盘 what a bank paid")
+@takes(c.TellResult)
 async def result(request: Request, no: No, body: c.ResultBody) -> Response:
     return await _told(request, c.TellResult, body, no)
 
@@ -162,6 +165,7 @@ async def _told(request: Request, kind: type[c.Command], body: c.Told, batch_no:
 @router.post(
     "/batches/{no}/result-file", status_code=201, summary="拨付回盘文件 the same as a file"
 )
+@takes(c.TellResult)
 async def result_file(
     request: Request,
     no: No,

@@ -21,7 +21,7 @@ from interface.api.asking import AsOf, KnownAt
 from interface.api.writes import recorded_content
 from interface.people import laid_open, looks_at
 from interface.service import Service, service_of
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 
 router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
 
@@ -43,6 +43,7 @@ No = Annotated[str, Path(pattern=NUMBER)]
     status_code=201,
     summary="查看个人信息 look at a household's personal data, on record",
 )
+@takes(LookAtHousehold)
 async def look(request: Request, no: No, body: LookBody) -> Response:
     """Names, identity and account numbers in clear. The same `ref` again shows nothing."""
     service = service_of(request)

@@ -21,7 +21,7 @@ from interface.api.asking import After, AsOf, KnownAt, No, answered, county_serv
 from interface.api.writes import recorded_answer
 from interface.publication import differences, edition
 from interface.service import Service, service_of
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 from interface.visibility import visible
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
@@ -39,6 +39,7 @@ SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, 
 
 
 @router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
+@takes(PublishReport)
 async def publish(request: Request, body: PublicationBody) -> Response:
     """Its bytes are stored with it. The same `ref` again answers as the first time."""
     service = service_of(request)

@@ -14,10 +14,11 @@ from application import commands as c
 from application.ledger import Recorded, Telling
 from interface.api.answers import instant
 from interface.service import service_of
-from interface.strict_json import StrictRoute
+from interface.strict_json import StrictRoute, takes
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
+_MOST_WARNINGS = 100
 _encode = msgspec.json.Encoder().encode
 
 # route, what stands in its path, body, command, summary; tried in this order
@@ -255,7 +256,14 @@ def recorded_content(recorded: Recorded) -> dict[str, Any]:
         "position": recorded.position,
         "recorded_at": instant(recorded.recorded_at),
         "again": recorded.again,
-    }
+    } | warnings_of(recorded)
+
+
+def warnings_of(recorded: Recorded) -> dict[str, Any]:
+    """`warnings`, where something that was recorded looks wrong: code, zh, en, field."""
+    if not recorded.warnings:
+        return {}
+    return {"warnings": [warned._asdict() for warned in recorded.warnings[:_MOST_WARNINGS]]}
 
 
 def _endpoint(
@@ -279,7 +287,7 @@ def _endpoint(
         command = command_type.model_construct(**told)
         return recorded_answer(await service.writer.tell(Telling(command, by)))
 
-    return tell if named is None else tell_named
+    return takes(command_type)(tell if named is None else tell_named)
 
 
 for _route, _named, _body, _command, _summary in ROUTES:

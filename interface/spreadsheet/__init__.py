@@ -10,6 +10,7 @@ from interface.spreadsheet.cells import (
     as_fen,
     as_identifier,
     as_integer,
+    as_known,
     as_text,
     optional,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "as_fen",
     "as_identifier",
     "as_integer",
+    "as_known",
     "as_text",
     "csv_blocks",
     "match_header",

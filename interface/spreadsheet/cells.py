@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final, TypeVar
 
 from domain.money import MOST_FEN, BasisPoints, Fen, fen
+from domain.text import FAULTS, fault_of_name, fault_of_number, fault_of_text
 from interface.spreadsheet.refusals import BadCell, Cell
 
 Value = TypeVar("Value")
@@ -30,8 +31,6 @@ _DATE: Final = re.compile(
 _MIDNIGHT: Final = re.compile(r"[0:.]+")
 _SCIENTIFIC: Final = re.compile(r"-?[0-9](?:\.[0-9]+[eE]\+?|[eE]\+)[0-9]{1,3}")
 _FULL_WIDTH: Final = re.compile("[０-９Ａ-Ｚａ-ｚ．，－％＋：／]")
-_PRIVATE_USE: Final = re.compile("[\ue000-\uf8ff\U000f0000-\U0010fffd]")
-_INVISIBLE: Final = re.compile("[\0-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _CURRENCY: Final = re.compile("[¥￥元$€圆]|RMB|CNY", re.IGNORECASE)
 
 
@@ -46,23 +45,16 @@ def optional(read: Callable[[Cell], Value]) -> Callable[[Cell], Value | None]:
 
 
 def as_text(cell: Cell, *, name: bool = False) -> str:
-    """Words. A name may hold no invisible and no private-use characters."""
+    """Words, by the rule of `domain.text`."""
     text = cell.strip() if isinstance(cell, str) else _digits(cell)
     if not text:
         raise _empty()
-    if name and not text.isascii() and _PRIVATE_USE.search(text):
-        raise BadCell(
-            "private_use_character",
-            "姓名中有私用区字符，请按身份证改用标准汉字",
-            "the name holds a private-use character: write it with a standard one",
-        )
-    if name and _INVISIBLE.search(text):
-        raise _invisible()
+    _assure((fault_of_name if name else fault_of_text)(text))
     return text
 
 
 def as_identifier(cell: Cell) -> str:
-    """A number that is a name (证件号、账号、借据号): every character counts."""
+    """A number that is a name (证件号、账号、借据号): every character counts (`domain.text`)."""
     text = cell.strip().removeprefix("'") if isinstance(cell, str) else _digits(cell)
     if not text:
         raise _empty()
@@ -70,10 +62,17 @@ def as_identifier(cell: Cell) -> str:
         return text
     if _SCIENTIFIC.fullmatch(text):
         raise _digits_lost()
-    if _FULL_WIDTH.search(text):
-        raise _full_width()
-    if _INVISIBLE.search(text):
-        raise _invisible()
+    _assure(fault_of_number(text))
+    return text
+
+
+def as_known(cell: Cell) -> str:
+    """The number of a thing recorded before: looked up, not judged."""
+    text = cell.strip().removeprefix("'") if isinstance(cell, str) else _digits(cell)
+    if not text:
+        raise _empty()
+    if _SCIENTIFIC.fullmatch(text):
+        raise _digits_lost()
     return text
 
 
@@ -235,18 +234,13 @@ def _empty() -> BadCell:
     return BadCell("empty_cell", "不能为空", "the cell may not be empty")
 
 
-def _invisible() -> BadCell:
-    return BadCell(
-        "invisible_character",
-        "含有不可见字符，请删除后重新输入",
-        "there are invisible characters: type it again",
-    )
+def _assure(fault: str | None) -> None:
+    if fault is not None:
+        raise BadCell(fault, *FAULTS[fault])
 
 
 def _full_width() -> BadCell:
-    return BadCell(
-        "full_width", "数字、字母和符号须用半角", "digits, letters and signs must be half-width"
-    )
+    return BadCell("full_width", *FAULTS["full_width"])
 
 
 def _digits_lost() -> BadCell:

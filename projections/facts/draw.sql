@@ -500,3 +500,9 @@ WITH told AS (
 INSERT INTO case_step SELECT of_position, position, recorded_at, effective_on, sign,
   originator_id, 'recovered', organisation, person, NULL, NULL, NULL, NULL, NULL, amount_fen
 FROM told;
+
+-- topic: account-register.unified.v1
+INSERT INTO same_account SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  a.written, a.normal
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, accounts json),
+  json_to_recordset(e.accounts) AS a (written text, normal text);

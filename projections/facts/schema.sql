@@ -251,6 +251,11 @@ CREATE TABLE case_step (
   person text NOT NULL, investigator text, request_no text COLLATE "C", asked text COLLATE "C",
   until_on date, upheld boolean, amount_fen bigint
 );
+CREATE TABLE same_account (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  written text COLLATE "C" NOT NULL, normal text COLLATE "C" NOT NULL
+);
 CREATE TABLE case_recovery (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,

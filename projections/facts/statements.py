@@ -104,15 +104,44 @@ def _array(positions: Sequence[int]) -> str:
     return f"{{{','.join(map(str, positions))}}}"
 
 
+def columns(table: str) -> list[str]:
+    """The columns of a table of the facts, in order."""
+    definition = rf"^CREATE TABLE {table} \((.*?)^\);"
+    found = re.search(definition, read("schema.sql"), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return re.findall(r"(?:^|,)\s*(\w+) [a-z]", found[1])
+
+
+ACCOUNTS: Mapping[str, tuple[str, ...]] = {
+    "loan": ("payee",),
+    "outflow": ("to_account", "from_account"),
+    "repayment": ("payer",),
+    "subsidy": ("payee",),
+}
+"""The columns that hold the pseudonym of an account."""
+
+
 def standing(table: str) -> str:
     """A function of the rows of `table` that stand at two dates: said, and not taken back.
 
-    It is one plain query, so PostgreSQL plans it as part of the question that asks it.
+    An account that was stored under the pseudonym of what was written is shown under that of its
+    number, from the instant at which it was recorded that they are one. It is one plain query, so
+    PostgreSQL plans it as part of the question that asks it.
     """
+    accounts = ACCOUNTS.get(table, ())
+    chosen = ", ".join(
+        f"coalesce({name}_is.normal, s.{name})" if name in accounts else f"s.{name}"
+        for name in columns(table)
+    )
+    unified = "".join(
+        f" LEFT JOIN same_account {name}_is ON {name}_is.written = s.{name}"
+        f" AND {name}_is.recorded_at <= $2"
+        for name in accounts
+    )
     return (
         f"CREATE FUNCTION standing_{table}(as_of date, known_at timestamptz)"
         f" RETURNS SETOF {table} LANGUAGE sql STABLE PARALLEL SAFE"
-        f" BEGIN ATOMIC SELECT s.* FROM {table} s WHERE s.sign = 1"
+        f" BEGIN ATOMIC SELECT {chosen} FROM {table} s{unified} WHERE s.sign = 1"
         " AND s.effective_on <= $1 AND s.recorded_at <= $2"
         f" AND NOT EXISTS (SELECT FROM {table} b WHERE b.sign = -1"
         " AND b.of_position = s.of_position AND b.recorded_at <= $2); END"

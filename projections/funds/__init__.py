@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Final, Literal
@@ -16,6 +17,11 @@ _COLUMNS: Final = (
     "year", "budget_fen", "allocated_fen", "reserved_fen", "paid_fen", "free_fen", "used_bp",
     "warning_bp",
 )  # fmt: skip
+_WITHOUT_BANK: Final = ("cash:", "riskfund:", "benefit:", "enterprise:")
+_UNREADABLE: Final = re.compile(
+    r"[%;:\"\x00-\x1f\x7f-\xa0\u200b-\u206f\ufeff]|(?<= ) |^ | $|(?! )\s"
+)
+"""What an account of hledger's may not hold, or nobody can see."""
 Tool = Literal["hledger", "beancount"]
 _ROOTS: Final = {
     "principal": "Assets:Principal",
@@ -74,7 +80,7 @@ def _entry(
     counter_account: str,
     amount_fen: int,
 ) -> str:
-    to, other = account, counter_account
+    to, other = _plain(account), _plain(counter_account)
     head = f"{day} * {position}"
     if tool == "beancount":
         to, other = _named(account), _named(counter_account)
@@ -85,12 +91,29 @@ def _entry(
     return f"{head}\n  {to}  {amount} CNY\n  {other}  {yuan(-amount_fen)} CNY\n\n"
 
 
+def _plain(account: str) -> str:
+    """An account as hledger reads it: what would end or split it, and `%` itself, as %HEX.
+
+    The point is part of it. Two numbers that differ stay two accounts, whatever their characters.
+    """
+    parts = [_UNREADABLE.sub(lambda c: f"%{ord(c[0]):X}.", part) for part in _parts(account)]
+    return ":".join(parts)
+
+
 def _named(account: str) -> str:
-    """An account as beancount allows it: letters, digits, and other characters as -HEX."""
-    root, _, rest = account.partition(":")
+    """An account as beancount allows it: letters, digits, and other characters as -HEX-."""
+    root, *rest = _parts(account)
     parts = [
-        "X" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):X}" for c in part)
-        for part in rest.split(":")
+        "X" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):X}-" for c in part)
+        for part in rest
         if part
     ]
     return ":".join([_ROOTS[root], *parts])
+
+
+def _parts(account: str) -> list[str]:
+    """Of an account of the journal: its root, a bank or what else comes first, and the rest.
+
+    A colon in the rest belongs to a number.
+    """
+    return account.split(":", 1 if account.startswith(_WITHOUT_BANK) else 2)

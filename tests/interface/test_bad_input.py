@@ -22,19 +22,16 @@ from urllib.parse import quote, quote_from_bytes
 
 import httpx2
 import pytest
-import uvicorn
 import xlsxwriter
 from faults import support
 from faults.support import ID_NO, Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.chance import fastest_seconds, wait_until
+from support.server import serving
 
 from application.access import issue_key, revoke_keys
 from domain.calendar import civil_day
-from interface.app import create_app
-from interface.deployment import Deployment
-from interface.settings import Settings
 
 ROLES = ("BUREAU", "FINANCE", "CENTRE", "AUDIT", "ADMIN", "NRCB", "PSBC", "T01", "T02", "DB")
 ACCOUNT = {"account": "62220001", "name": "张三"}
@@ -84,17 +81,10 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
     place = shared_database
     keys = support.open_accounts(place.owner_dsn, "NRCB", "PSBC", townships=("T01", "T02"))
     data = tmp_path_factory.mktemp("data")
-    deployment = Deployment(place.dsn, place.owner_dsn, place.keys, Settings(data=data))
-    config = uvicorn.Config(
-        create_app(deployment), host="127.0.0.1", port=0, log_level="error", access_log=False
-    )
-    server = uvicorn.Server(config)
-    thread = Thread(target=server.run, name="server")
-    thread.start()
-    wait_until(lambda: server.started or not thread.is_alive(), "the server is up")
-    assert thread.is_alive()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    with (
+        serving(place, data) as port,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
         running = Api(port, client, keys, place)
         for who, path, body in (
             ("BUREAU", "/v1/households", household("H1", "T01")),
@@ -107,8 +97,6 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
             lambda: running.ask("AUDIT", "/v1/ledgers/loans").status_code != 503, "facts are there"
         )
         yield running
-    server.should_exit = True
-    thread.join(timeout=60)
 
 
 # ---- what is right, to be made wrong --------------------------------------------------

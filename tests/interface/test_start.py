@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from conftest import create_database, drop_database
 from typer.testing import CliRunner
 
 from application.migrations import migrate
 from interface.cli import app
+
+
+@pytest.fixture(autouse=True)
+def _this_process_stays_as_it_is() -> Iterator[None]:
+    """`serve` arranges log, signals and thread switching for a process of its own."""
+    log, ended, interval = structlog.get_config(), signal.getsignal(15), sys.getswitchinterval()
+    yield
+    structlog.configure(**log)
+    signal.signal(15, ended)
+    sys.setswitchinterval(interval)
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ OF_THE_REGISTER = {"registered", "status-changed", "members-changed", "erased"}
 OF_THE_WHOLE_BATCH = {"estimated", "proposed", "verified", "notice-posted", "approved", "returned"}
 KINDS = {
     "household", "loan", "bank-report", "programme", "batch", "batch-register", "fund",
-    "publication", "risk", "risk-fund", "benefit", "case", "case-register",
+    "publication", "risk", "risk-fund", "benefit", "case", "case-register", "account-register",
 }  # fmt: skip
 
 

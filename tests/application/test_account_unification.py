@@ -1,0 +1,108 @@
+"""One account is one account, however banks wrote it and whenever it was stored."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from support import controls as c
+from support.county import conversation
+
+from application.account_unification import unify_accounts
+from application.ledger import Ledger
+from application.vault import Keys, Vault
+from domain.household import Household
+from domain.kernel import Author
+from domain.numbers import normal_number
+from projections.facts.draw import Projector
+from projections.facts.reading import Facts
+
+WRITTEN = ["622848-0402-1234-5678", "6228480402-12345678", "622848040212345678"]
+NUMBER = "622848040212345678"
+ADMIN = Author("admin", "ADMIN", "accounts")
+
+
+@given(st.text(alphabet="0123456789abcXYZ", min_size=4, max_size=30), st.randoms())
+@example("6228480402", None)
+def test_blanks_hyphens_and_letter_case_make_no_other_number(number: str, dice: Any) -> None:
+    written = "".join(
+        letter + (dice.choice(["", " ", "-", "\u3000", "—"]) if dice else "") for letter in number
+    )
+    vault = Vault(Keys.generate())
+
+    assert normal_number(written) == number.upper()
+    for kind in ("account", "person"):
+        assert vault.pseudonym(kind, written.lower()) == vault.pseudonym(kind, number)
+
+
+def test_full_width_digits_are_the_digits() -> None:
+    assert normal_number("６２２８ 4804－0212３４５６７８") == NUMBER
+
+
+def outflows(ledger: Ledger) -> None:
+    """Three loans' money to one account that is written in three ways."""
+    ledger.tell(c.household(), c.BUREAU)
+    for number, written in enumerate(WRITTEN):
+        ledger.tell(c.loan(ref=f"LN-{number}", loan_no=f"L{number}"), c.BANK)
+        to = {"account": written, "name": "某合作社", "kind": "firm"}
+        ledger.tell(c.outflow(ref=f"OF-{number}", loan_no=f"L{number}", to=to), c.BANK)
+
+
+def receivers(facts: Facts, known_at: datetime | None = None) -> set[str]:
+    with facts.at(date(2024, 1, 1), known_at) as view:
+        return {
+            row[0]
+            for row in view.ask(
+                "SELECT to_account FROM facts.standing_outflow(%(as_of)s, %(known_at)s)"
+            ).rows
+        }
+
+
+def test_three_ways_of_writing_an_account_are_one_account_and_what_was_written_is_kept(
+    database: Any,
+) -> None:
+    with conversation(database) as ledger:
+        outflows(ledger)
+        [name] = {ledger.pseudonym("account", written) for written in WRITTEN}
+        kept = ledger.log.connection.execute(
+            "SELECT originator_id, originator_version, topic, convert_from(state, 'UTF8')::jsonb"
+            " FROM ledger.event WHERE topic = 'loan.outflow-observed.v1' ORDER BY position"
+        ).fetchall()
+        home = Household.id_for("H1")
+        told = [
+            ledger.vault.unseal(home, tuple(event), state["sealed"])["to_account"]
+            for *event, state in kept
+        ]
+    projector, facts = Projector(database.dsn), Facts(database.dsn, most=1)
+    projector.catch_up()
+    assert receivers(facts) == {name}
+    assert told == WRITTEN
+    projector.close()
+    facts.close()
+
+
+def test_accounts_stored_as_they_were_written_become_one_from_the_day_it_is_recorded(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before, conversation(database) as ledger:
+        before.setattr(Vault, "pseudonym", Vault.pseudonym_as_written)
+        outflows(ledger)
+    with conversation(database) as ledger:
+        recorded = unify_accounts(ledger, ADMIN)
+        assert recorded is not None
+        assert unify_accounts(ledger, ADMIN) is None, "it is recorded once"
+        number = ledger.vault.pseudonym("account", NUMBER)
+        as_written = {ledger.vault.pseudonym_as_written("account", w) for w in WRITTEN}
+
+    projector, facts = Projector(database.dsn), Facts(database.dsn, most=1)
+    projector.catch_up()
+    assert receivers(facts) == {number}
+    earlier = recorded.recorded_at - timedelta(microseconds=1)
+    assert receivers(facts, earlier) == as_written, "as it was known"
+    projector.rebuild()
+    assert receivers(facts) == {number}
+    projector.close()
+    facts.close()

@@ -1,0 +1,89 @@
+"""The README's production section, line by line, against what the compose file describes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from faults.support import free_port
+from support import controls as c
+from support.compose import ROOT, Compose
+
+SECTION = re.compile(r"^## Production\n(.*?)^## ", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A checkout in which `docker compose` finds what it needs, on ports of its own."""
+    for name in ("docker-compose.yml", ".env.example"):
+        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    (tmp_path / "compose-state.json").write_text(f'{{"pids": {{}}, "port": {free_port()}}}')
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    paths = f"PYTHONPATH={ROOT}:{ROOT / 'tests'}"
+    program.write_text(f'#!/bin/sh\n{paths} exec {sys.executable} -m support.compose "$@"\n')
+    program.chmod(0o755)
+    yield tmp_path
+    if (tmp_path / ".env").exists():
+        Compose(tmp_path).down(["--volumes"])
+
+
+def lines() -> list[str]:
+    """The commands of the section, without their comments, in their order."""
+    [section] = SECTION.findall((ROOT / "README.md").read_text("utf-8"))
+    found = re.findall(r"^ {4}(\S.*?)(?:\s+#.*)?$", section, re.MULTILINE)
+    assert len(found) > 12
+    return found
+
+
+def shell(folder: Path, line: str) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, (line, done.stdout[-800:], done.stderr[-2000:])
+    return done.stdout
+
+
+def test_every_line_of_the_production_section_does_what_it_says(folder: Path) -> None:
+    port = free_port()
+    base, told = f"http://127.0.0.1:{port}/v1", {**c.body(c.report()), "ref": "BR-1"}
+    key = ""
+    restored = False
+    for line in lines():
+        if line.startswith("docker compose up --detach --wait db"):  # another, empty machine
+            shell(folder, "docker compose down --volumes")
+            restored = True
+        output = shell(folder, line)
+        if line.startswith("cp .env.example"):
+            with (folder / ".env").open("a") as file:
+                file.write("MINGZHANG_OWNER_PASSWORD=Ow1\nMINGZHANG_SERVICE_PASSWORD=Se2\n")
+                file.write(f"MINGZHANG_PORT={port}\n")
+        if "keys issue" in line:
+            [key] = re.findall(r"\S{40,}", output)
+            headers = {"Authorization": f"Bearer {key}"}
+            answer = httpx2.post(f"{base}/bank-reports", json=told, headers=headers)
+            assert answer.status_code == 201, answer.text
+        if line.endswith(("rebuild", "verify")):
+            assert "同" in output or "100" in output, output
+    assert restored
+    again = httpx2.post(
+        f"{base}/bank-reports", json=told, headers={"Authorization": f"Bearer {key}"}
+    )
+    assert again.status_code == 401, "the key was revoked before the backup"
+    output = shell(folder, "docker compose run --rm migrate keys issue NRCB 李四")
+    [key] = re.findall(r"\S{40,}", output)
+    again = httpx2.post(
+        f"{base}/bank-reports", json=told, headers={"Authorization": f"Bearer {key}"}
+    )
+    assert again.status_code == 200, "what was recorded before the backup is known after it"

@@ -9,6 +9,8 @@ from uuid import UUID
 from application.commands import (
     AllocateFund,
     ApproveBatch,
+    CorrectResult,
+    LiftLimit,
     OrderPayment,
     PostNotice,
     ProposeBatch,
@@ -22,6 +24,7 @@ from application.commands import (
 from application.decisions import REPLACED_BY, subsidy_due
 from application.ledger import Ledger, Looks, carries_out
 from application.refusals import ResultIncomplete, ResultTwice
+from application.result_check import assure_as_ordered
 from domain.batch import Batch, BatchRegister, Line, NothingToPay, Run
 from domain.calendar import Period, named_quarter
 from domain.fund import Fund
@@ -29,6 +32,8 @@ from domain.household import Household
 from domain.kernel import Author, Note, voucher_used
 from domain.loan import Loan
 from domain.plan_check import target
+from domain.policy import NoRuling
+from domain.programme import GroundMissing
 
 
 def _its_batch(command: Any, by: Author) -> Looks:
@@ -118,10 +123,36 @@ def raise_objection(ledger: Ledger, command: RaiseObjection, note: Note) -> None
 
 @carries_out(ResolveObjection, "centre", "bureau", looks_at=_its_batch)
 def resolve_objection(ledger: Ledger, command: ResolveObjection, note: Note) -> None:
-    _batch(ledger, command.batch_no).resolve(
+    """Answer it; what was upheld of a loan's line is recorded on the loan, where it lasts."""
+    line = _batch(ledger, command.batch_no).resolve(
         note,
         objection_no=command.objection_no,
         upheld=command.upheld,
+        reason=command.reason,
+        finding=command.finding,
+        amount_fen=command.amount_fen,
+    )
+    if line is not None and command.finding is not None:
+        ledger.aggregate(Loan, line.loan_id).limit_subsidy(
+            note,
+            line=line,
+            batch_no=command.batch_no,
+            objection_no=command.objection_no,
+            finding=command.finding,
+            amount_fen=command.amount_fen,
+            reason=command.reason,
+        )
+
+
+@carries_out(LiftLimit, "centre", "bureau", looks_at=_its_batch)
+def lift_limit(ledger: Ledger, command: LiftLimit, note: Note) -> None:
+    if note.document is None:
+        raise GroundMissing
+    line = _batch(ledger, command.batch_no).lift(note, objection_no=command.objection_no)
+    ledger.aggregate(Loan, line.loan_id).lift_limit(
+        note,
+        batch_no=command.batch_no,
+        objection_no=command.objection_no,
         reason=command.reason,
     )
 
@@ -154,8 +185,13 @@ def order_payment(ledger: Ledger, command: OrderPayment, note: Note) -> None:
         loan = ledger.aggregate(Loan, line.loan_id)
         if not loan.exists:
             return 0
-        due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
-        return due.amount_fen - loan.paid_fen(line.first, line.until)
+        try:
+            due, _ = subsidy_due(ledger, loan, Period(line.first, line.until))
+        except NoRuling:  # it cannot be judged any more: it is held, the others are paid
+            return 0
+        most_fen = loan.most_fen(line.first, but_of=batch.batch_no)
+        due_fen = due.amount_fen if most_fen is None else min(due.amount_fen, most_fen)
+        return due_fen - loan.paid_fen(line.first, line.until)
 
     held_fen = batch.order(note, bank=command.bank, left_fen=left_fen)
     _release(ledger, batch, note, held_fen)
@@ -178,30 +214,99 @@ def tell_result(ledger: Ledger, command: TellResult, note: Note) -> None:
         else:
             missing = "voucher" if item.paid else "reason"
             raise ResultIncomplete(f"results/{place}/{missing}", line=item.line, missing=missing)
+    places = {item.line: f"results/{place}" for place, item in enumerate(command.results)}
+    batch.assure_waiting(bank, places)
+    ledger.fetch_ahead(Loan, [batch.lines[line].loan_id for line in vouchers])
+    told = [(places[item.line], item, batch.lines[item.line]) for item in command.results]
+    payees = assure_as_ordered(ledger, batch, told)
     paid, failed_fen = batch.tell_result(note, bank=bank, paid=list(vouchers), failed=failed)
     _warn_of_shared(batch, command)
-    ledger.fetch_ahead(Loan, [line.loan_id for line in paid])
     for line in paid:
-        loan = ledger.aggregate(Loan, line.loan_id)
-        loan.receive_subsidy(
-            note,
-            line=line,
-            batch_id=batch.id,
-            batch_no=batch.batch_no,
-            payee=loan.payee if batch.mode == "household" else bank,
-            voucher=vouchers[line.line],
-            grounds={
-                "household_category": line.category,
-                "loan_version": loan.version,
-                "seen_position": batch.seen_position,
-            },
-        )
+        _receive(ledger, batch, line, note, payee=payees[line.line], voucher=vouchers[line.line])
     if paid:
         paid_fen = sum(line.amount_fen for line in paid)
         _fund(ledger, batch.year).spend(
             note, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen
         )
     _release(ledger, batch, note, failed_fen)
+
+
+@carries_out(CorrectResult, "bank", looks_at=_its_batch)
+def correct_result(ledger: Ledger, command: CorrectResult, note: Note) -> None:
+    """Put a bank's own results right: each correction names the result that it corrects.
+
+    What was paid after all is recorded also when its money was freed and used meanwhile.
+    """
+    if note.document is None:
+        raise GroundMissing
+    batch = _batch(ledger, command.batch_no)
+    places: dict[int, tuple[str, bool]] = {}
+    for number, item in enumerate(command.corrections):
+        place = f"corrections/{number}"
+        if item.line in places:
+            raise ResultTwice(f"{place}/line", line=item.line)
+        if item.paid and item.voucher is None:
+            raise ResultIncomplete(f"{place}/voucher", line=item.line, missing="voucher")
+        places[item.line] = (place, item.paid)
+    batch.assure_answered(note, places)
+    ledger.fetch_ahead(Loan, [batch.lines[line].loan_id for line in places])
+    told = [(places[i.line][0], i, batch.lines[i.line]) for i in command.corrections]
+    payees = assure_as_ordered(ledger, batch, told)
+    for item in command.corrections:
+        line = batch.lines[item.line]
+        voucher = item.voucher if item.paid else None
+        payment_no, version = batch.correct_result(
+            note, line=line, voucher=voucher, reason=item.reason
+        )
+        if voucher is not None:
+            _receive(ledger, batch, line, note, payee=payees[item.line], voucher=voucher)
+        else:
+            ledger.aggregate(Loan, line.loan_id).take_back_payment(
+                note,
+                payment_no=payment_no,
+                line=line,
+                batch_no=batch.batch_no,
+                version=version,
+                reason=item.reason,
+            )
+    _follow(ledger, batch, note, [item.line for item in command.corrections])
+
+
+def _follow(ledger: Ledger, batch: Batch, note: Note, lines: Iterable[int]) -> None:
+    """Let the year's money follow what is now said of these lines."""
+    paid_fen = back_fen = 0
+    for line in lines:
+        amount_fen = batch.lines[line].amount_fen
+        if batch.answers[line].said == "paid":
+            paid_fen += amount_fen
+        else:
+            back_fen += amount_fen
+    fund = _fund(ledger, batch.year)
+    if back_fen:
+        fund.take_back(note, year=batch.year, batch_no=batch.batch_no, amount_fen=back_fen)
+    if paid_fen:
+        fund.spend_unreserved(note, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen)
+
+
+def _receive(
+    ledger: Ledger, batch: Batch, line: Line, note: Note, *, payee: str, voucher: str
+) -> None:
+    """Record on the loan that a line was paid."""
+    loan = ledger.aggregate(Loan, line.loan_id)
+    loan.receive_subsidy(
+        note,
+        line=line,
+        payment_no=batch.payment_no(line.line),
+        batch_id=batch.id,
+        batch_no=batch.batch_no,
+        payee=payee,
+        voucher=voucher,
+        grounds={
+            "household_category": line.category,
+            "loan_version": loan.version,
+            "seen_position": batch.seen_position,
+        },
+    )
 
 
 def _warn_of_shared(batch: Batch, command: TellResult) -> None:

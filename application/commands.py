@@ -31,6 +31,8 @@ from domain.benefit import BenefitKind
 from domain.household import Category
 from domain.identity_number import problems
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+from domain.numbers import normal_number
+from domain.subsidy_limit import ObjectionFinding
 from domain.text import fault_of_name, fault_of_number, fault_of_text
 
 NUMBER = r"^[^\x00-\x20\x7f-\x9f/]([^\x00-\x1f\x7f-\x9f/]{0,62}[^\x00-\x20\x7f-\x9f/])?$"
@@ -72,7 +74,7 @@ def _in_reach(moment: datetime) -> datetime:
 
 
 def _identity_number(value: str) -> str:
-    number = value.upper()
+    number = normal_number(value)
     found = problems(number)
     if found:
         raise PydanticCustomError(found[0], "not a valid identity number")
@@ -146,11 +148,20 @@ Why = Annotated[
 ]
 """A reason long enough to say something."""
 AccountNo = Annotated[
-    str, StringConstraints(strict=True, strip_whitespace=True, pattern=r"^[0-9A-Za-z-]{4,40}$")
+    str,
+    StringConstraints(
+        strict=True,
+        strip_whitespace=True,
+        max_length=60,
+        pattern=r"^[ -]*([0-9A-Za-z][ -]*){4,40}$",
+    ),
 ]
+"""An account number as the reporter writes it: 4 to 40 digits and letters, and blanks and hyphens.
+
+Which account it is: `domain.numbers.normal_number`."""
 IdentityNo = Annotated[
     str,
-    StringConstraints(strict=True, strip_whitespace=True, max_length=18),
+    StringConstraints(strict=True, strip_whitespace=True, max_length=36),
     AfterValidator(_identity_number),
 ]
 Month = Annotated[str, StringConstraints(strict=True, pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
@@ -406,6 +417,7 @@ class UsageCheckBody(Told):
     borrower_met: Flag
     with_bank: Flag
     inspector: Name
+    began_on: Day | None = None
     bank: Name | None = None
 
 
@@ -556,13 +568,29 @@ class RaiseObjection(ObjectionBody, Command):
 
 
 class ResolutionBody(Told):
+    """`finding`: what was upheld, which lasts; `amount_fen`: what is right for that quarter."""
+
     objection_no: Known
     upheld: Flag
     reason: Why
+    finding: ObjectionFinding | None = None
+    amount_fen: Fen | None = None
 
 
 class ResolveObjection(ResolutionBody, Command):
     TYPE: ClassVar[str] = "objection-resolution"
+    batch_no: Number
+
+
+class LiftingBody(Told):
+    """What an upheld objection left binds no more; a document is the ground."""
+
+    objection_no: Known
+    reason: Why
+
+
+class LiftLimit(LiftingBody, Command):
+    TYPE: ClassVar[str] = "limit-lifting"
     batch_no: Number
 
 
@@ -584,7 +612,27 @@ class OrderPayment(OrderBody, Command):
     batch_no: Number
 
 
-class ResultItem(Model):
+Returned = Annotated[
+    str,
+    StringConstraints(
+        strict=True, strip_whitespace=True, max_length=128, pattern=NO_CONTROL_CHARACTERS
+    ),
+]
+"""A value of the payment order as it came back; empty where the order itself is."""
+
+
+class OrderedValues(Model):
+    """What the payment order says of a line; each value given must equal the order's."""
+
+    loan_no: Returned | None = None
+    household_no: Returned | None = None
+    period: Returned | None = None
+    payee_name: Returned | None = None
+    payee_account: Returned | None = None
+    amount_fen: Fen | None = None
+
+
+class ResultItem(OrderedValues):
     """What became of one line: paid under the bank's own number, or not and why."""
 
     line: LineNo
@@ -599,6 +647,26 @@ class ResultBody(Told):
 
 class TellResult(ResultBody, Command):
     TYPE: ClassVar[str] = "payment-result"
+    batch_no: Number
+
+
+class ResultCorrectionItem(OrderedValues):
+    """What became of one line in truth: paid after all, or not: what was paid came back (退票)."""
+
+    line: LineNo
+    paid: Flag
+    voucher: Name | None = None
+    reason: Text
+
+
+class ResultCorrectionBody(Told):
+    """`effective_on`: the day from which it is so; the bank's document is its ground."""
+
+    corrections: Annotated[list[ResultCorrectionItem], Field(min_length=1, max_length=30_000)]
+
+
+class CorrectResult(ResultCorrectionBody, Command):
+    TYPE: ClassVar[str] = "payment-result-correction"
     batch_no: Number
 
 
@@ -791,9 +859,11 @@ COMMANDS: dict[str, type[Command]] = {
         PostNotice,
         RaiseObjection,
         ResolveObjection,
+        LiftLimit,
         ReturnBatch,
         OrderPayment,
         TellResult,
+        CorrectResult,
         AllocateFund,
         TransferFund,
         RateCredit,

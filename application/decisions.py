@@ -54,9 +54,9 @@ from domain.household import Household, HouseholdUnknown, Left, Member
 from domain.identity_number import birth_day
 from domain.kernel import Author, Event, NotCorrectable, Note
 from domain.loan import Instalment, Loan, LoanUnknown, PaidByBatchOnly
-from domain.policy import Book, Value
+from domain.policy import Value
 from domain.programme import Programme, RuleMalformed
-from domain.subsidy import REASONS, Calculation, calculate
+from domain.subsidy import REASONS, Calculation, calculate, eligible
 
 MOST_LOOKS = 30
 LOOKS_COUNTED_FOR = timedelta(minutes=1)
@@ -332,6 +332,7 @@ def check_usage(
         borrower_met=command.borrower_met,
         with_bank=command.with_bank,
         inspector=command.inspector,
+        began_on=command.began_on,
         replaces=replaces,
     )
 
@@ -376,7 +377,11 @@ def pay_subsidy(ledger: Ledger, command: PaySubsidy, note: Note) -> None:
 
 
 def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation, dict[str, Any]]:
-    """What the loan is due for `period` on all that is known now, and what that rests on."""
+    """What the loan is due for `period` on all that is known now, and what that rests on.
+
+    Raises NoRuling, naming the loan; another loan of the household that cannot be judged stops
+    nothing.
+    """
     assert loan.household_id is not None
     household = ledger.aggregate(Household, loan.household_id)
     known_on = ledger.today()
@@ -384,7 +389,9 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
     siblings = [ledger.aggregate(Loan, id) for id in sorted(set(household.borrowed.values()))]
     terms = {
         sibling.id: sibling.terms(
-            eligible=_eligible(household, sibling.disbursed_on, known_on, book)
+            eligible=eligible(
+                household.category_on(sibling.disbursed_on), sibling.disbursed_on, known_on, book
+            )
         )
         for sibling in siblings
         if sibling.exists
@@ -400,7 +407,8 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
     )
     judged = book.ruling("eligible_categories", loan.disbursed_on, known_on)
     quarter_rulings = [
-        book.ruling(name, period.first) for name in ("settlement_months", "settlement_day")
+        book.ruling(name, date(period.last.year, 12, 31))
+        for name in ("settlement_months", "settlement_day")
     ]
     rulings = (*calculation.rulings, judged, *quarter_rulings)
     return calculation._replace(rulings=rulings), grounds
@@ -500,6 +508,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         raise NotCorrectable
     kind: type[_Correctable] = _KINDS[kind_of(topic)]
     aggregate = ledger.aggregate(kind, id)
+    free_fen = aggregate.free_fen if isinstance(aggregate, Fund) else 0
 
     if isinstance(aggregate, Loan) and command.replacement is None:
         aggregate.correct_without_replacement(
@@ -520,7 +529,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         )
         tell_anew(ledger, replacement, anew, replaces=version)
     if isinstance(aggregate, Fund):
-        aggregate.assure_enough()
+        aggregate.assure_enough(free_fen)
 
 
 def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
@@ -608,12 +617,6 @@ def county_loan(ledger: Ledger, bank: str | None, loan_no: str) -> Loan:
     if loan is None:
         raise LoanUnknown(loan_no=loan_no)
     return loan
-
-
-def _eligible(household: Household, disbursed_on: date, known_on: date, book: Book) -> bool:
-    """Judged once, as of the disbursement day (domain.md §5.3)."""
-    category = household.category_on(disbursed_on)
-    return category in book.ruling("eligible_categories", disbursed_on, known_on).words
 
 
 def _members(

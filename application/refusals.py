@@ -68,6 +68,14 @@ class ResultIncomplete(Refused):
     EN = "line {line} lacks its {missing}: the bank's number when paid, the reason when not"
 
 
+class ResultDiffers(Refused):
+    """`field` names the value; accounts and names are masked."""
+
+    CODE, FIELD = "result_differs", "results"
+    ZH = "第 {line} 行的{title}与拨付指令不符：应为 {expected}，回盘为 {found}"
+    EN = "line {line}: {column} is not as ordered: {expected} expected, {found} found"
+
+
 class LedgerBusy(Refused):
     CODE, FIELD = "ledger_busy", ""
     ZH = "台账繁忙，请以同一编号重报"

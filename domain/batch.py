@@ -6,6 +6,7 @@ judged again, line by line, when the money is ordered: a line that is due less b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -14,10 +15,13 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.subsidy_limit import ObjectionFinding
 
 Mode = Literal["household", "bank"]
 Kind = Literal["subsidy", "top_up", "recovery"]
 Level = Literal["village", "township", "county"]
+Said = Literal["paid", "failed", "returned"]
+"""What became of an ordered line: the money went, did not go, or went and came back (退票)."""
 LINES_A_LIST: Final = 500
 
 
@@ -95,17 +99,48 @@ class WholeBatchUpheld(Refused):
     EN = "an objection to the whole batch, {objection_no}, is upheld by returning the batch"
 
 
+class FindingMalformed(Refused):
+    CODE, FIELD = "finding_malformed", "finding"
+    ZH = "认定内容不合规：{problem_zh}"
+    EN = "what was found is malformed: {problem}"
+
+
+class LimitUnknown(Refused):
+    CODE, FIELD = "limit_unknown", "objection_no"
+    ZH = "异议 {objection_no} 没有尚未解除的贴息限定"
+    EN = "the objection {objection_no} limits no subsidy, or no more"
+
+
 class LineUnknown(Refused):
     CODE, FIELD = "line_unknown", "line"
-    ZH = "批次 {batch_no} 没有可办理的第 {line} 行"
-    EN = "the batch {batch_no} has no line {line} that this can be told of"
+    ZH = "批次 {batch_no} 没有可办理的第 {line} 行{why}"
+    EN = "the batch {batch_no} has no line {line} that this can be told of{why}"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class LineNotAnswered(Refused):
+    CODE, FIELD = "line_not_answered", "line"
+    ZH = "第 {line} 行尚无回盘，没有可更正的结果"
+    EN = "line {line} has no result yet: there is nothing to correct"
+
+
+class ResultUnchanged(Refused):
+    CODE, FIELD = "result_unchanged", "paid"
+    ZH = "第 {line} 行的结果已是 {said_zh}"
+    EN = "the result of line {line} is {said} already"
+
+
+class ResultBefore(Refused):
+    CODE, FIELD = "result_before", "effective_on"
+    ZH = "{effective_on} 早于所更正结果的日期 {on}（第 {line} 行）"
+    EN = "{effective_on} is before {on}, the day of the result of line {line} that it corrects"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One loan's subsidy for one quarter: what is due, what was paid, and what follows.
 
     `amount_fen` is to be paid, or asked back when `kind` is `recovery`. `calculation` explains
-    `due_fen` so that it can be worked out by hand.
+    `due_fen` so that it can be worked out by hand. `note`: which upheld objections it comes back
+    after, and what they left of it.
     """
 
     line: int
@@ -124,6 +159,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     paid_before_fen: int
     amount_fen: int
     calculation: dict[str, Any]
+    note: str | None = None
 
 
 class Run(NamedTuple):
@@ -139,6 +175,14 @@ class Told(msgspec.Struct, frozen=True):
 
     line: int
     reason: str
+
+
+class Answer(NamedTuple):
+    """What a bank last said of a line, and the event that says so."""
+
+    said: Said
+    version: int
+    on: date
 
 
 class Batch(Aggregate):
@@ -159,10 +203,11 @@ class Batch(Aggregate):
         self.notices: dict[tuple[str, str], date] = {}
         self.objections: dict[str, tuple[int | None, str]] = {}
         self.withdrawn: set[int] = set()
+        self.upheld: dict[str, tuple[int, str]] = {}
         self.ordered: set[int] = set()
         self.held: set[int] = set()
-        self.paid: set[int] = set()
-        self.failed: set[int] = set()
+        self.answers: dict[int, Answer] = {}
+        self.times_paid: Counter[int] = Counter()
 
     @staticmethod
     def id_for(batch_no: str) -> UUID:
@@ -182,8 +227,14 @@ class Batch(Aggregate):
         """The lines whose money an approved batch still holds."""
         if self.stage != "approved":
             return []
-        done = self.held | self.paid | self.failed
+        done = self.held | self.answers.keys()
         return [line for line in self.payable if line.line not in done]
+
+    def payment_no(self, line: int) -> str:
+        """The number of the payment that a line's last `paid` answer is; one that was paid again
+        after it came back has a further one, that no line of any batch can have."""
+        times = self.times_paid[line]
+        return f"{self.batch_no}-{line}" + (f".{times}" if times > 1 else "")
 
     # ---- events -----------------------------------------------------------------------
 
@@ -272,11 +323,14 @@ class Batch(Aggregate):
         upheld: bool
         line: int | None = None
         reason: str
+        finding: ObjectionFinding | None = None
+        amount_fen: int | None = None
 
         def apply(self, batch: Any) -> None:
             batch.objections.pop(self.objection_no, None)
             if self.upheld and self.line is not None:
                 batch.withdrawn.add(self.line)
+                batch.upheld[self.objection_no] = (self.line, self.person)
 
     class Approved(Event, frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau approved what is left of the batch; its money is reserved."""
@@ -326,8 +380,34 @@ class Batch(Aggregate):
         failed_fen: int
 
         def apply(self, batch: Any) -> None:
-            batch.paid.update(self.paid)
-            batch.failed.update(told.line for told in self.failed)
+            for line in self.paid:
+                batch.answers[line] = Answer("paid", self.version, self.effective_on)
+                batch.times_paid[line] += 1
+            for told in self.failed:
+                batch.answers[told.line] = Answer("failed", self.version, self.effective_on)
+
+    class ResultCorrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """The bank says that its result of a line was wrong, or that its payment came back (退票).
+
+        `result_version`: the event of this batch that said `was`. The money follows `now` from
+        `effective_on` on.
+        """
+
+        TOPIC, ZH = "batch.result-corrected.v1", "回盘更正"
+        CORRECTABLE = False
+        bank: str
+        line: int
+        result_version: int
+        was: Said
+        now: Said
+        amount_fen: int
+        reason: str
+        voucher: str | None = None
+
+        def apply(self, batch: Any) -> None:
+            batch.answers[self.line] = Answer(self.now, self.version, self.effective_on)
+            if self.now == "paid":
+                batch.times_paid[self.line] += 1
 
     # ---- commands ---------------------------------------------------------------------
 
@@ -422,17 +502,28 @@ class Batch(Aggregate):
         """Record an objection. Raises WrongStage, LineUnknown."""
         self._at("verified", "objected to")
         if line is not None and line not in {payable.line for payable in self.payable}:
-            raise LineUnknown(batch_no=self.batch_no, line=line)
+            raise LineUnknown(batch_no=self.batch_no, line=line, why="")
         self.record(
             Batch.ObjectionRaised(
                 **told_by(note), objection_no=objection_no, line=line, reason=reason
             )
         )
 
-    def resolve(self, note: Note, *, objection_no: str, upheld: bool, reason: str) -> None:
-        """Answer an objection.
+    def resolve(
+        self,
+        note: Note,
+        *,
+        objection_no: str,
+        upheld: bool,
+        reason: str,
+        finding: ObjectionFinding | None = None,
+        amount_fen: int | None = None,
+    ) -> Line | None:
+        """Answer an objection; returns the line that it takes with it.
 
-        Raises WrongStage, ObjectionUnknown, WholeBatchUpheld, SamePerson.
+        `finding`: what was upheld. `amount_fen`: what is right for the line's quarter, all in all;
+        an amount that was upheld needs it, a diversion may have it. Raises WrongStage,
+        ObjectionUnknown, WholeBatchUpheld, SamePerson, FindingMalformed.
         """
         self._at("verified", "answered")
         if objection_no not in self.objections:
@@ -440,6 +531,7 @@ class Batch(Aggregate):
         line, raised_by = self.objections[objection_no]
         if upheld and line is None:
             raise WholeBatchUpheld(objection_no=objection_no)
+        _assure_finding(upheld, finding, amount_fen)
         if raised_by == note.by.person:
             raise SamePerson(
                 person=raised_by,
@@ -455,8 +547,31 @@ class Batch(Aggregate):
                 upheld=upheld,
                 line=line,
                 reason=reason,
+                finding=finding,
+                amount_fen=amount_fen,
             )
         )
+        return self.lines[line] if upheld and line is not None else None
+
+    def lift(self, note: Note, *, objection_no: str) -> Line:
+        """Whether what an objection left may be lifted; returns its line.
+
+        Raises BatchUnknown, LimitUnknown, SamePerson.
+        """
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        if objection_no not in self.upheld:
+            raise LimitUnknown(objection_no=objection_no)
+        line, upheld_by = self.upheld[objection_no]
+        if upheld_by == note.by.person:
+            raise SamePerson(
+                person=upheld_by,
+                before="异议认定",
+                step="解除限定",
+                before_en="upheld an objection to",
+                step_en="relieved of it",
+            )
+        return self.lines[line]
 
     def approve(self, note: Note, *, levels: Iterable[str]) -> int:
         """Approve what is left; returns its fen.
@@ -521,14 +636,9 @@ class Batch(Aggregate):
     ) -> tuple[list[Line], int]:
         """Record what the bank did; returns the lines paid, and the fen of those that failed.
 
-        Raises LineUnknown for a line that this bank was not told to pay, or that is done.
+        Raises as `assure_waiting`.
         """
-        if not self.stage:
-            raise BatchUnknown(batch_no=self.batch_no)
-        waiting = self.ordered - self.held - self.paid - self.failed
-        for line in (*paid, *failed):
-            if line not in waiting or self.lines[line].bank != bank:
-                raise LineUnknown(batch_no=self.batch_no, line=line)
+        self.assure_waiting(bank, dict.fromkeys((*paid, *failed)))
         paid_lines = [self.lines[line] for line in paid]
         failed_fen = sum(self.lines[line].amount_fen for line in failed)
         self.record(
@@ -543,7 +653,73 @@ class Batch(Aggregate):
         )
         return paid_lines, failed_fen
 
+    def assure_waiting(self, bank: str, places: Mapping[int, str | None]) -> None:
+        """Whether this bank may answer for these lines; `places`: where each was told.
+
+        Raises LineUnknown for a line that this bank was not told to pay, or that is done.
+        """
+        self._ordered_from(bank, places)
+        for line, place in places.items():
+            answer = self.answers.get(line)
+            if answer is not None:
+                said = f"{answer.on} {_SAID[answer.said]} {answer.said}"
+                why = f"：已有回盘 {said}，报错须更正回盘 to be corrected by result-corrections"
+                raise self._unknown(place, line, why)
+
+    def assure_answered(self, note: Note, places: Mapping[int, tuple[str, bool]]) -> None:
+        """Whether these lines' results can be corrected as told: where, and whether it was paid.
+
+        Raises LineUnknown, LineNotAnswered, ResultUnchanged, ResultBefore.
+        """
+        self._ordered_from(note.by.organisation, {n: place for n, (place, _) in places.items()})
+        for line, (place, paid) in places.items():
+            answer = self.answers.get(line)
+            if answer is None:
+                raise LineNotAnswered(f"{place}/line", line=line)
+            if (answer.said == "paid") == paid:
+                said_zh = _SAID[answer.said]
+                raise ResultUnchanged(f"{place}/paid", line=line, said=answer.said, said_zh=said_zh)
+            if note.effective_on < answer.on:
+                raise ResultBefore(effective_on=note.effective_on, on=answer.on, line=line)
+
+    def correct_result(
+        self, note: Note, *, line: Line, voucher: str | None, reason: str
+    ) -> tuple[str, int]:
+        """Say that a line was paid after all (with its voucher), or that its payment came back.
+
+        Call `assure_answered` first. Returns the number of the payment that is made by it or came
+        back, and the version of the correction.
+        """
+        was = self.answers[line.line]
+        payment_no = self.payment_no(line.line)
+        now: Said = "returned" if was.said == "paid" else "paid"
+        self.record(
+            Batch.ResultCorrected(
+                **told_by(note),
+                bank=line.bank,
+                line=line.line,
+                result_version=was.version,
+                was=was.said,
+                now=now,
+                amount_fen=line.amount_fen,
+                reason=reason,
+                voucher=voucher,
+            )
+        )
+        return payment_no if now == "returned" else self.payment_no(line.line), self.version
+
     # ---- what several of them need ----------------------------------------------------
+
+    def _ordered_from(self, bank: str, places: Mapping[int, str | None]) -> None:
+        if not self.stage:
+            raise BatchUnknown(batch_no=self.batch_no)
+        for line, place in places.items():
+            if line not in self.ordered or self.lines[line].bank != bank:
+                raise self._unknown(place, line, "")
+
+    def _unknown(self, place: str | None, line: int, why: str) -> LineUnknown:
+        field = place and f"{place}/line"
+        return LineUnknown(field, batch_no=self.batch_no, line=line, why=why)
 
     def _notices_missing(self, day: date, levels: set[str]) -> list[str]:
         """Each notice that a payable line needs and that is not posted, or not over on `day`."""
@@ -584,6 +760,22 @@ class Batch(Aggregate):
                 )
 
 
+def _assure_finding(upheld: bool, finding: ObjectionFinding | None, amount_fen: int | None) -> None:
+    """Raises FindingMalformed."""
+    if finding is not None and not upheld:
+        raise FindingMalformed(problem_zh="异议不成立，无认定", problem="nothing was upheld")
+    if finding == "amount" and amount_fen is None:
+        raise FindingMalformed(
+            "amount_fen", problem_zh="须写明应贴金额 amount_fen", problem="amount_fen is needed"
+        )
+    if amount_fen is not None and finding not in ("amount", "diverted"):
+        raise FindingMalformed(
+            "amount_fen",
+            problem_zh="只有 amount、diverted 可写 amount_fen",
+            problem="amount_fen goes with amount or diverted alone",
+        )
+
+
 _STAGES: Final = {
     "estimated": "只是测算",
     "proposed": "已提出，尚未核实",
@@ -591,6 +783,7 @@ _STAGES: Final = {
     "approved": "已批准",
     "returned": "已退回",
 }
+_SAID: Final = {"paid": "已付", "failed": "失败", "returned": "退票"}
 _STEPS: Final = {
     "proposed": "提出",
     "verified": "核实",

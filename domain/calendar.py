@@ -123,11 +123,26 @@ def quarter_of(day: date, book: Book = POLICY) -> Period:
     >>> str(quarter_of(date(2023, 6, 20)))
     '[2023-03-21, 2023-06-21)'
     """
-    untils = [
-        until for year in (day.year - 1, day.year, day.year + 1) for until in _untils(year, book)
-    ]
+    untils = _untils(day.year, book)
+    if day < untils[0]:
+        return Period(_untils(day.year - 1, book)[-1], untils[0])
+    if day >= untils[-1]:
+        return Period(untils[-1], _untils(day.year + 1, book)[0])
     place = next(place for place, until in enumerate(untils) if day < until)
     return Period(untils[place - 1], untils[place])
+
+
+@lru_cache(maxsize=64)
+def first_settled_on(book: Book = POLICY) -> date:
+    """The first day of the first quarter that rulings name: nothing before it can be settled.
+
+    Rules as `settlement_day`. A year's first quarter begins by the rulings of the year before.
+
+    >>> first_settled_on()
+    datetime.date(2014, 3, 21)
+    """
+    year = max(book.begins_on(name) for name in ("settlement_months", "settlement_day")).year
+    return _untils(year, book)[0]
 
 
 def quarter(year: int, number: int, book: Book = POLICY) -> Period:

@@ -120,6 +120,33 @@ class Fund(Aggregate):
             fund.reserved_fen -= self.amount_fen
             fund.paid_fen += self.amount_fen
 
+    class SpentUnreserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Money had gone out after all, as a bank's corrected result says; nothing was reserved.
+
+        It is a fact, also when nothing is free any more: then `free_fen` is below zero.
+        """
+
+        TOPIC, ZH = "fund.spent-unreserved.v1", "补记支出"
+        CORRECTABLE = False
+        year: int
+        batch_no: str
+        amount_fen: int
+
+        def apply(self, fund: Any) -> None:
+            fund.paid_fen += self.amount_fen
+
+    class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """Money that was paid out came back unspent (退票): it is free again."""
+
+        TOPIC, ZH = "fund.returned.v1", "退票退回"
+        CORRECTABLE = False
+        year: int
+        batch_no: str
+        amount_fen: int
+
+        def apply(self, fund: Any) -> None:
+            fund.paid_fen -= self.amount_fen
+
     class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An allocation or a transfer was told wrongly: it counts no more (冲正)."""
 
@@ -213,6 +240,20 @@ class Fund(Aggregate):
             Fund.Spent(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
         )
 
+    def spend_unreserved(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Record that money went out for which nothing was reserved any more."""
+        self.record(
+            Fund.SpentUnreserved(
+                **told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def take_back(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Record that money that was paid out came back."""
+        self.record(
+            Fund.Returned(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
+        )
+
     def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
         """Take back an allocation or a transfer. Raises NotCorrectable."""
         if version not in self.allocated and version not in self.transferred:
@@ -221,9 +262,12 @@ class Fund(Aggregate):
             Fund.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
         )
 
-    def assure_enough(self) -> None:
-        """Raises FundExhausted when batches hold or spent more than is allocated."""
-        if self.free_fen < 0:
+    def assure_enough(self, free_before_fen: int = 0) -> None:
+        """Raises FundExhausted when a correction leaves less than batches hold or spent.
+
+        `free_before_fen`: what was free before it; a fund that was overdrawn may be so by less.
+        """
+        if self.free_fen < min(free_before_fen, 0):
             held_fen = self.reserved_fen + self.paid_fen
             raise FundExhausted(
                 "replacement", year=self.year, amount_fen=held_fen, free_fen=self.allocated_fen

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import msgspec
 
-from domain.batch import Line
+from domain.batch import LimitUnknown, Line
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, Warned, identity, told_by
 from domain.subsidy import LoanTerms, Movement
+from domain.subsidy_limit import OTHERS, Limit, ObjectionFinding, Others, most_fen
 
 Finding = Literal["as_agreed", "diverted", "not_found"]
 PayeeKind = Literal["household", "firm", "village", "bank", "platform", "merchant", "unknown"]
@@ -120,9 +121,29 @@ class RecoveredTooMuch(Refused):
     EN = "{amount_fen} fen recovered, but only {left_fen} fen of that payment are left"
 
 
+class ReturnedTooMuch(Refused):
+    CODE, FIELD = "returned_too_much", "corrections"
+    ZH = "贴息 {payment_no} 共 {amount_fen} 分，已追回 {recovered_fen} 分，不能再整笔退票"
+    EN = "{recovered_fen} of the {amount_fen} fen of {payment_no} were recovered: not all came back"
+
+
 class PaymentUnknown(Refused):
     CODE, FIELD = "payment_unknown", "payment_no"
     ZH, EN = "没有这笔贴息：{payment_no}", "no such subsidy payment: {payment_no}"
+
+
+class MisuseNotFound(Refused):
+    CODE, FIELD = "misuse_not_found", "began_on"
+    ZH = "检查结论不是挪用（diverted），不能注明挪用起始日"
+    EN = "only a check that found the money diverted says since when"
+
+
+class MisuseBeganElsewhen(Refused):
+    CODE, FIELD = "misuse_began_elsewhen", "began_on"
+    ZH = "挪用起始日 {began_on} 须在放款日 {disbursed_on} 至检查日 {checked_on} 之间"
+    EN = (
+        "{began_on} is before the disbursement on {disbursed_on} or after the check of {checked_on}"
+    )
 
 
 class Instalment(msgspec.Struct, frozen=True):
@@ -138,6 +159,7 @@ class Paid(msgspec.Struct):
     first: date
     until: date
     amount_fen: int
+    voucher: str
 
 
 class Loan(Aggregate):
@@ -166,6 +188,8 @@ class Loan(Aggregate):
         self.settled: tuple[int, date] | None = None
         self.paid: dict[str, Paid] = {}
         self.recovered: dict[int, tuple[str, int]] = {}
+        self.returned: dict[str, int] = {}
+        self.limits: dict[int, Limit] = {}
         self.renewed: dict[int, str] = {}
         self.lost_fen = 0
         self.compensated_fen = 0
@@ -193,7 +217,7 @@ class Loan(Aggregate):
         """The day on which the loan is due, extensions included."""
         return max(self.extended.values(), default=self.contract_due_on)
 
-    def terms(self, *, eligible: bool) -> LoanTerms:
+    def terms(self, *, eligible: bool | None) -> LoanTerms:
         """What the subsidy arithmetic needs to know of this loan (domain.md §5)."""
         movements = [Movement(self.disbursed_on, self.principal_fen)]
         movements.extend(Movement(on, -fen) for on, fen in self.repaid.values() if fen)
@@ -210,12 +234,22 @@ class Loan(Aggregate):
         )
 
     def paid_fen(self, first: date, until: date) -> int:
-        """Subsidy paid and not recovered for exactly the period [first, until)."""
+        """Subsidy paid and neither recovered nor returned for exactly the period [first, until)."""
         return sum(
-            p.amount_fen - self.recovered_fen(no)
-            for no, p in self.paid.items()
-            if (p.first, p.until) == (first, until)
+            self.kept_fen(no) for no, p in self.paid.items() if (p.first, p.until) == (first, until)
         )
+
+    def kept_fen(self, payment_no: str) -> int:
+        """What is left of one payment: neither recovered nor returned."""
+        gone_fen = self.recovered_fen(payment_no) + self.returned.get(payment_no, 0)
+        return self.paid[payment_no].amount_fen - gone_fen
+
+    def most_fen(self, first: date, *, but_of: str | None = None) -> int | None:
+        """The most that upheld objections leave for the quarter from `first` on; None: no limit.
+
+        `but_of`: a batch whose own objections took their lines with them before it was approved.
+        """
+        return most_fen((each for each in self.limits.values() if each.batch_no != but_of), first)
 
     def recovered_fen(self, payment_no: str) -> int:
         return sum(fen for no, fen in self.recovered.values() if no == payment_no)
@@ -322,7 +356,10 @@ class Loan(Aggregate):
             loan.live.add(self.originator_version)
 
     class UsageChecked(Event, frozen=True, kw_only=True, omit_defaults=True):
-        """The township looked at what the money was used for."""
+        """The township looked at what the money was used for.
+
+        `began_on`: the day on which misuse began, when a check that found it knows the day.
+        """
 
         TOPIC, ZH = "loan.usage-checked.v1", "使用情况调查"
         finding: Finding
@@ -330,11 +367,12 @@ class Loan(Aggregate):
         borrower_met: bool
         with_bank: bool
         inspector: str
+        began_on: date | None = None
 
         def apply(self, loan: Any) -> None:
             loan.live.add(self.originator_version)
             if self.finding == "diverted":
-                loan.diverted[self.originator_version] = self.effective_on
+                loan.diverted[self.originator_version] = self.began_on or self.effective_on
 
     class RepaymentPlanAgreed(Event, frozen=True, kw_only=True, omit_defaults=True):
         """How an overdue loan will be brought back."""
@@ -367,7 +405,7 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.paid[self.payment_no] = Paid(
-                self.version, self.period, self.first, self.until, self.amount_fen
+                self.version, self.period, self.first, self.until, self.amount_fen, self.voucher
             )
 
     class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -383,6 +421,60 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.recovered[self.originator_version] = (self.payment_no, self.amount_fen)
+
+    class SubsidyReturned(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """A payment did not reach its payee: its money came back (退票), unasked for."""
+
+        TOPIC, ZH = "loan.subsidy-returned.v1", "贴息退票"
+        CORRECTABLE = False
+        payment_no: str
+        period: str
+        amount_fen: int
+        reason: str
+        voucher: str
+        batch_no: str
+        line: int
+        result_version: int
+
+        def apply(self, loan: Any) -> None:
+            loan.returned[self.payment_no] = self.amount_fen
+
+    class SubsidyLimited(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """An objection was upheld: no more than `most_fen` may be paid for its quarter (贴息限定).
+
+        `others`: which further quarters of the loan are paid nothing: none, the later, or all.
+        """
+
+        TOPIC, ZH = "loan.subsidy-limited.v1", "贴息限定"
+        CORRECTABLE = False
+        batch_no: str
+        line: int
+        objection_no: str
+        finding: ObjectionFinding
+        period: str
+        first: date
+        until: date
+        most_fen: int
+        others: Others
+        reason: str
+
+        def apply(self, loan: Any) -> None:
+            loan.limits[self.version] = Limit(
+                self.batch_no, self.objection_no, self.first, self.until, self.most_fen, self.others
+            )
+
+    class SubsidyLimitLifted(Event, frozen=True, kw_only=True, omit_defaults=True):
+        """What an upheld objection left of the subsidy binds no more, for the reason told."""
+
+        TOPIC, ZH = "loan.subsidy-limit-lifted.v1", "解除贴息限定"
+        CORRECTABLE = False
+        limit_version: int
+        batch_no: str
+        objection_no: str
+        reason: str
+
+        def apply(self, loan: Any) -> None:
+            loan.limits.pop(self.limit_version, None)
 
     class Guaranteed(Event, frozen=True, kw_only=True, omit_defaults=True):
         """A guarantee company stands in for the loan; by the plan without a fee."""
@@ -633,10 +725,20 @@ class Loan(Aggregate):
         borrower_met: bool,
         with_bank: bool,
         inspector: str,
+        began_on: date | None = None,
         replaces: int | None = None,
     ) -> None:
-        """Record what an inspection found. Raises BeforeDisbursement."""
+        """Record what an inspection found, and since when money was misused, if it is known.
+
+        Raises BeforeDisbursement, MisuseNotFound, MisuseBeganElsewhen.
+        """
         self._not_before_disbursement(note)
+        if began_on is not None and finding != "diverted":
+            raise MisuseNotFound
+        if began_on is not None and not self.disbursed_on <= began_on <= note.effective_on:
+            raise MisuseBeganElsewhen(
+                began_on=began_on, disbursed_on=self.disbursed_on, checked_on=note.effective_on
+            )
         self.record(
             Loan.UsageChecked(
                 **told_by(note),
@@ -645,6 +747,7 @@ class Loan(Aggregate):
                 borrower_met=borrower_met,
                 with_bank=with_bank,
                 inspector=inspector,
+                began_on=began_on,
                 replaces=replaces,
             )
         )
@@ -682,7 +785,8 @@ class Loan(Aggregate):
         if note.effective_on < until:
             raise QuarterNotClosed(period=period, until=until)
         paid_fen = self.paid_fen(first, until)
-        left_fen = due_fen - paid_fen
+        limit_fen = self.most_fen(first)
+        left_fen = (due_fen if limit_fen is None else min(due_fen, limit_fen)) - paid_fen
         if amount_fen > left_fen:
             raise SubsidyExceedsDue(
                 amount_fen=amount_fen,
@@ -714,6 +818,7 @@ class Loan(Aggregate):
         note: Note,
         *,
         line: Line,
+        payment_no: str,
         batch_id: UUID,
         batch_no: str,
         payee: str,
@@ -724,7 +829,7 @@ class Loan(Aggregate):
         self.record(
             Loan.SubsidyPaid(
                 **told_by(note),
-                payment_no=f"{batch_no}-{line.line}",
+                payment_no=payment_no,
                 period=line.period,
                 first=line.first,
                 until=line.until,
@@ -748,7 +853,7 @@ class Loan(Aggregate):
         paid = self.paid.get(payment_no)
         if paid is None:
             raise PaymentUnknown(payment_no=payment_no)
-        left_fen = paid.amount_fen - self.recovered_fen(payment_no)
+        left_fen = self.kept_fen(payment_no)
         if amount_fen > left_fen:
             raise RecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
         self.record(
@@ -759,6 +864,84 @@ class Loan(Aggregate):
                 amount_fen=amount_fen,
                 reason=reason,
                 voucher=voucher,
+            )
+        )
+
+    def limit_subsidy(
+        self,
+        note: Note,
+        *,
+        line: Line,
+        batch_no: str,
+        objection_no: str,
+        finding: ObjectionFinding,
+        amount_fen: int | None,
+        reason: str,
+    ) -> None:
+        """Let an upheld objection to a batch's line last.
+
+        `amount_fen`: what is right for its quarter; not given, what had been paid before stands,
+        unless the loan was never eligible.
+        """
+        rest_fen = 0 if finding == "not_eligible" else line.paid_before_fen
+        self.record(
+            Loan.SubsidyLimited(
+                **told_by(note),
+                batch_no=batch_no,
+                line=line.line,
+                objection_no=objection_no,
+                finding=finding,
+                period=line.period,
+                first=line.first,
+                until=line.until,
+                most_fen=rest_fen if amount_fen is None else amount_fen,
+                others=OTHERS[finding],
+                reason=reason,
+            )
+        )
+
+    def lift_limit(self, note: Note, *, batch_no: str, objection_no: str, reason: str) -> None:
+        """Let it bind no more. Raises LimitUnknown."""
+        named = (batch_no, objection_no)
+        versions = [v for v, each in self.limits.items() if each[:2] == named]
+        if not versions:
+            raise LimitUnknown(objection_no=objection_no)
+        self.record(
+            Loan.SubsidyLimitLifted(
+                **told_by(note),
+                limit_version=versions[0],
+                batch_no=batch_no,
+                objection_no=objection_no,
+                reason=reason,
+            )
+        )
+
+    def take_back_payment(
+        self, note: Note, *, payment_no: str, line: Line, batch_no: str, version: int, reason: str
+    ) -> None:
+        """Record that a batch's payment came back whole; `version`: the batch's event that says so.
+
+        Raises PaymentUnknown, ReturnedTooMuch when some of it was recovered.
+        """
+        paid = self.paid.get(payment_no)
+        if paid is None:
+            raise PaymentUnknown(payment_no=payment_no)
+        recovered_fen = self.recovered_fen(payment_no)
+        if recovered_fen:
+            raise ReturnedTooMuch(
+                payment_no=payment_no, amount_fen=paid.amount_fen, recovered_fen=recovered_fen
+            )
+        self.record(
+            Loan.SubsidyReturned(
+                **told_by(note),
+                payment_no=payment_no,
+                period=paid.period,
+                amount_fen=paid.amount_fen,
+                reason=reason,
+                voucher=paid.voucher,
+                batch_no=batch_no,
+                line=line.line,
+                result_version=version,
             )
         )
 

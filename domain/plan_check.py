@@ -46,23 +46,23 @@ def plan_check(
 ) -> list[Contradiction] | None:
     """What contradicts itself in the plan of a year, as known on a day; None: no plan known.
 
-    The highest rate that any loan of the year can be subsidised at is the highest quote in force
-    on one of its days.
+    The highest rate that any loan of the year can be subsidised at is the highest quote, or flat
+    rate, in force on one of its days. What lacks a ruling is not compared.
     """
     lent, homes, _, budget = (target(name, year, known_on, book) for name in TARGETS)
     if lent is None or homes is None or budget is None:
         return None
     first, until = date(year, 1, 1), date(year + 1, 1, 1)
-    cap = book.ruling("credit_cap_fen", first, known_on)
-    quotes = [
-        quote
-        for name in ("lpr_one_year", "lpr_five_year")
-        for quote in book.within(name, first, until, known_on)
+    caps = _within(book, "credit_cap_fen", first, until, known_on)
+    rates = [
+        rate
+        for name in _rate_tables(book, first, until, known_on)
+        for rate in _within(book, name, first, until, known_on)
     ]
-    highest = max(quotes, key=lambda quote: quote.number)
     found = []
     average_fen = divide_half_up(lent.number, homes.number)
-    if lent.number > cap.number * homes.number:
+    cap = caps[0] if caps else None
+    if cap is not None and lent.number > cap.number * homes.number:
         found.append(
             Contradiction(
                 "average_over_cap",
@@ -75,7 +75,8 @@ def plan_check(
                 tuple(ruling.to_dict() for ruling in (lent, homes, cap)),
             )
         )
-    if budget.number * 10_000 > highest.number * lent.number:
+    highest = max(rates, key=lambda rate: rate.number, default=None)
+    if highest is not None and budget.number * 10_000 > highest.number * lent.number:
         found.append(
             Contradiction(
                 "budget_over_cap",
@@ -89,3 +90,22 @@ def plan_check(
             )
         )
     return found
+
+
+def _rate_tables(book: Book, first: date, until: date, known_on: date | None) -> list[str]:
+    """The tables that cap a rate on some day of [first, until)."""
+    tables: set[str] = set()
+    for basis in _within(book, "rate_basis", first, until, known_on):
+        flat = basis.words == ("flat",)
+        tables |= {"flat_rate_bp"} if flat else {"lpr_one_year", "lpr_five_year"}
+    return sorted(tables, reverse=True)
+
+
+def _within(
+    book: Book, name: str, first: date, until: date, known_on: date | None
+) -> tuple[Ruling, ...]:
+    """The rulings in force on [first, until); none where the first day has none."""
+    try:
+        return book.within(name, first, until, known_on)
+    except NoRuling:
+        return ()

@@ -24,11 +24,14 @@ CALENDAR: Final = frozenset({"settlement_months", "settlement_day"})
 
 MODES: Final[dict[str, frozenset[int | str]]] = {
     "payment_mode": frozenset({"household", "bank"}),
+    "rate_basis": frozenset({"lpr_cap", "flat"}),
     "notice_levels": frozenset({"village", "township", "county"}),
     "eligible_categories": frozenset(get_args(Category)),
     "misuse_receivers": frozenset(get_args(PayeeKind)),
 }
 """The codes that a rule of words may hold."""
+ONE_CODE: Final = frozenset({"payment_mode", "rate_basis"})
+"""Rules of words that hold exactly one."""
 
 
 class RuleUnknown(Refused):
@@ -281,8 +284,8 @@ def _like(rule: str, value: Value, before: Value, field: str) -> Value:
     return found
 
 
-_MOST: Final = {"subsidy_share": 10_000, "risk_fund_share": 10_000, "payments_by_batch": 1,
-                "settlement_day": 28, "settlement_months": 12}  # fmt: skip
+_MOST: Final = {"subsidy_share": 10_000, "risk_fund_share": 10_000, "flat_rate_bp": 10_000,
+                "payments_by_batch": 1, "settlement_day": 28, "settlement_months": 12}  # fmt: skip
 _LEAST: Final = {"day_count": 1, "settlement_day": 1, "settlement_months": 1}
 
 
@@ -294,7 +297,9 @@ def _fits(rule: str, item: int | str) -> bool:
 
 
 def _whole(rule: str, items: Sequence[int | str]) -> bool:
-    """Whether the numbers of a list belong together: a year has four quarters, in order."""
+    """Whether the items of a list belong together: a year has four quarters, in order."""
+    if rule in ONE_CODE:
+        return len(items) == 1
     return rule != "settlement_months" or (len(items) == 4 and list(items) == sorted({*items}))
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from domain.calendar import Period, term_months
 from domain.money import Fen, divide_half_up
-from domain.policy import POLICY, Book, Ruling
+from domain.policy import POLICY, Book, NoRuling, Ruling
 
 ONE: Final = 10_000
 """Basis points in a whole: rates are basis points of principal, shares are of interest."""
@@ -46,8 +46,9 @@ class Movement(NamedTuple):
 class LoanTerms:
     """What a subsidy depends on, of one loan as it is known; facts, not yet judged.
 
-    `due_on` is the due day of the contract: an extension does not move it. `eligible` is the
-    household's standing on the disbursement day. Repayments never exceed what is owed.
+    `due_on` is the due day of the contract: an extension does not move it. `eligible`: see the
+    function of that name. `misuse_on`: the day on which misuse began where it is known, else that
+    of the check that found it. Repayments never exceed what is owed.
     """
 
     loan_id: str
@@ -56,7 +57,7 @@ class LoanTerms:
     due_on: date
     annual_rate_bp: int
     movements: tuple[Movement, ...]
-    eligible: bool
+    eligible: bool | None
     settled_on: date | None = None
     misuse_on: date | None = None
 
@@ -141,6 +142,48 @@ def interest_fen(fen_days: int, rate_bp: int, *, day_count: int) -> Fen:
     return Fen(divide_half_up(fen_days * rate_bp, day_count * ONE))
 
 
+def eligible(
+    category: str | None, disbursed_on: date, known_on: date | None = None, book: Book = POLICY
+) -> bool | None:
+    """Whether a household of this category on the disbursement day earns subsidy (domain.md §5.3).
+
+    None when no ruling says who did on that day. Rule: policy/eligible_categories.toml.
+    """
+    try:
+        return category in book.ruling("eligible_categories", disbursed_on, known_on).words
+    except NoRuling:
+        return None
+
+
+def earns(loan: LoanTerms, known_on: date | None = None, book: Book = POLICY) -> bool:
+    """Whether a loan can earn at all: eligible on its day, and of a term that is not too long.
+
+    Rules: policy/eligible_categories.toml, longest_term_months.toml and those of the rate. Raises
+    NoRuling, naming the loan, when no ruling says so.
+    """
+    if loan.eligible is None:
+        raise NoRuling("eligible_categories", loan.disbursed_on, known_on, loan.loan_id)
+    try:
+        return loan.eligible and _quote(loan, known_on, book)[1] is not None
+    except NoRuling as missing:
+        raise missing.of_loan(loan.loan_id) from None
+
+
+def takes_room(loan: LoanTerms, known_on: date | None = None, book: Book = POLICY) -> bool:
+    """Whether what a loan owes takes up the cap of its household (domain.md §5.4).
+
+    A loan that never was eligible takes none. One of an eligible household whose term no ruling
+    judges takes room: what is not paid now can still be paid, and nothing has to be asked back.
+    """
+    if not loan.eligible:
+        return False
+    try:
+        longest = book.ruling("longest_term_months", loan.contract_on, known_on)
+    except NoRuling:
+        return True
+    return term_months(loan.disbursed_on, loan.due_on) <= longest.number
+
+
 def calculate(
     loan: LoanTerms,
     household_loans: Sequence[LoanTerms],
@@ -152,16 +195,32 @@ def calculate(
     """The subsidy of one loan for one period, by the rulings known on `known_on` (None: all).
 
     `household_loans` are all loans of the household at all banks; the loan itself may be among
-    them. What an older eligible loan owes takes up the household's cap whether or not that loan
-    earns on the day. Halves are rounded up, once.
+    them. What an older loan that `takes_room` owes takes up the household's cap whether or not that
+    loan earns on the day. Halves are rounded up, once.
 
-    Rules: policy/longest_term_months.toml, one_year_term_months, lpr_one_year, lpr_five_year,
-    credit_cap_fen, subsidy_share, day_count. Raises NoRuling.
+    Rules: policy/longest_term_months.toml, rate_basis, flat_rate_bp, one_year_term_months,
+    lpr_one_year, lpr_five_year, credit_cap_fen, subsidy_share, day_count. Raises NoRuling, naming
+    the loan.
     """
+    if loan.eligible is None:
+        raise NoRuling("eligible_categories", loan.disbursed_on, known_on, loan.loan_id)
+    try:
+        return _calculated(loan, household_loans, period, known_on, book)
+    except NoRuling as missing:
+        raise missing.of_loan(loan.loan_id) from None
+
+
+def _calculated(
+    loan: LoanTerms,
+    household_loans: Sequence[LoanTerms],
+    period: Period,
+    known_on: date | None,
+    book: Book,
+) -> Calculation:
     day_count = book.ruling("day_count", period.first, known_on)
     if not loan.eligible:
         return _nothing(loan, period, known_on, (day_count,), (HOUSEHOLD_NOT_ELIGIBLE,))
-    terms, quote = _quote(loan.disbursed_on, loan.contract_on, loan.due_on, known_on, book)
+    terms, quote = _quote(loan, known_on, book)
     if quote is None:
         return _nothing(loan, period, known_on, (day_count, *terms), (TERM_TOO_LONG,))
     until = min(day for day in (period.until, loan.due_on, loan.settled_on, loan.misuse_on) if day)
@@ -170,7 +229,12 @@ def calculate(
 
     shares = book.within("subsidy_share", period.first, until, known_on)
     caps = book.within("credit_cap_fen", period.first, until, known_on)
-    moves = _moves(loan, household_loans)
+    older = [
+        other
+        for other in household_loans
+        if other.seniority < loan.seniority and takes_room(other, known_on, book)
+    ]
+    moves = _moves(loan, older)
     changes = _changes(moves, period.first, until, shares, caps)
     segments, over_cap = _segments(changes, until, loan.annual_rate_bp, quote)
     earned = sum(line.principal_fen * line.days * line.rate_bp * line.share_bp for line in segments)
@@ -197,21 +261,25 @@ class _Change(NamedTuple):
 
 
 def _quote(
-    disbursed_on: date, contract_on: date, due_on: date, known_on: date | None, book: Book
+    loan: LoanTerms, known_on: date | None, book: Book
 ) -> tuple[tuple[Ruling, ...], Ruling | None]:
-    """The rulings on a loan's term and rate, and the quote that caps its rate for good.
+    """The rulings on a loan's term and rate, and the one that caps its rate for good.
 
-    The term runs from disbursement; no quote when it is too long. The quote is the latest one
-    published on or before the contract day.
+    The term runs from disbursement; no cap when it is too long. All are judged on the contract
+    day: the flat rate in force, or the latest quote published on or before it.
     """
-    months = term_months(disbursed_on, due_on)
-    longest = book.ruling("longest_term_months", contract_on, known_on)
+    months, day = term_months(loan.disbursed_on, loan.due_on), loan.contract_on
+    longest = book.ruling("longest_term_months", day, known_on)
     if months > longest.number:
         return (longest,), None
-    one_year = book.ruling("one_year_term_months", contract_on, known_on)
+    basis = book.ruling("rate_basis", day, known_on)
+    if basis.words == ("flat",):
+        flat = book.ruling("flat_rate_bp", day, known_on)
+        return (longest, basis, flat), flat
+    one_year = book.ruling("one_year_term_months", day, known_on)
     table = "lpr_one_year" if months <= one_year.number else "lpr_five_year"
-    quote = book.ruling(table, contract_on, known_on)
-    return (longest, one_year, quote), quote
+    quote = book.ruling(table, day, known_on)
+    return (longest, basis, one_year, quote), quote
 
 
 def _changes(
@@ -243,16 +311,13 @@ def _changes(
     return changes
 
 
-def _moves(
-    loan: LoanTerms, household_loans: Sequence[LoanTerms]
-) -> Iterator[tuple[date, int, int]]:
+def _moves(loan: LoanTerms, older: Iterable[LoanTerms]) -> Iterator[tuple[date, int, int]]:
     """Each day's fen: of the loan itself, and of the older loans that share the cap with it."""
     for on, amount_fen in loan.movements:
         yield on, amount_fen, 0
-    for older in household_loans:
-        if older.eligible and older.seniority < loan.seniority:
-            for on, amount_fen in _until_settled(older):
-                yield on, 0, amount_fen
+    for other in older:
+        for on, amount_fen in _until_settled(other):
+            yield on, 0, amount_fen
 
 
 def _segments(

@@ -57,6 +57,9 @@ loan.usage-checked.v1          loan       loan       loan       all    all    al
 loan.repayment-plan-agreed.v1  loan       loan       loan       all    all    all     all
 loan.subsidy-paid.v1           loan       loan       loan       all    all    all     all
 loan.subsidy-recovered.v1      loan       loan       loan       all    all    all     all
+loan.subsidy-returned.v1       loan       loan       loan       all    all    all     all
+loan.subsidy-limited.v1        loan       loan       loan       all    all    all     all
+loan.subsidy-limit-lifted.v1   loan       loan       loan       all    all    all     all
 loan.guaranteed.v1             loan       loan       loan       all    all    all     all
 loan.compensated.v1            loan       loan       loan       all    all    all     all
 loan.compensation-recovered.v1 loan       loan       loan       all    all    all     all
@@ -78,6 +81,7 @@ batch.approved.v1              batch      batch      -          all    all    al
 batch.returned.v1              batch      batch      -          all    all    all     all
 batch.ordered.v1               named      -          -          all    all    all     all
 batch.result-told.v1           named      -          -          all    all    all     all
+batch.result-corrected.v1      named      -          -          all    all    all     all
 batch-register.entered.v1      -          -          -          all    all    all     all
 account-register.unified.v1    -          -          -          all    all    all     all
 fund.allocated.v1              -          -          -          all    all    all     all
@@ -85,6 +89,8 @@ fund.transferred.v1            -          -          -          all    all    al
 fund.reserved.v1               -          -          -          all    all    all     all
 fund.released.v1               -          -          -          all    all    all     all
 fund.spent.v1                  -          -          -          all    all    all     all
+fund.spent-unreserved.v1       -          -          -          all    all    all     all
+fund.returned.v1               -          -          -          all    all    all     all
 fund.corrected.v1              -          -          -          all    all    all     all
 publication.published.v1       open       open       -          all    all    all     all
 risk.reported.v1               concerned  concerned  concerned  all    all    all     all

@@ -17,7 +17,6 @@ from application.vault import KeysMissing
 from domain import text
 from domain.identity_number import PROBLEMS
 from domain.kernel import Refused
-from domain.policy import NoRuling
 from interface.response_headers import ALWAYS
 from projections.facts.reading import NotDrawnYet
 from projections.settlement import RoadsDisagree
@@ -42,6 +41,7 @@ _STATUS = {
     "replacement_elsewhere": 422,
     "beyond_log": 422,
     "cosignature_refused": 422,
+    "no_ruling": 422,
     "ledger_busy": 503,
     "not_sealed_yet": 503,
     "too_many_looks": 429,
@@ -172,6 +172,10 @@ def problem(
     )
 
 
+def status_of(refusal: Refused) -> int:
+    return _STATUS.get(refusal.CODE, 409)
+
+
 def refusal_problem(refusal: Refused) -> Response:
     field = refusal.field
     errors = (
@@ -180,7 +184,7 @@ def refusal_problem(refusal: Refused) -> Response:
         else []
     )
     return problem(
-        _STATUS.get(refusal.CODE, 409),
+        status_of(refusal),
         refusal.CODE,
         refusal.zh,
         refusal.en,
@@ -333,11 +337,6 @@ def _install_for_facts(app: FastAPI) -> None:
             "the facts are still being drawn",
             headers={"Retry-After": "1"},
         )
-
-    @app.exception_handler(NoRuling)
-    async def _(request: Request, error: NoRuling) -> Response:
-        zh = f"当日无政策依据：{error.details['name']}，{error.details['day']}"
-        return problem(422, NoRuling.CODE, zh, str(error), details=error.details)
 
     @app.exception_handler(RoadsDisagree)
     async def _(request: Request, error: RoadsDisagree) -> Response:

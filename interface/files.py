@@ -161,6 +161,7 @@ LAYOUTS: dict[str, tuple[type[Command], tuple[Field, ...]]] = {
             _field("见到借款人", "borrower_met", "text", _flag),
             _field("会同银行", "with_bank", "text", _flag),
             _field("检查人", "inspector", "text", as_text),
+            _field("挪用起始日期", "began_on?", "date", as_date),
             _DOCUMENT,
         ),
     ),

@@ -25,7 +25,7 @@ from interface.terminal import (
     progress_bar,
     up_to_date_facts,
 )
-from projections.settlement import as_table, settlement
+from projections.settlement import STATES, as_table, settlement
 
 
 def settle(
@@ -49,10 +49,12 @@ def settle(
             OUT.print(f"{kind} {name} · as_of {view.as_of} · position {view.position}")
     table = as_table(found)
     grid = Grid("状态 state", "笔 lines", "差额 left (元)")
-    for state in ("paid", "reserved", "to_pay", "to_recover"):
-        left = [row[-2] for row in table.rows if row[-1] == state]
+    for state in STATES:
+        left = [due.left_fen for due in found if due.state == state]
         grid.add_row(state, str(len(left)), yuan(sum(left)))
     OUT.print(grid)
+    for reason in dict.fromkeys(due.reason for due in found if due.reason):
+        OUT.print(reason, highlight=False)
     OUT.print("两法逐笔一致 both roads agree on every line")
     if path is not None:
         write = write_xlsx if path.suffix == ".xlsx" else write_csv

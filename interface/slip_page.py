@@ -23,7 +23,7 @@ h2 {{ font-size: 110% }}
 """
 _SEGMENTS = """<table>
 <tr><th>起</th><th>止（含）</th><th>天数</th><th>贴息本金（元）</th><th>合同利率</th><th>上限</th>
-<th>报价日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr>
+<th>上限取值日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr>
 {segments}
 </table>
 <p>应贴 = Σ（积数 × 适用利率 × 贴息比例）÷ {day_count} = {sum} 元，四舍五入到分一次：
@@ -41,7 +41,7 @@ _PAGE = """<table>
 <tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
 </table>
 {explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
-大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元。</p>
+大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元{returned}。</p>
 {rules}<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
 </body></html>
 """
@@ -54,11 +54,14 @@ _CATEGORIES: dict[str | None, str] = {
     "none": "不享受",
 }
 """The categories in the words of docs/glossary.md."""
+_WORDS = _CATEGORIES | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
+"""Codes that a ruling on a slip may hold."""
 
 
 def page(trace: dict[str, Any]) -> str:
     """The slip of one payment as a printable page. `trace`: what the trace of it shows."""
     payment, calculation = trace["payment"], trace["calculation"]
+    back = trace.get("returned_fen", 0)
     paid, home = payment["content"], trace["household_on_disbursement_day"]
     texts = {
         "payment_no": paid["payment_no"],
@@ -75,6 +78,7 @@ def page(trace: dict[str, Any]) -> str:
         "amount": yuan(paid["amount_fen"]),
         "capitals": in_capitals(paid["amount_fen"]),
         "recovered": yuan(trace["recovered_fen"]),
+        "returned": f"，退票 {yuan(back)} 元：该笔未到账" if back else "",
         "known_on": calculation["known_on"],
         "event_id": payment["event_id"],
         "position": payment["position"],
@@ -93,7 +97,7 @@ _HOME = """<table>
 """
 _LINE = """<h2>第 {line} 行：{what} {period}（{first} 至 {last}），借据 {loan_id}</h2>
 {explained}<p>放款日户类别 {category}。此前已拨或已预留 {paid_before} 元；{what}
-<strong>{amount} 元</strong>。</p>
+<strong>{amount} 元</strong>。{note}</p>
 """
 _WHAT = {"subsidy": "本次贴息", "top_up": "本次补贴", "recovery": "应追回"}
 
@@ -147,6 +151,7 @@ def _listed(line: dict[str, Any]) -> str:
         "category": _CATEGORIES.get(line.get("category"), "—"),
         "paid_before": yuan(line["paid_before_fen"]),
         "amount": yuan(line["amount_fen"]),
+        "note": line.get("note") or "",
     }
     return _LINE.format(**_escaped(texts), explained=_explained(line["calculation"]))
 
@@ -196,7 +201,7 @@ def _segment(segment: dict[str, Any]) -> str:
 def _rule(rule: dict[str, Any]) -> str:
     shown = rule["value_then"]
     if isinstance(shown, list):
-        shown = "、".join(_CATEGORIES.get(each, str(each)) for each in shown)
+        shown = "、".join(_WORDS.get(each, str(each)) for each in shown)
     cells = (rule["version"], shown, rule["source"])
     return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
 

@@ -1,8 +1,12 @@
 """Every number a document decided, with its two days and its source, in dated TOML tables.
 
 A ruling takes effect on one day and becomes known on another: a plan adjusted in August may rule
-from January. Of the rulings known, the one with the latest effective day up to the day asked for
+from January. Of the rulings known, the one with the latest effective day up to the day queried
 holds; of two with the same effective day, the one published later. Rulings are added, not edited.
+
+The tables of this package are where a county begins. What the county ruled itself, on a day on
+which the package has a ruling, holds until the county rules again: no later ruling of the package
+overrules it. What it ruled for days before the first ruling of the package holds until that one.
 """
 
 import tomllib
@@ -11,21 +15,48 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
+
+from domain.kernel import Refused
 
 Value = int | tuple[int | str, ...]
 
 
-class NoRuling(LookupError):
-    """No document known on the day says anything about it."""
+class NoRuling(Refused, LookupError):
+    """No document known on `known_on` says anything about the table `name` for a day.
 
-    CODE = "no_ruling"
-    ZH = "当日无政策依据"
+    `loan`: bank and number of the loan that cannot be judged without it, if it is about one.
+    """
 
-    def __init__(self, name: str, day: date, known_on: date | None = None) -> None:
-        known = f" as known on {known_on}" if known_on else ""
-        super().__init__(f"no ruling on {name} for {day}{known}")
-        self.details = {"name": name, "day": day, "known_on": known_on}
+    CODE: ClassVar[str] = "no_ruling"
+    ZH: ClassVar[str] = "当日无政策依据"
+    EN: ClassVar[str] = "no ruling"
+
+    def __init__(
+        self, name: str, day: date, known_on: date | None = None, loan: str | None = None
+    ) -> None:
+        named = {} if loan is None else {"loan": loan}
+        super().__init__(None, name=name, day=day, known_on=known_on, **named)
+        self.name, self.day, self.known_on = name, day, known_on
+
+    def of_loan(self, loan: str) -> "NoRuling":
+        """The same, naming the loan that cannot be judged."""
+        return NoRuling(self.name, self.day, self.known_on, loan)
+
+    @property
+    def zh(self) -> str:
+        loan = self.details.get("loan")
+        return f"{f'贷款 {loan} 不能判定：' if loan else ''}{self.ZH}：{self.name}，{self.day}"
+
+    @property
+    def en(self) -> str:
+        known = f" as known on {self.known_on}" if self.known_on else ""
+        loan = self.details.get("loan")
+        of = f"the loan {loan} cannot be judged: " if loan else ""
+        return f"{of}{self.EN} on {self.name} for {self.day}{known}"
+
+    def __str__(self) -> str:
+        return self.en
 
 
 class Ruling(NamedTuple):
@@ -83,13 +114,18 @@ class Table(NamedTuple):
 
 
 class Book:
-    """A set of tables, each read when first asked for and kept.
+    """A set of tables, each read when first queried and kept.
 
     `read` gives the TOML text of a table; KeyError or FileNotFoundError when there is none.
+    `ruled`: by table, what the county ruled itself, in order of precedence.
     """
 
-    def __init__(self, read: Callable[[str], str]) -> None:
+    def __init__(
+        self, read: Callable[[str], str], ruled: Mapping[str, tuple[Ruling, ...]] | None = None
+    ) -> None:
         self._read = read
+        self._ruled = dict(ruled or {})
+        self._packaged: dict[str, tuple[Ruling, ...]] = {}
         self._tables: dict[str, Table] = {}
         self._days: dict[str, list[date]] = {}
         self._published: dict[str, list[date]] = {}
@@ -105,6 +141,10 @@ class Book:
                 raise LookupError(f"no policy table is called {name!r}") from None
             self._keep(parse(name, text))
         return self._tables[name]
+
+    def begins_on(self, name: str) -> date:
+        """The first day for which any document says anything. Raises as `table` does."""
+        return self.table(name).rulings[0].effective_from
 
     def ruling(self, name: str, day: date, known_on: date | None = None) -> Ruling:
         """What held on `day`, by the documents published up to `known_on` (None: by all).
@@ -134,27 +174,30 @@ class Book:
         def read(name: str) -> str:
             return tables[name] if name in tables else self._read(name)
 
-        return Book(read)
+        return Book(read, self._ruled)
 
     def extended(self, rulings: Sequence[Ruling]) -> "Book":
-        """A book with these rulings besides its own; of two that share both days, the later holds.
+        """A book in which a county ruled these besides all that stands in this one.
 
-        Raises LookupError when there is no such table.
+        Of two that share both days, the later in the sequence holds. Raises LookupError when there
+        is no such table.
         """
-        more: dict[str, list[Ruling]] = {}
+        ruled = dict(self._ruled)
         for ruling in rulings:
-            more.setdefault(ruling.name, []).append(ruling)
-        book = Book(self._read)
-        for name, added in more.items():
-            table = self.table(name)
-            told = sorted((*table.rulings, *added), key=_precedence)
-            book._keep(table._replace(rulings=tuple(told)))
-        return book
+            self.table(ruling.name)
+            ruled[ruling.name] = (*ruled.get(ruling.name, ()), ruling)
+        return Book(
+            self._read, {name: tuple(sorted(some, key=_precedence)) for name, some in ruled.items()}
+        )
 
-    def _keep(self, table: Table) -> None:
-        self._days[table.name] = [ruling.effective_from for ruling in table.rulings]
-        self._published[table.name] = sorted({ruling.known_from for ruling in table.rulings})
-        self._tables[table.name] = table
+    def _keep(self, packaged: Table) -> None:
+        name = packaged.name
+        both = (*packaged.rulings, *self._ruled.get(name, ()))
+        rulings = tuple(sorted(both, key=_precedence))
+        self._packaged[name] = packaged.rulings
+        self._days[name] = [ruling.effective_from for ruling in rulings]
+        self._published[name] = sorted({ruling.known_from for ruling in rulings})
+        self._tables[name] = packaged._replace(rulings=rulings)
 
     def _edition(self, name: str, known_on: date | None) -> date | None:
         """The last day up to `known_on` on which the table grew: between two, it says the same.
@@ -169,11 +212,15 @@ class Book:
         return published[place - 1] if place else date.min
 
     def _find(self, name: str, day: date, known_on: date | None) -> Ruling:
-        rulings = self.table(name).rulings
-        for place in range(bisect_right(self._days[name], day) - 1, -1, -1):
-            if known_on is None or rulings[place].known_from <= known_on:
-                return rulings[place]
-        raise NoRuling(name, day, known_on)
+        self.table(name)
+        packaged = self._packaged[name]
+        found = _last(packaged, day, known_on)
+        ruled = _last(self._ruled.get(name, ()), day, known_on)
+        if ruled and (not found or _last(packaged, ruled.effective_from, known_on)):
+            found = ruled
+        if found is None:
+            raise NoRuling(name, day, known_on)
+        return found
 
     def _find_within(
         self, name: str, first: date, until: date, known_on: date | None
@@ -222,6 +269,18 @@ def _whole(item: object) -> int:
     if not isinstance(item, int):
         raise TypeError(f"not a number: {item!r}")
     return item
+
+
+def _last(rulings: Sequence[Ruling], day: date, known_on: date | None) -> Ruling | None:
+    """The last of rulings in order of precedence that is in force on a day, as known on another."""
+    for place in range(bisect_right(rulings, day, key=_effective_from) - 1, -1, -1):
+        if known_on is None or rulings[place].known_from <= known_on:
+            return rulings[place]
+    return None
+
+
+def _effective_from(ruling: Ruling) -> date:
+    return ruling.effective_from
 
 
 def _precedence(ruling: Ruling) -> tuple[date, date]:

@@ -7,7 +7,7 @@ in `writes`. Here is what needs a calculation over the county, or a file.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -25,15 +25,15 @@ from domain.batch import Batch, BatchUnknown, RunOutdated
 from domain.calendar import civil_day, named_quarter
 from domain.catalogue import EVENTS, kind_of
 from domain.household import Household, HouseholdUnknown
-from domain.kernel import Author
+from domain.kernel import Author, Refused
 from domain.policy import table_names
 from interface import notice_page, slip_page
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.api.asking import After, AsOf, Code, KnownAt, No, answered, narrowed, view_of
 from interface.api.writes import recorded_answer
-from interface.errors import problem
+from interface.errors import problem, status_of
 from interface.people import Shelf, masked_names, with_names
-from interface.result_file import ORDER, results_in
+from interface.result_file import ORDER, ResultRows, results_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
 from interface.strict_json import StrictRoute, takes
@@ -63,7 +63,10 @@ async def settle(
     left: Annotated[bool, Query(description="only what is to be paid or asked back")] = False,
     position: After = None,
 ) -> Response:
-    """Before the quarter's end this is an estimate. Both roads agree, or there is no answer."""
+    """Before the quarter's end this is an estimate. Both roads agree, or there is no answer.
+
+    A loan that cannot be judged for want of a ruling is a line `not_judged` with its reason.
+    """
     service = service_of(request)
     _, scope = await service.reader(request)
     form = form_of(request)
@@ -87,6 +90,7 @@ async def settle(
                     "reserved_fen": sum(due.reserved_fen for due in found),
                     "to_pay_fen": sum(max(due.left_fen, 0) for due in found),
                     "to_recover_fen": sum(max(-due.left_fen, 0) for due in found),
+                    "not_judged": sum(due.state == "not_judged" for due in found),
                     "lines": list(table.dicts()),
                 },
                 headers=headers_of(view),
@@ -163,6 +167,16 @@ async def _told(request: Request, kind: type[c.Command], body: c.Told, batch_no:
 
 
 @router.post(
+    "/batches/{no}/result-corrections",
+    status_code=201,
+    summary="回盘更正 put a bank's own results right, by its document",
+)
+async def result_correction(request: Request, no: No, body: c.ResultCorrectionBody) -> Response:
+    """Not paid, but it was; or paid, but it came back (退票). Money follows from `effective_on`."""
+    return await _told(request, c.CorrectResult, body, no)
+
+
+@router.post(
     "/batches/{no}/result-file", status_code=201, summary="拨付回盘文件 the same as a file"
 )
 @takes(c.TellResult)
@@ -173,22 +187,75 @@ async def result_file(
     ref: Annotated[c.Name, Form()],
     effective_on: Annotated[c.Day, Form()],
 ) -> Response:
-    """The payment order with 结果 (成功/失败), 流水号 and 原因 filled in. All of it, or nothing."""
+    """The payment order with 结果 (成功/失败), 流水号 and 原因 filled in. All of it, or nothing.
+
+    Every column of the order that comes back must be the order's.
+    """
+
+    def command(told: ResultRows) -> c.Command:
+        return c.TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=told.results)
+
+    return await _filed(request, no, await file.read(), command)
+
+
+@router.post(
+    "/batches/{no}/result-correction-file",
+    status_code=201,
+    summary="回盘更正文件 the same as a file",
+)
+async def result_correction_file(
+    request: Request,
+    no: No,
+    file: UploadFile,
+    ref: Annotated[c.Name, Form()],
+    effective_on: Annotated[c.Day, Form()],
+    document: Annotated[c.Text, Form()],
+) -> Response:
+    """Rows of the payment order with the true 结果 (成功/失败/退票), each with its 原因."""
+
+    def command(told: ResultRows) -> c.Command:
+        corrections = [c.ResultCorrectionItem(**vars(item)) for item in told.results]
+        return c.CorrectResult(
+            ref=ref,
+            effective_on=effective_on,
+            ground=c.Ground(document=document),
+            batch_no=no,
+            corrections=corrections,
+        )
+
+    return await _filed(request, no, await file.read(), command, correction=True)
+
+
+async def _filed(
+    request: Request,
+    no: str,
+    content: bytes,
+    command: Callable[[ResultRows], c.Command],
+    *,
+    correction: bool = False,
+) -> Response:
+    """Tell what a file says, whole; a refusal of one line names its row and column."""
     service = service_of(request)
     by = await service.author(request)
-    content = await file.read()
 
-    def tell() -> Recorded:
+    def tell() -> Response:
         with tempfile.TemporaryDirectory(prefix="mz-file-") as folder:
             path = Path(folder) / "told"
             path.write_bytes(content)
-            results = results_in(path, no)
-        command = c.TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=results)
-        with service.ledger_for_file() as ledger:
-            return _tell(ledger, command, by)
+            rows = results_in(path, no, correction=correction)
+        try:
+            with service.ledger_for_file() as ledger:
+                return recorded_answer(_tell(ledger, command(rows), by))
+        except Refused as refusal:
+            fault = rows.located(refusal)
+            if fault is None:
+                raise
+            return problem(
+                status_of(refusal), fault.code, fault.zh, fault.en, details=refusal.details
+            )
 
     try:
-        return recorded_answer(await run_in_threadpool(tell))
+        return await run_in_threadpool(tell)
     except UnreadableFile as refusal:
         return problem(422, refusal.code, refusal.zh, refusal.en)
 

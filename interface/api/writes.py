@@ -126,6 +126,13 @@ ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] =
         c.ResolveObjection,
         "异议处理 resolve an objection",
     ),
+    (
+        "/batches/{no}/liftings",
+        "batch_no",
+        c.LiftingBody,
+        c.LiftLimit,
+        "解除贴息限定 lift what an upheld objection left",
+    ),
     ("/batches/{no}/approval", "batch_no", c.StepBody, c.ApproveBatch, "批准 approve a batch"),
     ("/batches/{no}/return", "batch_no", c.ReturnBody, c.ReturnBatch, "退回 return a batch"),
     (

@@ -160,7 +160,7 @@ class Loading:
         for payment_no, paid in reversed(list(loan.paid.items())):
             if (paid.first, paid.until) != (period.first, period.until):
                 continue
-            back_fen = min(over_fen, paid.amount_fen - loan.recovered_fen(payment_no))
+            back_fen = min(over_fen, loan.kept_fen(payment_no))
             if back_fen > 0:
                 over_fen -= back_fen
                 command: Command = RecoverSubsidy(

@@ -146,7 +146,7 @@ class Offices:
             loan = self._ledger.aggregate(Loan, line.loan_id)
             left_fen = min(line.amount_fen, loan.paid_fen(line.first, line.until))
             for payment_no, paid in reversed(list(loan.paid.items())):
-                of_it = min(left_fen, paid.amount_fen - loan.recovered_fen(payment_no))
+                of_it = min(left_fen, loan.kept_fen(payment_no))
                 if paid.period != line.period or of_it <= 0:
                     continue
                 left_fen -= of_it

@@ -22,6 +22,7 @@ WITH step AS (
          coalesce(sum(amount_fen) FILTER (WHERE step = 'ordered'), 0)::bigint AS ordered_fen,
          coalesce(sum(amount_fen) FILTER (WHERE step = 'held'), 0)::bigint AS held_fen,
          coalesce(sum(amount_fen) FILTER (WHERE step = 'failed'), 0)::bigint AS failed_fen,
+         coalesce(sum(amount_fen) FILTER (WHERE step = 'returned'), 0)::bigint AS returned_fen,
          coalesce(sum(amount_fen) FILTER (WHERE step = 'paid'), 0)::bigint AS paid_fen
     FROM line GROUP BY batch_id
 ), stage AS (
@@ -40,7 +41,8 @@ SELECT b.batch_no, b.period, b.year, b.mode, b.bank, b.township,
             WHEN s.verified_on IS NOT NULL THEN 'verified' ELSE 'proposed' END AS stage,
        b.effective_on AS proposed_on, s.verified_on, s.noticed_until_on, s.approved_on,
        s.returned_on, coalesce(s.objections_open, 0) AS objections_open, m.lines, m.amount_fen,
-       m.recovery_fen, m.withdrawn_fen, m.held_fen, m.ordered_fen, m.failed_fen, m.paid_fen,
+       m.recovery_fen, m.withdrawn_fen, m.held_fen, m.ordered_fen, m.failed_fen, m.returned_fen,
+       m.paid_fen,
        b.seen_position, b.position
   FROM facts.batch b
   JOIN summed m USING (batch_id)

@@ -1,7 +1,7 @@
 -- 批次明细: the lines of one batch, as of a day, as known at an instant.
 -- as_of, known_at; batch_id; bank, township, village, household_no: which lines (null: all).
 SELECT l.line, l.township, l.village, l.household_no, l.bank, l.loan_no, l.period, l.kind,
-       l.due_fen, l.paid_before_fen, l.amount_fen,
+       l.due_fen, l.paid_before_fen, l.amount_fen, l.note,
        CASE WHEN EXISTS (
               SELECT FROM facts.batch_step r
                WHERE r.batch_id = l.batch_id AND r.line = l.line AND r.step = 'resolved' AND r.upheld

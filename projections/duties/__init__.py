@@ -9,6 +9,7 @@ from typing import Any
 
 from domain import duties as rules
 from domain.duties import DUTIES, Deed, Duty
+from domain.policy import NoRuling
 from projections.facts.reading import (
     COUNTY,
     Scope,
@@ -112,7 +113,10 @@ def _of_agreements(view: View, scope: Scope, until: date) -> Iterator[tuple[Any,
 
 
 def _of_batches(view: View, scope: Scope) -> Iterator[tuple[Any, ...]]:
-    levels = list(view.book.ruling("notice_levels", view.as_of, view.known_on).words)
+    try:
+        levels = list(view.book.ruling("notice_levels", view.as_of, view.known_on).words)
+    except NoRuling:  # no document wants a notice yet
+        return
     asked = view.ask(question(__name__, "notices.sql"), township=scope.township, levels=levels)
     for batch in asked.dicts():
         posted = [Deed(batch["posted_on"], batch["position"])] * batch["posted"]
@@ -133,14 +137,17 @@ def _line(
 
 
 def _of_loan(loan: dict[str, Any], view: View, until: date) -> Iterator[Duty]:
+    lent_on, due_on, settled_on = loan["disbursed_on"], loan["due_on"], loan["settled_on"]
     as_of, known_on, book = view.as_of, view.known_on, view.book
-    lent_on, settled_on = loan["disbursed_on"], loan["settled_on"]
     checks = _deeds(loan["check_days"], loan["check_positions"])
-    yield from rules.usage_checks(
-        lent_on, settled_on, checks, as_of=as_of, until=until, known_on=known_on, book=book
-    )
+    try:
+        yield from rules.usage_checks(
+            lent_on, settled_on, checks, as_of=as_of, until=until, known_on=known_on, book=book
+        )
+    except NoRuling as lacking:
+        yield _not_ruled("usage_check", lent_on, lacking)
     extensions = zip(loan["agreed_days"] or (), loan["new_due_days"] or (), strict=True)
-    due_days = [(lent_on, loan["due_on"]), *extensions]
+    due_days = [(lent_on, due_on), *extensions]
     kinds = loan["reminder_kinds"] or ()
     said = _deeds(loan["reminder_days"], loan["reminder_positions"])
     written = _deeds(loan["reminder_days"], loan["reminder_positions"], loan["written"])
@@ -151,10 +158,20 @@ def _of_loan(loan: dict[str, Any], view: View, until: date) -> Iterator[Duty]:
             [d for d, kind in zip(written, kinds, strict=True) if kind == "written"],
         ),
     ):
-        days = book.ruling(f"{duty}_days", lent_on, known_on).number
+        try:
+            days = book.ruling(f"{duty}_days", lent_on, known_on).number
+        except NoRuling as lacking:
+            yield _not_ruled(duty, due_on, lacking)
+            continue
         yield from rules.reminders(duty, days, settled_on, due_days, deeds, as_of=as_of)
     plans = _deeds(loan["plan_days"], loan["plan_positions"])
     yield from rules.repayment_plan(due_days[-1][1], settled_on, plans, as_of=as_of)
+
+
+def _not_ruled(duty: str, day: date, lacking: NoRuling) -> Duty:
+    """A duty that no document laid down when the loan was disbursed."""
+    remark = f"{lacking.zh} {lacking.en}"
+    return Duty(duty, day, "not_applicable", None, None, None, None, remark)
 
 
 def _deeds(

@@ -129,9 +129,10 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, kind text, cha
 
 -- topic: loan.usage-checked.v1
 INSERT INTO usage_check SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-  t.originator_id, e.finding, e.actual_use, e.borrower_met, e.with_bank, e.inspector
+  t.originator_id, e.finding, e.actual_use, e.borrower_met, e.with_bank, e.inspector,
+  e.began_on
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, finding text, actual_use text,
-  borrower_met boolean, with_bank boolean, inspector text);
+  borrower_met boolean, with_bank boolean, inspector text, began_on date);
 
 -- topic: loan.repayment-plan-agreed.v1
 INSERT INTO repayment_plan SELECT t.of_position, t.position, t.recorded_at, e.effective_on,
@@ -176,6 +177,36 @@ INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sig
   'subsidy', 'treasury', sign * -amount_fen
 FROM recovered;
 
+-- topic: loan.subsidy-returned.v1
+WITH returned AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, t.ref, e.payment_no, e.period, e.amount_fen, e.voucher, e.batch_no
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, payment_no text,
+    period text, amount_fen bigint, voucher text, batch_no text)
+), line AS ( -- what came back unspent was not recovered: it takes from what was paid
+  INSERT INTO subsidy SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
+    payment_no, ref, period, sign * -amount_fen, 0, NULL, voucher, batch_no, NULL
+  FROM returned
+)
+INSERT INTO posting SELECT of_position, position, recorded_at, effective_on, sign, originator_id,
+  'subsidy', 'treasury', sign * -amount_fen
+FROM returned;
+
+-- topic: loan.subsidy-limited.v1
+INSERT INTO subsidy_limit SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.batch_no, e.objection_no, false, e.reason, e.line, e.finding, e.period, e.first,
+  e.until, e.most_fen, e.others
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, batch_no text, objection_no text,
+  reason text, line int, finding text, period text, first date, until date, most_fen bigint,
+  others text);
+
+-- topic: loan.subsidy-limit-lifted.v1
+INSERT INTO subsidy_limit SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, e.batch_no, e.objection_no, true, e.reason, NULL, NULL, NULL, NULL, NULL, NULL,
+  NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, batch_no text, objection_no text,
+  reason text);
+
 -- topic: bank-report.scale-reported.v1
 INSERT INTO scale_report SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   e.bank, e.period, e.loans, e.households, e.balance_fen, e.disbursed_fen
@@ -219,11 +250,11 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, batch_no text,
 -- topic: batch.listed.v1
 INSERT INTO batch_line SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   t.originator_id, l.line, l.loan_id, l.bank, l.loan_no, l.household_no, l.township, l.village,
-  l.period, l.kind, l.due_fen, l.paid_before_fen, l.amount_fen
+  l.period, l.kind, l.due_fen, l.paid_before_fen, l.amount_fen, l.note
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, lines json),
   json_to_recordset(e.lines) AS l (line int, loan_id uuid, bank text, loan_no text,
     household_no text, township text, village text, period text, kind text, due_fen bigint,
-    paid_before_fen bigint, amount_fen bigint);
+    paid_before_fen bigint, amount_fen bigint, note text);
 
 -- topic: batch.verified.v1
 INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
@@ -242,8 +273,9 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, o
 
 -- topic: batch.objection-resolved.v1
 INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
-  t.originator_id, 'resolved', e.person, NULL, NULL, NULL, NULL, NULL, e.objection_no, e.line, e.upheld, e.reason, NULL
-FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, objection_no text, line int, upheld boolean, reason text);
+  t.originator_id, 'resolved', e.person, NULL, NULL, NULL, NULL, NULL, e.objection_no, e.line, e.upheld, e.reason, e.amount_fen
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, objection_no text, line int, upheld boolean, reason text,
+  amount_fen bigint);
 
 -- topic: batch.approved.v1
 INSERT INTO batch_step SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
@@ -291,6 +323,22 @@ INSERT INTO batch_step SELECT of_position, position, recorded_at, effective_on, 
   originator_id, 'result', person, NULL, NULL, NULL, NULL, bank, NULL, NULL, NULL, NULL, amount_fen
 FROM told;
 
+-- topic: batch.result-corrected.v1
+WITH told AS (
+  SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+    t.originator_id, e.person, e.bank, e.line, e.now, e.amount_fen, e.reason
+  FROM {told} t, json_to_record(t.content) AS e (effective_on date, person text, bank text, line int,
+    now text, amount_fen bigint, reason text)
+), line AS (
+  INSERT INTO batch_line_step SELECT of_position, position, recorded_at, effective_on, sign,
+    originator_id, line, now, reason
+  FROM told
+)
+INSERT INTO batch_step SELECT of_position, position, recorded_at, effective_on, sign,
+  originator_id, 'result_corrected', person, NULL, NULL, NULL, NULL, bank, NULL, line, NULL, reason,
+  amount_fen
+FROM told;
+
 -- topic: fund.allocated.v1
 INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   e.year, 'free', 'treasury', t.sign * e.amount_fen, NULL, e.voucher
@@ -309,6 +357,16 @@ FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amou
 -- topic: fund.spent.v1
 INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   e.year, 'paid', 'reserved', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.spent-unreserved.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'paid', 'free', t.sign * e.amount_fen, e.batch_no, NULL
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
+
+-- topic: fund.returned.v1
+INSERT INTO fund SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  e.year, 'free', 'paid', t.sign * e.amount_fen, e.batch_no, NULL
 FROM {told} t, json_to_record(t.content) AS e (effective_on date, year int, amount_fen bigint, batch_no text);
 
 -- topic: fund.transferred.v1

@@ -34,3 +34,4 @@ CREATE INDEX ON case_loan (case_id);
 CREATE INDEX ON case_step (case_id);
 CREATE INDEX ON case_recovery (case_id);
 CREATE INDEX ON case_finding (rule, subject);
+CREATE INDEX ON subsidy_limit (loan_id);

@@ -134,6 +134,12 @@ class View:
         return min(self.as_of, self.known_on)
 
     @cached_property
+    def is_empty(self) -> bool:
+        """Whether no event at all was recorded by then: the county before its first event."""
+        first = "SELECT FROM ledger.event WHERE position = 1 AND recorded_at <= %s"
+        return self.connection.execute(first, (self.known_at,)).fetchone() is None
+
+    @cached_property
     def book(self) -> Book:
         """Every ruling that was known: those the county began with, and those told by then."""
         return book_of(self.ask(_RULINGS).rows)

@@ -94,7 +94,8 @@ CREATE TABLE usage_check (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,
   loan_id uuid NOT NULL, finding text COLLATE "C" NOT NULL, actual_use text NOT NULL,
-  borrower_met boolean NOT NULL, with_bank boolean NOT NULL, inspector text NOT NULL
+  borrower_met boolean NOT NULL, with_bank boolean NOT NULL, inspector text NOT NULL,
+  began_on date
 );
 CREATE TABLE repayment_plan (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
@@ -114,6 +115,13 @@ CREATE TABLE subsidised (
   loan_id uuid NOT NULL, payment_no text COLLATE "C" NOT NULL, period text COLLATE "C" NOT NULL,
   first date NOT NULL, until date NOT NULL, principal_fen bigint NOT NULL, rate_bp int NOT NULL,
   share_bp int NOT NULL
+);
+CREATE TABLE subsidy_limit (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  loan_id uuid NOT NULL, batch_no text COLLATE "C" NOT NULL, objection_no text COLLATE "C" NOT NULL,
+  lifted boolean NOT NULL, reason text NOT NULL, line int, finding text COLLATE "C",
+  period text COLLATE "C", first date, until date, most_fen bigint, others text COLLATE "C"
 );
 CREATE TABLE ruling (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
@@ -141,7 +149,7 @@ CREATE TABLE batch_line (
   batch_id uuid NOT NULL, line int NOT NULL, loan_id uuid NOT NULL, bank text COLLATE "C" NOT NULL,
   loan_no text COLLATE "C" NOT NULL, household_no text COLLATE "C" NOT NULL, township text COLLATE "C" NOT NULL,
   village text NOT NULL, period text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL,
-  due_fen bigint NOT NULL, paid_before_fen bigint NOT NULL, amount_fen bigint NOT NULL
+  due_fen bigint NOT NULL, paid_before_fen bigint NOT NULL, amount_fen bigint NOT NULL, note text
 );
 CREATE TABLE batch_step (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,

@@ -14,9 +14,12 @@ WITH lent AS (
   SELECT DISTINCT bank FROM lent
 ), movement AS (
   SELECT CASE WHEN counter_account = 'treasury' THEN 'allocated' WHEN account = 'reserved' THEN 'reserved'
-              WHEN account = 'paid' THEN 'spent' ELSE 'released' END AS kind,
-         CASE counter_account WHEN 'treasury' THEN 'treasury' ELSE 'budget' END AS from_kind,
-         CASE WHEN counter_account <> 'treasury' THEN year || '/' || counter_account END AS from_name,
+              WHEN account = 'paid' THEN 'spent' WHEN counter_account = 'paid' THEN 'unspent'
+              ELSE 'released' END AS kind,
+         CASE counter_account WHEN 'treasury' THEN 'treasury' WHEN 'paid' THEN 'batch'
+              ELSE 'budget' END AS from_kind,
+         CASE counter_account WHEN 'treasury' THEN NULL WHEN 'paid' THEN batch_no
+              ELSE year || '/' || counter_account END AS from_name,
          NULL::text AS via,
          CASE account WHEN 'paid' THEN 'batch' ELSE 'budget' END AS to_kind,
          CASE account WHEN 'paid' THEN batch_no ELSE year || '/' || account END AS to_name,
@@ -47,6 +50,18 @@ WITH lent AS (
          s.batch_no, NULL
     FROM facts.standing_subsidy(%(as_of)s, %(known_at)s) s JOIN lent l USING (loan_id)
    WHERE s.recovery_no IS NULL AND s.paid_fen > 0
+   UNION ALL -- what did not reach its payee goes the same way back
+  SELECT 'returned',
+         CASE WHEN s.payee IS NULL OR s.payee LIKE 'account-%%' THEN 'household' ELSE 'bank' END,
+         CASE WHEN s.payee IS NULL OR s.payee LIKE 'account-%%' THEN l.household_no ELSE s.payee END,
+         CASE WHEN s.payee LIKE 'account-%%' THEN s.payee END, 'batch', s.batch_no,
+         -r.paid_fen, r.effective_on, r.recorded_at, r.position, l.bank, l.loan_no, l.household_no,
+         s.batch_no, NULL
+    FROM facts.standing_subsidy(%(as_of)s, %(known_at)s) r
+    JOIN facts.standing_subsidy(%(as_of)s, %(known_at)s) s
+      ON s.payment_no = r.payment_no AND s.loan_id = r.loan_id AND s.recovery_no IS NULL
+    JOIN lent l ON l.loan_id = r.loan_id
+   WHERE r.recovery_no IS NOT NULL AND r.paid_fen < 0
    UNION ALL -- from whom it was paid to
   SELECT 'recovered', CASE WHEN p.payee NOT LIKE 'account-%%' THEN 'bank' ELSE 'household' END,
          CASE WHEN p.payee NOT LIKE 'account-%%' THEN p.payee ELSE l.household_no END, NULL,

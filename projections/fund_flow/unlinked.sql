@@ -12,6 +12,8 @@ WITH lent AS (
   SELECT s.*, l.bank, l.loan_no, l.household_no
     FROM facts.standing_subsidy(%(as_of)s, %(known_at)s) s JOIN lent l USING (loan_id)
    WHERE s.recovery_no IS NULL
+     AND NOT EXISTS (SELECT FROM facts.standing_subsidy(%(as_of)s, %(known_at)s) b
+                      WHERE b.payment_no = s.payment_no AND b.paid_fen < 0) -- 退票
 ), lender AS (
   SELECT DISTINCT bank FROM lent
 ), seen AS ( -- accounts that loans and what the bank saw of them show with a household

@@ -15,7 +15,7 @@ WARNINGS_BP: Final = (8_000, 9_000, 10_000)
 """Shares of the allocated money at which a warning is due: 80, 90 and 100 %."""
 _COLUMNS: Final = (
     "year", "budget_fen", "allocated_fen", "reserved_fen", "paid_fen", "free_fen", "used_bp",
-    "warning_bp",
+    "warning_bp", "overdrawn_fen",
 )  # fmt: skip
 _WITHOUT_BANK: Final = ("cash:", "riskfund:", "benefit:", "enterprise:")
 _UNREADABLE: Final = re.compile(
@@ -43,6 +43,7 @@ def fund_ledger(view: View) -> Table:
     """One line a budget year: what its plan grants, what was allocated, and where it stands.
 
     `warning_bp`: the highest of 80, 90 and 100 % that is used; None below the first.
+    `overdrawn_fen`: what a bank says went out beyond what was allocated; `free_fen` is below zero.
     """
     rows = []
     for year, allocated, reserved, paid, free in view.ask(question(__name__, "funds.sql")).rows:
@@ -50,7 +51,9 @@ def fund_ledger(view: View) -> Table:
         used_bp = (reserved + paid) * 10_000 // allocated if allocated else 0
         warning = max((step for step in WARNINGS_BP if used_bp >= step), default=None)
         budget_fen = budget.number if budget else None
-        rows.append((year, budget_fen, allocated, reserved, paid, free, used_bp, warning))
+        rows.append(
+            (year, budget_fen, allocated, reserved, paid, free, used_bp, warning, max(-free, 0))
+        )
     return Table(_COLUMNS, rows)
 
 

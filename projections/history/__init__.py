@@ -159,8 +159,10 @@ class Trace(NamedTuple):
         at_payment = [e for e in loan if e.position < self.payment.position]
         later = [
             e
-            for e in loan
-            if e.position > self.payment.position and e.content["effective_on"] <= str(as_of)
+            for e in self.events
+            if e.position > self.payment.position
+            and e.content["effective_on"] <= str(as_of)
+            and (e.topic.startswith("loan.") or _corrects_line(e, paid.get("line")))
         ]
         disbursed = next(e for e in reversed(at_payment) if e.topic == "loan.disbursed.v1")
         return {
@@ -186,13 +188,19 @@ class Trace(NamedTuple):
                 if e.topic.startswith("batch.") and e.position < self.payment.position
             ],
             "told_after_the_payment": [e.plain() for e in later],
-            "recovered_fen": sum(
-                e.content["amount_fen"]
-                for e in later
-                if e.topic == "loan.subsidy-recovered.v1"
-                and e.content["payment_no"] == paid["payment_no"]
-            ),
+            "recovered_fen": _came_back(later, "loan.subsidy-recovered.v1", paid["payment_no"]),
+            "returned_fen": _came_back(later, "loan.subsidy-returned.v1", paid["payment_no"]),
         }
+
+
+def _came_back(events: Sequence[Happening], topic: str, payment_no: str) -> int:
+    """What these events say of one payment's money, in fen."""
+    told = (e.content for e in events if e.topic == topic)
+    return sum(said["amount_fen"] for said in told if said["payment_no"] == payment_no)
+
+
+def _corrects_line(event: Happening, line: int | None) -> bool:
+    return event.topic == "batch.result-corrected.v1" and event.content["line"] == line
 
 
 def trace(

@@ -24,8 +24,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import psycopg
 
-from domain.policy import Ruling
-from projections.facts.reading import Table, View, tables_read
+from domain.policy import NoRuling, Ruling
+from projections.facts.reading import EVERY_EVENT, Table, View, tables_read
 from projections.red_flags.relations import RELATIONS
 from projections.settlement import RoadsDisagree
 
@@ -202,6 +202,8 @@ def check(
 ) -> Checked:
     """Ask one rule. A question that fails or takes too long is an error of that rule alone.
 
+    A rule without a ruling for one of its parameters is an error, but clean before the first event.
+
     `reckoned`: the relations that rules asked of this view before had need of.
     """
     connection = view.connection
@@ -233,6 +235,8 @@ def check(
             frozenset(tables),
         )
     except (psycopg.Error, LookupError, RoadsDisagree) as error:
+        if isinstance(error, NoRuling) and view.is_empty:  # there was nothing to judge yet
+            return Checked(rule, (), [], None, tables=frozenset({EVERY_EVENT}))
         said = str(error).splitlines()[0]
         return Checked(rule, tuple(rulings.values()), [], said, tables=frozenset(tables))
     finally:  # the limit is this rule's own, whether it failed or not

@@ -13,9 +13,17 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
-from domain.calendar import DAY, SHANGHAI, Period, civil_day, named_quarter, quarter_of
-from domain.policy import Book
-from domain.subsidy import LoanTerms, Movement, calculate
+from domain.calendar import (
+    DAY,
+    SHANGHAI,
+    Period,
+    civil_day,
+    first_settled_on,
+    named_quarter,
+    quarter_of,
+)
+from domain.policy import Book, NoRuling
+from domain.subsidy import LoanTerms, Movement, calculate, eligible
 from projections.facts.reading import View, question
 from projections.settlement import RULES, RoadsDisagree, unequal
 
@@ -58,20 +66,28 @@ def differences(view: View) -> Iterator[Difference]:
     """Every loan and closed quarter with more paid than due, or with less paid and held than due
     when the days for listing it are over (policy/flag_missed_subsidy_days.toml).
 
-    Raises RoadsDisagree.
+    A loan that cannot be judged is not among them. Raises RoadsDisagree.
     """
+    begins_on = first_settled_on(view.book)
+    if view.today < begins_on or quarter_of(view.today, view.book).first <= begins_on:
+        return  # no quarter is closed yet
     closed = quarter_of(quarter_of(view.today, view.book).first - DAY, view.book)
     days = view.book.ruling("flag_missed_subsidy_days", view.as_of, view.known_on).number
     found = []
     for loan_id, name, due_fen, paid_fen, reserved_fen in unequal(view, closed):
-        period = named_quarter(name, view.book)
+        try:
+            period = named_quarter(name, view.book)
+        except NoRuling:
+            continue
         over = paid_fen > due_fen and period.until <= closed.until
         short = due_fen > paid_fen + reserved_fen and period.until + days * DAY <= view.today
         if over or short:
             found.append((loan_id, name, period, due_fen, paid_fen, reserved_fen))
     past = _Past(view, sorted({loan_id for loan_id, *_ in found}))
     for each in sorted(found):
-        yield past.traced(*each)
+        traced = past.traced(*each)
+        if traced is not None:
+            yield traced
 
 
 class _Past:
@@ -104,19 +120,24 @@ class _Past:
 
     def traced(
         self, loan_id: str, name: str, period: Period, due_fen: int, paid_fen: int, held_fen: int
-    ) -> Difference:
-        """The difference, with what made it one. Raises RoadsDisagree."""
+    ) -> Difference | None:
+        """The difference, with what made it one; None if it cannot be judged.
+
+        Raises RoadsDisagree.
+        """
         told = self._homes[self._home_of[loan_id]]
-        reckoned_fen = self._due_fen(told, loan_id, period, self._view.known_at)
+        reckoned_fen = self._due_fen(told, loan_id, name, period, self._view.known_at)
+        if reckoned_fen is None and not due_fen:
+            return None
         if reckoned_fen != due_fen:
-            raise RoadsDisagree([(loan_id, name, reckoned_fen, due_fen)])
+            raise RoadsDisagree([(loan_id, name, reckoned_fen or 0, due_fen)])
         over = paid_fen > due_fen
         mattered = [each for each in told if _matters(each, loan_id, name, period)]
         known_from = self._view.known_at
         for instant in self._instants(mattered):
-            fen = self._due_fen(told, loan_id, period, instant)
+            fen = self._due_fen(told, loan_id, name, period, instant)
             paid = _paid_fen(told, loan_id, name, instant)
-            if (paid > fen) if over else (fen > paid + held_fen):
+            if fen is not None and ((paid > fen) if over else (fen > paid + held_fen)):
                 known_from = instant
             else:
                 break
@@ -152,15 +173,20 @@ class _Past:
         return sorted({*(each.recorded_at for each in mattered), *others}, reverse=True)
 
     def _due_fen(
-        self, told: Sequence[_Told], loan_id: str, period: Period, instant: datetime
-    ) -> int:
+        self, told: Sequence[_Told], loan_id: str, name: str, period: Period, instant: datetime
+    ) -> int | None:
+        """What was due by all that was known at an instant; None if it could not be judged."""
         book, known_on = self._book(instant), civil_day(instant)
         terms = _terms([e for e in told if e.recorded_at <= instant], book, known_on)
         if loan_id not in terms:
             return 0
         siblings = list(terms.values())
-        found = calculate(terms[loan_id], siblings, period, known_on=known_on, book=book)
-        return int(found.amount_fen)
+        try:
+            found = calculate(terms[loan_id], siblings, period, known_on=known_on, book=book)
+        except NoRuling:
+            return None
+        limits = _limits([e for e in told if e.recorded_at <= instant], loan_id, name, period)
+        return min([int(found.amount_fen), *limits])
 
     def _book(self, instant: datetime) -> Book:
         number = bisect_right(self._ruled, instant)
@@ -173,9 +199,32 @@ def _matters(told: _Told, loan_id: str, name: str, period: Period) -> bool:
     """Whether a statement may change what is due or paid of a loan for a quarter."""
     if told.kind == "paid":
         return (told.loan_id, told.word) == (loan_id, name)
+    if told.kind.startswith("limit_"):
+        return told.loan_id == loan_id and _limit_fen(told, name, period) is not None
     if told.kind in ("settled", "diverted"):
         return told.loan_id == loan_id and told.on_day < period.until
     return told.kind != "released" and told.on_day < period.until
+
+
+def _limit_fen(told: _Told, name: str, period: Period) -> int | None:
+    """What an upheld objection leaves of a quarter; None: all."""
+    if told.word == name:
+        return told.amount or 0
+    later = told.kind == "limit_later" and told.due_on is not None and told.due_on <= period.first
+    return 0 if told.kind == "limit_all" or later else None
+
+
+def _limits(told: Sequence[_Told], loan_id: str, name: str, period: Period) -> list[int]:
+    """What each objection that stands leaves of a quarter."""
+    lifted = {each.of_position for each in told if each.kind.startswith("limit_") and each.sign < 0}
+    found = [
+        _limit_fen(each, name, period)
+        for each in told
+        if each.kind.startswith("limit_")
+        and (each.loan_id, each.sign) == (loan_id, 1)
+        and each.of_position not in lifted
+    ]
+    return [fen for fen in found if fen is not None]
 
 
 def _paid_fen(told: Sequence[_Told], loan_id: str, name: str, instant: datetime) -> int:
@@ -217,12 +266,9 @@ def _terms(told: Sequence[_Told], book: Book, known_on: date) -> dict[str, LoanT
     }
 
 
-def _eligible(statuses: Sequence[_Told], on: date, book: Book, known_on: date) -> bool:
-    last = [each for each in statuses if each.on_day <= on][-1:]
-    if not last:
-        return False
-    judged = book.ruling("eligible_categories", on, known_on)
-    return last[0].word in judged.words
+def _eligible(statuses: Sequence[_Told], on: date, book: Book, known_on: date) -> bool | None:
+    last = [each.word for each in statuses if each.on_day <= on][-1:]
+    return eligible(last[0] if last else None, on, known_on, book)
 
 
 def _by_day(told: _Told) -> tuple[Any, ...]:

@@ -28,8 +28,8 @@ SELECT 'settled', s.of_position, s.position, s.recorded_at, s.effective_on, s.si
   FROM facts.settlement s JOIN id USING (loan_id)
  WHERE s.effective_on <= %(as_of)s AND s.recorded_at <= %(known_at)s
  UNION ALL
-SELECT 'diverted', k.of_position, k.position, k.recorded_at, k.effective_on, k.sign,
-       id.household_id::text, id.loan_id::text, NULL, NULL, NULL, NULL
+SELECT 'diverted', k.of_position, k.position, k.recorded_at, coalesce(k.began_on, k.effective_on),
+       k.sign, id.household_id::text, id.loan_id::text, NULL, NULL, NULL, NULL
   FROM facts.usage_check k JOIN id USING (loan_id)
  WHERE k.finding = 'diverted' AND k.effective_on <= %(as_of)s AND k.recorded_at <= %(known_at)s
  UNION ALL
@@ -38,7 +38,21 @@ SELECT 'paid', s.of_position, s.position, s.recorded_at, s.effective_on, s.sign,
   FROM facts.subsidy s JOIN id USING (loan_id)
  WHERE s.effective_on <= %(as_of)s AND s.recorded_at <= %(known_at)s
  UNION ALL
--- a line that holds nothing any more: its batch was returned, or it was withdrawn, held or failed
+-- what upheld objections leave; a lifting takes its limit back
+SELECT 'limit_' || l.others, l.of_position, k.position, k.recorded_at, k.effective_on, k.sign,
+       id.household_id::text, id.loan_id::text, l.period, NULL, l.until, l.most_fen
+  FROM facts.subsidy_limit l
+  JOIN id USING (loan_id)
+ CROSS JOIN LATERAL (
+    SELECT l.position, l.recorded_at, l.effective_on, 1::smallint AS sign
+     UNION ALL
+    SELECT x.position, x.recorded_at, x.effective_on, (-1)::smallint FROM facts.subsidy_limit x
+     WHERE x.lifted AND x.loan_id = l.loan_id AND x.batch_no = l.batch_no
+       AND x.objection_no = l.objection_no) k
+ WHERE NOT l.lifted AND k.effective_on <= %(as_of)s AND k.recorded_at <= %(known_at)s
+ UNION ALL
+-- a line that holds nothing any more: its batch was returned, or it was withdrawn, held, failed or
+-- came back
 SELECT 'released', s.position, s.position, s.recorded_at, s.effective_on, 1::smallint,
        id.household_id::text, id.loan_id::text, b.period, NULL, NULL, NULL
   FROM id
@@ -47,7 +61,7 @@ SELECT 'released', s.position, s.position, s.recorded_at, s.effective_on, 1::sma
          WHERE step = 'returned' OR (step = 'resolved' AND upheld)
          UNION ALL
         SELECT batch_id, line, position, recorded_at, effective_on FROM facts.batch_line_step
-         WHERE step IN ('held', 'failed')) s
+         WHERE step IN ('held', 'failed', 'returned')) s
     ON s.batch_id = b.batch_id AND coalesce(s.line, b.line) = b.line
  WHERE s.effective_on <= %(as_of)s AND s.recorded_at <= %(known_at)s
  ORDER BY position

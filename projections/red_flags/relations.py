@@ -6,13 +6,15 @@ A relation is made once a view, however many rules ask it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import SHANGHAI, civil_day
 from domain.plan_check import TARGETS, plan_check
+from domain.policy import NoRuling
 from projections.duties import COLUMNS as LINE
 from projections.duties import of_loans
 from projections.facts.reading import COUNTY, View, question
@@ -52,12 +54,17 @@ def _neglected(view: View) -> Rows:
 
 
 def _rate_cap(view: View) -> Rows:
-    """The highest subsidised rate of each term, by the day of the contract; quotes once known."""
-    for term, name in (("one_year", "lpr_one_year"), ("longer", "lpr_five_year")):
-        rulings = view.book.table(name).rulings
-        days = sorted({r.effective_from for r in rulings if r.known_from <= view.known_on})
-        for first, until in zip(days, [*days[1:], date.max], strict=True):
-            yield term, first, until, view.book.ruling(name, first, view.known_on).number
+    """The highest subsidised rate of each term, by the day of the contract; rulings once known."""
+    book, known_on = view.book, view.known_on
+    for term, quotes in (("one_year", "lpr_one_year"), ("longer", "lpr_five_year")):
+        tables = [book.table(name).rulings for name in ("rate_basis", "flat_rate_bp", quotes)]
+        rulings = [ruling for table in tables for ruling in table]
+        days = sorted({r.effective_from for r in rulings if r.known_from <= known_on})
+        for first, until in pairwise([*days, date.max]):
+            with suppress(NoRuling):
+                flat = book.ruling("rate_basis", first, known_on).words == ("flat",)
+                name = "flat_rate_bp" if flat else quotes
+                yield term, first, until, book.ruling(name, first, known_on).number
 
 
 def _contradiction(view: View) -> Rows:

@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.money import divide_half_up
 from domain.plan_check import target
+from domain.policy import NoRuling
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
 
@@ -73,6 +74,14 @@ def _with_rates(row: tuple[Any, ...], target_fen: int | None) -> tuple[Any, ...]
     return (*row[:7], share, *row[7:], share_bp(row[9], row[3]))
 
 
+def _eligible_categories(view: View) -> list[int | str]:
+    """The categories that are eligible on the view's day; none before any ruling says which."""
+    try:
+        return list(view.book.ruling("eligible_categories", view.as_of, view.known_on).words)
+    except NoRuling:
+        return []
+
+
 def indicators(view: View) -> Table:
     """One line an indicator of the plan: what it wanted, what the ledger of the day shows.
 
@@ -89,7 +98,7 @@ def indicators(view: View) -> Table:
     balance_fen = sum(line["outstanding_fen"] for line in stock)
     own_fen = sum(line["outstanding_fen"] for line in stock if line["diverted_on"] is None)
     borrowers = {line["household_no"] for line in stock}
-    categories = list(view.book.ruling("eligible_categories", view.as_of, known_on).words)
+    categories = _eligible_categories(view)
     homes = view.ask(question(__name__, "households.sql"), categories=categories).rows
     eligible = {number for number, is_eligible in homes if is_eligible}
     wanted = {

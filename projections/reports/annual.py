@@ -16,7 +16,7 @@ SELECT coalesce(-sum(p.amount_fen) FILTER (WHERE p.account = 'principal'
        coalesce(sum(p.amount_fen) FILTER (WHERE p.account = 'interest'), 0)::bigint,
        coalesce(sum(p.amount_fen) FILTER (WHERE p.account = 'subsidy'), 0)::bigint
   FROM facts.posting p
-  JOIN facts.standing_loan(%(as_of)s, %(known_at)s) l USING (loan_id)
+  LEFT JOIN facts.standing_loan(%(as_of)s, %(known_at)s) l USING (loan_id)
   LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
  WHERE p.effective_on BETWEEN %(first)s AND %(as_of)s AND p.recorded_at <= %(known_at)s
    AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)

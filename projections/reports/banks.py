@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from datetime import date
 
 from domain.duties import STATES
+from domain.policy import NoRuling
 from projections.duties import duties
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
@@ -32,7 +33,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
     late by policy/late_report_days.toml; monthly reports that differ from the ledger rebuilt at the
     month's end. What is not due yet counts nowhere.
     """
-    first, known_on = date(view.as_of.year, 1, 1), view.known_on
+    first = date(view.as_of.year, 1, 1)
     balance: Counter[str] = Counter()
     overdue: Counter[str] = Counter()
     for line in loan_ledger(view, scope=scope).dicts():
@@ -48,7 +49,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
             counted["answers"] += 1
             counted["answers_not_told"] += line["state"] == "not_done"
             counted["answer_days"] += (line["done_on"] - line["due_on"]).days
-    late_days = view.book.ruling("late_report_days", view.as_of, known_on).number
+    late_days = _late_days(view)
     sql = question("projections.reports", "banks.sql")
     told = view.ask(sql, first=first, late_days=late_days, bank=scope.bank)
     reported = {row[0]: row[1:] for row in told.rows}
@@ -77,6 +78,14 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
     return Table(COLUMNS, rows)
 
 
+def _late_days(view: View) -> int | None:
+    """After how many days a statement is late; None, and none is, where no ruling says so."""
+    try:
+        return view.book.ruling("late_report_days", view.as_of, view.known_on).number
+    except NoRuling:
+        return None
+
+
 _SCALE = """
 SELECT bank, bank || ' ' || period FROM facts.standing_scale_report(%(as_of)s, %(known_at)s)
  WHERE left(period, 4) = %(year)s AND (%(bank)s::text IS NULL OR bank = %(bank)s)
@@ -85,11 +94,13 @@ SELECT bank, bank || ' ' || period FROM facts.standing_scale_report(%(as_of)s, %
 
 def _scale_reports(view: View, scope: Scope) -> dict[str, tuple[int, int]]:
     """By bank: its monthly reports of the year, and how many of them RF12 flags."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for bank, subject in view.ask(_SCALE, year=str(view.as_of.year), bank=scope.bank).rows:
+        told[bank].append(subject)
+    if not told:
+        return {}
     checked = check(view, rule("RF12"))
     if checked.error is not None:
         raise RuntimeError(f"RF12: {checked.error}")
     flagged = {finding.subject for finding in checked.findings}
-    told: dict[str, list[str]] = defaultdict(list)
-    for bank, subject in view.ask(_SCALE, year=str(view.as_of.year), bank=scope.bank).rows:
-        told[bank].append(subject)
     return {bank: (len(all_of), len(flagged & {*all_of})) for bank, all_of in told.items()}

@@ -12,7 +12,7 @@ WITH said AS (
 )
 SELECT bank, count(*) FILTER (WHERE position = of_position) AS told,
        count(*) FILTER (WHERE position = of_position
-         AND (recorded_at AT TIME ZONE 'Asia/Shanghai')::date - effective_on > %(late_days)s)
+         AND (recorded_at AT TIME ZONE 'Asia/Shanghai')::date - effective_on > %(late_days)s::int)
          AS told_late,
        count(*) FILTER (WHERE position <> of_position) AS taken_back
   FROM said GROUP BY bank

@@ -1,36 +1,40 @@
 """The settlement run (结息): what every loan is due for every closed quarter, by two roads.
 
 One road is the domain's own arithmetic over each loan's terms, the other is SQL over the facts.
-They must agree to the fen on every loan and quarter, or the run gives no answer.
+They must agree to the fen on every loan and quarter, or the run gives no answer. A loan that cannot
+be judged for want of a ruling is a line with its reason and no fen: it stops no other.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from domain.batch import Kind, Line, Run
-from domain.calendar import Period, quarter_name, quarter_of
-from domain.policy import Book
-from domain.subsidy import Calculation, LoanTerms, Movement, calculate
+from domain.calendar import Period, first_settled_on, named_quarter, quarter_name, quarter_of
+from domain.policy import Book, NoRuling
+from domain.subsidy import Calculation, LoanTerms, Movement, calculate, earns, eligible
+from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 
-FIRST_DAY: Final = date(2019, 8, 20)
-"""No quote of the LPR is older: nothing before it can be calculated."""
 _LAST_DAY: Final = date(9000, 1, 1)
 RULES: Final = (
-    "eligible_categories", "longest_term_months", "one_year_term_months", "lpr_one_year",
-    "lpr_five_year", "subsidy_share", "credit_cap_fen",
+    "eligible_categories", "longest_term_months", "rate_basis", "flat_rate_bp",
+    "one_year_term_months", "lpr_one_year", "lpr_five_year", "subsidy_share", "credit_cap_fen",
 )  # fmt: skip
+STATES: Final = ("paid", "reserved", "limited", "to_pay", "to_recover", "not_judged")
+_OF_THE_LOAN: Final = frozenset(RULES) - {"subsidy_share", "credit_cap_fen"}
+"""Without a ruling of one of these tables a loan cannot be judged in any quarter."""
 COLUMNS: Final = (
     "township", "village", "household_no", "bank", "loan_no", "period", "due_fen", "paid_fen",
-    "reserved_fen", "left_fen", "state",
+    "reserved_fen", "limit_fen", "note", "left_fen", "state", "reason",
 )  # fmt: skip
 Progress = Callable[[int, int], None]
 
@@ -38,11 +42,11 @@ Progress = Callable[[int, int], None]
 class RoadsDisagree(Exception):
     """The two roads give different fen: nothing may be paid on either."""
 
-    def __init__(self, found: Sequence[tuple[str, str, int, int]]) -> None:
-        loan, period, python_fen, sql_fen = found[0]
+    def __init__(self, found: Sequence[tuple[str, str, int | str, int | str]]) -> None:
+        loan, period, python, sql = found[0]
         super().__init__(
             f"{len(found)} 处两法不一致 the roads disagree at {len(found)} places; the first:"
-            f" {loan} {period}: Python {python_fen}, SQL {sql_fen} fen"
+            f" {loan} {period}: Python {python}, SQL {sql} (fen, or the missing ruling)"
         )
 
 
@@ -53,26 +57,124 @@ class Rules(NamedTuple):
     known_on: date
 
 
+class Objection(NamedTuple):
+    """One upheld objection to a line of a loan; `finding` None: nothing lasting was found."""
+
+    period: str
+    batch_no: str
+    objection_no: str
+    line: int
+    reason: str
+    finding: ObjectionFinding | None
+    first: date | None
+    until: date | None
+    most_fen: int | None
+    others: Others | None
+    lifted: str | None
+
+    @property
+    def limit(self) -> Limit | None:
+        """What it leaves, until it is lifted."""
+        if self.first is None or self.until is None or self.others is None:
+            return None
+        most = self.most_fen or 0
+        return Limit(self.batch_no, self.objection_no, self.first, self.until, most, self.others)
+
+    def __str__(self) -> str:
+        found = f"（{FINDINGS_ZH[self.finding]} {self.finding}）" if self.finding else ""
+        place = f"批次 {self.batch_no} 第 {self.line} 行"
+        said = f"异议 {self.objection_no}（{place}）成立{found}：{self.reason}"
+        return said + (f"；限定已解除：{self.lifted}" if self.lifted else "")
+
+
+class Objections(NamedTuple):
+    """The upheld objections to one loan's lines, in the order in which they became known."""
+
+    told: tuple[Objection, ...] = ()
+
+    @property
+    def limits(self) -> list[Limit]:
+        """What they leave, those that were lifted apart."""
+        found = (each.limit for each in self.told if each.lifted is None)
+        return [limit for limit in found if limit is not None]
+
+    def note(self, period: str, first: date) -> str | None:
+        """Those that concern a quarter, in words."""
+        words = [
+            str(each)
+            for each in self.told
+            if each.period == period or ((limit := each.limit) and limit.of(first) is not None)
+        ]
+        return "。".join(words) or None
+
+
 class Due(NamedTuple):
-    """One loan and quarter: what is due, what was paid, what open batches hold."""
+    """One loan and quarter: what is due, what was paid, what open batches hold.
+
+    Without a calculation the loan cannot be judged: `lacking` says which ruling there is not.
+    Neither name nor period: days before the first quarter that rulings name.
+    """
 
     loan: dict[str, Any]
     name: str
-    period: Period
-    due_fen: int
+    period: Period | None
     paid_fen: int
     reserved_fen: int
-    calculation: Calculation
+    calculation: Calculation | None
+    lacking: NoRuling | None = None
+    objections: Objections = Objections()
+
+    @property
+    def due_fen(self) -> int:
+        return 0 if self.calculation is None else int(self.calculation.amount_fen)
+
+    @property
+    def limit_fen(self) -> int | None:
+        """The most that upheld objections leave, whatever is due; None: no limit."""
+        if self.period is None:
+            return None
+        return most_fen(self.objections.limits, self.period.first)
+
+    @property
+    def note(self) -> str | None:
+        """The upheld objections that this quarter comes back after or is limited by."""
+        return None if self.period is None else self.objections.note(self.name, self.period.first)
 
     @property
     def left_fen(self) -> int:
-        """What is still to be listed; below zero: what was paid too much."""
-        if self.paid_fen > self.due_fen:
-            return self.due_fen - self.paid_fen
-        return max(self.due_fen - self.paid_fen - self.reserved_fen, 0)
+        """What is still to be listed; below zero: what was paid too much.
+
+        Nothing while the loan cannot be judged: it is neither paid nor recovered.
+        """
+        if self.calculation is None:
+            return 0
+        limit_fen = self.limit_fen
+        due_fen = self.due_fen if limit_fen is None else min(self.due_fen, limit_fen)
+        if self.paid_fen > due_fen:
+            return due_fen - self.paid_fen
+        return max(due_fen - self.paid_fen - self.reserved_fen, 0)
+
+    @property
+    def state(self) -> str:
+        """One of STATES."""
+        if self.calculation is None:
+            return "not_judged"
+        if self.left_fen:
+            return "to_pay" if self.left_fen > 0 else "to_recover"
+        if self.reserved_fen:
+            return "reserved"
+        limited = self.limit_fen is not None and self.paid_fen < self.due_fen
+        return "limited" if limited else "paid"
+
+    @property
+    def reason(self) -> str | None:
+        """Why the loan cannot be judged: the code, then the loan, the table and the day."""
+        lacking = self.lacking
+        return None if lacking is None else f"{lacking.CODE}: {lacking.zh} / {lacking.en}"
 
 
 _name = lru_cache(maxsize=1 << 12)(quarter_name)
+_period = lru_cache(maxsize=1 << 12)(named_quarter)
 
 
 def settlement(
@@ -85,18 +187,15 @@ def settlement(
 ) -> list[Due]:
     """Every loan and quarter up to `last` with anything due, paid or held; by bank and loan.
 
-    Earlier quarters are calculated again on all that is known: a late-told repayment shows as a
-    difference. `rules`: others than those known to the view. `progress` hears the loans done and
-    the loans in all. Raises RoadsDisagree.
+    A quarter that was paid stands here whatever became of the loan since. Earlier quarters are
+    calculated again on all that is known: a late-told repayment shows as a difference. `rules`:
+    others than those known to the view. `progress` hears the loans done and the loans in all.
+    Raises RoadsDisagree.
     """
     ruled = rules or Rules(view.book, view.known_on)
     loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
-    taken = {
-        (loan_id, period): (paid_fen, reserved_fen)
-        for loan_id, period, paid_fen, reserved_fen in view.ask(
-            question(__name__, "taken.sql")
-        ).rows
-    }
+    taken = _taken(view)
+    objections = _objections(view)
     homes: dict[str, list[LoanTerms]] = defaultdict(list)
     terms = [_terms(loan, ruled) for loan in loans]
     for loan, term in zip(loans, terms, strict=True):
@@ -105,14 +204,13 @@ def settlement(
     for place, (loan, term) in enumerate(zip(loans, terms, strict=True)):
         if progress is not None and place % 500 == 0:
             progress(place, len(loans))
-        ends_on = _ends_on(loan, taken, last, ruled.book)
-        for name, period in _quarters(loan["disbursed_on"], ends_on, last, ruled.book):
-            calculation = _calculated(term, homes[loan["household_id"]], period, ruled)
-            paid_fen, reserved_fen = taken.get((loan["loan_id"], name), (0, 0))
-            if calculation.amount_fen or paid_fen or reserved_fen:
-                due_fen = int(calculation.amount_fen)
-                found.append(Due(loan, name, period, due_fen, paid_fen, reserved_fen, calculation))
+        siblings = homes[loan["household_id"]]
+        found += _dues(loan, term, siblings, taken.pop(loan["loan_id"], {}), last, ruled)
+    found = _objected(found, objections)
     _compare(view, found, last, ruled)
+    if taken:
+        found += _objected(_paid_only(view, taken, last, ruled), objections)
+        found.sort(key=lambda due: (due.loan["bank"], due.loan["loan_no"]))
     if progress is not None:
         progress(len(loans), len(loans))
     return [due for due in found if _within(due.loan, scope)]
@@ -128,6 +226,23 @@ def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
     return Run(tuple(lines), view.position, batches)
 
 
+def _objected(found: Iterable[Due], objections: Mapping[str, Objections]) -> list[Due]:
+    """The lines, each with the objections that were upheld to lines of its loan."""
+    none = Objections()
+    return [
+        due._replace(objections=objections.get(due.loan["loan_id"], none)) if objections else due
+        for due in found
+    ]
+
+
+def _objections(view: View) -> dict[str, Objections]:
+    """By loan: the objections that were upheld to its lines."""
+    found: dict[str, tuple[Objection, ...]] = defaultdict(tuple)
+    for loan_id, *told in view.ask(question(__name__, "objections.sql")).rows:
+        found[loan_id] += (Objection(*told),)
+    return {loan_id: Objections(told) for loan_id, told in found.items()}
+
+
 REPLAY_COLUMNS: Final = (
     "bank", "township", "lines_moved", "due_fen", "replayed_fen", "difference_fen",
 )  # fmt: skip
@@ -139,8 +254,8 @@ def replay(view: View, last: Period, rules: Rules, *, scope: Scope = COUNTY) -> 
     Each side by both roads. Raises RoadsDisagree.
     """
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-    now = _due(settlement(view, last, scope=scope))
-    then = _due(settlement(view, last, scope=scope, rules=rules))
+    now = _sums(settlement(view, last, scope=scope))
+    then = _sums(settlement(view, last, scope=scope, rules=rules))
     for place in now.keys() | then.keys():
         bank, township, *_ = place
         due_fen, replayed_fen = now.get(place, 0), then.get(place, 0)
@@ -155,7 +270,7 @@ def replay(view: View, last: Period, rules: Rules, *, scope: Scope = COUNTY) -> 
     return Table(REPLAY_COLUMNS, rows)
 
 
-def _due(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
+def _sums(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
     """What is due, by bank, township, loan and quarter."""
     dues = {}
     for due in found:
@@ -166,15 +281,10 @@ def _due(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
 
 
 def as_table(found: Sequence[Due]) -> Table:
-    """One line a loan and quarter; `state`: to_pay, to_recover, reserved or paid."""
+    """One line a loan and quarter; `reason`: why it cannot be judged, if it cannot."""
     rows = []
     for due in found:
         loan = due.loan
-        state = "paid"
-        if due.left_fen:
-            state = "to_pay" if due.left_fen > 0 else "to_recover"
-        elif due.reserved_fen:
-            state = "reserved"
         rows.append(
             (
                 loan["township"],
@@ -186,54 +296,116 @@ def as_table(found: Sequence[Due]) -> Table:
                 due.due_fen,
                 due.paid_fen,
                 due.reserved_fen,
+                due.limit_fen,
+                due.note,
                 due.left_fen,
-                state,
+                due.state,
+                due.reason,
             )
         )
     return Table(COLUMNS, rows)
 
 
-def _calculated(
-    term: LoanTerms, siblings: Sequence[LoanTerms], period: Period, rules: Rules
-) -> Calculation:
-    """The calculation, and with its rulings that by which the household was judged."""
+_Taken = dict[str, tuple[int, int]]
+
+
+def _taken(view: View) -> dict[str, _Taken]:
+    """By loan and quarter: what was paid, and what open batches hold."""
+    found: dict[str, _Taken] = defaultdict(dict)
+    for loan_id, period, paid_fen, held_fen in view.ask(question(__name__, "taken.sql")).rows:
+        found[loan_id][period] = paid_fen, held_fen
+    return found
+
+
+def _paid_only(
+    view: View, taken: Mapping[str, _Taken], last: Period, rules: Rules
+) -> Iterator[Due]:
+    """The quarters that were paid of loans of which nothing is lent as of the day."""
+    asked = view.ask(question(__name__, "paid_only.sql"), loans=sorted(taken))
+    for loan in asked.dicts():
+        term = _terms(loan, rules)
+        for name in _up_to(taken[loan["loan_id"]], last, rules.book):
+            yield _due(loan, term, (), name, taken[loan["loan_id"]], rules)
+
+
+def _dues(
+    loan: dict[str, Any],
+    term: LoanTerms,
+    siblings: Sequence[LoanTerms],
+    taken: _Taken,
+    last: Period,
+    rules: Rules,
+) -> Iterator[Due]:
+    """The lines of one loan: each quarter of its life that earns, and each that was paid."""
     book, known_on = rules
-    found = calculate(term, siblings, period, known_on=known_on, book=book)
-    judged = book.ruling("eligible_categories", term.disbursed_on, known_on)
-    return found._replace(rulings=(*found.rulings, judged))
+    lacking: NoRuling | None = None
+    try:
+        life = set(_life(term, last, book)) if earns(term, known_on, book) else set()
+        if life and term.disbursed_on < first_settled_on(book):
+            lacking = NoRuling("settlement_months", term.disbursed_on, known_on, term.loan_id)
+            yield Due(loan, "", None, 0, 0, None, lacking)
+    except NoRuling as missing:
+        life = set(_life(term, last, book))
+        if not life:
+            yield Due(loan, "", None, 0, 0, None, missing)
+    for name in sorted(life.union(_up_to(taken, last, book))):
+        due = _due(loan, term, siblings, name, taken, rules)
+        if due.due_fen or due.lacking or name in taken:
+            yield due
+
+
+def _due(
+    loan: dict[str, Any],
+    term: LoanTerms,
+    siblings: Sequence[LoanTerms],
+    name: str,
+    taken: _Taken,
+    rules: Rules,
+) -> Due:
+    """One line, with the calculation that explains it or the ruling that it lacks."""
+    book, known_on = rules
+    period = None
+    try:
+        period = _period(name, book)
+        calculation = calculate(term, siblings, period, known_on=known_on, book=book)
+        judged = book.ruling("eligible_categories", term.disbursed_on, known_on)
+    except NoRuling as missing:
+        lacking = missing.of_loan(term.loan_id)
+        return Due(loan, name, period, *taken.get(name, (0, 0)), None, lacking)
+    # with its rulings that by which the household was judged
+    explained = calculation._replace(rulings=(*calculation.rulings, judged))
+    return Due(loan, name, period, *taken.get(name, (0, 0)), explained)
 
 
 def _terms(loan: dict[str, Any], rules: Rules) -> LoanTerms:
-    judged = rules.book.ruling("eligible_categories", loan["disbursed_on"], rules.known_on)
+    disbursed_on = loan["disbursed_on"]
     return LoanTerms(
         loan_id=f"{loan['bank']}/{loan['loan_no']}",
-        disbursed_on=loan["disbursed_on"],
+        disbursed_on=disbursed_on,
         contract_on=loan["contract_on"],
         due_on=loan["due_on"],
         annual_rate_bp=loan["annual_rate_bp"],
         movements=tuple(map(Movement, loan["days"], loan["fens"])),
-        eligible=loan["category"] in judged.words,
+        eligible=eligible(loan["category"], disbursed_on, rules.known_on, rules.book),
         settled_on=loan["settled_on"],
         misuse_on=loan["misuse_on"],
     )
 
 
-def _ends_on(
-    loan: dict[str, Any],
-    taken: dict[tuple[str, str], tuple[int, int]],
-    last: Period,
-    book: Book,
-) -> date:
-    """Nothing is earned from this day on; but what was paid for later quarters must be seen."""
-    ends_on: date = min(filter(None, (loan["due_on"], loan["settled_on"], loan["misuse_on"])))
-    after = _quarters(ends_on, last.until, last, book)
-    later = [period.until for name, period in after if (loan["loan_id"], name) in taken]
-    return max(later, default=ends_on)
+def _life(term: LoanTerms, last: Period, book: Book) -> Iterator[str]:
+    """The names of the quarters up to `last` in which the loan may earn."""
+    ends_on = min(filter(None, (term.due_on, term.settled_on, term.misuse_on)))
+    return (name for name, _ in _quarters(term.disbursed_on, ends_on, last, book))
+
+
+def _up_to(names: Iterable[str], last: Period, book: Book) -> list[str]:
+    last_name = _name(last, book)
+    return sorted(name for name in names if name <= last_name)
 
 
 def _quarters(first: date, until: date, last: Period, book: Book) -> Iterator[tuple[str, Period]]:
     """The quarters that hold a day of [first, until), up to `last`."""
-    on, stop = max(first, FIRST_DAY), min(until, last.until)
+    on, stop = max(first, first_settled_on(book)), min(until, last.until)
     while on < stop:
         period = quarter_of(on, book)
         yield _name(period, book), period
@@ -241,26 +413,35 @@ def _quarters(first: date, until: date, last: Period, book: Book) -> Iterator[tu
 
 
 _UNEQUAL: Final = """
-SELECT loan_id, period, coalesce(d.due_fen, 0) AS due_fen, coalesce(t.paid_fen, 0) AS paid_fen,
-       coalesce(t.reserved_fen, 0) AS reserved_fen
+SELECT loan_id, period, least(coalesce(d.due_fen, 0), l.most_fen) AS due_fen,
+       coalesce(t.paid_fen, 0) AS paid_fen, coalesce(t.reserved_fen, 0) AS reserved_fen, d.missing
   FROM ({due}) d FULL JOIN ({taken}) t USING (loan_id, period)
- WHERE coalesce(d.due_fen, 0) <> coalesce(t.paid_fen, 0)
+  LEFT JOIN ({limits}) l USING (loan_id, period)
+ WHERE d.missing IS NOT NULL
+    OR least(coalesce(d.due_fen, 0), l.most_fen) <> coalesce(t.paid_fen, 0)
 """
 
 
 def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
-    """(loan, quarter, due, paid, held) up to `last` where paid is not due; by SQL alone."""
-    due, taken = question(__name__, "due.sql"), question(__name__, "taken.sql")
-    asked = _UNEQUAL.replace("{due}", due).replace("{taken}", taken)
-    rules = Rules(view.book, view.known_on)
-    return view.ask(asked, **_parameters(last, rules)).rows
+    """(loan, quarter, due, paid, held) up to `last` where paid is not due; by SQL alone.
+
+    Due is what upheld objections leave of it. What cannot be judged is not among them: it is
+    neither missed nor overpaid yet.
+    """
+    query = _UNEQUAL
+    for name in ("due", "taken", "limits"):
+        query = query.replace(f"{{{name}}}", question(__name__, f"{name}.sql"))
+    rows = view.ask(query, **_parameters(view, last, Rules(view.book, view.known_on))).rows
+    unjudged = {loan_id for loan_id, period, *_, missing in rows if missing and not period}
+    return [row[:5] for row in rows if row[5] is None and row[0] not in unjudged]
 
 
-def _parameters(last: Period, rules: Rules) -> dict[str, str]:
-    """What due.sql needs beside the facts."""
+def _parameters(view: View, last: Period, rules: Rules) -> dict[str, str]:
+    """What due.sql needs beside the facts; no quarter before the first disbursement."""
     book, known_on = rules
-    quarters = list(_quarters(FIRST_DAY, last.until, last, book))
-    day_count = {n: book.ruling("day_count", q.first, known_on).number for n, q in quarters}
+    [[first]] = view.ask("SELECT min(effective_on) FROM facts.loan").rows
+    quarters = list(_quarters(first or last.until, last.until, last, book))
+    day_count = {name: _day_count(book, period, known_on) for name, period in quarters}
     return {
         "quarters": _json(
             [{"name": n, "first": str(q.first), "until": str(q.until)} for n, q in quarters]
@@ -270,11 +451,34 @@ def _parameters(last: Period, rules: Rules) -> dict[str, str]:
     }
 
 
+def _day_count(book: Book, period: Period, known_on: date) -> int | None:
+    try:
+        return book.ruling("day_count", period.first, known_on).number
+    except NoRuling:
+        return None
+
+
 def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
-    """The other road. Raises RoadsDisagree."""
-    asked = view.ask(question(__name__, "due.sql"), **_parameters(last, rules))
-    second = {(loan_id, period): due_fen for loan_id, period, due_fen in asked.rows if due_fen}
-    first = {(d.loan["loan_id"], d.name): d.due_fen for d in found if d.due_fen}
+    """The other road: amounts, limits, and what cannot be judged. Raises RoadsDisagree."""
+    parameters = _parameters(view, last, rules)
+    _compare_limits(view, found, parameters["quarters"])
+    first: dict[tuple[str, str], int | str] = {}
+    missing: dict[tuple[str, str], str] = {}
+    for due in found:
+        loan_id = due.loan["loan_id"]
+        if due.lacking is None:
+            if due.due_fen:
+                first[loan_id, due.name] = due.due_fen
+        elif due.lacking.name in _OF_THE_LOAN:
+            first[loan_id, ""] = due.lacking.name
+        else:
+            missing[loan_id, due.name] = due.lacking.name
+    second: dict[tuple[str, str], int | str] = {}
+    asked = view.ask(question(__name__, "due.sql"), **parameters)
+    for loan_id, period, due_fen, lacking in asked.rows:
+        # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
+        if lacking is None or not period or missing.get((loan_id, period)) != lacking:
+            second[loan_id, period] = lacking or due_fen
     if first != second:
         raise RoadsDisagree(
             [
@@ -285,19 +489,28 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
         )
 
 
+def _compare_limits(view: View, found: Sequence[Due], quarters: str) -> None:
+    """What objections leave, by the other road. Raises RoadsDisagree."""
+    asked = view.ask(question(__name__, "limits.sql"), quarters=quarters)
+    second = {(loan_id, period): fen for loan_id, period, fen in asked.rows}
+    for due in found:
+        place = (due.loan["loan_id"], due.name)
+        if due.limit_fen != second.get(place):
+            raise RoadsDisagree([(*place, due.limit_fen or 0, second.get(place, 0))])
+
+
 def _stretches(book: Book, name: str, known_on: date) -> list[dict[str, Any]]:
     """Each stretch of days through which one ruling of a table holds, as known on a day."""
     begins = sorted(
         {r.effective_from for r in book.table(name).rulings if r.known_from <= known_on}
     )
-    ends = [*begins[1:], _LAST_DAY]
     return [
         {
             "from": str(first),
             "until": str(until),
             "value": book.ruling(name, first, known_on).value,
         }
-        for first, until in zip(begins, ends, strict=True)
+        for first, until in pairwise([*begins, _LAST_DAY])
     ]
 
 
@@ -306,6 +519,8 @@ def _json(value: Any) -> str:
 
 
 def _line(number: int, due: Due) -> Line:
+    assert due.period is not None, "only what is judged is listed"
+    assert due.calculation is not None
     kind: Kind = "subsidy"
     if due.left_fen < 0:
         kind = "recovery"
@@ -329,6 +544,7 @@ def _line(number: int, due: Due) -> Line:
         paid_before_fen=due.paid_fen + due.reserved_fen,
         amount_fen=abs(due.left_fen),
         calculation=due.calculation.to_slip(),
+        note=due.note,
     )
 
 

@@ -1,16 +1,29 @@
 -- 应贴（第二条路）：what each loan is due for each quarter, to the fen, without the domain's Python.
 -- as_of, known_at; quarters: [{"name", "first", "until"}]; rules: {table: [{"from", "until",
--- "value"}]}, each stretch of days with what ruled then; day_count: {quarter: days a year}.
+-- "value"}]}, each stretch of days with what ruled then; day_count: {quarter: days a year, or null}.
 -- The principal of a day is what is owed, at most what older loans leave of the cap; a stretch of
 -- equal days counts principal × days × rate × share; halves are rounded up, once a quarter.
-WITH quarter AS MATERIALIZED (
-  SELECT q.name, q."first", q."until", (%(day_count)s::jsonb ->> q.name)::bigint AS day_count
-    FROM jsonb_to_recordset(%(quarters)s::jsonb) AS q (name text, "first" date, "until" date)
-), rule AS MATERIALIZED (
+-- One row a loan and quarter with anything due. Where a ruling is missing, due_fen is null and
+-- `missing` names its table: period '' for a loan that cannot be judged at all, else the quarter.
+WITH rule AS MATERIALIZED (
   SELECT t.key AS name, r."from", r."until", r.value,
          CASE jsonb_typeof(r.value) WHEN 'number' THEN (r.value #>> '{}')::bigint END AS number
     FROM jsonb_each(%(rules)s::jsonb) t,
          jsonb_to_recordset(t.value) AS r ("from" date, "until" date, value jsonb)
+), categories AS MATERIALIZED (SELECT * FROM rule WHERE name = 'eligible_categories'
+), longest AS MATERIALIZED (SELECT * FROM rule WHERE name = 'longest_term_months'
+), short AS MATERIALIZED (SELECT * FROM rule WHERE name = 'one_year_term_months'
+), basis AS MATERIALIZED (SELECT * FROM rule WHERE name = 'rate_basis'
+), quarter AS MATERIALIZED (
+  SELECT q.*, CASE WHEN q.day_count IS NULL THEN 'day_count'
+                   WHEN share.name IS NULL THEN 'subsidy_share'
+                   WHEN cap.name IS NULL THEN 'credit_cap_fen' END AS missing
+    FROM (SELECT name, "first", "until", (%(day_count)s::jsonb ->> name)::bigint AS day_count
+            FROM jsonb_to_recordset(%(quarters)s::jsonb) AS q (name text, "first" date, "until" date)) q
+    LEFT JOIN rule share ON share.name = 'subsidy_share'
+                        AND q."first" >= share."from" AND q."first" < share."until"
+    LEFT JOIN rule cap ON cap.name = 'credit_cap_fen'
+                      AND q."first" >= cap."from" AND q."first" < cap."until"
 ), moved AS MATERIALIZED (
   SELECT loan_id, effective_on AS on_day, sum(amount_fen)::bigint AS fen
     FROM facts.posting
@@ -22,48 +35,61 @@ WITH quarter AS MATERIALIZED (
     JOIN facts.standing_status(%(as_of)s, %(known_at)s) s
       ON s.household_id = l.household_id AND s.effective_on <= l.effective_on
    ORDER BY l.loan_id, s.effective_on DESC, s.of_position DESC
-), eligible AS MATERIALIZED (
-  SELECT l.loan_id, l.household_id, l.effective_on AS disbursed_on, l.contract_on, l.due_on,
-         l.annual_rate_bp, (l.bank || '/' || l.loan_no) COLLATE "C" AS number,
-         (12 * (extract(year FROM l.due_on) - extract(year FROM l.effective_on))
-          + extract(month FROM l.due_on) - extract(month FROM l.effective_on))::int AS months
-    FROM facts.standing_loan(%(as_of)s, %(known_at)s) l
-    JOIN category c USING (loan_id)
-    JOIN rule r ON r.name = 'eligible_categories'
-               AND l.effective_on >= r."from" AND l.effective_on < r."until"
-   WHERE r.value ? c.category
+), lent AS MATERIALIZED (
+  SELECT l.*, l.months + CASE WHEN (l.disbursed_on + make_interval(months => l.months))::date
+                                    < l.due_on THEN 1 ELSE 0 END AS term,
+         CASE WHEN r.name IS NOT NULL THEN coalesce(r.value ? c.category, false) END AS eligible
+    FROM (SELECT loan_id, household_id, effective_on AS disbursed_on, contract_on, due_on,
+                 annual_rate_bp, (bank || '/' || loan_no) COLLATE "C" AS number,
+                 (12 * (extract(year FROM due_on) - extract(year FROM effective_on))
+                  + extract(month FROM due_on) - extract(month FROM effective_on))::int AS months
+            FROM facts.standing_loan(%(as_of)s, %(known_at)s)
+           WHERE effective_on < (SELECT max("until") FROM quarter)) l
+    JOIN (SELECT DISTINCT loan_id FROM moved) m USING (loan_id)
+    LEFT JOIN category c USING (loan_id)
+    LEFT JOIN categories r ON l.disbursed_on >= r."from" AND l.disbursed_on < r."until"
 ), ended AS (
   SELECT loan_id, min(ends_on) AS ends_on
     FROM (SELECT loan_id, max(effective_on) AS ends_on
             FROM facts.standing_settlement(%(as_of)s, %(known_at)s) GROUP BY loan_id
            UNION ALL
-          SELECT loan_id, min(effective_on)
+          SELECT loan_id, min(coalesce(began_on, effective_on))
             FROM facts.standing_usage_check(%(as_of)s, %(known_at)s)
            WHERE finding = 'diverted' GROUP BY loan_id) e
    GROUP BY loan_id
-), terms AS MATERIALIZED (
-  SELECT e.loan_id, e.household_id, e.disbursed_on, e.number,
-         least(e.annual_rate_bp, quote.number) AS rate_bp,
-         least(e.due_on, x.ends_on) AS ends_on
-    FROM (SELECT *, months + CASE WHEN (disbursed_on + make_interval(months => months))::date
-                                       < due_on THEN 1 ELSE 0 END AS term FROM eligible) e
-    JOIN rule longest ON longest.name = 'longest_term_months'
-     AND e.contract_on >= longest."from" AND e.contract_on < longest."until"
-    JOIN rule short ON short.name = 'one_year_term_months'
-     AND e.contract_on >= short."from" AND e.contract_on < short."until"
-    JOIN rule quote
-      ON quote.name = CASE WHEN e.term <= short.number THEN 'lpr_one_year'
-                           ELSE 'lpr_five_year' END
-     AND e.contract_on >= quote."from" AND e.contract_on < quote."until"
+), term AS MATERIALIZED (
+  SELECT e.*, longest.number AS longest,
+         CASE WHEN basis.value ->> 0 = 'flat' THEN 'flat_rate_bp'
+              WHEN basis.name IS NULL THEN 'rate_basis'
+              WHEN short.name IS NULL THEN 'one_year_term_months'
+              WHEN e.term <= short.number THEN 'lpr_one_year' ELSE 'lpr_five_year' END AS capped_by
+    FROM lent e
+    LEFT JOIN longest ON e.contract_on >= longest."from" AND e.contract_on < longest."until"
+    LEFT JOIN short ON e.contract_on >= short."from" AND e.contract_on < short."until"
+    LEFT JOIN basis ON e.contract_on >= basis."from" AND e.contract_on < basis."until"
+), judged AS MATERIALIZED (
+  SELECT e.*, least(e.annual_rate_bp, cap.number) AS rate_bp, least(e.due_on, x.ends_on) AS ends_on,
+         CASE WHEN e.eligible IS NULL THEN 'eligible_categories'
+              WHEN NOT e.eligible THEN NULL
+              WHEN e.longest IS NULL THEN 'longest_term_months'
+              WHEN e.term <= e.longest AND cap.number IS NULL THEN e.capped_by END AS missing
+    FROM term e
+    LEFT JOIN rule cap ON cap.name = e.capped_by AND cap.number IS NOT NULL
+     AND e.capped_by NOT IN ('rate_basis', 'one_year_term_months')
+     AND e.contract_on >= cap."from" AND e.contract_on < cap."until"
     LEFT JOIN ended x USING (loan_id)
-   WHERE e.term <= longest.number
+), terms AS MATERIALIZED (
+  SELECT * FROM judged WHERE eligible AND missing IS NULL AND term <= longest
+), room AS MATERIALIZED (
+  -- the loans that take up a cap: of an eligible household, and not shown to be too long
+  SELECT * FROM judged WHERE eligible AND coalesce(term <= longest, true)
 ), change AS (
   SELECT t.loan_id, m.on_day, m.fen AS own_fen, 0::bigint AS older_fen
     FROM terms t JOIN moved m USING (loan_id)
    UNION ALL
   SELECT t.loan_id, m.on_day, 0, m.fen
     FROM terms t
-    JOIN eligible o ON o.household_id = t.household_id
+    JOIN room o ON o.household_id = t.household_id
                    AND (o.disbursed_on, o.number) < (t.disbursed_on, t.number)
     JOIN moved m ON m.loan_id = o.loan_id
    UNION ALL
@@ -87,7 +113,7 @@ WITH quarter AS MATERIALIZED (
              * t.rate_bp * share.number) AS units
     FROM stretch s
     JOIN terms t USING (loan_id)
-    JOIN quarter q ON s.on_day >= q."first" AND s.on_day < q."until"
+    JOIN quarter q ON s.on_day >= q."first" AND s.on_day < q."until" AND q.missing IS NULL
     JOIN rule cap ON cap.name = 'credit_cap_fen'
                  AND s.on_day >= cap."from" AND s.on_day < cap."until"
     JOIN rule share ON share.name = 'subsidy_share'
@@ -96,5 +122,13 @@ WITH quarter AS MATERIALIZED (
    GROUP BY s.loan_id, q.name, q.day_count
 )
 SELECT loan_id::text, period,
-       div(2 * units + day_count * 100000000, 2 * day_count * 100000000)::bigint AS due_fen
+       div(2 * units + day_count * 100000000, 2 * day_count * 100000000)::bigint AS due_fen,
+       NULL AS missing
   FROM earned WHERE units > 0
+ UNION ALL
+SELECT loan_id::text, '', NULL, missing FROM judged WHERE missing IS NOT NULL
+ UNION ALL
+SELECT t.loan_id::text, q.name, NULL, q.missing
+  FROM terms t
+  JOIN quarter q ON q.missing IS NOT NULL AND q."until" > t.disbursed_on AND q."first" < t.ends_on
+ WHERE t.disbursed_on < t.ends_on

@@ -13,7 +13,7 @@ WITH moved AS (
   SELECT loan_id, max(effective_on) AS settled_on
     FROM facts.standing_settlement(%(as_of)s, %(known_at)s) GROUP BY loan_id
 ), diverted AS (
-  SELECT loan_id, min(effective_on) AS misuse_on
+  SELECT loan_id, min(coalesce(began_on, effective_on)) AS misuse_on
     FROM facts.standing_usage_check(%(as_of)s, %(known_at)s)
    WHERE finding = 'diverted' GROUP BY loan_id
 ), category AS (

@@ -3,8 +3,21 @@
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
 -- after: the position of the line before this page (null: from the beginning);
 -- most: how many lines (null: all). Amounts in fen; loan_id as text, as in the loan ledger.
-WITH recovered AS (
-  SELECT payment_no, sum(recovered_fen)::bigint AS recovered_fen
+-- What came back unspent (退票) is returned_fen, what was asked back recovered_fen.
+-- A payment stays a line when its loan is not lent as of the day: the disbursement was corrected
+-- to a later day. It then names the loan as it was reported last.
+WITH gone AS (
+  SELECT DISTINCT ON (l.loan_id) l.*
+    FROM facts.loan l
+    JOIN (SELECT DISTINCT loan_id FROM facts.loan
+           WHERE sign = -1 OR effective_on > %(as_of)s) moved USING (loan_id)
+   WHERE l.sign = 1 AND l.recorded_at <= %(known_at)s
+     AND NOT EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) a
+                      WHERE a.loan_id = l.loan_id)
+   ORDER BY l.loan_id, l.of_position DESC
+), back AS (
+  SELECT payment_no, sum(recovered_fen)::bigint AS recovered_fen,
+         -sum(paid_fen)::bigint AS returned_fen
     FROM facts.subsidy
    WHERE recovery_no IS NOT NULL
      AND effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
@@ -12,13 +25,15 @@ WITH recovered AS (
 )
 SELECT h.township, h.village, l.household_no, l.bank, l.loan_no, p.period, p.payment_no,
        p.effective_on AS paid_on, p.due_fen, p.paid_fen,
-       coalesce(r.recovered_fen, 0) AS recovered_fen,
-       p.paid_fen - coalesce(r.recovered_fen, 0) AS net_fen,
+       coalesce(b.recovered_fen, 0) AS recovered_fen,
+       coalesce(b.returned_fen, 0) AS returned_fen,
+       p.paid_fen - coalesce(b.recovered_fen, 0) - coalesce(b.returned_fen, 0) AS net_fen,
        p.voucher, l.principal_fen, l.annual_rate_bp, l.borrower, l.loan_id::text, p.of_position AS position
   FROM facts.subsidy p
-  JOIN facts.standing_loan(%(as_of)s, %(known_at)s) l USING (loan_id)
+  JOIN (SELECT * FROM facts.standing_loan(%(as_of)s, %(known_at)s)
+         UNION ALL SELECT * FROM gone) l USING (loan_id)
   LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
-  LEFT JOIN recovered r USING (payment_no)
+  LEFT JOIN back b USING (payment_no)
  WHERE p.recovery_no IS NULL
    AND p.effective_on <= %(as_of)s AND p.recorded_at <= %(known_at)s
    AND (%(period)s::text IS NULL OR p.period = %(period)s)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from support import controls as c
 from support.county import conversation
 
@@ -20,7 +21,7 @@ from domain.numbers import normal_number
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts
 
-WRITTEN = ["622848-0402-1234-5678", "6228480402-12345678", "622848040212345678"]
+WRITTEN = ["622848-0402-1234-5678", "6228 4804 0212 345678", "622848040212345678"]
 NUMBER = "622848040212345678"
 ADMIN = Author("admin", "ADMIN", "accounts")
 
@@ -40,6 +41,24 @@ def test_blanks_hyphens_and_letter_case_make_no_other_number(number: str, dice: 
 
 def test_full_width_digits_are_the_digits() -> None:
     assert normal_number("６２２８ 4804－0212３４５６７８") == NUMBER
+
+
+@pytest.mark.parametrize(
+    "written", ["11010519491231002x", "110105 19491231 002X", "110105-19491231-002X"]
+)
+def test_an_identity_number_is_one_number_however_it_is_written(written: str) -> None:
+    told = c.household(
+        members=[{"name": "张三", "id_no": written, "relation": "户主", "head": True}]
+    )
+    assert told.members[0].id_no == "11010519491231002X"
+
+
+@pytest.mark.parametrize(
+    "refused", ["622", "62 2", "----", "6228*0212", "6" * 41, "６２２８０４０２"]
+)
+def test_what_is_no_account_number_is_refused(refused: str) -> None:
+    with pytest.raises(ValidationError):
+        c.outflow(to={"account": refused, "name": "某合作社", "kind": "firm"})
 
 
 def outflows(ledger: Ledger) -> None:

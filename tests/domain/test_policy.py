@@ -8,6 +8,7 @@ import pytest
 
 from domain import policy
 from domain.policy import POLICY, Book, NoRuling, parse, ruling
+from domain.programme import ruling_of
 
 DATA = Path(__file__).parent / "data"
 SCALE_BP = 100
@@ -74,6 +75,7 @@ def test_there_is_no_quote_before_the_first():
         ("credit_cap_fen", 5_000_000),
         ("longest_term_months", 36),
         ("one_year_term_months", 12),
+        ("rate_basis", ("lpr_cap",)),
         ("subsidy_share", 10_000),
         ("day_count", 360),
         ("settlement_months", (3, 6, 9, 12)),
@@ -253,3 +255,48 @@ def test_a_malformed_table_is_refused_whole(flaw):
 
     with pytest.raises(ValueError, match=r"^story: "):
         parse("story", STORY.replace(*flaw))
+
+
+def _county(day: str, value: int, told_on: str = "2026-01-01"):
+    return ruling_of(
+        "lpr_one_year", value, date.fromisoformat(day), date.fromisoformat(told_on), "某文", 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "value"),
+    [
+        (date(2022, 1, 9), 380),  # before the county ruled: the package's quote
+        (date(2022, 1, 10), 300),
+        (date(2022, 1, 20), 300),  # the next quote of the package says 370
+        (date(2023, 6, 30), 300),
+        (date(2023, 7, 1), 310),  # until the county rules again
+        (date(2026, 9, 1), 310),
+    ],
+)
+def test_what_a_county_ruled_is_not_overruled_by_the_package(day, value):
+    book = POLICY.extended([_county("2022-01-10", 300), _county("2023-07-01", 310)])
+
+    assert book.ruling("lpr_one_year", day).number == value
+
+
+def test_what_a_county_ruled_for_days_before_the_package_ends_where_the_package_begins():
+    book = POLICY.extended([_county("2015-10-24", 435)])
+
+    assert book.ruling("lpr_one_year", date(2019, 8, 19)).number == 435
+    assert book.ruling("lpr_one_year", date(2019, 8, 20)).number == 425
+    assert book.ruling("lpr_one_year", date(2023, 3, 10)).number == 365
+
+
+def test_a_ruling_of_the_county_counts_from_the_day_on_which_it_became_known():
+    book = POLICY.extended([_county("2022-01-10", 300)])
+
+    assert book.ruling("lpr_one_year", date(2023, 3, 10), date(2025, 12, 31)).number == 365
+    assert book.ruling("lpr_one_year", date(2023, 3, 10), date(2026, 1, 1)).number == 300
+
+
+def test_a_book_that_is_extended_twice_keeps_what_was_ruled_first():
+    first = POLICY.extended([_county("2022-01-10", 300)])
+    cap = ruling_of("credit_cap_fen", 1, date(2022, 1, 1), date(2022, 1, 1), "某文", 1)
+
+    assert first.extended([cap]).ruling("lpr_one_year", date(2023, 3, 10)).number == 300

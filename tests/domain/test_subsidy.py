@@ -17,6 +17,7 @@ from domain import subsidy
 from domain.calendar import Period, quarter
 from domain.money import fen
 from domain.policy import POLICY, NoRuling, ruling
+from domain.programme import ruling_of
 from domain.subsidy import LoanTerms, Movement, calculate, fen_days, interest_fen
 
 PAGE = Path(__file__).parents[2] / "docs" / "worked-examples.md"
@@ -185,6 +186,24 @@ def test_a_share_that_changes_counts_by_the_day_interest_arises(row):
 
     assert half_up(by_hand(row["by hand, fen"])) == told.amount_fen == fen(row["subsidy, yuan"])
     assert recompute(told.to_dict()) == told.amount_fen
+
+
+@pytest.mark.parametrize("row", table("Another county: a flat rate"), ids=lambda row: row["basis"])
+def test_the_basis_of_the_rate_is_what_the_county_ruled(row):
+    lent_on = date(2022, 3, 10)
+    one = loan(disbursed_on=lent_on, due_on=date(2023, 3, 10), annual_rate_bp=370)
+    ruled_on = date(2022, 1, 1)
+    rulings = [
+        ruling_of("rate_basis", (row["basis"],), ruled_on, ruled_on, "某文", 1),
+        ruling_of("flat_rate_bp", 300, ruled_on, ruled_on, "某文", 1),
+    ]
+    period = Period(date.fromisoformat(row["first"]), date.fromisoformat(row["until"]))
+
+    told = calculate(one, [one], period, book=POLICY.extended(rulings))
+
+    assert half_up(by_hand(row["by hand, fen"])) == told.amount_fen == fen(row["subsidy, yuan"])
+    assert recompute(told.to_dict()) == told.amount_fen
+    assert rulings[0].version in {ruling.version for ruling in told.rulings}
 
 
 @pytest.mark.parametrize("row", table("Interest only"))
@@ -374,6 +393,7 @@ def test_a_slip_cites_every_table_it_rests_on():
     assert [row.name for row in told.rulings] == [
         "day_count",
         "longest_term_months",
+        "rate_basis",
         "one_year_term_months",
         "lpr_one_year",
         "subsidy_share",

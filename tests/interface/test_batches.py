@@ -4,126 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any
 
 import pytest
 from support import controls as c
-from support.service import Caller, Callers, service
+from support.batches import (
+    BUDGET_FEN,
+    DUE_FEN,
+    approved,
+    batch,
+    callers,
+    funds,
+    noticed,
+    paid_in_full,
+    proposed,
+    tell,
+)
+from support.service import Caller, Callers
 
 from domain.fund import Fund
 from domain.money import divide_half_up, in_capitals, yuan
 from projections import settlement
 
-_refs = count(1)
-BUDGET_FEN = 200_000
-
-
-def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
-    """The answer to one statement; fails when it is another than `status`."""
-    told = {"ref": f"R{next(_refs)}", "effective_on": "2025-04-20", **body}
-    answer = caller.post(path, told)
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-@pytest.fixture
-def callers(database: Any) -> Iterator[Callers]:
-    """Two households of two townships, each with a loan of 50 000 at 3.10 % since 2025-01-10."""
-    with service(database) as callers:
-        tell(callers.BUREAU, "/households", **_of(c.household(effective_on="2024-01-01")))
-        tell(
-            callers.BUREAU,
-            "/households",
-            **_of(
-                c.household(
-                    household_no="H2",
-                    township_code="T02",
-                    effective_on="2024-01-01",
-                    members=[
-                        {"name": "李四", "id_no": c.OTHER_ID_NO, "relation": "户主", "head": True}
-                    ],
-                )
-            ),
-        )
-        for bank, loan_no, home, id_no in (
-            (callers.NRCB, "L1", "H1", c.ID_NO),
-            (callers.PSBC, "L2", "H2", c.OTHER_ID_NO),
-        ):
-            tell(
-                bank,
-                "/loans",
-                **_of(
-                    c.loan(
-                        loan_no=loan_no,
-                        household_no=home,
-                        borrower_id_no=id_no,
-                        effective_on="2025-01-10",
-                        contract_on="2025-01-10",
-                        due_on="2026-01-10",
-                        annual_rate_bp=310,
-                    )
-                ),
-            )
-        tell(
-            callers.FINANCE,
-            "/programme/rulings",
-            effective_on="2025-01-01",
-            ground={"document": "邓财预〔2025〕3号"},
-            rulings=[{"rule": "budget_fen", "value": BUDGET_FEN}],
-        )
-        tell(
-            callers.FINANCE,
-            "/funds/allocations",
-            effective_on="2025-01-15",
-            year=2025,
-            amount_fen=BUDGET_FEN,
-            voucher="XD-1",
-        )
-        yield callers
-
-
-def _of(command: Any) -> dict[str, Any]:
-    return c.body(command)
-
-
-def proposed(callers: Callers, batch_no: str = "PC-1", **other: Any) -> Any:
-    return tell(callers.CENTRE, "/batches", batch_no=batch_no, **{"period": "2025Q1", **other})
-
-
-def noticed(callers: Callers, batch_no: str = "PC-1") -> None:
-    """Verified, and posted at every level for ten days."""
-    tell(callers.BUREAU, f"/batches/{batch_no}/verification")
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
-    for township in (callers.T01, callers.T02):
-        for level in ("village", "township"):
-            tell(township, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
-    tell(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", place="网站", **window)
-
-
-def approved(callers: Callers, batch_no: str = "PC-1") -> None:
-    noticed(callers, batch_no)
-    tell(callers.FINANCE, f"/batches/{batch_no}/approval", effective_on="2025-05-01")
-
-
-def funds(callers: Callers, **query: Any) -> dict[str, int]:
-    position = callers.client.get("/healthz").json()["log_position"]
-    [line] = callers.AUDIT.get("/ledgers/funds", position=position, **query).json()["lines"]
-    assert line["allocated_fen"] == line["reserved_fen"] + line["paid_fen"] + line["free_fen"]
-    return line
-
-
-def batch(callers: Callers, batch_no: str = "PC-1") -> dict[str, Any]:
-    position = callers.client.get("/healthz").json()["log_position"]
-    found = callers.AUDIT.get(f"/batches/{batch_no}", position=position).json()
-    return found["batch"]
-
-
-# 2025-01-10 … 03-20: 70 days of 50 000 at 3.10 %: 301.39; LPR in force 3.10 %
-DUE_FEN = 30_139
+__all__ = ["callers"]
 
 
 def test_a_batch_from_the_run_to_the_trace_of_what_it_paid(callers: Callers) -> None:
@@ -338,6 +243,32 @@ def test_a_correction_between_proposal_and_order_holds_the_line_and_frees_its_mo
     assert refusal["code"] == "line_unknown"
 
 
+def test_a_line_that_cannot_be_judged_any_more_is_held_and_stops_no_order(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    approved(callers)
+    slip = c.loan(
+        effective_on="2025-01-10", contract_on="1993-01-10", due_on="2026-01-10", annual_rate_bp=310
+    )
+    corrected = tell(
+        callers.NRCB,
+        f"/events/{c.Loan.id_for('NRCB', 'L1')}.1/corrections",
+        reason="合同日录错",
+        replacement=c.body(slip, "loan_no"),
+    )
+    on = {"effective_on": "2025-05-02"}
+    for bank in ("NRCB", "PSBC"):
+        tell(callers.FINANCE2, "/batches/PC-1/orders", bank=bank, **on)
+    found = batch(callers)
+    assert (found["held_fen"], found["ordered_fen"]) == (DUE_FEN, DUE_FEN)
+    told = callers.CENTRE.get("/settlement", period="2025Q1", position=corrected["position"]).json()
+    [line] = [line for line in told["lines"] if line["loan_no"] == "L1"]
+    assert (line["state"], line["left_fen"], told["not_judged"]) == ("not_judged", 0, 1)
+    assert "NRCB/L1" in line["reason"]
+    proposed(callers, "PC-2", period="2025Q2", effective_on="2025-07-01")
+
+
 def test_what_was_told_late_comes_back_as_a_recovery_and_never_as_a_silent_net(
     callers: Callers,
 ) -> None:
@@ -357,21 +288,6 @@ def test_what_was_told_late_comes_back_as_a_recovery_and_never_as_a_silent_net(
     ]
     assert batch(callers, "PC-2")["amount_fen"] == 39_611
     assert batch(callers, "PC-2")["recovery_fen"] == DUE_FEN - 9_472
-
-
-def paid_in_full(callers: Callers) -> None:
-    proposed(callers)
-    approved(callers)
-    for line, (bank, caller) in enumerate(
-        (("NRCB", callers.NRCB), ("PSBC", callers.PSBC)), start=1
-    ):
-        tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank=bank)
-        tell(
-            caller,
-            "/batches/PC-1/results",
-            effective_on="2025-05-03",
-            results=[{"line": line, "paid": True, "voucher": f"V{line}"}],
-        )
 
 
 def test_nothing_is_paid_twice(callers: Callers) -> None:

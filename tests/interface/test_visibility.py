@@ -243,7 +243,8 @@ def reads_of_batch(reader: Reader, event: Event) -> bool:
         return bool(lines)
     if event.what.startswith("objection"):
         return bool(lines) and event.content.get("line") in {None, *lines}
-    return event.what in ("ordered", "result-told") and event.content["bank"] == reader.code
+    told_by_or_to_it = event.what in ("ordered", "result-told", "result-corrected")
+    return told_by_or_to_it and event.content["bank"] == reader.code
 
 
 # ---- the routes -----------------------------------------------------------------------

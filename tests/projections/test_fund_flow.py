@@ -78,10 +78,12 @@ def ledgers(view: View) -> dict[str, int]:
             ("outflow", "sign * amount_fen", "outflow", "true"),
             ("credited", "sign * credited_fen", "loan", "true"),
             ("spent", "amount_fen", "fund", "account = 'paid'"),
+            ("unreserved", "amount_fen", "fund", "account = 'paid' AND counter_account = 'free'"),
+            ("unspent", "amount_fen", "fund", "counter_account = 'paid'"),
             ("released", "amount_fen", "fund", "counter_account = 'reserved' AND account = 'free'"),
         )
     }
-    credited_fen = other.pop("credited")
+    credited_fen, unreserved_fen = other.pop("credited"), other.pop("unreserved")
     return {
         **other,
         "lent": credited_fen,
@@ -89,8 +91,12 @@ def ledgers(view: View) -> dict[str, int]:
         "repaid": total(loans, "repaid_fen", "interest_fen", "penalty_fen"),
         "subsidy": total(subsidies, "paid_fen"),
         "recovered": total(subsidies, "recovered_fen"),
+        "returned": total(subsidies, "returned_fen"),
         "allocated": total(funds, "allocated_fen"),
-        "reserved": total(funds, "reserved_fen", "paid_fen") + other["released"],
+        "reserved": total(funds, "reserved_fen")
+        + other["spent"]
+        - unreserved_fen
+        + other["released"],
         "paid_in": risk["paid_in_fen"],
         "compensated": risk["compensated_fen"],
         "compensation_recovered": risk["recovered_fen"],

@@ -473,6 +473,11 @@ def resolution(**other: Any) -> c.Command:
     return step(c.ResolveObjection, "CL-1", **told)
 
 
+def lifting(**other: Any) -> c.Command:
+    told = {"objection_no": "YY-1", "reason": "复核意见", "ground": {"document": "D"}, **other}
+    return step(c.LiftLimit, "JC-1", **told)
+
+
 def approval(**other: Any) -> c.Command:
     return step(c.ApproveBatch, "PZ-1", **other)
 

@@ -7,6 +7,8 @@ from support import controls as c
 from application.commands import (
     ApproveBatch,
     Command,
+    CorrectResult,
+    LiftLimit,
     OrderPayment,
     PostNotice,
     RaiseObjection,
@@ -90,6 +92,8 @@ def programme_and_money() -> list[tuple[Command, Author]]:
     posted = {"until_on": "2024-01-20", "place": "公示栏"}
     objection = {"reason": "该户未实际用款", "line": 4}
     answer = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实"}
+    found = {"finding": "amount", "amount_fen": 300}
+    lifting = {"objection_no": "YY-1", "reason": "复核后金额无误"}
     return [
         (c.ruling(), c.CENTRE),
         (c.programme_plan(), c.CENTRE),
@@ -115,7 +119,7 @@ def programme_and_money() -> list[tuple[Command, Author]]:
         (c.step(PostNotice, "GS-2", level="township", **posted), c.TOWNSHIP),
         (c.step(PostNotice, "GS-3", level="county", **posted), c.CENTRE),
         (c.step(RaiseObjection, "YY-1", **objection), c.TOWNSHIP),
-        (c.step(ResolveObjection, "CL-1", **answer), c.CENTRE),
+        (c.step(ResolveObjection, "CL-1", **answer, **found), c.CENTRE),
         (c.step(ApproveBatch, "PZ-1", "2024-01-21"), c.SECOND_FINANCE),
         (c.step(OrderPayment, "ZL-1", "2024-01-22", bank="NRCB"), c.THIRD_FINANCE),
         (
@@ -129,6 +133,25 @@ def programme_and_money() -> list[tuple[Command, Author]]:
                 ],
             ),
             c.BANK,
+        ),
+        (
+            c.step(
+                CorrectResult,
+                "GZ-1",
+                "2024-01-24",
+                ground={"document": "回盘更正函2024-1"},
+                corrections=[
+                    {"line": 1, "paid": False, "reason": "账户已销户"},
+                    {"line": 2, "paid": True, "voucher": "N-2", "reason": "系统超时，实际已付"},
+                ],
+            ),
+            c.BANK,
+        ),
+        (
+            c.step(
+                LiftLimit, "JC-1", "2024-01-25", ground={"document": "复核意见2024-1"}, **lifting
+            ),
+            c.BUREAU,
         ),
         (c.publication(Edition("表,头\r\n", 0, "2024-01-09T00:00:00Z", 1, "00")), c.CENTRE),
         (

@@ -161,8 +161,13 @@ def lift_limit(ledger: Ledger, command: LiftLimit, note: Note) -> None:
 def approve_batch(ledger: Ledger, command: ApproveBatch, note: Note) -> None:
     """Approve, and reserve the money in the same breath: of two approvals only one gets it."""
     batch = _batch(ledger, command.batch_no)
-    levels = ledger.book.ruling("notice_levels", command.effective_on, ledger.today()).words
-    amount_fen = batch.approve(note, levels=levels)
+    today, book = ledger.today(), ledger.book
+    amount_fen = batch.approve(
+        note,
+        levels=book.ruling("notice_levels", command.effective_on, today).words,
+        least_days=book.ruling("notice_days", command.effective_on, today).number,
+        recorded_on=lambda version: ledger.recorded_on(batch.id, version),
+    )
     _fund(ledger, batch.year).reserve(
         note, year=batch.year, batch_no=batch.batch_no, amount_fen=amount_fen
     )
@@ -191,7 +196,7 @@ def order_payment(ledger: Ledger, command: OrderPayment, note: Note) -> None:
             return 0
         most_fen = loan.most_fen(line.first, but_of=batch.batch_no)
         due_fen = due.amount_fen if most_fen is None else min(due.amount_fen, most_fen)
-        return due_fen - loan.paid_fen(line.first, line.until)
+        return due_fen - loan.paid_at_most_fen(line.first, line.until, note.effective_on)
 
     held_fen = batch.order(note, bank=command.bank, left_fen=left_fen)
     _release(ledger, batch, note, held_fen)

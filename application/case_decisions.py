@@ -170,6 +170,7 @@ def link_recovery(ledger: Ledger, command: LinkRecovery, note: Note) -> None:
         note,
         recovery=command.event_id,
         recovered_by=told.TOPIC,
+        recovered_on=told.effective_on,
         loan_id=loan_id,
         payment_no=told.payment_no if isinstance(told, Loan.SubsidyRecovered) else None,
         amount_fen=amount_fen,

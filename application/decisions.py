@@ -39,6 +39,7 @@ from application.commands import (
 )
 from application.ledger import RULES, Ledger, Looks, carries_out
 from application.refusals import (
+    DatedInFuture,
     EventUnknown,
     LoanAmbiguous,
     LookNotToday,
@@ -56,6 +57,7 @@ from domain.kernel import Author, Event, NotCorrectable, Note
 from domain.loan import Instalment, Loan, LoanUnknown, PaidByBatchOnly
 from domain.policy import Value
 from domain.programme import Programme, RuleMalformed
+from domain.steps import assure_follows
 from domain.subsidy import REASONS, Calculation, calculate, eligible
 
 MOST_LOOKS = 30
@@ -152,6 +154,9 @@ def recommend_demand(
 def decide_credit(
     ledger: Ledger, command: DecideCredit, note: Note, replaces: int | None = None
 ) -> None:
+    today = ledger.today()
+    if command.told_on is not None and command.told_on > today:
+        raise DatedInFuture("told_on", effective_on=command.told_on, today=today)
     ledger.household(command.household_no).decide_credit(
         note,
         bank=note.by.organisation,
@@ -501,14 +506,19 @@ REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
     looks_at=_nothing_yet,
 )
 def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
-    """Take an event back, for the organisation that told it, and tell it anew if asked to."""
+    """Take an event back, for the organisation that told it, and tell it anew if asked to.
+
+    Not before the day that the event concerns; but a ruling may be taken back before it rules.
+    """
     id, version, event = event_named(ledger, command.event_id, told_by=note.by.organisation)
     topic = event.TOPIC
     if topic not in REPLACED_BY or not EVENTS[topic].CORRECTABLE:
         raise NotCorrectable
+    if not REPLACED_BY[topic][0].MAY_LIE_AHEAD:
+        assure_follows(note.effective_on, "what is reversed", event.effective_on)
     kind: type[_Correctable] = _KINDS[kind_of(topic)]
     aggregate = ledger.aggregate(kind, id)
-    free_fen = aggregate.free_fen if isinstance(aggregate, Fund) else 0
+    lowest_fen = aggregate.free.lowest().fen if isinstance(aggregate, Fund) else 0
 
     if isinstance(aggregate, Loan) and command.replacement is None:
         aggregate.correct_without_replacement(
@@ -521,6 +531,11 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     if command.replacement is not None:
         body_type, tell_anew = REPLACED_BY[topic]
         replacement = _replacement(command, body_type, aggregate)
+        today = ledger.today()
+        if replacement.effective_on > today and not replacement.MAY_LIE_AHEAD:
+            raise DatedInFuture(
+                "replacement/effective_on", effective_on=replacement.effective_on, today=today
+            )
         anew = Note(
             by=note.by,
             effective_on=replacement.effective_on,
@@ -529,7 +544,7 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         )
         tell_anew(ledger, replacement, anew, replaces=version)
     if isinstance(aggregate, Fund):
-        aggregate.assure_enough(free_fen)
+        aggregate.assure_enough(lowest_fen)
 
 
 def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:

@@ -302,6 +302,11 @@ class Ledger:
     def today(self) -> date:
         return civil_day(self._clock())
 
+    def recorded_on(self, id: UUID, version: int) -> date:
+        """The civil day on which the log took an event; today for one of this batch."""
+        stored = self.log.stored(id, version)
+        return self.today() if stored is None else civil_day(stored.recorded_at)
+
     def looks_within(self, time: timedelta, by: Author) -> int:
         """How often a person looked at personal data of late, in this batch too."""
         waiting = sum(

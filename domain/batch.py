@@ -7,7 +7,7 @@ judged again, line by line, when the money is ordered: a line that is due less b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.steps import assure_follows
 from domain.subsidy_limit import ObjectionFinding
 
 Mode = Literal["household", "bank"]
@@ -78,7 +79,7 @@ class NoticeElsewhere(Refused):
 
 class NoticeMissing(Refused):
     CODE, FIELD = "notice_missing", ""
-    ZH = "公示未齐或未满：{missing}"
+    ZH = "公示未齐或未满：{missing_zh}"
     EN = "a notice is missing or not over: {missing}"
 
 
@@ -170,6 +171,15 @@ class Run(NamedTuple):
     batches: int
 
 
+class Notice(NamedTuple):
+    """A notice that was posted: from when to when it stands, whether a document is its ground."""
+
+    version: int
+    posted_on: date
+    until_on: date
+    documented: bool
+
+
 class Told(msgspec.Struct, frozen=True):
     """What became of one line, and why."""
 
@@ -200,10 +210,14 @@ class Batch(Aggregate):
         self.seen_position = 0
         self.people: dict[str, str] = {}
         self.lines: dict[int, Line] = {}
-        self.notices: dict[tuple[str, str], date] = {}
+        self.verified_on = date.min
+        self.approved_on = date.min
+        self.notices: dict[tuple[str, str], Notice] = {}
+        self.objected_on: dict[str, date] = {}
+        self.ordered_on: dict[int, date] = {}
         self.objections: dict[str, tuple[int | None, str]] = {}
         self.withdrawn: set[int] = set()
-        self.upheld: dict[str, tuple[int, str]] = {}
+        self.upheld: dict[str, tuple[int, str, date]] = {}
         self.ordered: set[int] = set()
         self.held: set[int] = set()
         self.answers: dict[int, Answer] = {}
@@ -287,6 +301,7 @@ class Batch(Aggregate):
 
         def apply(self, batch: Any) -> None:
             batch.stage = "verified"
+            batch.verified_on = self.effective_on
             batch.people["verified"] = self.person
 
     class NoticePosted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -300,7 +315,9 @@ class Batch(Aggregate):
         until_on: date
 
         def apply(self, batch: Any) -> None:
-            batch.notices[self.level, self.township] = self.until_on
+            batch.notices[self.level, self.township] = Notice(
+                self.version, self.effective_on, self.until_on, self.document is not None
+            )
 
     class ObjectionRaised(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Somebody objects to a line, or to the batch."""
@@ -313,6 +330,7 @@ class Batch(Aggregate):
 
         def apply(self, batch: Any) -> None:
             batch.objections[self.objection_no] = (self.line, self.person)
+            batch.objected_on[self.objection_no] = self.effective_on
 
     class ObjectionResolved(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An objection was dismissed, or upheld: then its line is withdrawn."""
@@ -330,7 +348,7 @@ class Batch(Aggregate):
             batch.objections.pop(self.objection_no, None)
             if self.upheld and self.line is not None:
                 batch.withdrawn.add(self.line)
-                batch.upheld[self.objection_no] = (self.line, self.person)
+                batch.upheld[self.objection_no] = (self.line, self.person, self.effective_on)
 
     class Approved(Event, frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau approved what is left of the batch; its money is reserved."""
@@ -341,6 +359,7 @@ class Batch(Aggregate):
 
         def apply(self, batch: Any) -> None:
             batch.stage = "approved"
+            batch.approved_on = self.effective_on
             batch.people["approved"] = self.person
 
     class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -365,6 +384,7 @@ class Batch(Aggregate):
 
         def apply(self, batch: Any) -> None:
             batch.ordered.update(self.lines)
+            batch.ordered_on.update(dict.fromkeys(self.lines, self.effective_on))
             batch.held.update(told.line for told in self.held)
             batch.people["ordered"] = self.person
 
@@ -465,9 +485,10 @@ class Batch(Aggregate):
             )
 
     def verify(self, note: Note) -> None:
-        """Vouch for the batch. Raises WrongStage, SamePerson."""
+        """Vouch for the batch. Raises WrongStage, SamePerson, StepBefore."""
         self._at("proposed", "verified")
         self._another(note, "verified")
+        assure_follows(note.effective_on, "the proposal", self.last_on)
         self.record(Batch.Verified(**told_by(note)))
 
     def post_notice(
@@ -479,7 +500,7 @@ class Batch(Aggregate):
         until_on: date,
         least_days: int,
     ) -> None:
-        """Record a notice. Raises WrongStage, NoticeElsewhere, NoticeTooShort."""
+        """Record a notice. Raises WrongStage, NoticeElsewhere, NoticeTooShort, StepBefore."""
         self._at("verified", "noticed")
         by_township = note.by.role == "township"
         if by_township != (level != "county"):
@@ -487,6 +508,7 @@ class Batch(Aggregate):
         township = note.by.organisation if by_township else ""
         if by_township and township not in {line.township for line in self.payable}:
             raise NoticeElsewhere(level=level, organisation=township)
+        assure_follows(note.effective_on, "the verification", self.verified_on)
         days = (until_on - note.effective_on).days + 1
         if days < least_days:
             raise NoticeTooShort(
@@ -499,10 +521,11 @@ class Batch(Aggregate):
         )
 
     def object(self, note: Note, *, objection_no: str, line: int | None, reason: str) -> None:
-        """Record an objection. Raises WrongStage, LineUnknown."""
+        """Record an objection. Raises WrongStage, LineUnknown, StepBefore."""
         self._at("verified", "objected to")
         if line is not None and line not in {payable.line for payable in self.payable}:
             raise LineUnknown(batch_no=self.batch_no, line=line, why="")
+        assure_follows(note.effective_on, "the verification", self.verified_on)
         self.record(
             Batch.ObjectionRaised(
                 **told_by(note), objection_no=objection_no, line=line, reason=reason
@@ -523,7 +546,7 @@ class Batch(Aggregate):
 
         `finding`: what was upheld. `amount_fen`: what is right for the line's quarter, all in all;
         an amount that was upheld needs it, a diversion may have it. Raises WrongStage,
-        ObjectionUnknown, WholeBatchUpheld, SamePerson, FindingMalformed.
+        ObjectionUnknown, WholeBatchUpheld, SamePerson, FindingMalformed, StepBefore.
         """
         self._at("verified", "answered")
         if objection_no not in self.objections:
@@ -540,6 +563,7 @@ class Batch(Aggregate):
                 before_en="objected to",
                 step_en="answered",
             )
+        assure_follows(note.effective_on, "the objection", self.objected_on[objection_no])
         self.record(
             Batch.ObjectionResolved(
                 **told_by(note),
@@ -556,13 +580,13 @@ class Batch(Aggregate):
     def lift(self, note: Note, *, objection_no: str) -> Line:
         """Whether what an objection left may be lifted; returns its line.
 
-        Raises BatchUnknown, LimitUnknown, SamePerson.
+        Raises BatchUnknown, LimitUnknown, SamePerson, StepBefore.
         """
         if not self.stage:
             raise BatchUnknown(batch_no=self.batch_no)
         if objection_no not in self.upheld:
             raise LimitUnknown(objection_no=objection_no)
-        line, upheld_by = self.upheld[objection_no]
+        line, upheld_by, upheld_on = self.upheld[objection_no]
         if upheld_by == note.by.person:
             raise SamePerson(
                 person=upheld_by,
@@ -571,20 +595,36 @@ class Batch(Aggregate):
                 before_en="upheld an objection to",
                 step_en="relieved of it",
             )
+        assure_follows(note.effective_on, "the resolution", upheld_on)
         return self.lines[line]
 
-    def approve(self, note: Note, *, levels: Iterable[str]) -> int:
+    def approve(
+        self,
+        note: Note,
+        *,
+        levels: Iterable[str],
+        least_days: int,
+        recorded_on: Callable[[int], date],
+    ) -> int:
         """Approve what is left; returns its fen.
 
-        Raises WrongStage, SamePerson, ObjectionOpen, NoticeMissing, NothingToPay.
+        `recorded_on` says when an event of the batch was recorded: a notice without a document
+        counts from that day. Raises WrongStage, SamePerson, StepBefore, ObjectionOpen,
+        NoticeMissing, NothingToPay.
         """
         self._at("verified", "approved")
         self._another(note, "approved")
         if self.objections:
             raise ObjectionOpen(open=", ".join(sorted(self.objections)))
-        missing = self._notices_missing(note.effective_on, set(levels))
+        assure_follows(note.effective_on, "the last step", self.last_on)
+        missing = list(
+            self._notices_missing(note.effective_on, set(levels), least_days, recorded_on)
+        )
         if missing:
-            raise NoticeMissing(missing=", ".join(missing))
+            raise NoticeMissing(
+                missing=", ".join(f"{who}{why}" for who, _, why in missing),
+                missing_zh="、".join(f"{who}{why}" for who, why, _ in missing),
+            )
         amount_fen = sum(line.amount_fen for line in self.payable)
         if not amount_fen:
             raise NothingToPay
@@ -594,12 +634,13 @@ class Batch(Aggregate):
     def give_back(self, note: Note, *, reason: str) -> int:
         """Return the batch; returns the fen that were reserved for it and are free now.
 
-        Raises WrongStage when nothing was proposed or money was ordered already.
+        Raises WrongStage when nothing was proposed or money was ordered already; StepBefore.
         """
         if not self.stage:
             raise BatchUnknown(batch_no=self.batch_no)
         if self.stage not in ("proposed", "verified", "approved") or self.ordered:
             raise self._wrong("returned")
+        assure_follows(note.effective_on, "the last step", self.last_on)
         reserved_fen = sum(line.amount_fen for line in self.reserved)
         self.record(Batch.Returned(**told_by(note), reason=reason))
         return reserved_fen
@@ -608,7 +649,7 @@ class Batch(Aggregate):
         """Tell a bank to pay its lines; returns the fen of those that are held instead.
 
         `left_fen` judges a line once more: what is due for it now and not yet paid. Raises
-        WrongStage, SamePerson, NothingToPay.
+        WrongStage, SamePerson, StepBefore, NothingToPay.
         """
         self._at("approved", "ordered")
         self._another(note, "ordered")
@@ -617,6 +658,7 @@ class Batch(Aggregate):
         ]
         if not asked:
             raise NothingToPay("bank")
+        assure_follows(note.effective_on, "the approval", self.approved_on)
         left = {line.line: left_fen(line) for line in asked}
         held = [line for line in asked if left[line.line] < line.amount_fen]
         to_pay = [line for line in asked if left[line.line] >= line.amount_fen]
@@ -636,9 +678,11 @@ class Batch(Aggregate):
     ) -> tuple[list[Line], int]:
         """Record what the bank did; returns the lines paid, and the fen of those that failed.
 
-        Raises as `assure_waiting`.
+        Raises as `assure_waiting`; StepBefore for a day before its order.
         """
         self.assure_waiting(bank, dict.fromkeys((*paid, *failed)))
+        for line in (*paid, *failed):
+            assure_follows(note.effective_on, "the order", self.ordered_on[line])
         paid_lines = [self.lines[line] for line in paid]
         failed_fen = sum(self.lines[line].amount_fen for line in failed)
         self.record(
@@ -721,16 +765,28 @@ class Batch(Aggregate):
         field = place and f"{place}/line"
         return LineUnknown(field, batch_no=self.batch_no, line=line, why=why)
 
-    def _notices_missing(self, day: date, levels: set[str]) -> list[str]:
-        """Each notice that a payable line needs and that is not posted, or not over on `day`."""
+    def _notices_missing(
+        self, day: date, levels: set[str], least_days: int, recorded_on: Callable[[int], date]
+    ) -> Iterator[tuple[str, str, str]]:
+        """Each notice that a payable line needs and that is not posted, or not over on `day`.
+
+        Whose it is, and why it does not count, in Chinese and in English.
+        """
         townships = sorted({line.township for line in self.payable})
         wanted = [(level, t) for level in ("village", "township") for t in townships]
         wanted.append(("county", ""))
-        return [
-            f"{level} {township}".strip()
-            for level, township in wanted
-            if level in levels and not self.notices.get((level, township), day) < day
-        ]
+        for level, township in wanted:
+            notice = self.notices.get((level, township))
+            if level not in levels:
+                continue
+            who = f"{level} {township}".strip()
+            if notice is None or not notice.until_on < day:
+                yield who, "", ""
+            elif not notice.documented:
+                counted_from = max(notice.posted_on, recorded_on(notice.version))
+                days = max((notice.until_on - counted_from).days + 1, 0)
+                if days < least_days:
+                    yield who, *_counted_late(counted_from, days, least_days)
 
     def _at(self, stage: str, step: str) -> None:
         if not self.stage:
@@ -774,6 +830,14 @@ def _assure_finding(upheld: bool, finding: ObjectionFinding | None, amount_fen: 
             problem_zh="只有 amount、diverted 可写 amount_fen",
             problem="amount_fen goes with amount or diverted alone",
         )
+
+
+def _counted_late(counted_from: date, days: int, least_days: int) -> tuple[str, str]:
+    """Why a notice does not count, in Chinese and in English."""
+    return (
+        f"（{counted_from} 报送，无依据文件，自该日起计 {days} 天，须 {least_days} 天）",
+        f" (reported on {counted_from} without a document: {days} days count, not {least_days})",
+    )
 
 
 _STAGES: Final = {

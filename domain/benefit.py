@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.steps import assure_follows
 
 BenefitKind = Literal["dividend", "supplement"]
 
@@ -47,6 +48,7 @@ class Agreement(Aggregate):
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.township = ""
+        self.signed_on = date.min
         self.households: set[str] = set()
 
     @staticmethod
@@ -65,6 +67,7 @@ class Agreement(Aggregate):
 
         def apply(self, agreement: Any) -> None:
             agreement.township = self.township
+            agreement.signed_on = self.effective_on
             agreement.households = {each.household_no for each in self.instalments}
 
     class Paid(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,11 +113,15 @@ class Agreement(Aggregate):
         amount_fen: int,
         voucher: str,
     ) -> None:
-        """Record what a household received. Raises AgreementUnknown, NotOfAgreement."""
+        """Record what a household received.
+
+        Raises AgreementUnknown, NotOfAgreement, StepBefore.
+        """
         if not self.households or self.township != note.by.organisation:
             raise AgreementUnknown(agreement_no=agreement_no)
         if household_no not in self.households:
             raise NotOfAgreement(household_no=household_no, agreement_no=agreement_no)
+        assure_follows(note.effective_on, "the agreement", self.signed_on)
         self.record(
             Agreement.Paid(
                 **told_by(note),

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.steps import assure_follows
 
 
 class CaseUnknown(Refused):
@@ -35,12 +36,6 @@ class WrongCaseStage(Refused):
     CODE, FIELD = "wrong_case_stage", ""
     ZH = "线索 {case_no} {stage_zh}，不能{step}"
     EN = "the case {case_no} is {stage}: it cannot be {step_en}"
-
-
-class StepBefore(Refused):
-    CODE, FIELD = "step_before", "effective_on"
-    ZH = "日期 {effective_on} 早于上一步 {last_on}"
-    EN = "{effective_on} is before the last step, {last_on}"
 
 
 class BothRoles(Refused):
@@ -147,7 +142,6 @@ class _Step(Event, frozen=True, kw_only=True, omit_defaults=True):
     STAGE: ClassVar[str | None] = None
 
     def apply(self, case: Any) -> None:
-        case.last_on = self.effective_on
         if self.STAGE is not None:
             case.stage = self.STAGE
 
@@ -162,7 +156,6 @@ class Case(Aggregate):
         self.case_no = ""
         self.office = ""
         self.stage = ""
-        self.last_on = date.min
         self.findings: list[Finding] = []
         self.loans: set[UUID] = set()
         self.supervisor = ""
@@ -421,12 +414,14 @@ class Case(Aggregate):
         *,
         recovery: str,
         recovered_by: str,
+        recovered_on: date,
         loan_id: UUID,
         payment_no: str | None,
         amount_fen: int,
     ) -> None:
         """Record money that came back; the caller has found it to be so. Raises as `note_down`."""
         self._by_investigator(note, "credited", "assigned", "proposed", "upheld")
+        assure_follows(note.effective_on, "the recovery", recovered_on)
         self.record(
             Case.RecoveryLinked(
                 **told_by(note),
@@ -486,8 +481,7 @@ class Case(Aggregate):
                 step=_STEPS[step],
                 step_en=step,
             )
-        if note.effective_on < self.last_on:
-            raise StepBefore(effective_on=note.effective_on, last_on=self.last_on)
+        assure_follows(note.effective_on, "the last step", self.last_on)
 
 
 def _begun_again(stage: str) -> str:

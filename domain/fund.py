@@ -6,9 +6,11 @@ these to another.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
+from domain.balance import Balance
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
 
 
@@ -25,8 +27,11 @@ class BudgetExceeded(Refused):
 
 class FundExhausted(Refused):
     CODE, FIELD = "fund_exhausted", "amount_fen"
-    ZH = "需 {amount_fen} 分，{year} 年已下达资金只余 {free_fen} 分"
-    EN = "{amount_fen} fen are needed, but of the money allocated for {year} {free_fen} are free"
+    ZH = "需 {amount_fen} 分，{year} 年已下达资金在 {on} 只余 {free_fen} 分"
+    EN = (
+        "{amount_fen} fen are needed, but of the money allocated for {year} {free_fen} are free"
+        " on {on}"
+    )
 
 
 class Fund(Aggregate):
@@ -37,10 +42,11 @@ class Fund(Aggregate):
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.year = 0
-        self.allocated: dict[int, int] = {}
+        self.allocated: dict[int, tuple[date, int]] = {}
         self.transferred: dict[int, int] = {}
         self.reserved_fen = 0
         self.paid_fen = 0
+        self.free = Balance()
 
     @staticmethod
     def id_for(year: int) -> UUID:
@@ -48,7 +54,7 @@ class Fund(Aggregate):
 
     @property
     def allocated_fen(self) -> int:
-        return sum(self.allocated.values())
+        return sum(fen for _, fen in self.allocated.values())
 
     @property
     def free_fen(self) -> int:
@@ -66,7 +72,8 @@ class Fund(Aggregate):
 
         def apply(self, fund: Any) -> None:
             fund.year = self.year
-            fund.allocated[self.originator_version] = self.amount_fen
+            fund.allocated[self.originator_version] = (self.effective_on, self.amount_fen)
+            fund.free.move(self.effective_on, self.amount_fen)
 
     class Transferred(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Cash went from one account to another; the budget is not touched by it."""
@@ -94,6 +101,7 @@ class Fund(Aggregate):
 
         def apply(self, fund: Any) -> None:
             fund.reserved_fen += self.amount_fen
+            fund.free.move(self.effective_on, -self.amount_fen)
 
     class Released(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Reserved money is free again: a line was held, failed, or its batch was returned."""
@@ -106,6 +114,7 @@ class Fund(Aggregate):
 
         def apply(self, fund: Any) -> None:
             fund.reserved_fen -= self.amount_fen
+            fund.free.move(self.effective_on, self.amount_fen)
 
     class Spent(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Reserved money was paid out, as a bank's result says."""
@@ -134,6 +143,7 @@ class Fund(Aggregate):
 
         def apply(self, fund: Any) -> None:
             fund.paid_fen += self.amount_fen
+            fund.free.move(self.effective_on, -self.amount_fen)
 
     class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Money that was paid out came back unspent (退票): it is free again."""
@@ -146,6 +156,7 @@ class Fund(Aggregate):
 
         def apply(self, fund: Any) -> None:
             fund.paid_fen -= self.amount_fen
+            fund.free.move(self.effective_on, self.amount_fen)
 
     class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An allocation or a transfer was told wrongly: it counts no more (冲正)."""
@@ -157,7 +168,9 @@ class Fund(Aggregate):
         reason: str
 
         def apply(self, fund: Any) -> None:
-            fund.allocated.pop(self.corrects, None)
+            if self.corrects in fund.allocated:
+                on, amount_fen = fund.allocated.pop(self.corrects)
+                fund.free.move(on, -amount_fen)
             fund.transferred.pop(self.corrects, None)
 
     # ---- commands ---------------------------------------------------------------------
@@ -221,9 +234,10 @@ class Fund(Aggregate):
         )
 
     def reserve(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Hold money for a batch. Raises FundExhausted."""
-        if amount_fen > self.free_fen:
-            raise FundExhausted(year=year, amount_fen=amount_fen, free_fen=self.free_fen)
+        """Hold money for a batch: free on its day and every later one. Raises FundExhausted."""
+        free = self.free.lowest(note.effective_on)
+        if amount_fen > free.fen:
+            raise FundExhausted(year=year, amount_fen=amount_fen, free_fen=free.fen, on=free.on)
         self.record(
             Fund.Reserved(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
         )
@@ -262,13 +276,19 @@ class Fund(Aggregate):
             Fund.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
         )
 
-    def assure_enough(self, free_before_fen: int = 0) -> None:
-        """Raises FundExhausted when a correction leaves less than batches hold or spent.
+    def assure_enough(self, lowest_before_fen: int = 0) -> None:
+        """Raises FundExhausted when on any day batches hold or spent more than is allocated.
 
-        `free_before_fen`: what was free before it; a fund that was overdrawn may be so by less.
+        `lowest_before_fen`: what was free on the worst day before a correction; a fund that was
+        overdrawn may be so by less.
         """
-        if self.free_fen < min(free_before_fen, 0):
-            held_fen = self.reserved_fen + self.paid_fen
+        free = self.free.lowest()
+        if free.fen < min(lowest_before_fen, 0):
+            had_fen = sum(fen for on, fen in self.allocated.values() if on <= free.on)
             raise FundExhausted(
-                "replacement", year=self.year, amount_fen=held_fen, free_fen=self.allocated_fen
+                "replacement",
+                year=self.year,
+                amount_fen=had_fen - free.fen,
+                free_fen=had_fen,
+                on=free.on,
             )

@@ -132,6 +132,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Apply to `aggregate` and count its version: the library's way of replaying."""
         self.apply(aggregate)
         aggregate.version = self.originator_version
+        aggregate.last_on = max(aggregate.last_on, self.effective_on)
         voucher, corrects = getattr(self, "voucher", None), getattr(self, "corrects", None)
         if voucher is not None:
             aggregate.vouchers[self.originator_version] = voucher
@@ -158,11 +159,15 @@ def told_by(note: Note) -> dict[str, Any]:
 
 
 class Aggregate:
-    """One thing with a history. Its state is what its events say, nothing else."""
+    """One thing with a history. Its state is what its events say, nothing else.
+
+    `last_on` is the latest day that any of its events concerns.
+    """
 
     def __init__(self, id: UUID) -> None:
         self.id = id
         self.version = 0
+        self.last_on = date.min
         self.pending: list[Event] = []
         self.vouchers: dict[int, str] = {}
         self._warned: list[Warned] = []

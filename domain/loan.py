@@ -7,13 +7,15 @@ it is refused only when it contradicts itself.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from domain.balance import Balance
 from domain.batch import LimitUnknown, Line
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, Warned, identity, told_by
+from domain.steps import assure_follows
 from domain.subsidy import LoanTerms, Movement
 from domain.subsidy_limit import OTHERS, Limit, ObjectionFinding, Others, most_fen
 
@@ -64,8 +66,8 @@ class NothingRepaid(Refused):
 
 class DueDayNotLater(Refused):
     CODE, FIELD = "due_day_not_later", "new_due_on"
-    ZH = "展期后的到期日 {new_due_on} 不晚于原到期日 {due_on}"
-    EN = "the extended due day {new_due_on} is not after the present one {due_on}"
+    ZH = "展期后的到期日 {new_due_on} 不晚于合同到期日 {due_on}"
+    EN = "the extended due day {new_due_on} is not after that of the contract, {due_on}"
 
 
 class RenewsItself(Refused):
@@ -75,8 +77,11 @@ class RenewsItself(Refused):
 
 class LoanStillHasEvents(Refused):
     CODE, FIELD = "loan_has_later_events", "replacement"
-    ZH = "该贷款已有还款或贴息记录，放款只能更正，不能整笔冲销"
-    EN = "repayments or subsidies stand on this loan: its disbursement needs a replacement"
+    ZH = "该贷款已有还款、展期、贴息或代偿记录，放款只能更正，不能整笔冲销"
+    EN = (
+        "repayments, extensions, subsidies or compensations stand on this loan: its disbursement"
+        " needs a replacement"
+    )
 
 
 class SubsidyExceedsDue(Refused):
@@ -151,10 +156,19 @@ class Instalment(msgspec.Struct, frozen=True):
     amount_fen: int
 
 
+class Extension(NamedTuple):
+    """An extension as the loan remembers it, in the order in which extensions supersede."""
+
+    effective_on: date
+    agreed_on: date
+    new_due_on: date
+
+
 class Paid(msgspec.Struct):
-    """One subsidy payment as the loan remembers it: its period and what is left of it."""
+    """One subsidy payment as the loan remembers it: its day, its period and its fen."""
 
     version: int
+    on: date
     period: str
     first: date
     until: date
@@ -183,16 +197,17 @@ class Loan(Aggregate):
         self.payee = ""
         self.repaid: dict[int, tuple[date, int]] = {}
         self.repaid_fen = 0
-        self.extended: dict[int, date] = {}
+        self.extended: dict[int, Extension] = {}
         self.diverted: dict[int, date] = {}
         self.settled: tuple[int, date] | None = None
         self.paid: dict[str, Paid] = {}
-        self.recovered: dict[int, tuple[str, int]] = {}
-        self.returned: dict[str, int] = {}
+        self.recovered: dict[int, tuple[str, date, int]] = {}
+        self.returned: dict[str, tuple[date, int]] = {}
         self.limits: dict[int, Limit] = {}
         self.renewed: dict[int, str] = {}
         self.lost_fen = 0
-        self.compensated_fen = 0
+        self.compensated = Balance()
+        self.compensated_on: date | None = None
         self.live: set[int] = set()
 
     @staticmethod
@@ -212,10 +227,14 @@ class Loan(Aggregate):
     def outstanding_fen(self) -> int:
         return self.principal_fen - self.repaid_fen
 
-    @property
-    def due_on(self) -> date:
-        """The day on which the loan is due, extensions included."""
-        return max(self.extended.values(), default=self.contract_due_on)
+    def due_on_at(self, day: date) -> date:
+        """The day on which the loan is due, as `day` sees it.
+
+        The extension that took effect last, by the days that the extensions carry, whatever order
+        they were reported in; without one the due day of the contract.
+        """
+        in_force = [each for each in self.extended.values() if each.effective_on <= day]
+        return max(in_force).new_due_on if in_force else self.contract_due_on
 
     def terms(self, *, eligible: bool | None) -> LoanTerms:
         """What the subsidy arithmetic needs to know of this loan (domain.md §5)."""
@@ -241,7 +260,8 @@ class Loan(Aggregate):
 
     def kept_fen(self, payment_no: str) -> int:
         """What is left of one payment: neither recovered nor returned."""
-        gone_fen = self.recovered_fen(payment_no) + self.returned.get(payment_no, 0)
+        _, returned_fen = self.returned.get(payment_no, (date.min, 0))
+        gone_fen = self.recovered_fen(payment_no) + returned_fen
         return self.paid[payment_no].amount_fen - gone_fen
 
     def most_fen(self, first: date, *, but_of: str | None = None) -> int | None:
@@ -251,8 +271,20 @@ class Loan(Aggregate):
         """
         return most_fen((each for each in self.limits.values() if each.batch_no != but_of), first)
 
+    def paid_at_most_fen(self, first: date, until: date, since: date) -> int:
+        """The most of `paid_fen` that there is on the day `since` or on any later one."""
+        left = Balance()
+        of_period = {no for no, p in self.paid.items() if (p.first, p.until) == (first, until)}
+        for payment_no in of_period:
+            left.move(self.paid[payment_no].on, -self.paid[payment_no].amount_fen)
+        came_back = [*self.recovered.values(), *((no, *back) for no, back in self.returned.items())]
+        for payment_no, on, fen in came_back:
+            if payment_no in of_period:
+                left.move(on, fen)
+        return -left.lowest(since).fen
+
     def recovered_fen(self, payment_no: str) -> int:
-        return sum(fen for no, fen in self.recovered.values() if no == payment_no)
+        return sum(fen for no, _, fen in self.recovered.values() if no == payment_no)
 
     # ---- events -----------------------------------------------------------------------
 
@@ -341,7 +373,9 @@ class Loan(Aggregate):
         new_due_on: date
 
         def apply(self, loan: Any) -> None:
-            loan.extended[self.originator_version] = self.new_due_on
+            loan.extended[self.originator_version] = Extension(
+                self.effective_on, self.agreed_on, self.new_due_on
+            )
             loan.live.add(self.originator_version)
 
     class Reminded(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -405,7 +439,13 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.paid[self.payment_no] = Paid(
-                self.version, self.period, self.first, self.until, self.amount_fen, self.voucher
+                self.version,
+                self.effective_on,
+                self.period,
+                self.first,
+                self.until,
+                self.amount_fen,
+                self.voucher,
             )
 
     class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -420,7 +460,11 @@ class Loan(Aggregate):
         voucher: str
 
         def apply(self, loan: Any) -> None:
-            loan.recovered[self.originator_version] = (self.payment_no, self.amount_fen)
+            loan.recovered[self.originator_version] = (
+                self.payment_no,
+                self.effective_on,
+                self.amount_fen,
+            )
 
     class SubsidyReturned(Event, frozen=True, kw_only=True, omit_defaults=True):
         """A payment did not reach its payee: its money came back (退票), unasked for."""
@@ -437,7 +481,7 @@ class Loan(Aggregate):
         result_version: int
 
         def apply(self, loan: Any) -> None:
-            loan.returned[self.payment_no] = self.amount_fen
+            loan.returned[self.payment_no] = (self.effective_on, self.amount_fen)
 
     class SubsidyLimited(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An objection was upheld: no more than `most_fen` may be paid for its quarter (贴息限定).
@@ -500,7 +544,8 @@ class Loan(Aggregate):
 
         def apply(self, loan: Any) -> None:
             loan.lost_fen += self.loss_fen
-            loan.compensated_fen += self.amount_fen
+            loan.compensated.move(self.effective_on, self.amount_fen)
+            loan.compensated_on = min(loan.compensated_on or self.effective_on, self.effective_on)
 
     class CompensationRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Something of what the risk fund paid came back to it."""
@@ -511,7 +556,7 @@ class Loan(Aggregate):
         voucher: str
 
         def apply(self, loan: Any) -> None:
-            loan.compensated_fen -= self.amount_fen
+            loan.compensated.move(self.effective_on, -self.amount_fen)
 
     class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
@@ -565,7 +610,8 @@ class Loan(Aggregate):
 
         Raises LoanAlreadyDisbursed, DueBeforeDisbursement, ContractAfterDisbursement,
         RenewsItself, RepaidTooMuch (when a correction lends less than was repaid),
-        BeforeDisbursement (when a correction moves the loan behind a repayment).
+        BeforeDisbursement (when a correction moves the loan behind a repayment or an extension),
+        DueDayNotLater (when it moves the due day behind that of an extension).
         """
         if self.exists:
             raise LoanAlreadyDisbursed(loan_no=loan_no)
@@ -577,9 +623,14 @@ class Loan(Aggregate):
             raise RenewsItself
         if self.repaid_fen > principal_fen:
             raise RepaidTooMuch(principal_fen=self.repaid_fen, owed_fen=principal_fen)
-        first_repaid_on = min((on for on, _ in self.repaid.values()), default=note.effective_on)
-        if first_repaid_on < note.effective_on:
-            raise BeforeDisbursement(effective_on=first_repaid_on, disbursed_on=note.effective_on)
+        followed_on = [on for on, _ in self.repaid.values()]
+        followed_on += [each.agreed_on for each in self.extended.values()]
+        first_on = min(followed_on, default=note.effective_on)
+        if first_on < note.effective_on:
+            raise BeforeDisbursement(effective_on=first_on, disbursed_on=note.effective_on)
+        extended_to = min((each.new_due_on for each in self.extended.values()), default=date.max)
+        if extended_to <= due_on:
+            raise DueDayNotLater("due_on", new_due_on=extended_to, due_on=due_on)
         self.record(
             Loan.Disbursed(
                 **told_by(note),
@@ -670,10 +721,15 @@ class Loan(Aggregate):
     def extend(
         self, note: Note, *, agreed_on: date, new_due_on: date, replaces: int | None = None
     ) -> None:
-        """Record an extension. Raises BeforeDisbursement, DueDayNotLater."""
+        """Record an extension; which of several is in force, their own days say.
+
+        Raises BeforeDisbursement, StepBefore, DueDayNotLater.
+        """
         self._not_before_disbursement(note)
-        if new_due_on <= self.due_on:
-            raise DueDayNotLater(new_due_on=new_due_on, due_on=self.due_on)
+        self._after_disbursement("agreed_on", agreed_on)
+        assure_follows(note.effective_on, "the agreement on the extension", agreed_on)
+        if new_due_on <= self.contract_due_on:
+            raise DueDayNotLater(new_due_on=new_due_on, due_on=self.contract_due_on)
         self.record(
             Loan.Extended(
                 **told_by(note), agreed_on=agreed_on, new_due_on=new_due_on, replaces=replaces
@@ -690,7 +746,8 @@ class Loan(Aggregate):
             )
 
     def renew(self, note: Note, *, by_loan_no: str) -> None:
-        """Record that another loan continues this one."""
+        """Record that another loan continues this one. Raises BeforeDisbursement."""
+        self._not_before_disbursement(note)
         self.record(Loan.Renewed(**told_by(note), by_loan_no=by_loan_no))
 
     def no_longer_renewed(self, note: Note, *, by_loan_no: str, reason: str) -> None:
@@ -757,6 +814,8 @@ class Loan(Aggregate):
     ) -> None:
         """Record a repayment plan. Raises BeforeDisbursement."""
         self._not_before_disbursement(note)
+        for place, instalment in enumerate(instalments):
+            self._after_disbursement(f"instalments/{place}/due_on", instalment.due_on)
         self.record(
             Loan.RepaymentPlanAgreed(**told_by(note), instalments=instalments, replaces=replaces)
         )
@@ -780,11 +839,12 @@ class Loan(Aggregate):
     ) -> None:
         """Pay subsidy for [first, until): never before it is over, never more than is due.
 
+        Nor on any later day: what was recovered later is not there to be paid again before.
         Raises QuarterNotClosed, SubsidyExceedsDue.
         """
         if note.effective_on < until:
             raise QuarterNotClosed(period=period, until=until)
-        paid_fen = self.paid_fen(first, until)
+        paid_fen = self.paid_at_most_fen(first, until, note.effective_on)
         limit_fen = self.most_fen(first)
         left_fen = (due_fen if limit_fen is None else min(due_fen, limit_fen)) - paid_fen
         if amount_fen > left_fen:
@@ -849,10 +909,11 @@ class Loan(Aggregate):
     def recover_subsidy(
         self, note: Note, *, payment_no: str, amount_fen: int, reason: str, voucher: str
     ) -> None:
-        """Take subsidy back. Raises PaymentUnknown, RecoveredTooMuch."""
+        """Take subsidy back. Raises PaymentUnknown, StepBefore, RecoveredTooMuch."""
         paid = self.paid.get(payment_no)
         if paid is None:
             raise PaymentUnknown(payment_no=payment_no)
+        assure_follows(note.effective_on, "the payment", paid.on)
         left_fen = self.kept_fen(payment_no)
         if amount_fen > left_fen:
             raise RecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
@@ -970,8 +1031,9 @@ class Loan(Aggregate):
         self, note: Note, *, loss_fen: int, share_bp: int, amount_fen: int, voucher: str
     ) -> None:
         """Compensate part of what is owed. Raises NotOverdue, CompensatedTooMuch."""
-        if note.effective_on < self.due_on or not self.outstanding_fen:
-            raise NotOverdue(due_on=self.due_on)
+        due_on = self.due_on_at(note.effective_on)
+        if note.effective_on < due_on or not self.outstanding_fen:
+            raise NotOverdue(due_on=due_on)
         left_fen = self.outstanding_fen - self.lost_fen
         if loss_fen > left_fen:
             raise CompensatedTooMuch(loss_fen=loss_fen, left_fen=left_fen)
@@ -986,9 +1048,12 @@ class Loan(Aggregate):
         )
 
     def recover_compensation(self, note: Note, *, amount_fen: int, voucher: str) -> None:
-        """Record what came back to the fund. Raises CompensationRecoveredTooMuch."""
-        if amount_fen > self.compensated_fen:
-            raise CompensationRecoveredTooMuch(amount_fen=amount_fen, left_fen=self.compensated_fen)
+        """Record what came back to the fund. Raises StepBefore, CompensationRecoveredTooMuch."""
+        if self.compensated_on is not None:
+            assure_follows(note.effective_on, "the compensation", self.compensated_on)
+        left_fen = self.compensated.lowest(note.effective_on).fen
+        if amount_fen > left_fen:
+            raise CompensationRecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
         self.record(
             Loan.CompensationRecovered(**told_by(note), amount_fen=amount_fen, voucher=voucher)
         )
@@ -1007,7 +1072,8 @@ class Loan(Aggregate):
         self, note: Note, *, version: int, topic: str, reason: str
     ) -> None:
         """As `correct`, for good. Raises NotCorrectable, LoanStillHasEvents."""
-        if version == self.disbursed_version and (self.repaid or self.paid):
+        followed = self.repaid or self.paid or self.extended or self.lost_fen
+        if version == self.disbursed_version and followed:
             raise LoanStillHasEvents
         self.correct(note, version=version, topic=topic, reason=reason)
 
@@ -1033,5 +1099,8 @@ class Loan(Aggregate):
     def _not_before_disbursement(self, note: Note) -> None:
         if not self.exists:
             raise LoanUnknown(loan_no=self.loan_no)
-        if note.effective_on < self.disbursed_on:
-            raise BeforeDisbursement(effective_on=note.effective_on, disbursed_on=self.disbursed_on)
+        self._after_disbursement("effective_on", note.effective_on)
+
+    def _after_disbursement(self, field: str, on: date) -> None:
+        if on < self.disbursed_on:
+            raise BeforeDisbursement(field, effective_on=on, disbursed_on=self.disbursed_on)

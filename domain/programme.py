@@ -17,6 +17,7 @@ from domain.household import Category
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
 from domain.loan import PayeeKind
 from domain.policy import POLICY, Book, Ruling, Value, table_names, value_of
+from domain.steps import assure_follows
 
 CALENDAR: Final = frozenset({"settlement_months", "settlement_day"})
 """Tables that name the quarters themselves: one that has begun is not renamed."""
@@ -183,7 +184,12 @@ class Programme(Aggregate):
         told_on: date,
         replaces: int | None = None,
     ) -> None:
-        """Record a plan, or the adjustment of one that was told before. Raises as `rule`."""
+        """Record a plan, or the adjustment of one that was told before.
+
+        Raises as `rule`, and StepBefore for a plan that ends before it begins.
+        """
+        if until_on is not None:
+            assure_follows(until_on, "the plan's first day", note.effective_on, field="until_on")
         kind = Programme.PlanAdjusted if plan_no in self.plans else Programme.PlanAdopted
         self.record(
             kind(

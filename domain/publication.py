@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.steps import assure_follows
 
 
 class PublicationUnknown(Refused):
@@ -64,9 +65,10 @@ class Publication(Aggregate):
     def publish(
         self, note: Note, *, publication_no: str, report: str, as_of: date, edition: Edition
     ) -> None:
-        """Record what goes out. Raises PublicationNumberTaken."""
+        """Record what goes out. Raises PublicationNumberTaken, StepBefore."""
         if self.published:
             raise PublicationNumberTaken(publication_no=publication_no)
+        assure_follows(note.effective_on, "the day that is reported on", as_of)
         self.record(
             Publication.Published(
                 **told_by(note),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.steps import assure_follows
 
 
 class RiskUnknown(Refused):
@@ -31,6 +33,7 @@ class RiskReport(Aggregate):
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
         self.reported_by = ""
+        self.reported_on = date.min
 
     @staticmethod
     def id_for(risk_no: str) -> UUID:
@@ -49,6 +52,7 @@ class RiskReport(Aggregate):
 
         def apply(self, risk: Any) -> None:
             risk.reported_by = self.person
+            risk.reported_on = self.effective_on
 
     class Noted(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Somebody took note, and says what is done about it."""
@@ -83,9 +87,10 @@ class RiskReport(Aggregate):
         )
 
     def take_note(self, note: Note, *, risk_no: str, measure: str) -> None:
-        """Record who took note. Raises RiskUnknown, OwnRisk."""
+        """Record who took note. Raises RiskUnknown, OwnRisk, StepBefore."""
         if not self.reported_by:
             raise RiskUnknown(risk_no=risk_no)
         if self.reported_by == note.by.person:
             raise OwnRisk(person=note.by.person)
+        assure_follows(note.effective_on, "the report of the risk", self.reported_on)
         self.record(RiskReport.Noted(**told_by(note), risk_no=risk_no, measure=measure))

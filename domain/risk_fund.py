@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
+from domain.balance import Balance
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
 
 
 class RiskFundExhausted(Refused):
     CODE, FIELD = "risk_fund_exhausted", "loss_fen"
-    ZH = "应代偿 {amount_fen} 分，风险补偿金余额 {balance_fen} 分"
-    EN = "{amount_fen} fen are to be compensated, but the fund holds {balance_fen}"
+    ZH = "应代偿 {amount_fen} 分，风险补偿金在 {on} 的余额 {balance_fen} 分"
+    EN = "{amount_fen} fen are to be compensated, but the fund holds {balance_fen} on {on}"
 
 
 class RiskFund(Aggregate):
@@ -21,7 +22,7 @@ class RiskFund(Aggregate):
 
     def __init__(self, id: UUID) -> None:
         super().__init__(id)
-        self.balance_fen = 0
+        self.balance = Balance()
 
     @staticmethod
     def the_id() -> UUID:
@@ -37,7 +38,7 @@ class RiskFund(Aggregate):
         voucher: str
 
         def apply(self, fund: Any) -> None:
-            fund.balance_fen += self.amount_fen
+            fund.balance.move(self.effective_on, self.amount_fen)
 
     class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
         """The fund paid its share of a lost loan to the bank."""
@@ -50,7 +51,7 @@ class RiskFund(Aggregate):
         voucher: str
 
         def apply(self, fund: Any) -> None:
-            fund.balance_fen -= self.amount_fen
+            fund.balance.move(self.effective_on, -self.amount_fen)
 
     class Recovered(Event, frozen=True, kw_only=True, omit_defaults=True):
         """Something of what was compensated came back."""
@@ -63,7 +64,7 @@ class RiskFund(Aggregate):
         voucher: str
 
         def apply(self, fund: Any) -> None:
-            fund.balance_fen += self.amount_fen
+            fund.balance.move(self.effective_on, self.amount_fen)
 
     def pay_in(self, note: Note, *, payer: str, amount_fen: int, voucher: str) -> None:
         """Record money that came in."""
@@ -74,9 +75,13 @@ class RiskFund(Aggregate):
     def compensate(
         self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
     ) -> None:
-        """Pay the fund's share. Raises RiskFundExhausted."""
-        if amount_fen > self.balance_fen:
-            raise RiskFundExhausted(amount_fen=amount_fen, balance_fen=self.balance_fen)
+        """Pay the fund's share, if it holds it on that day and on every later one.
+
+        Raises RiskFundExhausted.
+        """
+        held = self.balance.lowest(note.effective_on)
+        if amount_fen > held.fen:
+            raise RiskFundExhausted(amount_fen=amount_fen, balance_fen=held.fen, on=held.on)
         self.record(
             RiskFund.Compensated(
                 **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher

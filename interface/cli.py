@@ -382,6 +382,13 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
         f"{home['category_when_paid']} (现知 as known: {home['category_as_known']})",
         highlight=False,
     )
+    for late in plain["late_notices"]:
+        OUT.print(
+            f"公示迟报 notice reported late: {late['level']} {late['township']} {late['posted_on']}"
+            f" … {late['until_on']}, recorded {late['recorded_on']}, {late['document']}",
+            highlight=False,
+            markup=False,
+        )
     told = plain["household_events"] + plain["loan_events"]
     told = sorted(told, key=lambda e: e["position"])
     OUT.print(_events_grid(told + plain["told_after_the_payment"]))

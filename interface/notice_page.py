@@ -20,7 +20,7 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 <h1>小额信贷贴息公示</h1>
 <p>批次 {batch_no}，结息期 {period}。{where}共 {count} 笔。
 公示期间如有异议，请向乡镇（街区）或金融扶贫服务中心提出。</p>
-<table>
+{late}<table>
 <tr><th>序号</th><th>借款人</th><th>用途</th><th>贷款金额（元）</th><th>期限（月）</th>
 <th>年利率</th></tr>
 {rows}
@@ -29,8 +29,27 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums }}
 """
 
 
+_LEVELS = {"village": "村级", "township": "乡镇级", "county": "县级"}
+
+
+def late_paragraph(late: list[dict[str, Any]]) -> str:
+    """What every page of a batch says of notices reported after they began; empty: of none."""
+    if not late:
+        return ""
+    told = "；".join(
+        f"{_LEVELS[each['level']]}{each['township'] or ''}公示 {each['posted_on']} 至"
+        f" {each['until_on']}，{each['recorded_on']} 报送，依据《{each['document']}》"
+        for each in late
+    )
+    return f'<p class="late"><strong>公示迟报：</strong>{escape(told)}。</p>\n'
+
+
 def page(
-    batch: dict[str, Any], lines: list[dict[str, Any]], township: str | None, village: str | None
+    batch: dict[str, Any],
+    lines: list[dict[str, Any]],
+    township: str | None,
+    village: str | None,
+    late: list[dict[str, Any]],
 ) -> str:
     """The notice of a batch, or of its lines in one township or village, to be printed."""
     where = " ".join(filter(None, (township, village)))
@@ -39,6 +58,7 @@ def page(
         period=escape(batch["period"]),
         where=f"{escape(where)}，" if where else "",
         count=len(lines),
+        late=late_paragraph(late),
         rows="\n".join(map(_row, lines)),
     )
 

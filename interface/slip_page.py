@@ -8,6 +8,7 @@ from typing import Any
 
 from domain.money import in_capitals, yuan
 from domain.subsidy import REASONS
+from interface.notice_page import late_paragraph
 
 _HEAD = """<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>贴息计算书 {title}</title>
@@ -40,7 +41,7 @@ _PAGE = """<table>
 <tr><th>户类别（放款日）</th><td>{category}</td><th>凭证号</th><td>{voucher}</td></tr>
 <tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
 </table>
-{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
+{late}{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
 大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元{returned}。</p>
 {rules}<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
 </body></html>
@@ -85,6 +86,7 @@ def page(trace: dict[str, Any]) -> str:
     }
     return _head(paid["payment_no"]) + _PAGE.format(
         **_escaped(texts),
+        late=late_paragraph(trace["late_notices"]),
         explained=_explained(calculation),
         rules=_RULES.format(rules="\n".join(map(_rule, trace["rules_in_force"]))),
     )
@@ -108,10 +110,12 @@ def household_page(
     head: str | None,
     lines: list[dict[str, Any]],
     sources: dict[str, str],
+    late: list[dict[str, Any]],
 ) -> str:
     """All that a batch lists for one household, each line with its whole calculation.
 
-    `lines`: as the batch stores them; `sources`: by a ruling's version, who says so.
+    `lines`: as the batch stores them; `sources`: by a ruling's version, who says so; `late`: the
+    notices that were reported after they began.
     """
     pays = [line for line in lines if line["kind"] != "recovery"]
     total = sum(line["amount_fen"] for line in pays)
@@ -132,6 +136,7 @@ def household_page(
     return (
         _head(f"{batch['batch_no']} {household_no}")
         + _HOME.format(**_escaped(home))
+        + late_paragraph(late)
         + "".join(map(_listed, lines))
         + f"<p>本户本批合计 <strong>{yuan(total)} 元</strong>，大写："
         f"<strong>人民币{in_capitals(total)}</strong>；应追回 {yuan(back)} 元，不相抵。</p>\n"

@@ -76,7 +76,7 @@ def visible_trace(
         return None
     seen = visible(connection, reader, found.events, as_stored=as_stored)
     payment = next((event for event in seen if event.position == found.payment.position), None)
-    return None if payment is None else found._replace(shown=seen)
+    return None if payment is None else found._replace(events=seen, rests_on=found.events)
 
 
 def opens(connection: Connection, reader: Author, household: UUID) -> bool:

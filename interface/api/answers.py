@@ -204,6 +204,7 @@ ZH = {
     "approved_on": "批准日",
     "returned_on": "退回日",
     "objections_open": "未处理异议",
+    "late_notices": "迟报公示",
     "lines": "行数",
     "recovery_fen": "应追回(元)",
     "withdrawn_fen": "撤下(元)",

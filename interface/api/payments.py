@@ -38,7 +38,7 @@ from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
 from interface.strict_json import StrictRoute, takes
 from interface.visibility import visible_positions
-from projections.batches import batch_lines, batch_steps, batches
+from projections.batches import batch_lines, batch_steps, batches, late_notices
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
 from projections.settlement import as_table, run_of, settlement
@@ -289,7 +289,9 @@ async def batch(
             found = _the_batch(view, no, scope)
             steps = _visible_steps(view, author, no)
             return json_answer(
-                head_of(view) | {"batch": found, "steps": steps}, headers=headers_of(view)
+                head_of(view)
+                | {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)},
+                headers=headers_of(view),
             )
 
     return await run_in_threadpool(answer)
@@ -327,7 +329,12 @@ async def lines(
             if form != "json":
                 return table_file(table, form, f"batch-{no}", headers_of(view))
             return json_answer(
-                head_of(view) | {"batch_no": no, "lines": list(table.dicts())},
+                head_of(view)
+                | {
+                    "batch_no": no,
+                    "late_notices": late_notices(view, no, scope),
+                    "lines": list(table.dicts()),
+                },
                 headers=headers_of(view),
             )
 
@@ -370,7 +377,8 @@ async def slip(
                 for ruling in view.book.table(name).rulings
             }
             name = names.get(head[0][0]) if head else None
-            page = slip_page.household_page(found, household_no, name, listed, sources)
+            late = late_notices(view, no, scope)
+            page = slip_page.household_page(found, household_no, name, listed, sources, late)
             return Response(page, media_type="text/html; charset=utf-8")
 
     return await run_in_threadpool(answer)
@@ -407,12 +415,19 @@ async def notice(
             listed = batch_lines(view, no, scope=own, village=village)
             table = _to_post(service, view, listed)
             if html:
-                page = notice_page.page(found, list(table.dicts()), township, village)
+                shown = list(table.dicts())
+                late = late_notices(view, no, scope)
+                page = notice_page.page(found, shown, township, village, late)
                 return Response(page, media_type="text/html; charset=utf-8")
             if form != "json":
                 return table_file(table, form, f"notice-{no}", headers_of(view))
             return json_answer(
-                head_of(view) | {"batch_no": no, "lines": list(table.dicts())},
+                head_of(view)
+                | {
+                    "batch_no": no,
+                    "late_notices": late_notices(view, no, scope),
+                    "lines": list(table.dicts()),
+                },
                 headers=headers_of(view),
             )
 
@@ -453,7 +468,12 @@ async def payment_order(
             rows = list(table.dicts())
             return json_answer(
                 head_of(view)
-                | {"batch_no": no, "amount_fen": sum(r["amount_fen"] for r in rows), "lines": rows},
+                | {
+                    "batch_no": no,
+                    "amount_fen": sum(r["amount_fen"] for r in rows),
+                    "late_notices": late_notices(view, no, scope),
+                    "lines": rows,
+                },
                 headers=headers_of(view),
             )
 

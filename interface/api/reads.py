@@ -86,7 +86,7 @@ async def _traced(
         content["paid_to"] = masked(service.vault.unseal(household, place, sealed))
     content["known_at"] = known_at
     content["as_of"] = as_of
-    content["position"] = (found.shown or found.events)[-1].position
+    content["position"] = found.events[-1].position
     return content
 
 

@@ -1,5 +1,6 @@
 -- 贴息批次: one line a batch, as of a day, as known at an instant, oldest first.
 -- as_of, known_at; batch_no (null: all); bank, township: whose lines are summed (null: all).
+-- late_notices: notices that were reported after they began, and count by their document.
 WITH step AS (
   SELECT * FROM facts.batch_step WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
 ), line AS (
@@ -34,19 +35,28 @@ WITH step AS (
          count(*) FILTER (WHERE step = 'objected') - count(*) FILTER (WHERE step = 'resolved')
            AS objections_open
     FROM step GROUP BY batch_id
+), late AS (
+  SELECT s.batch_id, count(*) AS late_notices
+    FROM step s JOIN ledger.event e ON e.position = s.of_position
+   WHERE s.step = 'noticed'
+     AND (s.recorded_at AT TIME ZONE 'Asia/Shanghai')::date > s.effective_on
+     AND convert_from(e.state, 'UTF8')::jsonb ->> 'document' IS NOT NULL
+   GROUP BY s.batch_id
 )
 SELECT b.batch_no, b.period, b.year, b.mode, b.bank, b.township,
        CASE WHEN b.estimate THEN 'estimated' WHEN s.returned_on IS NOT NULL THEN 'returned'
             WHEN s.approved_on IS NOT NULL THEN 'approved'
             WHEN s.verified_on IS NOT NULL THEN 'verified' ELSE 'proposed' END AS stage,
        b.effective_on AS proposed_on, s.verified_on, s.noticed_until_on, s.approved_on,
-       s.returned_on, coalesce(s.objections_open, 0) AS objections_open, m.lines, m.amount_fen,
+       s.returned_on, coalesce(s.objections_open, 0) AS objections_open,
+       coalesce(t.late_notices, 0) AS late_notices, m.lines, m.amount_fen,
        m.recovery_fen, m.withdrawn_fen, m.held_fen, m.ordered_fen, m.failed_fen, m.returned_fen,
        m.paid_fen,
        b.seen_position, b.position
   FROM facts.batch b
   JOIN summed m USING (batch_id)
   LEFT JOIN stage s USING (batch_id)
+  LEFT JOIN late t USING (batch_id)
  WHERE b.effective_on <= %(as_of)s AND b.recorded_at <= %(known_at)s
    AND (%(batch_no)s::text IS NULL OR b.batch_no = %(batch_no)s)
  ORDER BY b.position

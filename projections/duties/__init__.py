@@ -115,9 +115,12 @@ def _of_agreements(view: View, scope: Scope, until: date) -> Iterator[tuple[Any,
 def _of_batches(view: View, scope: Scope) -> Iterator[tuple[Any, ...]]:
     try:
         levels = list(view.book.ruling("notice_levels", view.as_of, view.known_on).words)
+        days = view.book.ruling("notice_days", view.as_of, view.known_on).number
     except NoRuling:  # no document wants a notice yet
         return
-    asked = view.ask(question(__name__, "notices.sql"), township=scope.township, levels=levels)
+    asked = view.ask(
+        question(__name__, "notices.sql"), township=scope.township, levels=levels, days=days
+    )
     for batch in asked.dicts():
         posted = [Deed(batch["posted_on"], batch["position"])] * batch["posted"]
         duty = rules.public_notice(

@@ -8,8 +8,9 @@ WITH household AS (
   SELECT loan_id, max(effective_on) AS settled_on
     FROM facts.standing_settlement(%(as_of)s, %(known_at)s) GROUP BY loan_id
 ), extended AS (
-  SELECT loan_id, array_agg(agreed_on ORDER BY agreed_on, of_position) AS agreed_days,
-         array_agg(new_due_on ORDER BY agreed_on, of_position) AS new_due_days
+  SELECT loan_id,
+         array_agg(agreed_on ORDER BY effective_on, agreed_on, new_due_on) AS agreed_days,
+         array_agg(new_due_on ORDER BY effective_on, agreed_on, new_due_on) AS new_due_days
     FROM facts.standing_extension(%(as_of)s, %(known_at)s) GROUP BY loan_id
 ), checked AS (
   SELECT loan_id, array_agg(effective_on ORDER BY effective_on, of_position) AS check_days,

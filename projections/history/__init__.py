@@ -15,6 +15,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from domain.calendar import civil_day
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from domain.programme import Programme, rulings_told
@@ -136,12 +137,16 @@ def as_table(events: Sequence[Happening]) -> Table:
 
 
 class Trace(NamedTuple):
-    """All that stands behind one payment. `shown`: what of it the reader may see; None: all."""
+    """All that stands behind one payment.
+
+    `events`: what is shown of it. `rests_on`: all of it, where a reader is shown less: for the
+    household's category alone.
+    """
 
     payment: Happening
     events: list[Happening]
     wrapped_key: bytes | None
-    shown: list[Happening] | None = None
+    rests_on: list[Happening] | None = None
 
     @property
     def household_id(self) -> UUID:
@@ -153,9 +158,10 @@ class Trace(NamedTuple):
         paid = self.payment.content
         calculation = dict(paid["calculation"])
         rulings = calculation.pop("rulings")
-        shown = self.events if self.shown is None else self.shown
-        loan = [e for e in shown if e.topic.startswith("loan.")]
+        loan = [e for e in self.events if e.topic.startswith("loan.")]
         household = [e for e in self.events if e.topic.startswith("household.")]
+        behind = self.events if self.rests_on is None else self.rests_on
+        register = [e for e in behind if e.topic.startswith("household.")]
         at_payment = [e for e in loan if e.position < self.payment.position]
         later = [
             e
@@ -178,15 +184,16 @@ class Trace(NamedTuple):
                 "household_no": disbursed.content["household_no"],
                 "disbursed_on": disbursed.content["effective_on"],
                 "category_when_paid": paid["grounds"]["household_category"],
-                "category_as_known": _category(household, disbursed.content["effective_on"]),
+                "category_as_known": _category(register, disbursed.content["effective_on"]),
             },
             "loan_events": [e.plain() for e in at_payment],
-            "household_events": [e.plain() for e in shown if e.topic.startswith("household.")],
+            "household_events": [e.plain() for e in household],
             "batch_events": [
                 e.plain()
-                for e in shown
+                for e in self.events
                 if e.topic.startswith("batch.") and e.position < self.payment.position
             ],
+            "late_notices": list(map(_late_notice, filter(_is_late_notice, self.events))),
             "told_after_the_payment": [e.plain() for e in later],
             "recovered_fen": _came_back(later, "loan.subsidy-recovered.v1", paid["payment_no"]),
             "returned_fen": _came_back(later, "loan.subsidy-returned.v1", paid["payment_no"]),
@@ -201,6 +208,27 @@ def _came_back(events: Sequence[Happening], topic: str, payment_no: str) -> int:
 
 def _corrects_line(event: Happening, line: int | None) -> bool:
     return event.topic == "batch.result-corrected.v1" and event.content["line"] == line
+
+
+def _is_late_notice(event: Happening) -> bool:
+    """Whether a notice was reported after it began, and counts by its document."""
+    return (
+        event.topic == "batch.notice-posted.v1"
+        and "document" in event.content
+        and civil_day(event.recorded_at).isoformat() > event.content["effective_on"]
+    )
+
+
+def _late_notice(event: Happening) -> dict[str, Any]:
+    content = event.content
+    return {
+        "level": content["level"],
+        "township": content.get("township", ""),
+        "posted_on": content["effective_on"],
+        "until_on": content["until_on"],
+        "recorded_on": civil_day(event.recorded_at).isoformat(),
+        "document": content["document"],
+    }
 
 
 def trace(

@@ -34,8 +34,9 @@ WITH household AS (
    WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
    GROUP BY loan_id
 ), due AS (
-  SELECT loan_id, max(new_due_on) AS due_on
-    FROM facts.standing_extension(%(as_of)s, %(known_at)s) GROUP BY loan_id
+  SELECT DISTINCT ON (loan_id) loan_id, new_due_on AS due_on
+    FROM facts.standing_extension(%(as_of)s, %(known_at)s)
+   ORDER BY loan_id, effective_on DESC, agreed_on DESC, new_due_on DESC
 ), settled AS (
   SELECT loan_id, max(effective_on) AS settled_on
     FROM facts.standing_settlement(%(as_of)s, %(known_at)s) GROUP BY loan_id

@@ -487,7 +487,10 @@ def test_recovered_subsidy_can_be_paid_again_and_no_more_than_paid_is_recovered(
     )
 
     refused = refusal(ledger, controls.recover(ref="REC-2", amount_fen=45_640), FINANCE)
-    told(ledger, (controls.pay(ref="PAY-2", amount_fen=1_000), FINANCE))
+    early = controls.pay(ref="PAY-2", amount_fen=1_000, effective_on="2023-09-24")
+    assert refusal(ledger, early, FINANCE).CODE == "subsidy_exceeds_due"
+    again = controls.pay(ref="PAY-2", amount_fen=1_000, effective_on="2023-09-25")
+    told(ledger, (again, FINANCE))
 
     assert refused.CODE == "recovered_too_much"
 
@@ -592,3 +595,32 @@ def _all(kind: type[Refused]) -> Iterator[type[Refused]]:
     for refused in kind.__subclasses__():
         yield refused
         yield from _all(refused)
+
+
+def test_nobody_was_told_of_a_refusal_on_a_day_to_come(ledger: Ledger) -> None:
+    told(ledger, (controls.household(), BUREAU))
+    ahead = controls.credit(
+        decision="refused", amount_fen=None, reason="已有贷款", told_on="2999-01-01"
+    )
+    refused = refusal(ledger, ahead, BANK)
+    assert isinstance(refused, DatedInFuture)
+    assert refused.field == "told_on"
+
+
+def test_a_recovery_is_not_counted_in_a_case_before_it_came_back(ledger: Ledger) -> None:
+    told(
+        ledger,
+        (controls.household(), BUREAU),
+        (controls.loan(), BANK),
+        (controls.pay(), FINANCE),
+    )
+    [back] = told(ledger, (controls.recover(effective_on="2024-05-10"), FINANCE))
+    told(
+        ledger,
+        (controls.case_of(controls.found_of("L1")), controls.AUDITOR),
+        (controls.assignment(), controls.AUDITOR),
+    )
+    early = controls.case_recovery(back.event_ids[0], effective_on="2024-05-09")
+    assert refusal(ledger, early, controls.INVESTIGATOR).CODE == "step_before"
+    in_time = controls.case_recovery(back.event_ids[0], effective_on="2024-05-10")
+    told(ledger, (in_time, controls.INVESTIGATOR))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from support import controls as c
 from support.batches import (
     BUDGET_FEN,
     DUE_FEN,
+    PHOTO,
+    WINDOW,
     approved,
     batch,
     callers,
@@ -20,10 +22,12 @@ from support.batches import (
     noticed,
     paid_in_full,
     proposed,
+    refs,
     tell,
 )
 from support.service import Caller, Callers
 
+from domain.calendar import civil_day
 from domain.fund import Fund
 from domain.money import divide_half_up, in_capitals, yuan
 from projections import settlement
@@ -109,7 +113,7 @@ def test_nothing_is_approved_before_every_notice_is_over(callers: Callers) -> No
     early = {"effective_on": "2025-05-01"}
     assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **early)["code"] == "wrong_stage"
     tell(callers.BUREAU, "/batches/PC-1/verification")
-    nine = {"level": "village", "place": "村委会", "effective_on": "2025-04-21"}
+    nine = {"level": "village", "place": "村委会", "effective_on": "2025-04-21", "ground": PHOTO}
     refusal = tell(callers.T01, "/batches/PC-1/notices", 409, until_on="2025-04-29", **nine)
     assert refusal["code"] == "notice_too_short"
     tell(callers.T01, "/batches/PC-1/notices", until_on="2025-04-30", **nine)
@@ -185,7 +189,7 @@ def test_two_batches_for_the_last_of_the_money_and_one_wins(callers: Callers) ->
         reason="金额录错",
         replacement=_replaced(DUE_FEN + 1),
     )
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30", "place": "公示栏"}
+    window = {**WINDOW, "ground": PHOTO, "place": "公示栏"}
     for batch_no, township in (("PC-1", callers.T01), ("PC-2", callers.T02)):
         tell(callers.BUREAU, f"/batches/{batch_no}/verification")
         for level in ("village", "township"):
@@ -462,6 +466,9 @@ def test_a_plan_adjusted_twice_for_the_same_day_holds_as_it_was_told_last(
     position = callers.client.get("/healthz").json()["log_position"]
     found = callers.CENTRE.get("/settlement", period="2025Q1", position=position).json()
     assert {line["due_fen"] for line in found["lines"]} == {24_111}
+    ended = {**plan, "until_on": "2024-12-31", "rulings": [{"rule": "subsidy_share", "value": 1}]}
+    refusal = tell(callers.CENTRE, "/programme/plans", 409, **ended)
+    assert (refusal["code"], refusal["errors"][0]["pointer"]) == ("step_before", "/until_on")
     bare = {key: value for key, value in plan.items() if key != "ground"}
     refusal = tell(
         callers.CENTRE, "/programme/plans", 409, **bare, ground={"note": "口头"},
@@ -590,7 +597,7 @@ def test_a_batch_that_waits_for_its_notices_is_a_duty_of_each_township_and_of_th
 
     waiting = [("", "pending"), ("T01", "pending"), ("T02", "pending")]
     assert owed(callers.CENTRE, told["position"]) == waiting
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30", "place": "公示栏"}
+    window = {**WINDOW, "ground": PHOTO, "place": "公示栏"}
     tell(callers.T01, "/batches/PC-1/notices", level="village", **window)
     told = tell(callers.T01, "/batches/PC-1/notices", level="township", **window)
     assert owed(callers.T01, told["position"]) == [("T01", "done")]
@@ -624,8 +631,8 @@ def test_an_objection_to_the_whole_batch_is_upheld_by_returning_it(callers: Call
     answer = {"objection_no": "YY-9", "upheld": True, "reason": "核查属实"}
     refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
     assert refusal["code"] == "whole_batch_upheld"
-    tell(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回")
     late = {"effective_on": "2025-05-01"}
+    tell(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回", **late)
     assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "wrong_stage"
     assert batch(callers)["stage"] == "returned"
     proposed(callers, "PC-2")
@@ -650,3 +657,164 @@ def test_the_check_of_a_plan_knows_what_was_told_of_it(callers: Callers) -> None
     assert "average_over_cap" in {each["code"] for each in found["contradictions"]}
     asked = {"year": 2025, "known_at": _just_before(callers)}
     assert callers.AUDIT.get("/reports/plan-check", **asked).json()["plan_known"] is False
+
+
+# ---- no date opens a gate ---------------------------------------------------------------
+
+
+def today() -> date:
+    return civil_day(datetime.now(UTC))
+
+
+def post_notices(callers: Callers, **told: Any) -> list[Any]:
+    """Every level's notice of PC-1, whatever the answer."""
+    body = {"place": "公示栏", **WINDOW, **told}
+    wanted = [(t, level) for t in (callers.T01, callers.T02) for level in ("village", "township")]
+    return [
+        caller.post(
+            "/batches/PC-1/notices", {"ref": f"R{next(refs)}", **body, "level": level}
+        ).json()
+        for caller, level in (*wanted, (callers.CENTRE, "county"))
+    ]
+
+
+def test_a_notice_of_another_year_makes_no_batch_of_today_payable(callers: Callers) -> None:
+    proposed(callers, effective_on=str(today()))
+    tell(callers.BUREAU, "/batches/PC-1/verification", effective_on=str(today()))
+    old = {"effective_on": "2020-01-04", "until_on": "2020-01-13"}
+    for ground in ({}, {"ground": PHOTO}):
+        refused = post_notices(callers, **old, **ground)
+        assert {each["code"] for each in refused} == {"step_before"}
+        assert refused[0]["details"]["last_on"] == str(today())
+    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=str(today()))
+    assert refusal["code"] == "notice_missing"
+
+
+def test_a_notice_reported_late_without_a_document_counts_from_the_day_it_was_recorded(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    tell(callers.BUREAU, "/batches/PC-1/verification")
+    assert all("position" in each for each in post_notices(callers))
+    for on in ("2025-05-01", str(today())):
+        refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=on)
+        assert refusal["code"] == "notice_missing"
+        assert f"village T01 (reported on {today()} without a document" in refusal["title_en"]
+        assert f"{today()} 报送，无依据文件" in refusal["title_zh"]
+    asked = {"duty": "public_notice", "as_of": str(today())}
+    position = callers.client.get("/healthz").json()["log_position"]
+    duties = callers.T01.get("/duties", **asked, position=position).json()["lines"]
+    assert [line["state"] for line in duties] == ["pending"]
+    assert batch(callers)["late_notices"] == 0
+    last = post_notices(callers, ground=PHOTO)[-1]
+    duties = callers.T01.get("/duties", **asked, position=last["position"]).json()["lines"]
+    assert [line["state"] for line in duties] == ["done"]
+    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
+
+
+def test_a_batch_says_on_every_page_which_notices_were_reported_late_on_a_document(
+    callers: Callers,
+) -> None:
+    paid_in_full(callers)
+    position = callers.client.get("/healthz").json()["log_position"]
+    asked: dict[str, Any] = {"position": position}
+    found = callers.AUDIT.get("/batches/PC-1", **asked).json()
+    assert found["batch"]["late_notices"] == 5
+    steps = [step for step in found["steps"] if step["step"] == "noticed"]
+    assert {(step["reported_late"], step["document"]) for step in steps} == {
+        (True, PHOTO["document"])
+    }
+    late = found["late_notices"]
+    assert late[0] == {
+        "level": "village",
+        "township": "T01",
+        "posted_on": "2025-04-21",
+        "until_on": "2025-04-30",
+        "recorded_on": str(today()),
+        "document": PHOTO["document"],
+    }
+    for path in ("lines", "notice", "payment-order"):
+        assert callers.AUDIT.get(f"/batches/PC-1/{path}", **asked).json()["late_notices"] == late
+    assert callers.AUDIT.get("/subsidy-payments/PC-1-1/trace").json()["late_notices"] == late
+    for path, more in (
+        ("/batches/PC-1/notice", {}),
+        ("/batches/PC-1/slip", {"household_no": "H1"}),
+        ("/subsidy-payments/PC-1-1/slip", {}),
+    ):
+        page = callers.AUDIT.get(path, accept="text/html", **more).text
+        assert "公示迟报" in page
+        assert PHOTO["document"] in page
+    [rule] = callers.AUDIT.get("/red-flags", rule="RF23", **asked).json()["rules"]
+    amounts = {each["subject"]: each["amount_fen"] for each in rule["findings"]}
+    assert amounts["T01/t01-1 PC-1 batch.notice-posted.v1 2025-04-21"] == DUE_FEN
+    assert amounts["CENTRE/centre-1 PC-1 batch.notice-posted.v1 2025-04-21"] == 2 * DUE_FEN
+
+
+def test_no_step_of_a_batch_is_dated_before_the_one_it_follows(callers: Callers) -> None:
+    def too_early(caller: Caller, path: str, on: str, last_on: str, **told: Any) -> None:
+        refusal = tell(caller, f"/batches/PC-1/{path}", 409, effective_on=on, **told)
+        assert refusal["code"] == "step_before", refusal
+        assert refusal["details"]["last_on"] == last_on
+        assert refusal["errors"][0]["pointer"] == "/effective_on"
+
+    proposed(callers)
+    too_early(callers.BUREAU, "verification", "2025-04-19", "2025-04-20")
+    tell(callers.BUREAU, "/batches/PC-1/verification", effective_on="2025-04-21")
+    window = {"level": "county", "place": "网站", "until_on": "2025-04-30", "ground": PHOTO}
+    too_early(callers.CENTRE, "notices", "2025-04-20", "2025-04-21", **window)
+    too_early(callers.T01, "objections", "2025-04-20", "2025-04-21", reason="该户未实际用款")
+    post_notices(callers, ground=PHOTO)
+    tell(callers.T02, "/batches/PC-1/objections", ref="YY-1", effective_on="2025-04-25", line=2,
+         reason="该户未实际用款")  # fmt: skip
+    answer = {"objection_no": "YY-1", "upheld": False, "reason": "核查不属实"}
+    too_early(callers.CENTRE, "resolutions", "2025-04-24", "2025-04-25", **answer)
+    tell(callers.CENTRE, "/batches/PC-1/resolutions", effective_on="2025-05-03", **answer)
+    too_early(callers.FINANCE, "approval", "2025-05-02", "2025-05-03")
+    too_early(callers.CENTRE, "return", "2025-05-02", "2025-05-03", reason="附件不全")
+    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-03")
+    too_early(callers.FINANCE2, "orders", "2025-05-02", "2025-05-03", bank="NRCB")
+    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-04", bank="NRCB")
+    result = {"results": [{"line": 1, "paid": True, "voucher": "N-1"}]}
+    too_early(callers.NRCB, "results", "2025-05-03", "2025-05-04", **result)
+    tell(callers.NRCB, "/batches/PC-1/results", effective_on="2025-05-04", **result)
+
+
+def test_a_batch_is_not_approved_on_a_day_before_its_money_was_allocated(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    noticed(callers)
+    late = {**_replaced(BUDGET_FEN), "effective_on": "2025-05-02"}
+    correction = {"reason": "日期录错", "replacement": late, "effective_on": "2025-05-03"}
+    told = tell(callers.FINANCE, f"/events/{_allocation(callers)}/corrections", **correction)
+    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on="2025-05-01")
+    assert refusal["code"] == "fund_exhausted"
+    assert (refusal["details"]["free_fen"], refusal["details"]["on"]) == (0, "2025-05-01")
+    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-02")
+    later = {"reason": "日期录错", "replacement": {**late, "effective_on": "2025-05-03"}}
+    refusal = tell(
+        callers.FINANCE, f"/events/{told['event_ids'][1]}/corrections", 409, **later,
+        effective_on="2025-05-03",
+    )  # fmt: skip
+    assert refusal["code"] == "fund_exhausted"
+    assert refusal["details"]["on"] == "2025-05-02"
+
+
+def test_a_correction_is_not_dated_before_what_it_reverses_nor_leads_to_a_day_to_come(
+    callers: Callers,
+) -> None:
+    path = f"/events/{Fund.id_for(2025)}.1/corrections"
+    early = {"reason": "金额录错", "effective_on": "2025-01-14"}
+    assert tell(callers.FINANCE, path, 409, **early)["code"] == "step_before"
+    ahead = {**_replaced(BUDGET_FEN), "effective_on": "2999-01-01"}
+    refusal = tell(callers.FINANCE, path, 409, reason="金额录错", replacement=ahead)
+    assert refusal["code"] == "dated_in_future"
+    assert refusal["errors"][0]["pointer"] == "/replacement/effective_on"
+    ruling = {
+        "effective_on": "2999-01-01",
+        "ground": {"document": "某文"},
+        "rulings": [{"rule": "notice_days", "value": 15}],
+    }
+    told = tell(callers.CENTRE, "/programme/rulings", **ruling)
+    rules_later = f"/events/{told['event_ids'][0]}/corrections"
+    tell(callers.CENTRE, rules_later, reason="误报", effective_on=str(today()))

@@ -61,6 +61,9 @@ def test_a_risk_is_told_by_anybody_and_noted_by_somebody_else(callers: Callers) 
     assert refusal["code"] == "own_risk"
     [waiting] = lines(callers, callers.AUDIT, "/risks", as_of="2023-07-04")
     assert (waiting["noted_on"], waiting["waited_days"]) == (None, 3)
+    early = c.risk_note(ref="FXJ-0", effective_on="2023-06-30")
+    refusal = tell(callers.NRCB, "/risks/FX-1/notes", early, "risk_no", status=409)
+    assert refusal["code"] == "step_before"
     tell(callers.NRCB, "/risks/FX-1/notes", c.risk_note(), "risk_no")
     [found] = lines(callers, callers.AUDIT, "/risks")
     assert (found["organisation"], found["noted_by"], found["waited_days"]) == ("T01", "NRCB", 4)
@@ -85,7 +88,12 @@ def test_the_risk_fund_bears_its_share_of_an_overdue_loan_and_no_more(callers: C
         return tell(callers.FINANCE, "/loans/L1/compensations", told, "loan_no", status=status)
 
     assert compensate(409, ref="D0", loss_fen=3_000_000)["code"] == "risk_fund_exhausted"
-    tell(callers.FINANCE, "/funds/risk", c.risk_fund_payment(amount_fen=2_100_000))
+    late = c.risk_fund_payment(amount_fen=2_100_000, effective_on="2024-06-01")
+    tell(callers.FINANCE, "/funds/risk", late)
+    unfilled = c.compensation(ref="D9", loan_no="L1", effective_on="2024-05-31", loss_fen=3_000_000)
+    refusal = tell(callers.FINANCE, "/loans/L1/compensations", unfilled, "loan_no", status=409)
+    assert refusal["code"] == "risk_fund_exhausted"
+    assert (refusal["details"]["balance_fen"], refusal["details"]["on"]) == (0, "2024-05-31")
     early = c.compensation(ref="D1", loan_no="L1", effective_on="2024-03-09")
     refusal = tell(callers.FINANCE, "/loans/L1/compensations", early, "loan_no", status=409)
     assert refusal["code"] == "not_overdue"
@@ -96,6 +104,9 @@ def test_the_risk_fund_bears_its_share_of_an_overdue_loan_and_no_more(callers: C
     path = "/loans/L1/compensation-recoveries"
     refusal = tell(callers.FINANCE, path, back, "loan_no", status=409)
     assert refusal["code"] == "compensation_recovered_too_much"
+    early = c.compensation_recovery(ref="ZC-0", loan_no="L1", effective_on="2024-05-31")
+    refusal = tell(callers.FINANCE, path, early, "loan_no", status=409)
+    assert refusal["code"] == "step_before"
     tell(callers.FINANCE, path, back.model_copy(update={"amount_fen": 600_000}), "loan_no")
 
     [found] = lines(callers, callers.AUDIT, "/ledgers/risk-fund")
@@ -108,7 +119,7 @@ def test_the_risk_fund_bears_its_share_of_an_overdue_loan_and_no_more(callers: C
         "ratio_bp": 50_000,
     }
     [before] = lines(callers, callers.AUDIT, "/ledgers/risk-fund", as_of="2024-05-31")
-    assert before["balance_fen"] == 2_100_000
+    assert before["balance_fen"] == 0
 
 
 def test_what_an_agreement_owes_each_household_and_what_is_short(callers: Callers) -> None:
@@ -119,6 +130,9 @@ def test_what_an_agreement_owes_each_household_and_what_is_short(callers: Caller
     other = c.benefit_payment(ref="FH-2", household_no="H9")
     refusal = tell(callers.T01, "/benefits/LJ-1/payments", other, "agreement_no", status=409)
     assert refusal["code"] == "not_of_agreement"
+    early = c.benefit_payment(ref="FH-0", effective_on="2023-03-31")
+    refusal = tell(callers.T01, "/benefits/LJ-1/payments", early, "agreement_no", status=409)
+    assert refusal["code"] == "step_before"
     stranger = c.agreement(ref="LJ-2", agreement_no="LJ-2", households=["H1", "H9"])
     assert tell(callers.T01, "/benefits", stranger, status=404)["code"] == "household_unknown"
 

@@ -88,6 +88,9 @@ def test_a_number_is_published_once_and_nothing_of_a_day_to_come(callers: Caller
     publish(callers, "funds", "C-1")
     refusal = publish(callers, "funds", "C-2", 409, publication_no="C-1")
     assert refusal["code"] == "publication_number_taken"
+    early = publish(callers, "funds", "C-6", 409, effective_on="2023-12-30")
+    assert early["code"] == "step_before", "it reports on the day after"
+    publish(callers, "funds", "C-7", effective_on="2023-12-31")
     assert publish(callers, "funds", "C-3", 409, as_of="2999-01-01")["code"] == "dated_in_future"
     assert callers.AUDIT.get("/publications/none").status_code == 404
     far = publish(callers, "funds", "C-5", 422, known_at="0001-01-01T00:00:00+14:00")

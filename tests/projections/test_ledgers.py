@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import controls
 from support.controls import BANK, BUREAU, FINANCE, TOWNSHIP
-from support.county import SteppingClock, conversation, drawn, told
+from support.county import SteppingClock, conversation, drawn, refusal, told
 from support.everything import a_case, programme_and_money
 
 from application.ledger import Ledger, Recorded, Telling
@@ -327,3 +327,53 @@ def test_a_ledger_that_is_asked_often_is_planned_for_its_own_dates(database: Any
     finally:
         facts.close()
     assert [text for (text,) in shared if "台账" in text] == []
+
+
+def test_extensions_reported_in_any_order_give_the_due_day_that_their_own_dates_say(
+    database: Any,
+) -> None:
+    """Reported first: the later one. The first of two corrected. No day is overdue that was not."""
+    first = {"effective_on": "2024-02-20", "agreed_on": "2024-02-20", "new_due_on": "2024-09-10"}
+    then = {"effective_on": "2024-09-01", "agreed_on": "2024-09-01", "new_due_on": "2025-03-10"}
+    with conversation(database) as ledger:
+        told(
+            ledger,
+            (controls.loan(), BANK),
+            (controls.extend(ref="EX-2", **then), BANK),
+        )
+        [reported] = told(ledger, (controls.extend(ref="EX-1", **first), BANK))
+        replacement = controls.body(controls.extend(**first | {"new_due_on": "2024-08-20"}))
+        fix = controls.correct(
+            reported.event_ids[0], effective_on="2024-03-01", replacement=replacement
+        )
+        ledger.tell(fix, BANK)
+    with drawn(database) as facts:
+        for as_of, due_on, overdue in (
+            ("2024-02-19", "2024-03-10", False),
+            ("2024-03-10", "2024-08-20", False),
+            ("2024-08-20", "2024-08-20", True),
+            ("2024-09-01", "2025-03-10", False),
+            ("2025-03-09", "2025-03-10", False),
+            ("2025-03-10", "2025-03-10", True),
+        ):
+            with facts.at(date.fromisoformat(as_of)) as view:
+                [line] = loan_ledger(view).dicts()
+            assert (line["due_on"].isoformat(), line["overdue"]) == (due_on, overdue), as_of
+
+
+def test_a_recovery_reported_with_a_day_before_its_payment_is_in_no_ledger(database: Any) -> None:
+    with conversation(database) as ledger:
+        told(
+            ledger,
+            (controls.household(), BUREAU),
+            (controls.loan(), BANK),
+            (controls.pay(effective_on="2023-07-01"), FINANCE),
+        )
+        early = controls.recover(effective_on="2023-06-25", amount_fen=50)
+        assert refusal(ledger, early, FINANCE).CODE == "step_before"
+        told(ledger, (controls.recover(effective_on="2023-07-01", amount_fen=50), FINANCE))
+    with drawn(database) as facts:
+        with facts.at(date(2023, 6, 30)) as view:
+            assert list(subsidy_ledger(view).dicts()) == []
+        with facts.at(date(2023, 7, 1)) as view:
+            assert [line["net_fen"] for line in subsidy_ledger(view).dicts()] == [46_639 - 50]

@@ -10,13 +10,15 @@ import pytest
 from support import controls as c
 from support.service import Caller, Callers, service
 
-_refs = count(1)
+refs = count(1)
 BUDGET_FEN = 200_000
+WINDOW = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
+PHOTO = {"document": "公示照片及张贴记录〔2025〕7号"}
 
 
 def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
     """The answer to one statement; fails when it is another than `status`."""
-    told = {"ref": f"R{next(_refs)}", "effective_on": "2025-04-20", **body}
+    told = {"ref": f"R{next(refs)}", "effective_on": "2025-04-20", **body}
     answer = caller.post(path, told)
     assert answer.status_code == status, answer.text
     return answer.json()
@@ -83,9 +85,9 @@ def proposed(callers: Callers, batch_no: str = "PC-1", **other: Any) -> Any:
 
 
 def noticed(callers: Callers, batch_no: str = "PC-1") -> None:
-    """Verified, and posted at every level for ten days."""
+    """Verified, and posted at every level for ten days: reported years later, on a document."""
     tell(callers.BUREAU, f"/batches/{batch_no}/verification")
-    window = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
+    window = {**WINDOW, "ground": PHOTO}
     for township in (callers.T01, callers.T02):
         for level in ("village", "township"):
             tell(township, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)

@@ -89,7 +89,7 @@ def programme_and_money() -> list[tuple[Command, Author]]:
         c.batch_line(4, 400),
         c.batch_line(5, 500, kind="recovery"),
     )
-    posted = {"until_on": "2024-01-20", "place": "公示栏"}
+    posted = {"until_on": "2024-01-20", "place": "公示栏", "ground": {"document": "公示照片"}}
     objection = {"reason": "该户未实际用款", "line": 4}
     answer = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实"}
     found = {"finding": "amount", "amount_fen": 300}

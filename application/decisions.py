@@ -41,6 +41,7 @@ from application.ledger import RULES, Ledger, Looks, carries_out
 from application.refusals import (
     DatedInFuture,
     EventUnknown,
+    LoanAmbiguous,
     LookNotToday,
     ReplacementElsewhere,
     ReplacementMalformed,
@@ -194,7 +195,10 @@ def look_at_household(ledger: Ledger, command: LookAtHousehold, note: Note) -> N
         raise LookNotToday(effective_on=command.effective_on, today=today)
     if ledger.looks_within(LOOKS_COUNTED_FOR, note.by) >= MOST_LOOKS:
         raise TooManyLooks(most=MOST_LOOKS)
-    ledger.household(command.household_no).look_at(note, reason=command.reason)
+    household = ledger.household(command.household_no)
+    loans = [ledger.aggregate(Loan, id) for id in household.loans_of(note.by.organisation)]
+    borrowers = [(loan.borrower, loan.disbursed_on) for loan in loans if loan.exists]
+    household.look_at(note, reason=command.reason, borrowers=borrowers)
 
 
 # ---- loans, told by the bank ----------------------------------------------------------
@@ -491,7 +495,16 @@ REPLACED_BY: dict[str, tuple[type[Command], Any]] = {
 }
 
 
-@carries_out(CorrectEvent, "bank", "township", "bureau", "centre", "finance", looks_at=_nothing_yet)
+@carries_out(
+    CorrectEvent,
+    "bank",
+    "township",
+    "bureau",
+    "centre",
+    "finance",
+    "guarantor",
+    looks_at=_nothing_yet,
+)
 def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
     """Take an event back, for the organisation that told it, and tell it anew if asked to.
 
@@ -597,14 +610,21 @@ def event_named(
 
 
 def _township_loan(ledger: Ledger, bank: str | None, loan_no: str, note: Note) -> Loan:
-    """A loan of one of the township's own households. Raises LoanUnknown for any other."""
-    loan = ledger.loan_of(bank, loan_no)
-    if loan is None or loan.household_id is None:
+    """A loan of one of the township's own households, among which alone the number is looked for.
+
+    Raises LoanUnknown, LoanAmbiguous.
+    """
+    own = [
+        loan
+        for loan in ledger.loans_called(bank, loan_no)
+        if loan.household_id is not None
+        and ledger.aggregate(Household, loan.household_id).township == note.by.organisation
+    ]
+    if not own:
         raise LoanUnknown(loan_no=loan_no)
-    household = ledger.aggregate(Household, loan.household_id)
-    if household.township != note.by.organisation:
-        raise LoanUnknown(loan_no=loan_no)
-    return loan
+    if len(own) > 1:
+        raise LoanAmbiguous(banks=[loan.bank for loan in own])
+    return own[0]
 
 
 def county_loan(ledger: Ledger, bank: str | None, loan_no: str) -> Loan:

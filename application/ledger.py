@@ -301,19 +301,23 @@ class Ledger:
         return None if stored is None else (stored.organisation, stored.event())
 
     def loan_of(self, bank: str | None, loan_no: str) -> Loan | None:
-        """The loan that a township or the county means by a number. Raises LoanAmbiguous."""
+        """The loan that the county means by a number. Raises LoanAmbiguous."""
+        found = self.loans_called(bank, loan_no)
+        if len(found) > 1:
+            raise LoanAmbiguous(banks=[loan.bank for loan in found])
+        return found[0] if found else None
+
+    def loans_called(self, bank: str | None, loan_no: str) -> list[Loan]:
+        """The active loans of a number: of one bank, or of any."""
         if bank is not None:
             loan = self.loan(bank, loan_no)
-            return loan if loan.exists else None
+            return [loan] if loan.exists else []
         self._banks = self._banks or self.log.organisations("bank")
         ids = {Loan.id_for(bank, loan_no): bank for bank in self._banks}
         missing = {id: Loan for id in ids if id.int not in self._cache}
         if missing:
             self.fetch(missing)
-        found = [loan for bank in ids.values() if (loan := self.loan(bank, loan_no)).exists]
-        if len(found) > 1:
-            raise LoanAmbiguous(banks=[loan.bank for loan in found])
-        return found[0] if found else None
+        return [loan for bank in ids.values() if (loan := self.loan(bank, loan_no)).exists]
 
     def today(self) -> date:
         return civil_day(self._clock())

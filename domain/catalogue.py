@@ -111,7 +111,3 @@ EVENTS: dict[str, type[Event]] = {
 def kind_of(topic: str) -> str:
     """The aggregate that a topic belongs to: `loan.repaid.v1` happened to a `loan`."""
     return topic.partition(".")[0]
-
-
-CONFIDENTIAL = frozenset(t for t in EVENTS if kind_of(t) in (Case.KIND, CaseRegister.KIND))
-"""What an investigation is about is for the supervising offices, and for who told it."""

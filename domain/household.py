@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, ClassVar, Literal
 from uuid import UUID
@@ -134,13 +134,24 @@ class Household(Aggregate):
         """Whether its key was destroyed: nobody's name or number can be read or sealed again."""
         return self.erased_on is not None
 
-    def open_to(self, by: Author) -> bool:
-        """Whether somebody may look at its people: its township, its lenders, the county."""
+    def loans_of(self, bank: str) -> set[UUID]:
+        """The active loans that this bank disbursed to the household."""
+        return {id for version, id in self.borrowed.items() if self.lenders[version] == bank}
+
+    def open_to(self, by: Author, borrowers: Iterable[tuple[str, date]] = ()) -> bool:
+        """Whether a reader may see its people: its township, a bank of a member's loan, the county.
+
+        `borrowers`: borrower and disbursement day of each active loan of the reader's bank.
+        """
         if by.role == "township":
             return self.exists and self.township == by.organisation
         if by.role == "bank":
-            return by.organisation in self.lenders.values()
+            return any(self.had_member(person, day) for person, day in borrowers)
         return self.version > 0
+
+    def had_member(self, person: str, day: date) -> bool:
+        """Whether a person is a member now, or was on `day`."""
+        return person in self.members or person in self._members_until(day)
 
     def category_on(self, day: date) -> str | None:
         """The category in force on `day`; None before the register knew the household."""
@@ -488,12 +499,14 @@ class Household(Aggregate):
             raise HouseholdHasOpenLoans(household_no=self.household_no, loans=list(open_loans))
         self.record(Household.Erased(**told_by(note), reason=reason))
 
-    def look_at(self, note: Note, *, reason: str) -> None:
-        """Record that somebody is about to see its personal data.
+    def look_at(
+        self, note: Note, *, reason: str, borrowers: Iterable[tuple[str, date]] = ()
+    ) -> None:
+        """Record that somebody is about to see its personal data. `borrowers`: see `open_to`.
 
         Raises HouseholdUnknown (also to whom it is not open), HouseholdErased.
         """
-        if not self.open_to(note.by):
+        if not self.open_to(note.by, borrowers):
             raise HouseholdUnknown(household_no=self.household_no)
         if self.erased:
             raise self._erased()
@@ -512,12 +525,18 @@ class Household(Aggregate):
             raise HouseholdUnknown(household_no=self.household_no)
 
     def _recount_members(self) -> None:
-        """Members are those who joined and did not leave, in the order of being told."""
-        self.members = {}
+        self.members = self._members_until(date.max)
+
+    def _members_until(self, day: date) -> dict[str, Member]:
+        """Those who joined and did not leave up to `day`, in the order of being told."""
+        members: dict[str, Member] = {}
         for _, event in sorted(self.live.items()):
+            if event.effective_on > day:
+                continue
             if isinstance(event, Household.Registered):
-                self.members.update((m.person, m) for m in event.members)
+                members.update((m.person, m) for m in event.members)
             elif isinstance(event, Household.MembersChanged):
                 for leaver in event.left:
-                    self.members.pop(leaver.person, None)
-                self.members.update((m.person, m) for m in event.added)
+                    members.pop(leaver.person, None)
+                members.update((m.person, m) for m in event.added)
+        return members

@@ -186,6 +186,8 @@ class Loan(Aggregate):
         self.bank = ""
         self.loan_no = ""
         self.household_id: UUID | None = None
+        self.borrower = ""
+        self.guarantors: dict[int, str] = {}
         self.disbursed_version = 0
         self.disbursed_on = date.min
         self.contract_on = date.min
@@ -309,6 +311,7 @@ class Loan(Aggregate):
         def apply(self, loan: Any) -> None:
             loan.bank, loan.loan_no = self.bank, self.loan_no
             loan.household_id = self.household_id
+            loan.borrower = self.borrower
             loan.disbursed_version = self.originator_version
             loan.disbursed_on, loan.contract_on = self.effective_on, self.contract_on
             loan.contract_due_on = self.due_on
@@ -526,6 +529,7 @@ class Loan(Aggregate):
         fee_fen: int
 
         def apply(self, loan: Any) -> None:
+            loan.guarantors[self.originator_version] = self.guarantor
             loan.live.add(self.originator_version)
 
     class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -566,6 +570,7 @@ class Loan(Aggregate):
         def apply(self, loan: Any) -> None:
             version = self.corrects
             loan.live.discard(version)
+            loan.guarantors.pop(version, None)
             loan.extended.pop(version, None)
             loan.diverted.pop(version, None)
             loan.renewed.pop(version, None)

@@ -9,10 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from application.store import decode
 from application.vault import Vault, masked_name, masked_number
 from domain.household import Household
-from domain.kernel import Author
+from interface.visibility import replay
 from projections.facts.reading import Connection, Table, View
 from projections.history import Happening, history
 
@@ -88,13 +87,11 @@ def laid_open(
     What cannot be read any more is absent.
     """
     id = Household.id_for(household_no)
-    household = _replayed(id, history(connection, [id]))
+    household = Household(id)
+    for event in history(connection, [id]):
+        replay(household, event)
     people = people_of(connection, vault, [id])
-    loans = {
-        loan
-        for version, loan in household.borrowed.items()
-        if bank in (None, household.lenders[version])
-    }
+    loans = set(household.borrowed.values()) if bank is None else household.loans_of(bank)
     told = history(connection, list(loans))
     notes = {
         event.originator_id: {name: event.content[name] for name in ("bank", "loan_no")}
@@ -121,18 +118,6 @@ def laid_open(
         if member.person in people
     ]
     return {"members": members, "loan_events": opened}
-
-
-LOOKS_SHOWN_TO = frozenset({"auditor", "bureau"})
-
-
-def may_see_look(reader: Author, event: Happening) -> bool:
-    """Who looked at a household is shown to those who watch over it, and to who did it himself."""
-    return (
-        event.topic != Household.LookedAt.TOPIC
-        or reader.role in LOOKS_SHOWN_TO
-        or event.organisation == reader.organisation
-    )
 
 
 _LOOK_COLUMNS = (
@@ -180,14 +165,6 @@ def unsealed(vault: Vault, household: UUID, event: Happening) -> dict[str, Any] 
         return None
     place = (event.originator_id, event.version, event.topic)
     return vault.unseal(household, place, sealed)
-
-
-def _replayed(id: UUID, events: list[Happening]) -> Household:
-    household = Household(id)
-    for event in events:
-        told = decode(event.topic, msgspec.json.encode(event.content))
-        told.placed(id, event.version).mutate(household)
-    return household
 
 
 def masked(personal: dict[str, Any] | None) -> dict[str, Any]:

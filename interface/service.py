@@ -150,6 +150,13 @@ class Service:
         author = await self.author(request)
         return author, scope_of(author)
 
+    async def reader_of_loans(self, request: Request) -> tuple[Author, Scope]:
+        """The same for a route of loans, which a guarantee company may ask as well."""
+        author = await self.author(request)
+        if author.role == "guarantor":
+            return author, Scope(guarantor=author.organisation)
+        return author, scope_of(author)
+
 
 def scope_of(author: Author) -> Scope:
     """A bank reads its own loans, a township its own households, the county offices all.

@@ -103,7 +103,7 @@ def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
         raise HTTPException(403)
     if scope.township is not None and township not in (None, scope.township):
         raise HTTPException(403)
-    return Scope(scope.bank or bank, scope.township or township)
+    return Scope(scope.bank or bank, scope.township or township, scope.guarantor)
 
 
 def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: object) -> Response:

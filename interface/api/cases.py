@@ -32,9 +32,11 @@ from interface.api.asking import (
     page_of,
     view_of,
 )
+from interface.api.red_flags import rules_for
 from interface.api.writes import recorded_answer
 from interface.service import Service, service_of
 from interface.strict_json import StrictRoute, takes
+from interface.visibility import visible
 from projections.cases import (
     Filter,
     case_findings,
@@ -77,7 +79,7 @@ async def scheme_list(
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
-            every, failed = schemes(view)
+            every, failed = schemes(view, asked=rules_for(author))
             asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
             if form != "json":
                 return table_file(
@@ -195,13 +197,6 @@ def _asked(view: View, no: str, reader: Author) -> dict[str, Any]:
     requests = list(cases_asking(view, reader.organisation, no).dicts())
     if not requests:
         raise CaseUnknown(case_no=no)
-    own = reader.organisation
     events = history(view.connection, [Case.id_for(no)], view.known_at, view.as_of)
-    return {
-        "requests": requests,
-        "steps": [
-            event.plain()
-            for event in events
-            if own in (event.content.get("asked"), event.organisation)
-        ],
-    }
+    seen = visible(view.connection, reader, events)
+    return {"requests": requests, "steps": [event.plain() for event in seen]}

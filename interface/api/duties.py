@@ -60,7 +60,7 @@ async def duty_list(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await service.reader_of_loans(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -92,7 +92,7 @@ async def duty_summary(
     due_until: DueUntil = None,
     position: After = None,
 ) -> Response:
-    _, scope = await service_of(request).reader(request)
+    _, scope = await service_of(request).reader_of_loans(request)
     return await answered(
         request,
         "duties",
@@ -116,7 +116,7 @@ async def duty_calendar(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await service.reader_of_loans(request)
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:

@@ -14,23 +14,21 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.case_decisions import SUPERVISION
 from application.commands import EVENT_ID
 from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
 from application.tree.notes import NoteMalformed
 from application.tree.proofs import NotSealed, Proofs, WitnessRefused, adding, trust_policy
 from domain.calendar import civil_day
-from domain.catalogue import CONFIDENTIAL, EVENTS
-from domain.kernel import Author
 from domain.loan import PaymentUnknown
+from domain.visibility import topics_seen_by
 from interface.api.answers import json_answer
 from interface.api.asking import AsOf, KnownAt, No
-from interface.api.reads import trace_visible
 from interface.checkpoint_page import page
 from interface.evidence import bundle
 from interface.service import Service, service_of
-from projections.facts.reading import COUNTY, Scope
-from projections.history import trace
+from interface.visibility import visible, visible_trace
+from projections.facts.reading import COUNTY
+from projections.history import happenings, trace
 
 router = APIRouter(prefix="/v1", tags=["核验 proofs"])
 
@@ -120,19 +118,22 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
 @router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
 async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
     service = service_of(request)
-    author, scope = await service.reader(request)
+    """For who recorded the event, and for the county's offices if they may see it."""
+    author, scope = await service.reader_of_loans(request)
     originator_id, _, version = event_id.partition(".")
-    shown = _shown(author, scope)
 
     def answer(proofs: Proofs) -> Response:
-        event = proofs.connection.execute(
-            "SELECT position, organisation, topic FROM ledger.event"
+        row = proofs.connection.execute(
+            "SELECT position FROM ledger.event"
             " WHERE originator_id = %s AND originator_version = %s",
             (originator_id, int(version)),
         ).fetchone()
-        if event is None or not (event[1] == author.organisation or event[2] in shown):
+        events = happenings(proofs.connection, row or ())
+        if scope != COUNTY:
+            events = [event for event in events if event.organisation == author.organisation]
+        if not visible(proofs.connection, author, events):
             raise EventUnknown(event_id=event_id)
-        return Response(proofs.receipt(event[0]), media_type=_TEXT)
+        return Response(proofs.receipt(events[0].position), media_type=_TEXT)
 
     return await proven(request, answer)
 
@@ -145,8 +146,8 @@ async def receipts(
 ) -> Response:
     """A line each: event_id, position, receipt. The last position is the next `after`."""
     service = service_of(request)
-    author, scope = await service.reader(request)
-    shown = _shown(author, scope)
+    author, scope = await service.reader_of_loans(request)
+    shown = topics_seen_by(author.role) if scope == COUNTY else frozenset()
 
     def answer(proofs: Proofs) -> Response:
         found = proofs.receipts(author.organisation, after, limit, others=shown)
@@ -156,25 +157,19 @@ async def receipts(
     return await proven(request, answer)
 
 
-def _shown(author: Author, scope: Scope) -> frozenset[str]:
-    """The topics of which a reader sees all events, whoever told them."""
-    if scope != COUNTY:
-        return frozenset()
-    every = frozenset(EVENTS)
-    return every if author.role == SUPERVISION else every - CONFIDENTIAL
-
-
 @router.get("/subsidy-payments/{no}/evidence", summary="证据包 a payment's trace, proven")
 async def evidence(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, _ = await service.reader_of_loans(request)
     day = as_of or civil_day(service.clock())
 
     def answer(proofs: Proofs) -> Response:
-        found = trace(proofs.connection, no, known_at)
-        if found is None or not trace_visible(found.events, scope):
+        connection = proofs.connection
+        told = trace(connection, no, known_at)
+        found = visible_trace(connection, author, told, as_stored=True)
+        if found is None:
             raise PaymentUnknown(payment_no=no)
         signer = service.deployment.signer()
         content = bundle(proofs, signer, no, found, day, known_at)

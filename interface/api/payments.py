@@ -23,6 +23,7 @@ from application.vault import masked_name, masked_number
 from application.writer import with_event_ids
 from domain.batch import Batch, BatchUnknown, RunOutdated
 from domain.calendar import civil_day, named_quarter
+from domain.catalogue import EVENTS, kind_of
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author, Refused
 from domain.policy import table_names
@@ -36,6 +37,7 @@ from interface.result_file import ORDER, ResultRows, results_in
 from interface.service import Service, service_of
 from interface.spreadsheet import UnreadableFile
 from interface.strict_json import StrictRoute, takes
+from interface.visibility import visible_positions
 from projections.batches import batch_lines, batch_steps, batches, late_notices
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
@@ -280,19 +282,28 @@ async def batch(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader(request)
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             found = _the_batch(view, no, scope)
-            steps = list(batch_steps(view, no).dicts())
+            steps = _visible_steps(view, author, no)
             return json_answer(
                 head_of(view)
-                | {"batch": found, "steps": steps, "late_notices": late_notices(view, no)},
+                | {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)},
                 headers=headers_of(view),
             )
 
     return await run_in_threadpool(answer)
+
+
+def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
+    """What was done with a batch, as far as the reader may see the events of it."""
+    steps = list(batch_steps(view, no).dicts())
+    topics = (topic for topic in EVENTS if kind_of(topic) == Batch.KIND)
+    positions = {step["position"] for step in steps}
+    seen = visible_positions(view.connection, reader, topics, positions)
+    return [step for step in steps if step["position"] in seen]
 
 
 @router.get("/batches/{no}/lines", summary="批次明细 the lines of a batch")
@@ -321,7 +332,7 @@ async def lines(
                 head_of(view)
                 | {
                     "batch_no": no,
-                    "late_notices": late_notices(view, no),
+                    "late_notices": late_notices(view, no, scope),
                     "lines": list(table.dicts()),
                 },
                 headers=headers_of(view),
@@ -366,7 +377,7 @@ async def slip(
                 for ruling in view.book.table(name).rulings
             }
             name = names.get(head[0][0]) if head else None
-            late = late_notices(view, no)
+            late = late_notices(view, no, scope)
             page = slip_page.household_page(found, household_no, name, listed, sources, late)
             return Response(page, media_type="text/html; charset=utf-8")
 
@@ -405,7 +416,7 @@ async def notice(
             table = _to_post(service, view, listed)
             if html:
                 shown = list(table.dicts())
-                late = late_notices(view, no)
+                late = late_notices(view, no, scope)
                 page = notice_page.page(found, shown, township, village, late)
                 return Response(page, media_type="text/html; charset=utf-8")
             if form != "json":
@@ -414,7 +425,7 @@ async def notice(
                 head_of(view)
                 | {
                     "batch_no": no,
-                    "late_notices": late_notices(view, no),
+                    "late_notices": late_notices(view, no, scope),
                     "lines": list(table.dicts()),
                 },
                 headers=headers_of(view),
@@ -460,7 +471,7 @@ async def payment_order(
                 | {
                     "batch_no": no,
                     "amount_fen": sum(r["amount_fen"] for r in rows),
-                    "late_notices": late_notices(view, no),
+                    "late_notices": late_notices(view, no, scope),
                     "lines": rows,
                 },
                 headers=headers_of(view),

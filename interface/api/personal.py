@@ -15,10 +15,11 @@ from application.ledger import Telling
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
+from domain.visibility import sees_all
 from interface.api.answers import form_of, json_answer, table_file
 from interface.api.asking import AsOf, KnownAt
 from interface.api.writes import recorded_content
-from interface.people import LOOKS_SHOWN_TO, laid_open, looks_at
+from interface.people import laid_open, looks_at
 from interface.service import Service, service_of
 from interface.strict_json import StrictRoute, takes
 
@@ -76,7 +77,7 @@ def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
 async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None) -> Response:
     service = service_of(request)
     by = await service.author(request)
-    if by.role not in LOOKS_SHOWN_TO:
+    if not sees_all(by.role, [Household.LookedAt.TOPIC]):
         raise HTTPException(403)
     form = form_of(request)
 

@@ -13,13 +13,17 @@ from application.commands import PublicationBody, PublishReport
 from application.ledger import Telling
 from application.publish_decisions import may_publish
 from domain.calendar import civil_day
+from domain.kernel import Author
 from domain.publication import Publication, PublicationUnknown
+from domain.visibility import OPEN_REPORTS
 from interface.api.answers import json_answer
-from interface.api.asking import After, AsOf, KnownAt, No, answered, view_of
+from interface.api.asking import After, AsOf, KnownAt, No, answered, county_service, view_of
 from interface.api.writes import recorded_answer
 from interface.publication import differences, edition
 from interface.service import Service, service_of
 from interface.strict_json import StrictRoute, takes
+from interface.visibility import visible
+from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
 
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
@@ -29,6 +33,7 @@ SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, 
        rules, row_count, sha256, effective_on, recorded_at, position
   FROM facts.publication
  WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
+   AND (%(reports)s::text[] IS NULL OR report = ANY (%(reports)s))
  ORDER BY position
 """
 
@@ -58,19 +63,23 @@ def _made(service: Service, body: PublicationBody) -> Any:
 async def published(
     request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
 ) -> Response:
-    await service_of(request).reader(request)
-    return await answered(
-        request, "publications", lambda view: view.ask(_PUBLISHED), as_of, known_at, position
-    )
+    """A bank and a township see the reports that are open to them, the county's offices all."""
+    _, scope = await service_of(request).reader(request)
+    reports = None if scope == COUNTY else list(OPEN_REPORTS)
+
+    def ask(view: View) -> Table:
+        return view.ask(_PUBLISHED, reports=reports)
+
+    return await answered(request, "publications", ask, as_of, known_at, position)
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
 async def publication(request: Request, no: No) -> Response:
     service = service_of(request)
-    await service.reader(request)
+    author, _ = await service.reader(request)
 
     def answer() -> Response:
-        told = _told(service, no)
+        told = _told(service, no, author)
         content = told["content"].encode()
         return Response(
             content,
@@ -87,8 +96,7 @@ async def check(request: Request, no: No) -> Response:
 
     `previous_differs`: what late entries had changed in the edition before when this one went out.
     """
-    service = service_of(request)
-    await service.reader(request)
+    service = await county_service(request)
 
     def answer() -> Response:
         told = _told(service, no)
@@ -133,10 +141,12 @@ def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]
         return differences(told["content"], edition(view, told["report"]).content)
 
 
-def _told(service: Service, no: str) -> dict[str, Any]:
-    """The event that published it. Raises PublicationUnknown."""
+def _told(service: Service, no: str, reader: Author | None = None) -> dict[str, Any]:
+    """The event that published it, if `reader` may see it. Raises PublicationUnknown."""
     with service.facts.connection() as connection:
         events = history(connection, [Publication.id_for(no)])
+        if reader is not None:
+            events = visible(connection, reader, events)
     if not events:
         raise PublicationUnknown(publication_no=no)
     return events[0].content

@@ -17,7 +17,9 @@ from starlette.exceptions import HTTPException
 from application.refusals import LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
+from domain.kernel import Author
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
+from domain.visibility import sees_all
 from interface import slip_page
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.api.asking import (
@@ -35,11 +37,13 @@ from interface.api.asking import (
     position_of,
     view_of,
 )
-from interface.people import Shelf, masked, masked_names, may_see_look, with_names
+from interface.people import Shelf, masked, masked_names, with_names
 from interface.service import Service, service_of
+from interface.visibility import opens, visible, visible_positions, visible_trace
 from projections import changes as diff
-from projections.facts.reading import Connection, Scope, Table
-from projections.history import Happening, as_table, history
+from projections.changes import Change
+from projections.facts.reading import Connection, Scope, Table, View, parameters_of
+from projections.history import Happening, Trace, as_table, history
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
@@ -66,9 +70,11 @@ async def _traced(
 ) -> dict[str, Any]:
     """The trace of a payment that the reader may see. Raises PaymentUnknown."""
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, _ = await service.reader_of_loans(request)
     found = await service.tracing.trace(no, known_at)
-    if found is None or not trace_visible(found.events, scope):
+    if found and not sees_all(author.role, {event.topic for event in found.events}):
+        found = await run_in_threadpool(_visible_trace, service, author, found)
+    if found is None:
         raise PaymentUnknown(payment_no=no)
     household = found.household_id
     service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
@@ -82,6 +88,11 @@ async def _traced(
     content["as_of"] = as_of
     content["position"] = found.events[-1].position
     return content
+
+
+def _visible_trace(service: Service, author: Author, found: Trace) -> Trace | None:
+    with service.facts.connection() as connection:
+        return visible_trace(connection, author, found)
 
 
 class _OneKey:
@@ -107,7 +118,7 @@ async def loans(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await service.reader_of_loans(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -141,7 +152,7 @@ async def subsidies(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await service.reader_of_loans(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -172,12 +183,13 @@ async def changes(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader_of_loans(request)
     form = form_of(request)
 
     def answer() -> Response:
         with view_of(service, as_of, known_to, position) as view:
             found = diff.changes(view, ledger, known_from, scope=scope)
+            found = _with_visible_causes(view, author, found)
             if form != "json":
                 return table_file(diff.as_table(ledger, found), form, "changes", headers_of(view))
             total: dict[str, int] = {}
@@ -199,6 +211,21 @@ async def changes(
     return await run_in_threadpool(answer)
 
 
+def _with_visible_causes(view: View, reader: Author, found: list[Change]) -> list[Change]:
+    """The changes, each with those causes alone that the reader may see."""
+    causes = [cause for change in found for cause in change.causes]
+    seen = visible_positions(
+        view.connection,
+        reader,
+        {cause["topic"] for cause in causes},
+        {cause["position"] for cause in causes},
+    )
+    return [
+        change._replace(causes=[cause for cause in change.causes if cause["position"] in seen])
+        for change in found
+    ]
+
+
 @router.get("/loans/{no}", summary="贷款 one loan on any day")
 async def loan(
     request: Request,
@@ -209,7 +236,7 @@ async def loan(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await service.reader_of_loans(request)
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
@@ -234,12 +261,12 @@ async def loan_history(
     known_at: KnownAt = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, _ = await service.reader_of_loans(request)
     form = form_of(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            events = _loan_events(connection, scope, bank, no, known_at)
+            events = _loan_events(connection, author, bank, no, known_at)
             if as_of is not None:
                 events = [e for e in events if e.content["effective_on"] <= as_of.isoformat()]
             if form != "json":
@@ -265,12 +292,12 @@ async def household(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader(request)
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
-            found = view.ask(_HOUSEHOLD, household_no=no, **scope._asdict())
-            if not found.rows:
+            found = view.ask(_HOUSEHOLD, household_no=no, **parameters_of(scope))
+            if not found.rows or not opens(view.connection, author, Household.id_for(no)):
                 raise HouseholdUnknown(household_no=no)
             home = next(found.dicts())
             members = view.ask(_MEMBERS, household_id=home["household_id"])
@@ -291,24 +318,15 @@ async def household_history(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
-    author, scope = await service.reader(request)
+    author, _ = await service.reader(request)
     form = form_of(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            events = history(connection, [Household.id_for(no)], known_at, as_of)
-            if not _household_visible(events, scope):
+            told = history(connection, [Household.id_for(no)], known_at, as_of)
+            events = visible(connection, author, told)
+            if not events:
                 raise HouseholdUnknown(household_no=no)
-            events = [event for event in events if may_see_look(author, event)]
-            if scope.bank is not None:
-                events = [
-                    event
-                    for event in events
-                    if event.organisation == scope.bank
-                    or event.topic.startswith("household.reg")
-                    or event.topic.startswith("household.status")
-                    or event.topic == Household.Erased.TOPIC
-                ]
             if form != "json":
                 return table_file(as_table(events), form, "history", {})
             return json_answer(
@@ -353,12 +371,13 @@ def _the_one(table: Table, loan_no: str) -> dict[str, Any]:
 
 
 def _loan_events(
-    connection: Connection, scope: Scope, bank: str | None, no: str, known_at: datetime | None
+    connection: Connection, reader: Author, bank: str | None, no: str, known_at: datetime | None
 ) -> list[Happening]:
     """The events of the loan that the reader means and may see. Raises LoanUnknown, -Ambiguous."""
-    named = scope.bank or bank
-    if scope.bank is not None and bank not in (None, scope.bank):
+    own = reader.organisation if reader.role == "bank" else None
+    if own is not None and bank not in (None, own):
         raise HTTPException(403)
+    named = own or bank
     banks = (
         [named]
         if named
@@ -371,37 +390,14 @@ def _loan_events(
     )
     found = []
     for code in banks:
-        events = history(connection, [Loan.id_for(code, no)], known_at)
-        if events and _loan_visible(connection, events, scope):
+        events = visible(connection, reader, history(connection, [Loan.id_for(code, no)], known_at))
+        if events:
             found.append((code, events))
     if not found:
         raise LoanUnknown(loan_no=no)
     if len(found) > 1:
         raise LoanAmbiguous(banks=[code for code, _ in found])
     return found[0][1]
-
-
-def _loan_visible(connection: Connection, events: list[Happening], scope: Scope) -> bool:
-    if scope.township is None:
-        return True
-    home = UUID(events[0].content["household_id"])
-    return _household_visible(history(connection, [home]), scope)
-
-
-def _household_visible(events: list[Happening], scope: Scope) -> bool:
-    if scope.township is not None:
-        return any(event.content.get("township") == scope.township for event in events)
-    if scope.bank is not None:
-        return any(event.content.get("bank") == scope.bank for event in events)
-    return bool(events)
-
-
-def trace_visible(events: list[Happening], scope: Scope) -> bool:
-    if scope.bank is not None:
-        return any(
-            e.topic == "loan.disbursed.v1" and e.content["bank"] == scope.bank for e in events
-        )
-    return _household_visible([e for e in events if e.topic.startswith("household.")], scope)
 
 
 def _shown(

@@ -11,6 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.refusals import CursorMalformed
+from domain.kernel import Author
+from domain.visibility import LOOKS, sees_all
 from interface.api.answers import form_of, head_of, headers_of, json_answer, table_file
 from interface.api.asking import (
     After,
@@ -75,8 +77,8 @@ async def red_flags(
 
     `limit`: in pages; each tells of the rules it came to, `next` where the next one begins.
     """
-    service = await _for_the_county(request)
-    form, asked = form_of(request), _rules_called(rule)
+    service, author = await _for_the_county(request)
+    form, asked = form_of(request), _rules_called(rule, author)
     wanted = Wanted(subject=subject, bank=bank, township=township)
     start = _start_of(cursor)
     if start:
@@ -169,10 +171,11 @@ async def red_flag_runs(
     request: Request, rule: RuleId = None, limit: Page = 100, cursor: Cursor = None
 ) -> Response:
     """The stored runs, newest first: only those that said anything new, and one a civil day."""
-    asked, before = _rules_called(rule), position_of(cursor)
+    _, author = await _for_the_county(request)
+    asked, before = _rules_called(rule, author), position_of(cursor)
 
     def lines(connection: Connection, most: int | None) -> Table:
-        return runs(connection, rule, before, most)
+        return runs(connection, rule, before, most, hidden_from(author))
 
     def head(connection: Connection) -> dict[str, Any]:
         there = statuses(connection)
@@ -200,11 +203,12 @@ async def red_flag_changes(
     cursor: Cursor = None,
 ) -> Response:
     """Newest first. `asked_at`: when it was found; `known_from`: since when it could have been."""
-    _rules_called(rule)
+    _, author = await _for_the_county(request)
+    _rules_called(rule, author)
     before = position_of(cursor)
 
     def lines(connection: Connection, most: int | None) -> Table:
-        return changes(connection, since, rule, before, most)
+        return changes(connection, since, rule, before, most, hidden_from(author))
 
     return await _stored(request, "red-flag-changes", lines, limit, lambda _: {})
 
@@ -218,8 +222,8 @@ async def finding_evidence(
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> Response:
-    service = await _for_the_county(request)
-    [asked] = _rules_called(rule)
+    service, author = await _for_the_county(request)
+    [asked] = _rules_called(rule, author)
 
     def find() -> dict[str, Any] | None:
         with view_of(service, as_of, known_at, None) as view:
@@ -243,7 +247,7 @@ async def _stored(
     head: Callable[[Connection], dict[str, Any]],
 ) -> Response:
     """What is stored, newest first by the number in its first column: a page, or a whole file."""
-    service = await _for_the_county(request)
+    service, _ = await _for_the_county(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -270,18 +274,28 @@ def _cell(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
-async def _for_the_county(request: Request) -> Service:
+async def _for_the_county(request: Request) -> tuple[Service, Author]:
     """Raises HTTPException 401, 403."""
     service = service_of(request)
-    _, scope = await service.reader(request)
+    author, scope = await service.reader(request)
     if scope != COUNTY:
         raise HTTPException(403)
-    return service
+    return service, author
 
 
-def _rules_called(id: str | None) -> list[Rule]:
-    """The rule of an id, or all. Raises HTTPException 404."""
-    asked = [each for each in rules() if id in (None, each.id)]
+def rules_for(reader: Author) -> list[Rule]:
+    """The rules whose findings the reader may see."""
+    return [each for each in rules() if not each.about_looks or sees_all(reader.role, [LOOKS])]
+
+
+def hidden_from(reader: Author) -> list[str]:
+    """The ids of the other rules."""
+    return sorted({each.id for each in rules()} - {each.id for each in rules_for(reader)})
+
+
+def _rules_called(id: str | None, reader: Author) -> list[Rule]:
+    """The rule of an id, or all that the reader may see. Raises HTTPException 404."""
+    asked = [each for each in rules_for(reader) if id in (None, each.id)]
     if not asked:
         raise HTTPException(404)
     return asked

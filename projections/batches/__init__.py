@@ -53,8 +53,11 @@ def batch_steps(view: View, batch_no: str) -> Table:
     return view.ask(_STEPS, batch_id=Batch.id_for(batch_no))
 
 
-def late_notices(view: View, batch_no: str) -> list[dict[str, Any]]:
-    """The notices of one batch that were reported after they began, and count by a document."""
+def late_notices(view: View, batch_no: str, scope: Scope = COUNTY) -> list[dict[str, Any]]:
+    """The notices of one batch that were reported after they began, and count by a document.
+
+    A township is shown its own and the county's.
+    """
     return [
         {
             "level": step["level"],
@@ -65,5 +68,7 @@ def late_notices(view: View, batch_no: str) -> list[dict[str, Any]]:
             "document": step["document"],
         }
         for step in batch_steps(view, batch_no).dicts()
-        if step["reported_late"] and step["document"] is not None
+        if step["reported_late"]
+        and step["document"] is not None
+        and (scope.township is None or step["township"] in (None, "", scope.township))
     ]

@@ -10,7 +10,15 @@ from typing import Any
 from domain import duties as rules
 from domain.duties import DUTIES, Deed, Duty
 from domain.policy import NoRuling
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+from projections.facts.reading import (
+    COUNTY,
+    Scope,
+    Table,
+    View,
+    guaranteed,
+    parameters_of_loans,
+    question,
+)
 
 COLUMNS = (
     "duty", "duty_zh", "responsible", "township", "household_no", "bank", "loan_no", "opened_by",
@@ -68,13 +76,16 @@ def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None)
 
 def of_loans(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
     """The duties of loans alone, a line each, in no order: checks, reminders, plans."""
-    for loan in view.ask(question(__name__), **parameters_of(scope)).dicts():
+    asked = question(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
+    for loan in view.ask(asked, **parameters_of_loans(scope)).dicts():
         for duty in _of_loan(loan, view, until):
             yield _line(loan, loan["bank"], loan["loan_no"], loan["opened_by"], duty)
 
 
 def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
     yield from of_loans(view, scope, until)
+    if scope.guarantor is not None:  # the rest is no business of loans
+        return
     for home in view.ask(question(__name__, "demands.sql"), township=scope.township).dicts():
         banks = dict(zip(home["answer_positions"] or (), home["banks"] or (), strict=True))
         asked = _deeds(home["demand_days"], home["demand_positions"])

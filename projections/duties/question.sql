@@ -1,5 +1,6 @@
 -- 履职: what the duties of each loan are reckoned from, one line a loan.
--- as_of, known_at; bank, township: whose loans (null: all). Days beside the positions of their
+-- as_of, known_at; bank, township: whose loans (null: all); {guaranteed}: of the guarantor's (see
+-- facts/reading.py). Days beside the positions of their
 -- events, both in order of the days.
 WITH household AS (
   SELECT household_id, township FROM facts.standing_household(%(as_of)s, %(known_at)s)
@@ -40,5 +41,5 @@ SELECT h.township, l.household_no, l.bank, l.loan_no, l.of_position AS opened_by
   LEFT JOIN checked c USING (loan_id)
   LEFT JOIN reminded r USING (loan_id)
   LEFT JOIN planned p USING (loan_id)
- WHERE (%(bank)s::text IS NULL OR l.bank = %(bank)s)
+ WHERE {guaranteed} AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
    AND (%(township)s::text IS NULL OR h.township = %(township)s)

@@ -43,6 +43,11 @@ INSERT INTO member SELECT of_position, position, recorded_at, effective_on, sign
   m ->> 'person', false, NULL, false, m ->> 'reason', m ->> 'code'
 FROM home, json_array_elements("left") m;
 
+-- topic: household.looked-at.v1
+INSERT INTO look SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
+  t.originator_id, t.organisation, e.role, e.person
+FROM {told} t, json_to_record(t.content) AS e (effective_on date, role text, person text);
+
 -- topic: household.demand-recommended.v1
 INSERT INTO demand SELECT t.of_position, t.position, t.recorded_at, e.effective_on, t.sign,
   t.originator_id, t.organisation, e.amount_fen, e.purpose

@@ -4,6 +4,7 @@ CREATE INDEX ON household (household_id);
 CREATE INDEX ON status (household_id);
 CREATE INDEX ON member (household_id);
 CREATE INDEX ON member (person);
+CREATE INDEX ON look (household_id);
 CREATE INDEX ON demand (household_id);
 CREATE INDEX ON credit (household_id);
 CREATE INDEX ON loan (loan_id);

@@ -293,14 +293,39 @@ def question(package: str, name: str = "question.sql") -> str:
 
 
 class Scope(NamedTuple):
-    """Whose rows a reader may see: a bank's, a township's, or (None, None) the county's."""
+    """Whose rows a reader may see: a bank's, a township's, a guarantee company's; or the county's.
+
+    `guarantor`: those of the loans that this company guarantees; ledgers of loans alone know it.
+    """
 
     bank: str | None = None
     township: str | None = None
+    guarantor: str | None = None
 
 
 COUNTY = Scope()
 
 
 def parameters_of(scope: Scope) -> dict[str, Any]:
+    """Raises ValueError for a guarantor's scope, which a question has to ask for by name."""
+    if scope.guarantor is not None:
+        raise ValueError("this question knows no guarantee company")
     return {"bank": scope.bank, "township": scope.township}
+
+
+def parameters_of_loans(scope: Scope) -> dict[str, Any]:
+    """The same for a question that has `{guaranteed}` in it."""
+    return dict(scope._asdict())
+
+
+def guaranteed(loan: str) -> str:
+    """SQL: the loan of an id, `loan`, is one of the scope's guarantor, if it has one.
+
+    The guarantee is active at both dates, and was not reversed since.
+    """
+    return (
+        "(%(guarantor)s::text IS NULL OR EXISTS ("
+        f"SELECT FROM facts.standing_guarantee(%(as_of)s, %(known_at)s) g WHERE g.loan_id = {loan}"
+        " AND g.guarantor = %(guarantor)s AND NOT EXISTS (SELECT FROM facts.guarantee b"
+        " WHERE b.sign = -1 AND b.of_position = g.of_position)))"
+    )

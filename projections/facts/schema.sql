@@ -25,6 +25,12 @@ CREATE TABLE member (
   household_id uuid NOT NULL, person text NOT NULL, joined boolean NOT NULL,
   relation text, head boolean NOT NULL, reason text, code text
 );
+CREATE TABLE look (
+  of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
+  effective_on date NOT NULL, sign smallint NOT NULL,
+  household_id uuid NOT NULL, organisation text COLLATE "C" NOT NULL, role text COLLATE "C" NOT NULL,
+  person text NOT NULL
+);
 CREATE TABLE demand (
   of_position bigint NOT NULL, position bigint NOT NULL, recorded_at timestamptz NOT NULL,
   effective_on date NOT NULL, sign smallint NOT NULL,

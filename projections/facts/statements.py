@@ -70,7 +70,6 @@ _STATEMENTS = statements()
 WITHOUT_FACTS = {
     "household.borrowed.v1",
     "household.erased.v1",
-    "household.looked-at.v1",
     "batch-register.entered.v1",
     "case-register.entered.v1",
     *CORRECTIONS,

@@ -138,11 +138,16 @@ def as_table(events: Sequence[Happening]) -> Table:
 
 
 class Trace(NamedTuple):
-    """All that stands behind one payment."""
+    """All that stands behind one payment.
+
+    `events`: what is shown of it. `rests_on`: all of it, where a reader is shown less: for the
+    household's category alone.
+    """
 
     payment: Happening
     events: list[Happening]
     wrapped_key: bytes | None
+    rests_on: list[Happening] | None = None
 
     @property
     def household_id(self) -> UUID:
@@ -156,6 +161,8 @@ class Trace(NamedTuple):
         rulings = calculation.pop("rulings")
         loan = [e for e in self.events if e.topic.startswith("loan.")]
         household = [e for e in self.events if e.topic.startswith("household.")]
+        behind = self.events if self.rests_on is None else self.rests_on
+        register = [e for e in behind if e.topic.startswith("household.")]
         at_payment = [e for e in loan if e.position < self.payment.position]
         later = [
             e
@@ -178,7 +185,7 @@ class Trace(NamedTuple):
                 "household_no": disbursed.content["household_no"],
                 "disbursed_on": disbursed.content["effective_on"],
                 "category_when_paid": paid["grounds"]["household_category"],
-                "category_as_known": _category(household, disbursed.content["effective_on"]),
+                "category_as_known": _category(register, disbursed.content["effective_on"]),
             },
             "loan_events": [e.plain() for e in at_payment],
             "household_events": [e.plain() for e in household],

@@ -25,6 +25,9 @@ SELECT r.risk_no, r.organisation, r.person, r.effective_on AS reported_on, r.hou
  WHERE %(reader)s::text IS NULL OR r.organisation = %(reader)s OR r.bank = %(reader)s
     OR EXISTS (SELECT FROM facts.standing_household(%(as_of)s, %(known_at)s) h
                 WHERE h.household_no = r.household_no AND h.township = %(reader)s)
+    OR EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) l
+                 JOIN facts.standing_guarantee(%(as_of)s, %(known_at)s) g USING (loan_id)
+                WHERE l.bank = r.bank AND l.loan_no = r.loan_no AND g.guarantor = %(reader)s)
  ORDER BY r.of_position
 """
 _GUARANTEES = """

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+from projections.facts.reading import (
+    COUNTY,
+    Scope,
+    Table,
+    View,
+    guaranteed,
+    parameters_of_loans,
+    question,
+)
 
 _PAGE = "ORDER BY l.bank, l.loan_no LIMIT %(most)s"
 
@@ -18,9 +26,10 @@ def loan_ledger(
 ) -> Table:
     """One line a loan, ordered by bank and loan number; `after` names the line before a page."""
     bank, number = after or (None, None)
+    asked = question(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
     return view.ask(
-        question(__name__).replace("{page}", "" if most is None else _PAGE),
-        **parameters_of(scope),
+        asked.replace("{page}", "" if most is None else _PAGE),
+        **parameters_of_loans(scope),
         household_no=household_no,
         loan_no=loan_no,
         after_bank=bank,

@@ -1,6 +1,7 @@
 -- 贷款台账: one line a loan, as of a day, as known at an instant.
 -- as_of, known_at; bank, township, household_no, loan_no: whose loans (null: all);
 -- after_bank, after_loan_no: the line before this page (null: from the beginning);
+-- {guaranteed}: of the guarantor's loans (see facts/reading.py);
 -- {page}: which lines of these, in order (empty: all). Amounts in fen, rates in basis points.
 -- loan_id leaves as text: rows of plain values are none of the garbage collector's business, and a
 -- whole county of rows with an object in each was a third slower to hand over.
@@ -15,6 +16,7 @@ WITH household AS (
      AND (%(township)s::text IS NULL OR h.township = %(township)s)
      AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
      AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
+     AND {guaranteed}
      AND (%(after_bank)s::text IS NULL
           OR (l.bank, l.loan_no) > (%(after_bank)s, %(after_loan_no)s))
    {page}

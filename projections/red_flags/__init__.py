@@ -73,6 +73,11 @@ class Rule(NamedTuple):
         """The tables of the facts that its own question reads."""
         return tables_read(self.sql)
 
+    @property
+    def about_looks(self) -> bool:
+        """Whether it says who looked at whom: for those alone who may read that."""
+        return "look" in self.tables
+
 
 class Finding(NamedTuple):
     """One subject that a rule flags, and since when it could have been known."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -170,13 +171,15 @@ def runs(
     rule: str | None = None,
     before: int | None = None,
     most: int | None = 100,
+    hidden: Sequence[str] = (),
 ) -> Table:
-    """The stored runs, newest first, before a run's number."""
+    """The stored runs, newest first, before a run's number; none of the rules `hidden`."""
     rows = connection.execute(
         f"SELECT {', '.join(RUN)} FROM projection.red_flag_run"
         " WHERE (%(rule)s::text IS NULL OR rule = %(rule)s)"
-        " AND (%(before)s::bigint IS NULL OR run < %(before)s) ORDER BY run DESC LIMIT %(most)s",
-        {"rule": rule, "before": before, "most": most},
+        " AND (%(before)s::bigint IS NULL OR run < %(before)s)"
+        " AND rule <> ALL (%(hidden)s::text[]) ORDER BY run DESC LIMIT %(most)s",
+        {"rule": rule, "before": before, "most": most, "hidden": list(hidden)},
     )
     return Table(RUN, rows.fetchall())
 
@@ -187,6 +190,7 @@ def changes(
     rule: str | None = None,
     before: int | None = None,
     most: int | None = None,
+    hidden: Sequence[str] = (),
 ) -> Table:
     """What appeared, changed and went after an instant, newest first, before a change's number."""
     rows = connection.execute(
@@ -194,8 +198,9 @@ def changes(
         " r.position FROM projection.red_flag_change c JOIN projection.red_flag_run r USING (run)"
         " WHERE (%(since)s::timestamptz IS NULL OR c.asked_at > %(since)s)"
         " AND (%(rule)s::text IS NULL OR c.rule = %(rule)s)"
-        " AND (%(before)s::bigint IS NULL OR c.change < %(before)s)) said"
+        " AND (%(before)s::bigint IS NULL OR c.change < %(before)s)"
+        " AND c.rule <> ALL (%(hidden)s::text[])) said"
         " ORDER BY change DESC LIMIT %(most)s",
-        {"since": since, "rule": rule, "before": before, "most": most},
+        {"since": since, "rule": rule, "before": before, "most": most, "hidden": list(hidden)},
     )
     return Table(CHANGE, rows.fetchall())

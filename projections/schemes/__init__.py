@@ -99,9 +99,14 @@ class _Proof(NamedTuple):
     """An account or a person, and the household that it is told of."""
 
 
-def schemes(view: View, also: Sequence[Finding] = ()) -> Schemes:
-    """Every scheme of a view, in the order of their ids. `also`: what people found, not rules."""
-    checked = check_all(view, rules())
+def schemes(
+    view: View, also: Sequence[Finding] = (), asked: Sequence[Rule] | None = None
+) -> Schemes:
+    """Every scheme of a view, in the order of their ids.
+
+    `also`: what people found, not rules; `asked`: the rules whose findings are wanted, default all.
+    """
+    checked = check_all(view, rules() if asked is None else asked)
     findings: dict[str, Finding] = {}
     for each in checked:
         for seen in each.findings:

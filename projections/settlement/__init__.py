@@ -477,8 +477,9 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
     asked = view.ask(question(__name__, "due.sql"), **parameters)
     for loan_id, period, due_fen, lacking in asked.rows:
         # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
-        if lacking is None or not period or missing.get((loan_id, period)) != lacking:
-            second[loan_id, period] = lacking or due_fen
+        told = lacking is None or not period or missing.get((loan_id, period)) != lacking
+        if told and (said := lacking or due_fen):  # what rounds to nothing is no amount
+            second[loan_id, period] = said
     if first != second:
         raise RoadsDisagree(
             [

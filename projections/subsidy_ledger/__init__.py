@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+from projections.facts.reading import (
+    COUNTY,
+    Scope,
+    Table,
+    View,
+    guaranteed,
+    parameters_of_loans,
+    question,
+)
 
 
 def subsidy_ledger(
@@ -17,8 +25,8 @@ def subsidy_ledger(
 ) -> Table:
     """One line a payment, in the order of the log; `after` is the line before a page."""
     return view.ask(
-        question(__name__),
-        **parameters_of(scope),
+        question(__name__).replace("{guaranteed}", guaranteed("l.loan_id")),
+        **parameters_of_loans(scope),
         household_no=household_no,
         loan_no=loan_no,
         period=period,

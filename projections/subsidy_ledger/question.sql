@@ -1,5 +1,6 @@
 -- 贴息台账: one line a subsidy payment, as of a day, as known at an instant, oldest first.
 -- as_of, known_at; bank, township, household_no, loan_no, period: which lines (null: all);
+-- {guaranteed}: of the guarantor's loans (see facts/reading.py);
 -- after: the position of the line before this page (null: from the beginning);
 -- most: how many lines (null: all). Amounts in fen; loan_id as text, as in the loan ledger.
 -- What came back unspent (退票) is returned_fen, what was asked back recovered_fen.
@@ -40,6 +41,7 @@ SELECT h.township, h.village, l.household_no, l.bank, l.loan_no, p.period, p.pay
    AND (%(township)s::text IS NULL OR h.township = %(township)s)
    AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
    AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
+   AND {guaranteed}
    AND (%(after)s::bigint IS NULL OR p.of_position > %(after)s)
  ORDER BY p.of_position
  LIMIT %(most)s

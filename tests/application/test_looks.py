@@ -91,3 +91,58 @@ def test_a_look_cannot_be_taken_back(ledger: Ledger) -> None:
 
     taken_back = controls.correct(seen.event_ids[0], effective_on=TODAY)
     assert isinstance(refusal(ledger, taken_back, BUREAU), NotCorrectable)
+
+
+def test_a_credit_a_rating_or_a_loan_to_somebody_else_opens_no_household(ledger: Ledger) -> None:
+    refused = {"decision": "refused", "amount_fen": None, "reason": "不合", "told_on": "2023-03-02"}
+    told(
+        ledger,
+        (controls.credit(ref="CX", **refused), OTHER_BANK),
+        (controls.credit(ref="CG"), OTHER_BANK),
+        (controls.rating(ref="PJ"), OTHER_BANK),
+        (controls.loan(ref="P-1", borrower_id_no=controls.OTHER_ID_NO), OTHER_BANK),
+    )
+
+    assert isinstance(refusal(ledger, looks(1)[0], OTHER_BANK), HouseholdUnknown)
+    told(ledger, (controls.members(), BUREAU))
+    told(ledger, (looks(1)[0], OTHER_BANK))
+
+
+def test_a_settled_loan_and_one_to_somebody_who_left_keep_the_household_open(
+    ledger: Ledger,
+) -> None:
+    other = controls.loan(ref="P-1", loan_no="P1", effective_on="2023-07-01",
+                          borrower_id_no=controls.OTHER_ID_NO)  # fmt: skip
+    left = {"added": [], "left": [{"id_no": controls.OTHER_ID_NO, "reason": "分户"}]}
+    told(
+        ledger,
+        (controls.repay(principal_fen=5_000_000), BANK),
+        (controls.members(effective_on="2023-06-01"), BUREAU),
+        (other, OTHER_BANK),
+        (controls.members(ref="MB-2", effective_on="2024-01-01", **left), BUREAU),
+        (looks(1)[0], BANK),
+        (looks(1)[0], OTHER_BANK),
+    )
+
+
+def test_a_loan_moved_to_another_household_opens_the_first_no_more(ledger: Ledger) -> None:
+    second = controls.household(ref="HH-2", household_no="H2")
+    [_, lent] = told(ledger, (second, BUREAU), (controls.loan(ref="P-1"), OTHER_BANK))
+    moved = controls.body(controls.loan(household_no="H2"))
+    told(ledger, (controls.correct(lent.event_ids[0], replacement=moved), OTHER_BANK))
+
+    assert isinstance(refusal(ledger, looks(1)[0], OTHER_BANK), HouseholdUnknown)
+    told(ledger, (looks(1, household_no="H2")[0], OTHER_BANK))
+
+
+def test_a_township_looks_for_a_number_among_the_loans_of_its_own_households(
+    ledger: Ledger,
+) -> None:
+    other = controls.household(ref="HH-2", household_no="H2", township_code="T02")
+    lent = controls.loan(ref="P-1", household_no="H2")
+    told(ledger, (other, BUREAU), (lent, OTHER_BANK), (controls.check(), TOWNSHIP))
+
+    told(ledger, (controls.loan(ref="P-2", loan_no="L2"), OTHER_BANK), (controls.loan(
+        ref="N-2", loan_no="L2", contract_no="C2"), BANK))  # fmt: skip
+    found = refusal(ledger, controls.check(ref="UC-2", loan_no="L2"), TOWNSHIP)
+    assert found.details == {"banks": ["NRCB", "PSBC"]}

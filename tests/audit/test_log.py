@@ -16,7 +16,7 @@ from audit import support
 from audit.support import Log, county_log, export_of, policy
 from conftest import Database
 from support import controls
-from support.controls import BANK, BUREAU, FINANCE, OTHER_BANK, TOWNSHIP
+from support.controls import ADMIN, AUDITOR, BANK, BUREAU, FINANCE, OTHER_BANK, TOWNSHIP
 from support.county import conversation, drawn, told
 from support.everything import a_case, programme_and_money
 
@@ -260,6 +260,7 @@ def tell_everything(ledger: Any) -> None:
         (controls.repay(ref="RP-2", loan_no="L2", principal_fen=5_000_000, penalty_fen=7), BANK),
     )  # fmt: skip
     told(ledger, *programme_and_money(), *a_case(recovered.event_ids[0]))
+    told(ledger, (controls.look(), AUDITOR), (controls.unification(), ADMIN))
     told(
         ledger,
         (controls.correct(status.event_ids[0], ref="FIX-1"), BUREAU),

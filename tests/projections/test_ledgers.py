@@ -197,6 +197,8 @@ def test_a_rebuild_equals_what_was_drawn_bit_by_bit(database: Any) -> None:
             (controls.report(), BANK),
             (controls.status(), BUREAU),
             (controls.loan(ref="LN-2", loan_no="L2", renews_loan_no="L1"), BANK),
+            (controls.look(), BANK),
+            (controls.unification(), controls.ADMIN),
             *programme_and_money(),
         ):
             [recorded] = told(ledger, (command, by))

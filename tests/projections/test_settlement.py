@@ -97,6 +97,19 @@ def test_a_loan_that_cannot_be_judged_is_a_line_with_its_reason_and_stops_nobody
     assert [each.rule.id for each in checked if each.status == "error"] == []
 
 
+def test_a_loan_whose_interest_rounds_to_nothing_stops_nobody(database: Any) -> None:
+    """By either calculation it is due 0 fen: that is no disagreement."""
+    with county(database) as (ledger, clock):
+        ledger.tell(c.loan(principal_fen=1, credited_fen=1), c.BANK)
+        ledger.tell(c.loan(ref="LN-2", loan_no="L2", contract_no="C2", **SECOND), c.BANK)
+        to(clock, "2023-07-01")
+
+    with drawn(database) as facts, at(facts) as view:
+        lines = settled(view)
+    assert lines["L2", "2023Q2"]["due_fen"] == QUARTER_FEN
+    assert lines.get(("L1", "2023Q2"), {"due_fen": 0})["due_fen"] == 0
+
+
 def test_what_was_paid_of_a_loan_that_cannot_be_judged_any_more_is_not_asked_back(
     database: Any,
 ) -> None:

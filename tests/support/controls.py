@@ -120,6 +120,12 @@ def erasure(**other: Any) -> c.EraseHousehold:
     )
 
 
+def unification(**other: Any) -> c.UnifyAccounts:
+    same = {"written": f"account-{'0' * 24}", "normal": f"account-{'1' * 24}"}
+    told = {"ref": "GY-1", "effective_on": "2024-06-01", "accounts": [same]}
+    return c.UnifyAccounts.model_validate({**told, **other})
+
+
 def look(**other: Any) -> c.LookAtHousehold:
     return c.LookAtHousehold.model_validate(
         {

@@ -197,6 +197,9 @@ def tell_everything(ledger: Ledger, copies: int = 1) -> list[Recorded]:
     by_ref = dict(zip((command.ref for command, _ in tellings), recorded, strict=True))
     told_back = by_ref["REC-1"].event_ids[0]
     recorded += [ledger.tell(command, by) for command, by in a_case(told_back)]
+    look = c.look(ref="LK-0", effective_on=ledger.today())
+    recorded.append(ledger.tell(look, c.AUDITOR))
+    recorded.append(ledger.tell(c.unification(), c.ADMIN))
     for ref, by in (
         ("RP-1", c.BANK),
         ("ST-1", c.BUREAU),

@@ -8,7 +8,7 @@ from typing import Any
 
 from support.county import SteppingClock, conversation, drawn
 
-from application.commands import COMMANDS, ProposeBatch
+from application.commands import COMMANDS, LookAtHousehold, ProposeBatch
 from domain.calendar import named_quarter
 from domain.kernel import Author
 from projections.facts.reading import Facts
@@ -24,7 +24,7 @@ def subjects(facts: Facts, rule: Rule, as_of: date, known_at: datetime | None = 
     return {finding.subject for finding in found.findings}
 
 
-KINDS = COMMANDS | {ProposeBatch.TYPE: ProposeBatch}
+KINDS = COMMANDS | {each.TYPE: each for each in (ProposeBatch, LookAtHousehold)}
 
 
 class Teller:

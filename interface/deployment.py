@@ -8,12 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+import psycopg
+
 from application.access import Organisation
 from application.account_unification import unify_accounts
 from application.ledger import Ledger
-from application.migrations import admit, may_migrate, migrate
+from application.migrations import PINNED, admit, may_migrate, migrate
 from application.promises import Promises
-from application.store import Clock, EventLog, assure_safe, utc_now
+from application.store import (
+    Clock,
+    ConnectionTroubled,
+    DatabaseFault,
+    EventLog,
+    assure_safe,
+    utc_now,
+)
 from application.tree.nodes import Connection
 from application.tree.rows import MAC, SEALED, rows_between
 from application.tree.sealer import LogAltered, Sealer
@@ -72,19 +81,18 @@ class Deployment(NamedTuple):
 
 
 @contextmanager
-def deployed(
-    settings: Settings, *, migrating: bool = True, examining: bool = False
-) -> Iterator[Deployment]:
+def deployed(settings: Settings, *, examining: bool = False) -> Iterator[Deployment]:
     """Start the embedded database if there is no other, bring the schema up, load the keys.
 
     The embedded database is started again when it dies; when it cannot be, this process is asked to
-    end (SIGTERM). `examining`: what is wrong with the log, its keys included, is for the caller to
-    find. Raises UnsafeDatabase, KeysMissing, SigningKeyMissing, SigningKeyOther, SigningRefused,
-    LogAltered, MigrationAltered, MigrationFailed, EmbeddedPostgresError.
+    end (SIGTERM). `examining`: nothing is migrated; what is wrong with the log, its schema and its
+    keys is for the caller to find. Raises UnsafeDatabase, KeysMissing, SigningKeyMissing,
+    SigningKeyOther, SigningRefused, LogAltered, MigrationAltered, MigrationFailed,
+    EmbeddedPostgresError.
     """
     if settings.dsn is not None:
         owner_dsn = settings.owner_dsn or settings.dsn
-        found = _prepared(settings, settings.dsn, owner_dsn, migrating=migrating)
+        found = _prepared(settings, settings.dsn, owner_dsn, examining=examining)
         if not examining:
             _assure_own(found)
         yield found
@@ -93,7 +101,7 @@ def deployed(
     try:
         dsn = postgres.start()
         postgres.keep_running(lambda: os.kill(os.getpid(), signal.SIGTERM))
-        found = _prepared(settings, dsn, dsn, migrating=migrating)
+        found = _prepared(settings, dsn, dsn, examining=examining)
         if not examining:
             _assure_own(found)
         yield found
@@ -103,18 +111,13 @@ def deployed(
             raise postgres.failure
 
 
-def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) -> Deployment:
-    if migrating and may_migrate(owner_dsn):
+def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, examining: bool) -> Deployment:
+    if not examining and may_migrate(owner_dsn):
         migrate(owner_dsn)
         admit(owner_dsn, dsn)
-    log = EventLog(dsn, role="mingzhang_reader")
-    try:
-        assure_safe(log.connection, os.environ)
-        last = log.last_position()
-    finally:
-        log.close()
+    last = _last_position(dsn, examining=examining)
     if not settings.key_file.exists():
-        if last:
+        if last != 0:
             raise KeysMissing(
                 f"台账已有事件，但密钥文件不在 / the log has events, but there is no key file:"
                 f" {settings.key_file}"
@@ -122,12 +125,42 @@ def _prepared(settings: Settings, dsn: str, owner_dsn: str, *, migrating: bool) 
         with suppress(FileExistsError):
             Keys.generate().save(settings.key_file)
     keys = Keys.load(settings.key_file)
-    if not settings.signing_key_file.exists() and _sealed_before(dsn):
+    if not settings.signing_key_file.exists() and (last is None or _sealed_before(dsn)):
         raise SigningKeyMissing(
             f"台账已有检查点，但签名密钥不在 / the log was sealed, but there is no signing key:"
             f" {settings.signing_key_file}"
         )
     return Deployment(dsn, owner_dsn, keys, settings)
+
+
+def _last_position(dsn: str, *, examining: bool) -> int | None:
+    """How far the log goes, of a server that loses nothing. Raises UnsafeDatabase.
+
+    `examining`: an unsafe server, or a log that cannot be read though there is one (None), is for
+    the caller to find.
+    """
+    try:
+        log = EventLog(dsn, role="mingzhang_reader")
+        try:
+            if not examining:
+                assure_safe(log.connection, os.environ)
+            return log.last_position()
+        finally:
+            log.close()
+    except DatabaseFault as fault:
+        if not examining or isinstance(fault, ConnectionTroubled) or not _begun(dsn):
+            raise
+        return None
+
+
+def _begun(dsn: str) -> bool:
+    """Whether the database was migrated once, whatever became of it."""
+    with psycopg.connect(dsn, options=PINNED) as connection:
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('ledger', 'projection'))"
+            " OR to_regclass('public.mingzhang_migration') IS NOT NULL"
+        ).fetchone()
+    return bool(row and row[0])
 
 
 def _assure_own(deployment: Deployment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -13,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from application.household_keys import wrong_keys
+from application.store import UnsafeDatabase, assure_safe
 from application.tree.notes import NoteMalformed
 from application.tree.proofs import (
     NotSealed,
@@ -162,6 +164,7 @@ def verify(
     """核验 Check the whole log, its tree, its checkpoints and the facts drawn from it."""
     found: list[str] = []
     with deployment_or_exit(examining=True) as deployment:
+        _attempt(found, "设置 settings", lambda: found.extend(_unsafe_settings(deployment)))
         result = _attempt(found, "日志 the log", lambda: _verified(deployment, anchor or [], found))
         _attempt(found, "政策 rulings", lambda: found.extend(_wrong_rules(deployment)))
         _attempt(found, "户密钥 household keys", lambda: found.extend(_wrong_keys(deployment)))
@@ -219,6 +222,15 @@ def _verified(deployment: Deployment, anchor: Sequence[Path], found: list[str]) 
             result = verification.run(progress)
     found.extend(map(str, result.faults))
     return result
+
+
+def _unsafe_settings(deployment: Deployment) -> list[str]:
+    with reading(deployment.dsn, deployment.origin) as proofs:
+        try:
+            assure_safe(proofs.connection, os.environ)
+        except UnsafeDatabase as unsafe:
+            return [str(unsafe)]
+    return []
 
 
 def _wrong_rules(deployment: Deployment) -> list[str]:

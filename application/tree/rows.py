@@ -76,7 +76,7 @@ def _copied(connection: Connection, where: str) -> Iterator[bytes]:
     )
     while libpq.is_busy():
         _wait(libpq)
-    _assure_fine(libpq.get_result())
+    _assure_fine(libpq, libpq.get_result())
     take = libpq.get_copy_data
     while True:
         size, data = take(1)
@@ -87,7 +87,7 @@ def _copied(connection: Connection, where: str) -> Iterator[bytes]:
         else:
             break
     while (result := libpq.get_result()) is not None:
-        _assure_fine(result)
+        _assure_fine(libpq, result)
 
 
 def _wait(libpq: Any) -> None:
@@ -95,10 +95,12 @@ def _wait(libpq: Any) -> None:
     libpq.consume_input()
 
 
-def _assure_fine(result: Any) -> None:
-    """Raises psycopg.DatabaseError."""
+def _assure_fine(libpq: Any, result: Any) -> None:
+    """Raises psycopg.DatabaseError; the connection takes the next query all the same."""
     if result is not None and result.status in (
         psycopg.pq.ExecStatus.FATAL_ERROR,
         psycopg.pq.ExecStatus.BAD_RESPONSE,
     ):
+        while libpq.get_result() is not None:
+            pass
         raise psycopg.errors.error_from_result(result)

@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from faults.support import in_database
 from faults.test_tamper import alter, forged, restore
+from psycopg.conninfo import conninfo_to_dict
 from support.county import conversation, drawn
 from support.everything import tell_everything
 from typer.testing import CliRunner
@@ -215,6 +217,71 @@ def test_a_table_that_is_gone_is_said_and_the_rest_is_checked(
         assert any("未能查完" in line for line in faults)
     finally:
         owner.execute("ALTER TABLE ledger.gone RENAME TO tree_node")
+
+
+@pytest.fixture
+def copy(place: Place) -> Iterator[Place]:
+    """The same log in a database of its own, to be altered for good."""
+    name = f"{conninfo_to_dict(place.owner_dsn)['dbname']}_copy"
+    with psycopg.connect(
+        in_database(place.owner_dsn, dbname="postgres"), autocommit=True
+    ) as server:
+        original = conninfo_to_dict(place.owner_dsn)["dbname"]
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {original}".encode())
+        server.execute(f"GRANT CREATE ON DATABASE {name} TO mingzhang_projector".encode())
+        dsn = in_database(place.owner_dsn, dbname=name)
+        yield place._replace(owner_dsn=dsn, dsn=dsn)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+STRUCTURE = {
+    "no record of migrations": (
+        "DROP TABLE public.mingzhang_migration", "public.mingzhang_migration"),
+    "records without checksums": (
+        "ALTER TABLE public.mingzhang_migration DROP COLUMN checksum",
+        "public.mingzhang_migration.checksum"),
+    "another text of a migration": (
+        "UPDATE public.mingzhang_migration SET checksum = 'x' WHERE name LIKE '0002%'", "0002_"),
+    "the last migration forgotten": (
+        "DELETE FROM public.mingzhang_migration WHERE name ="
+        " (SELECT max(name) FROM public.mingzhang_migration)", "run migrate first"),
+    "no seals": ("ALTER TABLE ledger.event DROP COLUMN mac CASCADE", "ledger.event.mac"),
+    "another column's name": (
+        "ALTER TABLE ledger.event RENAME COLUMN state TO content", "ledger.event.content"),
+    "no log": ("ALTER TABLE ledger.event RENAME TO elsewhere", "ledger.elsewhere"),
+    "a log that is not shown": ("REVOKE SELECT ON ledger.event FROM mingzhang_reader",
+                                "ledger.event"),
+    "a schema that is not entered": ("REVOKE USAGE ON SCHEMA ledger FROM mingzhang_reader",
+                                     "ledger: "),
+    "no ledger": ("DROP SCHEMA ledger CASCADE", "ledger.event: "),
+    "no projection": ("DROP SCHEMA projection CASCADE", "projection.generation: "),
+    "commits that do not wait": (
+        "ALTER DATABASE {database} SET synchronous_commit = off", "synchronous_commit = off"),
+    "no writing": (
+        "ALTER DATABASE {database} SET default_transaction_read_only = on", "read_only"),
+    "no checkpoints": ("DROP TABLE ledger.checkpoint CASCADE", "ledger.checkpoint: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", STRUCTURE)
+def test_whatever_the_database_no_longer_has_is_listed_and_nothing_is_mended(
+    copy: Place, how: str
+) -> None:
+    change, named = STRUCTURE[how]
+    with psycopg.connect(copy.owner_dsn, autocommit=True) as owner:
+        owner.execute(change.replace("{database}", owner.info.dbname).encode())
+    first = found(copy)
+    assert any(named in line for line in first), first
+    assert found(copy) == first, "the check itself changes nothing"
+
+
+def test_a_database_that_was_never_migrated_is_said_in_a_sentence(
+    place: Place, tmp_path: Path, server: str
+) -> None:
+    empty = place._replace(dsn=in_database(server, dbname="template1"), folder=tmp_path)
+    code, output = empty.verify()
+    assert (code, "run migrate" in output.replace("\n", " ")) == (2, True), output
+    assert not [*tmp_path.iterdir()], "no key is made for it"
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"\xff\xfe", b"a\n1\nAAAA\n\n"])

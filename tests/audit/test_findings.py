@@ -21,12 +21,12 @@ from projections.red_flags import Example, Rule, check, rules
 
 ORIGIN = "test.local/ledger/sha-256"
 EXAMPLES = [(rule, example) for rule in rules() for example in rule.examples if example.hit]
-_KINDS = {"RF26": 9}
-"""How many examples of a rule are asked; of the others the first two."""
+_KINDS = {"RF12": 2, "RF21": 2, "RF26": 9}
+"""How many examples of a rule are asked, where it flags several kinds; of the others the first."""
 ASKED = [
     (rule, example)
     for rule, example in EXAMPLES
-    if [e for r, e in EXAMPLES if r is rule].index(example) < _KINDS.get(rule.id, 2)
+    if [e for r, e in EXAMPLES if r is rule].index(example) < _KINDS.get(rule.id, 1)
 ]
 
 

@@ -59,7 +59,7 @@ from interface.audit import facts, verify, witness
 MUTATED = {
     verify: ["must", "root_of", "text_of", "number_of", "bytes_of", "policy_of", "signed_lines",
              "open_checkpoint",
-             "row_of", "rows_of", "proven", "check_receipt", "check_bundle", "borne_out",
+             "row_of", "rows_of", "proven", "receipt_of", "check_receipt", "check_bundle", "borne_out",
              "check_log", "check", "answer", "main"],
     facts: ["facts_of", "check_facts"],
     witness: ["check_consistency", "roots_of", "update_of"],

@@ -21,7 +21,7 @@ EVENTS = [
            "rulings": [{"rule": "cap", "value": [1, "甲"]}, {"rule": "days", "value": 360}]}),
     Event(BATCH, "batch.ordered.v1", "FINANCE", "B-1", {**_BY, "bank": "NRCB", "lines": [1, 2]}),
     Event(HOUSEHOLD, "household.members-changed.v1", "BUREAU", "M-1",
-          {**_BY, "left": [{"person": "person-1", "reason": "分户"}]}),
+          {**_BY, "left": [{"person": "person-1", "reason": "分户", "code": "split_off"}]}),
     Event(LOAN, "loan.corrected.v1", "FINANCE", "FIX-2", {**_BY, "corrects": 2}),
 ]  # fmt: skip
 assert CALCULATION["amount_fen"] == 46_639
@@ -88,9 +88,11 @@ LINES: dict[str, list[str]] = {
     "status": [_first(1, 1, "2020-01-01") + f'{_H},"category":"out_of_poverty","reason":null}}'],
     "member": [
         _first(1, 1, "2020-01-01")
-        + f'{_H},"person":"person-1","joined":true,"relation":"户主","head":true,"reason":null}}',
+        + f'{_H},"person":"person-1","joined":true,"relation":"户主","head":true,"reason":null,'
+        '"code":null}',
         _first(8, 8, _JULY)
-        + f'{_H},"person":"person-1","joined":false,"relation":null,"head":false,"reason":"分户"}}',
+        + f'{_H},"person":"person-1","joined":false,"relation":null,"head":false,"reason":"分户",'
+        '"code":"split_off"}',
     ],
     "loan": [
         _first(2, 2, "2023-03-10")

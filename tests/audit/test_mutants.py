@@ -20,6 +20,7 @@ import tempfile
 import time
 import types
 from collections.abc import Callable, Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,8 @@ from interface.audit import facts, verify, witness
 
 MUTATED = {
     verify: ["must", "root_of", "text_of", "number_of", "bytes_of", "policy_of", "signed_lines",
-             "open_checkpoint",
-             "row_of", "rows_of", "proven", "receipt_of", "check_receipt", "check_bundle", "borne_out",
+             "open_checkpoint", "row_of", "rows_of", "proven", "receipt_of",
+             "check_receipt", "check_bundle", "borne_out",
              "check_log", "check", "answer", "main"],
     facts: ["facts_of", "check_facts"],
     witness: ["check_consistency", "roots_of", "update_of"],
@@ -151,9 +152,9 @@ def words(node: ast.AST) -> set[int]:
 
 
 def mutants(module: Any, names: list[str]) -> Iterator[tuple[str, ast.Module]]:
-    """(function: the changed line, the module's tree with that change)."""
+    """(function: the changed line, the function with that change, as a module)."""
     tree = ast.parse(Path(module.__file__).read_text("utf-8"))
-    for place, function in enumerate(tree.body):
+    for function in tree.body:
         if not isinstance(function, ast.FunctionDef) or function.name not in names:
             continue
         skipped = words(function)
@@ -165,8 +166,7 @@ def mutants(module: Any, names: list[str]) -> Iterator[tuple[str, ast.Module]]:
                 other = copy.deepcopy(function)
                 change(list(ast.walk(other))[n])
                 ast.fix_missing_locations(other)
-                body = [*tree.body[:place], other, *tree.body[place + 1 :]]
-                yield f"{function.name}: {differing(function, other)}", ast.Module(body, [])
+                yield f"{function.name}: {differing(function, other)}", ast.Module([other], [])
 
 
 def differing(one: ast.AST, other: ast.AST) -> str:
@@ -174,9 +174,16 @@ def differing(one: ast.AST, other: ast.AST) -> str:
     return next((f"{x.strip()} → {y.strip()}" for x, y in zip(a, b, strict=False) if x != y), "")
 
 
+@cache
+def compiled(module: Any) -> types.CodeType:
+    return compile(Path(module.__file__).read_text("utf-8"), module.__file__, "exec")
+
+
 def run(tree: ast.Module, module: Any) -> Any:
+    """The module once more, with the functions of the tree in the place of its own."""
     mutant = types.ModuleType(module.__name__)
     mutant.__dict__.update(__package__="interface.audit", __file__=module.__file__)
+    exec(compiled(module), mutant.__dict__)
     exec(compile(tree, module.__file__, "exec"), mutant.__dict__)
     return mutant
 
@@ -528,19 +535,28 @@ class Out(io.StringIO):
 FOLDER = tempfile.TemporaryDirectory()
 OF_LOGS: list[Case] = list(log_cases(Path(FOLDER.name)))
 OTHERS: list[Case] = [*bundle_cases(), *tree_cases(), *note_cases()]
+UNCHANGED = ast.Module([], [])
+LOGS_FIRST, LOGS_LAST = OF_LOGS + OTHERS, OTHERS + OF_LOGS
 ABOUT_LOGS = {"rows_of", "check_log", "facts_of", "check_facts", "check", "answer", "main"}
 
 
 def differs(verifier: Any, witnessing: Any, cases: list[Case]) -> bool:
-    """Whether some case comes out otherwise than it must, refusals in a known way only."""
+    """Whether some case comes out otherwise than it must, refusals in a known way only.
+
+    A case that tells is asked first of the next one: neighbouring mutants fail alike.
+    """
     refusals = (verifier.Wrong, *verifier.MALFORMED)
-    for ask, right in cases:
+    for at, (ask, right) in enumerate(cases):
+        told = True
         try:
             ask(verifier, witnessing)
-            accepted = True
+            told = not right
         except refusals:
-            accepted = False
-        if accepted != right:
+            told = right
+        finally:
+            if told:
+                cases.insert(0, cases.pop(at))
+        if told:
             return True
     return False
 
@@ -556,13 +572,13 @@ def noticed(what: str, tree: ast.Module, module: Any, patience_seconds: float) -
     try:
         mutant = run(tree, module)
         logs_first = what.partition(":")[0] in ABOUT_LOGS  # where a fault shows soonest
-        cases = OF_LOGS + OTHERS if logs_first else OTHERS + OF_LOGS
+        cases = LOGS_FIRST if logs_first else LOGS_LAST
         if module is facts:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setitem(sys.modules, facts.__name__, mutant)
                 return differs(verify, witness, OF_LOGS)
         if module is verify:
-            watching = run(ast.parse(Path(witness.__file__).read_text("utf-8")), witness)
+            watching = run(UNCHANGED, witness)
             watching.verify = mutant
             return differs(mutant, watching, cases)
         return differs(verify, mutant, cases)

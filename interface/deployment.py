@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-import psycopg
-
 from application.access import Organisation
 from application.account_unification import unify_accounts
 from application.ledger import Ledger
-from application.migrations import PINNED, admit, may_migrate, migrate
+from application.migrations import admit, begun, may_migrate, migrate
 from application.promises import Promises
 from application.store import (
     Clock,
@@ -148,19 +146,9 @@ def _last_position(dsn: str, *, examining: bool) -> int | None:
         finally:
             log.close()
     except DatabaseFault as fault:
-        if not examining or isinstance(fault, ConnectionTroubled) or not _begun(dsn):
+        if not examining or isinstance(fault, ConnectionTroubled) or not begun(dsn):
             raise
         return None
-
-
-def _begun(dsn: str) -> bool:
-    """Whether the database was migrated once, whatever became of it."""
-    with psycopg.connect(dsn, options=PINNED) as connection:
-        row = connection.execute(
-            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('ledger', 'projection'))"
-            " OR to_regclass('public.mingzhang_migration') IS NOT NULL"
-        ).fetchone()
-    return bool(row and row[0])
 
 
 def _assure_own(deployment: Deployment) -> None:

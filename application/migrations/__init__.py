@@ -88,6 +88,16 @@ def may_migrate(dsn: str) -> bool:
     return bool(row and row[0])
 
 
+def begun(dsn: str) -> bool:
+    """Whether the database was migrated once, whatever became of it."""
+    with psycopg.connect(dsn, options=PINNED) as connection:
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname IN ('ledger', 'projection'))"
+            " OR to_regclass('public.mingzhang_migration') IS NOT NULL"
+        ).fetchone()
+    return bool(row and row[0])
+
+
 def migrations() -> list[tuple[str, str]]:
     folder = resources.files(__package__)
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))

@@ -181,8 +181,7 @@ class Aggregate:
     def record(self, event: Event) -> None:
         """Let `event` happen: apply it and keep it for the log."""
         voucher = getattr(event, "voucher", None)
-        own = event.OWN_VOUCHER and voucher is not None
-        if own and voucher in self.vouchers.values():
+        if voucher is not None and event.OWN_VOUCHER and voucher in self.vouchers.values():
             self.warn(voucher_used(voucher))
         event.placed(self.id, self.version + 1)
         event.mutate(self)

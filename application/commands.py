@@ -74,7 +74,7 @@ def _in_reach(moment: datetime) -> datetime:
 
 
 def _identity_number(value: str) -> str:
-    number = normal_number(value)
+    number = normal_number(value) if value.isascii() else value
     found = problems(number)
     if found:
         raise PydanticCustomError(found[0], "not a valid identity number")

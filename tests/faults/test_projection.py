@@ -23,7 +23,7 @@ from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts
 from projections.loan_ledger import loan_ledger
 
-KILLS = 25
+KILLS = 12
 LOANS = 300
 DAY = date(2023, 12, 31)
 
@@ -85,7 +85,7 @@ def write_on(place: Place, stopping: Event, faults: list[str]) -> None:
         ledger.close()
 
 
-def test_after_25_kills_of_the_projector_the_facts_equal_a_rebuild(database: Place) -> None:
+def test_after_many_kills_of_the_projector_the_facts_equal_a_rebuild(database: Place) -> None:
     support.lend(database, support.bank(), [f"L{n}" for n in range(LOANS)])
     dice = random.Random(SEED)
     faults: list[str] = []

@@ -21,7 +21,7 @@ from application.tree.signer import FileSigner
 from application.tree.verification import Verification
 from application.vault import Vault
 
-KILLS = 20
+KILLS = 10
 LOANS = 300
 ORIGIN = "test.local/ledger/sha-256"
 
@@ -43,7 +43,7 @@ while True:
 """
 
 
-def test_after_20_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_path: Path) -> None:
+def test_after_many_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_path: Path) -> None:
     keys, signing_key = tmp_path / "keys.json", tmp_path / "signing-key.json"
     database.keys.save(keys)
     signer = FileSigner.create(signing_key)

@@ -16,7 +16,7 @@ from application.ledger import Ledger
 from application.store import EventLog, utc_now
 
 WRITERS = 4
-EVENTS = 25_000
+EVENTS = 12_000
 Clock = Callable[[], datetime]
 
 

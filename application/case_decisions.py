@@ -26,6 +26,7 @@ from domain.case import Case, Found
 from domain.case_register import CaseRegister, FindingUnknown, NothingToJoin, RecoveryElsewhere
 from domain.kernel import Author, Event, Note
 from domain.loan import Loan
+from domain.steps import assure_follows
 
 SUPERVISION = "auditor"
 _EXPLAINING = ("bank", "township", "centre", "bureau", "finance", "guarantor")
@@ -77,10 +78,12 @@ def join_case(ledger: Ledger, command: JoinCase, note: Note) -> None:
 
 
 def _found(ledger: Ledger, command: OpenCase | JoinCase) -> Found:
-    """What the service saw. Raises DatedInFuture, FindingUnknown, NothingToJoin."""
+    """What the service saw. Raises DatedInFuture, StepBefore, FindingUnknown, NothingToJoin."""
     today = ledger.today()
-    if command.as_of is not None and command.as_of > today:
-        raise DatedInFuture("as_of", effective_on=command.as_of, today=today)
+    if command.as_of is not None:
+        if command.as_of > today:
+            raise DatedInFuture("as_of", effective_on=command.as_of, today=today)
+        assure_follows(command.effective_on, "the day of the findings", command.as_of)
     found = command.found
     if not isinstance(found, Found):  # only the service makes one
         raise NothingToJoin

@@ -140,8 +140,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One loan's subsidy for one quarter: what is due, what was paid, and what follows.
 
     `amount_fen` is to be paid, or asked back when `kind` is `recovery`. `calculation` explains
-    `due_fen` so that it can be worked out by hand. `note`: which upheld objections it comes back
-    after, and what they left of it.
+    `due_fen` so that it can be worked out by hand. `note`: which objections it comes back after,
+    and what they left of it.
     """
 
     line: int

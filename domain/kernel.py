@@ -107,6 +107,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     TOPIC: ClassVar[str]
     ZH: ClassVar[str]
     CORRECTABLE: ClassVar[bool] = True
+    OWN_VOUCHER: ClassVar[bool] = True
 
     originator_id: UUID | UnsetType = UNSET
     originator_version: int | UnsetType = UNSET
@@ -180,7 +181,7 @@ class Aggregate:
     def record(self, event: Event) -> None:
         """Let `event` happen: apply it and keep it for the log."""
         voucher = getattr(event, "voucher", None)
-        if voucher is not None and voucher in self.vouchers.values():
+        if voucher is not None and event.OWN_VOUCHER and voucher in self.vouchers.values():
             self.warn(voucher_used(voucher))
         event.placed(self.id, self.version + 1)
         event.mutate(self)

@@ -471,6 +471,7 @@ class Loan(Aggregate):
 
         TOPIC, ZH = "loan.subsidy-returned.v1", "贴息退票"
         CORRECTABLE = False
+        OWN_VOUCHER = False  # that of the payment
         payment_no: str
         period: str
         amount_fen: int
@@ -1034,7 +1035,7 @@ class Loan(Aggregate):
         due_on = self.due_on_at(note.effective_on)
         if note.effective_on < due_on or not self.outstanding_fen:
             raise NotOverdue(due_on=due_on)
-        left_fen = self.outstanding_fen - self.lost_fen
+        left_fen = max(self.outstanding_fen - self.lost_fen, 0)  # repaid since, of the lost too
         if loss_fen > left_fen:
             raise CompensatedTooMuch(loss_fen=loss_fen, left_fen=left_fen)
         self.record(

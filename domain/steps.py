@@ -33,6 +33,7 @@ _STEPS: Final = {
     "the agreement on the extension": "展期商定",
     "the report of the risk": "风险上报",
     "the day that is reported on": "报表截止日",
+    "the day of the findings": "线索查询截止日",
     "the plan's first day": "方案生效",
     "what is reversed": "被冲正的事项",
 }

@@ -58,12 +58,16 @@ class Rules(NamedTuple):
 
 
 class Objection(NamedTuple):
-    """One upheld objection to a line of a loan; `finding` None: nothing lasting was found."""
+    """One objection to a line of a loan that was upheld; `finding` None: nothing lasting was found.
+
+    Or one that was open when its batch was returned, and `returned` says why it was; `line` None:
+    an objection to the whole batch.
+    """
 
     period: str
     batch_no: str
     objection_no: str
-    line: int
+    line: int | None
     reason: str
     finding: ObjectionFinding | None
     first: date | None
@@ -71,6 +75,7 @@ class Objection(NamedTuple):
     most_fen: int | None
     others: Others | None
     lifted: str | None
+    returned: str | None
 
     @property
     def limit(self) -> Limit | None:
@@ -82,13 +87,16 @@ class Objection(NamedTuple):
 
     def __str__(self) -> str:
         found = f"（{FINDINGS_ZH[self.finding]} {self.finding}）" if self.finding else ""
-        place = f"批次 {self.batch_no} 第 {self.line} 行"
+        line = "整批" if self.line is None else f"第 {self.line} 行"
+        place = f"批次 {self.batch_no} {line}"
+        if self.returned is not None:
+            return f"异议 {self.objection_no}（{place}）：{self.reason}；批次退回：{self.returned}"
         said = f"异议 {self.objection_no}（{place}）成立{found}：{self.reason}"
         return said + (f"；限定已解除：{self.lifted}" if self.lifted else "")
 
 
 class Objections(NamedTuple):
-    """The upheld objections to one loan's lines, in the order in which they became known."""
+    """The objections to one loan's lines that count, in the order in which they became known."""
 
     told: tuple[Objection, ...] = ()
 
@@ -236,9 +244,9 @@ def _objected(found: Iterable[Due], objections: Mapping[str, Objections]) -> lis
 
 
 def _objections(view: View) -> dict[str, Objections]:
-    """By loan: the objections that were upheld to its lines."""
+    """By loan: the objections that were upheld to its lines, or open when a batch was returned."""
     found: dict[str, tuple[Objection, ...]] = defaultdict(tuple)
-    for loan_id, *told in view.ask(question(__name__, "objections.sql")).rows:
+    for loan_id, *told, _ in view.ask(question(__name__, "objections.sql")).rows:
         found[loan_id] += (Objection(*told),)
     return {loan_id: Objections(told) for loan_id, told in found.items()}
 

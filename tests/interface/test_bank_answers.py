@@ -246,7 +246,8 @@ def callers_now(callers: Callers) -> str:
 def test_what_was_paid_and_came_back_is_due_again_and_its_money_is_free(ordered: Callers) -> None:
     answered(ordered, paid=True)
     before = callers_now(ordered)
-    corrected(ordered, False, "2025-05-08")
+    told = corrected(ordered, False, "2025-05-08")
+    assert "warnings" not in told, "the voucher of what came back is the payment's own"
     assert state_at(ordered) == NOTHING
     assert state_at(ordered, as_of="2025-05-07") == PAID
     assert state_at(ordered, known_at=before) == PAID

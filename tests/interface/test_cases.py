@@ -286,6 +286,10 @@ def test_nobody_opens_a_case_on_what_the_service_does_not_find(callers: Callers)
     assert tell(callers.HE, "/cases", 422, **far)["errors"][0]["code"] == "out_of_reach"
     ahead = {**named, "as_of": "2999-01-01"}
     assert tell(callers.HE, "/cases", 409, **ahead)["code"] == "dated_in_future"
+    later = {**named, "findings": [pooled(callers)], "as_of": "2024-05-07"}
+    refusal = tell(callers.HE, "/cases", 409, **later)
+    assert (refusal["code"], refusal["details"]["last_on"]) == ("step_before", "2024-05-07")
+    tell(callers.HE, "/cases", **{**later, "as_of": DAY})
 
 
 def test_the_same_statement_again_changes_nothing_even_when_its_finding_is_gone(

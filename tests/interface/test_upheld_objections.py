@@ -48,6 +48,43 @@ def test_a_line_whose_objection_was_upheld_comes_back_with_the_word_why(callers:
     assert "异议 YY-PC-1" in page
 
 
+def test_a_batch_returned_after_an_objection_comes_back_with_the_word_why(callers: Callers) -> None:
+    proposed(callers)
+    noticed(callers)
+    objection = {"ref": "YY-1", "reason": "名单未经村民评议"}
+    tell(callers.T02, "/batches/PC-1/objections", **objection)
+    answered = {"ref": "YY-2", "line": 2, "reason": "该户未实际用款"}
+    tell(callers.T02, "/batches/PC-1/objections", **answered)
+    answer = {"objection_no": "YY-2", "upheld": False, "reason": "查无此事"}
+    tell(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
+    assert [line["note"] for line in settled(callers)] == [None], "not returned yet"
+    back = {"effective_on": "2025-05-01", "reason": "异议属实，重新评议"}
+    tell(callers.CENTRE, "/batches/PC-1/return", **back)
+    note = "异议 YY-1（批次 PC-1 整批）：名单未经村民评议；批次退回：异议属实，重新评议"
+    assert [line["note"] for line in settled(callers)] == [note]
+    assert [line["note"] for line in settled(callers, as_of="2025-04-30")] == [None]
+    proposed(callers, "PC-2", effective_on="2025-05-02")
+    [line] = lines_of(callers, "PC-2")
+    assert (line["amount_fen"], line["note"]) == (DUE_FEN, note)
+
+
+def test_an_objection_to_a_line_that_was_open_when_its_batch_was_returned_is_not_forgotten(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    noticed(callers)
+    objection = {"ref": "YY-1", "line": 2, "reason": "该户未实际用款"}
+    tell(callers.T02, "/batches/PC-1/objections", **objection)
+    tell(callers.CENTRE, "/batches/PC-1/return", effective_on="2025-05-01", reason="材料不全")
+    proposed(callers, "PC-2", effective_on="2025-05-02")
+    position = position_of(callers)
+    lines = callers.CENTRE.get("/batches/PC-2/lines", position=position).json()["lines"]
+    assert [line["note"] for line in lines] == [
+        None,
+        "异议 YY-1（批次 PC-1 第 2 行）：该户未实际用款；批次退回：材料不全",
+    ]
+
+
 def test_a_loan_that_was_found_not_eligible_is_listed_no_more_until_that_is_lifted(
     callers: Callers,
 ) -> None:

@@ -38,9 +38,12 @@ _droppers = ThreadPoolExecutor(1, thread_name_prefix="drop-database")
 
 @pytest.fixture(autouse=True)
 def _quiet_log() -> None:
-    """The service's log lines stay out of the test's output, unless a test looks at them."""
-    if not structlog.is_configured():
-        structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    """The service's log lines stay out of the test's output, unless a test looks at them.
+
+    Whatever an earlier test arranged, a file that it closed among it, is forgotten.
+    """
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from support import controls as c
 from support.batches import (
@@ -419,9 +420,10 @@ def test_a_ruling_told_late_changes_what_is_due_and_shows_as_a_difference(
 
 def _just_before(callers: Callers) -> str:
     """The instant at which everything but the last event was known."""
-    changes = callers.AUDIT.get("/ledgers/funds").json()
-    known = datetime.fromisoformat(changes["known_through"])
-    return (known - timedelta(microseconds=1)).isoformat()
+    with psycopg.connect(callers.client.app.state.service.deployment.dsn) as log:  # type: ignore[attr-defined]
+        row = log.execute("SELECT max(recorded_at) FROM ledger.event").fetchone()
+    assert row is not None
+    return (row[0].astimezone(UTC) - timedelta(microseconds=1)).isoformat()
 
 
 def test_other_rules_are_tried_on_real_history_and_change_nothing(callers: Callers) -> None:

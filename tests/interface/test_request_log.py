@@ -61,6 +61,7 @@ TOLD: dict[str, Callable[..., Any]] = {
     "objection": controls.objection,
     "objection-resolution": controls.resolution,
     "batch-approval": controls.approval,
+    "limit-lifting": controls.lifting,
     "batch-return": controls.return_of_batch,
     "fund-allocation": controls.allocate,
     "fund-transfer": controls.transfer,

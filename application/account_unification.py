@@ -12,10 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-import psycopg
 
 from application.commands import UnifyAccounts
 from application.ledger import Ledger, Looks, Recorded, carries_out
+from application.store import EventLog
 from application.vault import Vault
 from domain.account_register import AccountRegister, SameAccount
 from domain.kernel import Author, Note
@@ -54,7 +54,7 @@ def unify_accounts(ledger: Ledger, by: Author) -> Recorded | None:
 
     Numbers whose household was erased cannot be read any more and stay as they are.
     """
-    found = dict(written_otherwise(ledger.log.connection, ledger.vault))
+    found = dict(written_otherwise(ledger.log, ledger.vault))
     known = ledger.aggregate(AccountRegister, AccountRegister.the_id()).known
     accounts = [
         {"written": written, "normal": normal}
@@ -70,11 +70,10 @@ def unify_accounts(ledger: Ledger, by: Author) -> Recorded | None:
     return ledger.tell(command, by)
 
 
-def written_otherwise(
-    connection: psycopg.Connection[tuple[Any, ...]], vault: Vault
-) -> Iterator[tuple[str, str]]:
+def written_otherwise(log: EventLog, vault: Vault) -> Iterator[tuple[str, str]]:
     """(pseudonym as written, pseudonym) of each stored account that is not in normal form."""
     households: dict[UUID, set[UUID]] = {}
+    connection = log.connection
     for loan, household in connection.execute(_LENT, binary=True):
         households.setdefault(loan, set()).add(household)
     with connection.transaction(), connection.cursor("accounts", binary=True) as cursor:
@@ -82,7 +81,7 @@ def written_otherwise(
         cursor.execute(_ENCRYPTED, (list(_TOPICS),))
         while rows := cursor.fetchmany(_ONCE):
             of_rows = {home for loan, *_ in rows for home in households.get(loan, ())}
-            vault.unlock(_Shelf(connection), vault.missing_keys(of_rows))
+            vault.unlock(log, vault.missing_keys(of_rows))
             for loan, version, topic, state in rows:
                 for number in _numbers(
                     vault, households.get(loan, ()), loan, version, topic, state
@@ -105,19 +104,3 @@ def _numbers(
             if values is not None:
                 return [values[name] for name in _PRIVATE if values.get(name)]
     return []
-
-
-class _Shelf:
-    """The wrapped household keys, on the connection that reads the events."""
-
-    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        self._connection = connection
-
-    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
-        rows = self._connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY (%s)"
-            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
-            (households,),
-            binary=True,
-        )
-        return {row[0]: row[1] for row in rows}

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -534,7 +535,9 @@ def test_all_loans_of_a_household_together_earn_what_each_earns_by_itself(househ
 class _CountedMovements(tuple[Movement, ...]):
     """Movements that count how often they are read."""
 
-    read = 0
+    __slots__ = ()
+
+    read: ClassVar[int] = 0
 
     def __iter__(self):
         _CountedMovements.read += 1

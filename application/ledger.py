@@ -238,6 +238,11 @@ class Ledger:
 
     # ---- what decisions look at -------------------------------------------------------
 
+    @property
+    def seen_position(self) -> int:
+        """Through which position of the log decisions see it, the batch at hand included."""
+        return max(self._seen, 0) + sum(map(len, self._undecided.values()))
+
     def loan(self, bank: str, loan_no: str) -> Loan:
         loan = self.aggregate(Loan, Loan.id_for(bank, loan_no))
         loan.loan_no = loan_no

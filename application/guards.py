@@ -33,7 +33,7 @@ FACTS = "facts"
 ANOTHER_VERSION = "facts: 由另一版本生成，请 rebuild / drawn by another version: run rebuild"
 NONE_LIVE = "facts: 没有在用的一代 / no generation of them is live"
 REBUILDING = 7291005
-"""The advisory lock that a rebuild of the facts shares: until it ends, none may be live."""
+"""The advisory lock that rebuilds of the facts share: until they end, none need be live."""
 _FACTS_SCHEMA = f"schema {FACTS}"
 _OF_FACTS = re.compile(rf"^[a-z ]+ {FACTS}(\.|$)")
 _SCHEMAS = ["ledger", "projection"]

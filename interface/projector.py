@@ -7,6 +7,7 @@ from threading import Event, Thread
 
 import structlog
 
+from application.guards import NONE_LIVE
 from application.store import Clock, utc_now
 from projections.facts.draw import Projector
 
@@ -29,11 +30,11 @@ def project(
     """
     log = structlog.get_logger("projector")
 
-    def found(sentence: str) -> None:
-        log.critical("projector.facts_altered", found=sentence)
-        report(sentence)
+    def none_live() -> None:
+        log.critical("projector.facts_altered", found=NONE_LIVE)
+        report(NONE_LIVE)
 
-    projector = Projector(dsn, found)
+    projector = Projector(dsn, none_live)
     while not stopping.is_set():
         try:
             drawn = projector.advance()

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from application import access
-from application.guards import ANOTHER_VERSION, SchemaState, missing_guards
+from application.guards import ANOTHER_VERSION, NONE_LIVE, SchemaState, missing_guards
 from application.ledger import Ledger
 from application.migrations import MigrationAltered, MigrationFailed
 from application.refusals import SchemaAltered

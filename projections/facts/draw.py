@@ -17,7 +17,6 @@ from typing import Any
 
 import psycopg
 
-from application.guards import NONE_LIVE, REBUILDING
 from domain.calendar import civil_day
 from projections.facts.reading import LIVE, RAISE_WATERMARK
 from projections.facts.statements import (
@@ -37,16 +36,18 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _BATCH = 20_000
 _BUILD_BATCH = 10_000  # small enough to share a log out evenly between two connections
 _PATIENCE_SECONDS = 0.1
+REBUILDING = 7291005
+"""The advisory lock that rebuilds share: until they end, no generation need be live."""
 Job = Callable[["Projector"], None]
 
 
 class Projector:
     """Keeps the live generation in step with the log. Any number may run; they take turns."""
 
-    def __init__(self, dsn: str, report: Callable[[str], object] = lambda _: None) -> None:
-        """`report` hears when no generation is live any more, after one was."""
+    def __init__(self, dsn: str, none_live: Callable[[], object] = lambda: None) -> None:
+        """`none_live` is called when no generation is live any more, after one was."""
         self._dsn = dsn
-        self._report = report
+        self._none_live = none_live
         self._found_live = False
         self._connection: Connection | None = None
 
@@ -76,7 +77,7 @@ class Projector:
                 self._in_schema(number)
                 return self._go_on(number, position, most)
         if self._found_live:
-            self._report(NONE_LIVE)
+            self._none_live()
         self.rebuild()
         return 0
 

@@ -55,9 +55,7 @@ def write_on(database: Any, stopping: Event) -> None:
             number += 1
             no, home = f"L{number}", f"H{number}"
             member = {**c.household().members[0].model_dump(), "id_no": c.id_no(number)}
-            ledger.tell(
-                c.household(ref=f"HH-{no}", household_no=home, members=[member]), c.BUREAU
-            )
+            ledger.tell(c.household(ref=f"HH-{no}", household_no=home, members=[member]), c.BUREAU)
             loan = c.loan(
                 ref=f"LN-{no}", loan_no=no, household_no=home, borrower_id_no=member["id_no"]
             )

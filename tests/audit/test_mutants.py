@@ -56,6 +56,7 @@ from audit.test_notes import (
     good_claims,
     signed,
 )
+from audit.test_promise import promised
 
 from interface.audit import facts, verify, witness
 
@@ -480,6 +481,9 @@ def log_cases(folder: Path) -> Iterator[Case]:  # noqa: PLR0915
     yield asked(2), True
     yield asked(2, "bless", note), True
     yield asked(2, *whole, "--facts", str(facts), "--earlier"), True
+    kept = file("promise", promised(log, 2, 3, shown=True))
+    yield asked(0, *whole, "--promise", kept, says="守约 kept"), True
+    yield asked(2, "checkpoint", note, "--promise", kept), True
     fork = Log([*log.rows[:3], *rows_of(county(9))[3:]])
     for size in (4, 9):
         other = file(f"fork-{size}", fork.checkpoint(size, ()))

@@ -11,7 +11,7 @@ from domain.money import yuan
 STYLE = """<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 @page { size: A4; margin: 18mm }
-body { font-family: "Noto Serif CJK SC", "SimSun", serif; max-width: 174mm; margin: auto }
+body { font-family: "Noto Serif CJK SC", "SimSun", serif; max-width: 173mm; margin: auto }
 h1 { text-align: center } table { border-collapse: collapse; width: 100%; margin: 1em 0 }
 th, td { border: 1px solid #444; padding: .25em .4em; font-size: 90%; overflow-wrap: anywhere }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
@@ -19,8 +19,11 @@ tr { break-inside: avoid }
 h2 { font-size: 110%; break-after: avoid } small { color: #555 }
 .day { white-space: nowrap }
 .late { border-left: 3px solid #8a5a00; padding-left: .6em }
-.wide { overflow-x: auto } .wide th, .wide td { padding: .2em .3em; font-size: 75% }
+.wide { overflow-x: auto } .wide table { margin: .2em 0 } .wide th, .wide td { padding: .2em .3em; font-size: 75% }
 @media screen { body { padding: 0 .8em 2em } }
+@media screen and (max-width: 34em) {
+  .head tr { display: grid; grid-template-columns: 6.5em 1fr }
+}
 </style>"""
 
 _PAGE = """<!doctype html>

@@ -30,7 +30,7 @@ _RULES = """<table>
 {rules}
 </tbody></table>
 """
-_PAGE = """<table>
+_PAGE = """<table class="head">
 <tr><th>拨付编号</th><td>{payment_no}</td><th>结息期</th><td>{period}（{first} 至 {last}）</td></tr>
 <tr><th>户编号</th><td>{household_no}</td><th>借据</th><td>{loan_id}</td></tr>
 <tr><th>户类别（放款日）</th><td>{category}</td><th>凭证号</th><td>{voucher}</td></tr>
@@ -102,7 +102,7 @@ def page(trace: dict[str, Any]) -> str:
     )
 
 
-_HOME = """<table>
+_HOME = """<table class="head">
 <tr><th>批次</th><td>{batch_no}</td><th>结息期</th><td>{period}</td></tr>
 <tr><th>户编号</th><td>{household_no}</td><th>户主</th><td>{head}</td></tr>
 </table>

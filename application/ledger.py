@@ -475,7 +475,7 @@ class Ledger:
             last = self.log.begin_append()
             if not self._still_true(last[0]):
                 return None
-            self.log.keep_keys(self._new_keys)
+            self._keep_new_keys()
             stored = self.log.write(tails, last)
             self.log.destroy_keys(self._erased)
             self.log.commit()
@@ -569,13 +569,21 @@ class Ledger:
         if household in self._keyless or self.vault.unlock(self.log, {household}):
             if self.aggregate(Household, household).erased:
                 return False
-            if not self._new_keys:
-                self.vault.wrap_under(self.log.present_wrapping())
             self._new_keys[household] = self.vault.new_household_key(household)
             self._keyless.discard(household)
         elif not self.vault.has_key(household):
             raise KeysMissing("户密钥打不开 / a household's key cannot be unwrapped")
         return True
+
+    def _keep_new_keys(self) -> None:
+        """Keep them under the present wrapping secret, which the append lock holds as it is.
+
+        Raises KeysMissing.
+        """
+        if self._new_keys:
+            self.vault.wrap_under(self.log.present_wrapping())
+            wrap = self.vault.wrap
+            self.log.keep_keys({home: wrap(home, key) for home, key in self._new_keys.items()})
 
     def _fetch_ahead(self, tellings: Sequence[Telling]) -> None:
         """Load all that the commands will look at in one question, and the keys in another."""

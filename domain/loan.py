@@ -1082,11 +1082,25 @@ class Loan(Aggregate):
     def correct_without_replacement(
         self, note: Note, *, version: int, topic: str, reason: str
     ) -> None:
-        """As `correct`, for good. Raises NotCorrectable, LoanStillHasEvents."""
+        """As `correct`, for good; what others reported of the loan stays, and is warned of.
+
+        Raises NotCorrectable, LoanStillHasEvents.
+        """
         followed = self.repaid or self.paid or self.extended or self.lost_fen
-        if version == self.disbursed_version and followed:
+        whole_loan = version == self.disbursed_version
+        if whole_loan and followed:
             raise LoanStillHasEvents
         self.correct(note, version=version, topic=topic, reason=reason)
+        if whole_loan:
+            for what, on in sorted(self.followed.values(), key=itemgetter(1)):
+                self.warn(
+                    Warned(
+                        "disbursement_reversed",
+                        f"放款已冲销，而{what} {on} 仍在，请核对",
+                        f"the disbursement is reversed, but {on} ({what}) still stands",
+                        "event_id",
+                    )
+                )
 
     def _void(self, note: Note, version: int, topic: str, reason: str) -> None:
         self.record(

@@ -111,7 +111,8 @@ def test_a_loan_disbursed_anew_after_its_reversal_is_judged_like_a_corrected_one
         (controls.loan(), BANK),
         (controls.check(), TOWNSHIP),
     )
-    told(ledger, (controls.correct(lent(ledger), ref="FIX-DROP"), BANK))
+    [left] = ledger.tell(controls.correct(lent(ledger), ref="FIX-DROP"), BANK).warnings
+    assert (left.code, left.field) == ("disbursement_reversed", "event_id")
     late = controls.loan(ref="LN-9", effective_on="2023-06-20", contract_on="2023-06-20")
     [warned] = ledger.tell(late, BANK).warnings
     assert (warned.code, warned.field) == ("before_disbursement", "effective_on")

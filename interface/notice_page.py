@@ -19,7 +19,8 @@ tr { break-inside: avoid }
 h2 { font-size: 110%; break-after: avoid } small { color: #555 }
 .day { white-space: nowrap }
 .late { border-left: 3px solid #8a5a00; padding-left: .6em }
-.wide { overflow-x: auto } .wide table { margin: .2em 0 } .wide th, .wide td { padding: .2em .3em; font-size: 75% }
+.wide { overflow-x: auto } .wide table { margin: .2em 0 }
+.wide th, .wide td { padding: .2em .3em; font-size: 75% }
 @media screen { body { padding: 0 .8em 2em } }
 @media screen and (max-width: 34em) {
   .head tr { display: grid; grid-template-columns: 6.5em 1fr }
@@ -30,7 +31,7 @@ _PAGE = """<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>贴息公示 {batch_no}</title>
 {style}</head><body>
 <h1>小额信贷贴息公示</h1>
-<p>批次 {batch_no}，结息期 {period}。{where}共 {count} 笔。
+<p>批次 {batch_no}，结息期 {period}。{where}共 {count} 笔。\
 公示期间如有异议，请向乡镇（街区）或金融扶贫服务中心提出。</p>
 {late}<table>
 <thead><tr><th>序号</th><th>借款人</th><th>用途</th><th>贷款金额（元）</th><th>期限（月）</th>

@@ -36,7 +36,7 @@ _PAGE = """<table class="head">
 <tr><th>户类别（放款日）</th><td>{category}</td><th>凭证号</th><td>{voucher}</td></tr>
 <tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
 </table>
-{late}{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
+{late}{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，\
 大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元{returned}。</p>
 {rules}<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
 </body></html>

@@ -30,7 +30,7 @@ from application.migrations import PINNED
 from application.refusals import ClockJumped
 from application.vault import Vault
 from domain.catalogue import EVENTS
-from domain.kernel import Event
+from domain.kernel import Event, TopicUnknown
 
 _READ_BACK = (
     "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
@@ -147,7 +147,12 @@ class Heard(NamedTuple):
 
 
 def encode(event: Event) -> bytes:
-    """The stored content of an event: canonical JSON (RFC 8785; tested against it)."""
+    """The stored content of an event: canonical JSON (RFC 8785; tested against it).
+
+    Raises TopicUnknown.
+    """
+    if EVENTS.get(event.TOPIC) is not type(event):
+        raise TopicUnknown(f"{type(event).__module__}.{type(event).__qualname__}")
     return _encode(event)
 
 

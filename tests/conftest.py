@@ -17,6 +17,7 @@ import hypothesis
 import psycopg
 import pytest
 import structlog
+from psycopg.conninfo import conninfo_to_dict
 from support.chance import PATIENCE_SECONDS
 
 from application.migrations import migrate
@@ -92,16 +93,33 @@ def server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         postgres = EmbeddedPostgres(Path(folder) / "pg")
         try:
-            yield postgres.start()
+            yield _with_quick_logins(postgres.start())
         finally:
             _droppers.shutdown(cancel_futures=True)  # what is left goes with the folder
             postgres.stop()
 
 
+def _with_quick_logins(server: str) -> str:
+    """A password that is guarded by one round of hashing: the tests log in thousands of times."""
+    password = conninfo_to_dict(server)["password"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("SET scram_iterations = 1")
+        connection.execute(f"ALTER USER CURRENT_USER PASSWORD '{password}'".encode())
+    return server
+
+
+def copy_database(server: str, original: Database) -> Database:
+    """A database with all that stands in another, to which nobody is connected; the same keys."""
+    return _copy(server, original.dsn.rpartition("dbname=")[2])._replace(keys=original.keys)
+
+
 def create_database(server: str) -> Database:
     """A migrated database with empty facts: a copy of one that was made once."""
+    return _copy(server, _template(server))
+
+
+def _copy(server: str, template: str) -> Database:
     name = f"{_PREFIX}_{next(_numbers)}"
-    template = _template(server)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         _let_project(connection, name)

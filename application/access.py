@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from enum import Enum
 from time import monotonic_ns
 
@@ -89,13 +90,22 @@ def enrol(owner_dsn: str, organisations: list[Organisation]) -> None:
 
 def issue_key(owner_dsn: str, organisation: str, person: str) -> str:
     """Make a key for a person of an organisation; it is shown once and cannot be read again."""
-    key = f"mz_{secrets.token_urlsafe(32)}"
-    with psycopg.connect(owner_dsn, options=PINNED) as connection:
-        connection.execute(
-            "INSERT INTO ledger.api_key (key_hash, organisation, person) VALUES (%s, %s, %s)",
-            (hashlib.sha256(key.encode()).digest(), organisation, person),
-        )
+    [key] = issue_keys(owner_dsn, [(organisation, person)])
     return key
+
+
+def issue_keys(owner_dsn: str, people: Sequence[tuple[str, str]]) -> list[str]:
+    """Make a key for each (organisation, person); they are shown once."""
+    keys = [f"mz_{secrets.token_urlsafe(32)}" for _ in people]
+    with psycopg.connect(owner_dsn, options=PINNED) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO ledger.api_key (key_hash, organisation, person) VALUES (%s, %s, %s)",
+            [
+                (hashlib.sha256(key.encode()).digest(), *person)
+                for key, person in zip(keys, people, strict=True)
+            ],
+        )
+    return keys
 
 
 def revoke_keys(owner_dsn: str, organisation: str, person: str) -> int:

@@ -385,7 +385,8 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
     """What the loan is due for `period` on all that is known now, and what that rests on.
 
     Raises NoRuling, naming the loan; another loan of the household that cannot be judged stops
-    nothing.
+    nothing. The household's other loans are not named: the lending bank reads this event, leaf and
+    all. As the log stood at `seen_position`, they are those that the calculation used.
     """
     assert loan.household_id is not None
     household = ledger.aggregate(Household, loan.household_id)
@@ -405,7 +406,7 @@ def subsidy_due(ledger: Ledger, loan: Loan, period: Period) -> tuple[Calculation
         "loan_version": loan.version,
         "household_version": household.version,
         "household_category": household.category_on(loan.disbursed_on),
-        "household_loans": {str(s.id): s.version for s in siblings},
+        "seen_position": ledger.seen_position,
     }
     calculation = calculate(
         terms[loan.id], list(terms.values()), period, known_on=known_on, book=book

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from application.clock import TOLERANCE
 from application.migrations import SERVICE_ROLES, migrations
 from application.refusals import SchemaAltered
 
@@ -30,6 +31,9 @@ APPEND_ONLY = ("event", "tree_node", "checkpoint", "witness", "cosignature", "wr
 FACTS = "facts"
 """What the description calls the live generation of the facts, whatever its number."""
 ANOTHER_VERSION = "facts: 由另一版本生成，请 rebuild / drawn by another version: run rebuild"
+NONE_LIVE = "facts: 没有在用的一代 / no generation of them is live"
+REBUILDING = 7291005
+"""The advisory lock that rebuilds of the facts share: until they end, none need be live."""
 _FACTS_SCHEMA = f"schema {FACTS}"
 _OF_FACTS = re.compile(rf"^[a-z ]+ {FACTS}(\.|$)")
 _SCHEMAS = ["ledger", "projection"]
@@ -297,6 +301,20 @@ SELECT coalesce(n.nspname, 'facts_' || g.number), n.oid IS NULL
     ON n.nspname = 'facts_' || g.number
  WHERE n.oid IS NULL OR g.number IS NULL
 """
+# Comparisons alone: an instant without end is none that could be read.
+_MARKS = """
+SELECT (SELECT count(*) FROM projection.generation), count(g.number),
+       EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.objid = %s)
+  FROM projection.generation g WHERE g.live
+"""
+_WATERMARK = """
+SELECT w.position > coalesce(e.last, 0) OR w.position < 0,
+       w.through > clock_timestamp() + make_interval(secs => %s),
+       coalesce((SELECT n.recorded_at <= w.through FROM ledger.event n
+                  WHERE n.position > w.position ORDER BY n.position LIMIT 1), false)
+  FROM ledger.watermark w, (SELECT max(position) AS last FROM ledger.event) e
+"""
 _TWIN = re.compile(r"_cc(new|old)\d*$")
 _INDEX_NAME = re.compile(r"INDEX \S+ ON")
 
@@ -324,7 +342,7 @@ def _compared(connection: Connection) -> list[str]:
     live = _held_generation(connection)
     wanted = expected() if live is not None else _without_facts(expected())
     found = describe(connection, live)
-    said = _server_settings(connection)
+    said = _server_settings(connection) + _wrong_marks(connection)
     version = found.get(_FACTS_SCHEMA, "").rpartition(" | ")[2]
     if live is not None and not wanted[_FACTS_SCHEMA].endswith(f" | {version}"):
         said.append(ANOTHER_VERSION)
@@ -427,6 +445,35 @@ def _server_settings(connection: Connection) -> list[str]:
         f"{name} = {found}; 必须为 / must be {_OWN_SETTINGS[name]}"
         for name, found in rows
         if found != _OWN_SETTINGS[name]
+    ]
+
+
+def _wrong_marks(connection: Connection) -> list[str]:
+    """Whether one generation of the facts is live, and whether the watermark can be true.
+
+    Before the first drawing there is no generation at all.
+    """
+    try:
+        with connection.transaction():
+            row = connection.execute(_MARKS, (REBUILDING,)).fetchone()
+            marks = connection.execute(_WATERMARK, (TOLERANCE.total_seconds(),)).fetchall()
+    except psycopg.ProgrammingError:
+        return []  # why they cannot be read is named by what became of their tables
+    known, live, rebuilding = row or (0, 0, False)
+    said = [NONE_LIVE] if known and not live and not rebuilding else []
+    if live > 1:
+        said.append(f"facts: {live} 代同时在用 / {live} generations of them are live")
+    if len(marks) != 1:
+        return [*said, f"ledger.watermark: 有 {len(marks)} 行 / it has {len(marks)} rows, not one"]
+    faults = (
+        ("所记位置不在日志内", "its position is outside of the log"),
+        ("所记时刻在将来", "its instant is in the future"),
+        ("其后的事件在所记时刻之前得知", "an event behind it was recorded before its instant"),
+    )
+    return said + [
+        f"ledger.watermark: {zh} / {en}"
+        for wrong, (zh, en) in zip(marks[0], faults, strict=True)
+        if wrong
     ]
 
 

@@ -22,7 +22,7 @@ from msgspec.structs import force_setattr
 from application.clock import WATCH, ClockWatch
 from application.commands import Command
 from application.guards import SchemaState
-from application.promises import Promises
+from application.promises import Promises, ranges_of
 from application.refusals import (
     DatedInFuture,
     LedgerBusy,
@@ -237,6 +237,11 @@ class Ledger:
         return [LedgerBusy() for _ in tellings]
 
     # ---- what decisions look at -------------------------------------------------------
+
+    @property
+    def seen_position(self) -> int:
+        """Through which position of the log decisions see it, the batch at hand included."""
+        return max(self._seen, 0) + sum(map(len, self._undecided.values()))
 
     def loan(self, bank: str, loan_no: str) -> Loan:
         loan = self.aggregate(Loan, Loan.id_for(bank, loan_no))
@@ -475,7 +480,7 @@ class Ledger:
             last = self.log.begin_append()
             if not self._still_true(last[0]):
                 return None
-            self.log.keep_keys(self._new_keys)
+            self._keep_new_keys()
             stored = self.log.write(tails, last)
             self.log.destroy_keys(self._erased)
             self.log.commit()
@@ -519,11 +524,45 @@ class Ledger:
         ]
         return self.promises.of_rows(position, recorded_at, rows)
 
-    def promise_of(self, position: int, count: int, recorded_at: datetime) -> str | None:
+    def promise_of(
+        self, position: int, count: int, recorded_at: datetime, longest: int | None = None
+    ) -> str | None:
         """The promise of events that are stored; None where this conversation gives none."""
         if self.promises is None or not position or not count:
             return None
-        return self.promises.of_stored(self.log.connection, position, count, recorded_at)
+        connection = self.log.connection
+        return self.promises.of_stored(connection, position, count, recorded_at, longest)
+
+    def with_events(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """The outcomes; those of commands recorded before with the events of the first answer."""
+        asked = [o.position for o in outcomes if isinstance(o, Recorded) and not o.events]
+        found = self.log.events_of_commands([p for p in asked if p]) if any(asked) else {}
+        return [
+            outcome._replace(events=tuple(found[outcome.position]))
+            if isinstance(outcome, Recorded) and outcome.position in found
+            else outcome
+            for outcome in outcomes
+        ]
+
+    def promises_of(
+        self, outcomes: Sequence[Outcome], longest: int | None = None
+    ) -> dict[int, str]:
+        """Promises over all that these outcomes recorded, now or before, by index of an outcome.
+
+        Events that stand one behind the other share one, which the last of their outcomes bears.
+        `outcomes`: as `with_events` gives them. `longest`: as in `Promises.of_rows`.
+        """
+        if self.promises is None:
+            return {}
+        placed = {o.position: n for n, o in enumerate(outcomes) if isinstance(o, Recorded)}
+        spans = [(first, len(cast(Recorded, outcomes[n]).events)) for first, n in placed.items()]
+        found = {}
+        for first, count, last in ranges_of(spans):
+            index = placed[last]
+            recorded_at = cast(Recorded, outcomes[index]).recorded_at
+            if promise := self.promise_of(first, count, recorded_at, longest):
+                found[index] = promise
+        return found
 
     def _answer_only(self, outcomes: Iterable[_Answer]) -> list[Outcome] | None:
         """Answer without appending: still only on what is true now."""
@@ -569,13 +608,21 @@ class Ledger:
         if household in self._keyless or self.vault.unlock(self.log, {household}):
             if self.aggregate(Household, household).erased:
                 return False
-            if not self._new_keys:
-                self.vault.wrap_under(self.log.present_wrapping())
             self._new_keys[household] = self.vault.new_household_key(household)
             self._keyless.discard(household)
         elif not self.vault.has_key(household):
             raise KeysMissing("户密钥打不开 / a household's key cannot be unwrapped")
         return True
+
+    def _keep_new_keys(self) -> None:
+        """Keep them under the present wrapping secret, which the append lock holds as it is.
+
+        Raises KeysMissing.
+        """
+        if self._new_keys:
+            self.vault.wrap_under(self.log.present_wrapping())
+            wrap = self.vault.wrap
+            self.log.keep_keys({home: wrap(home, key) for home, key in self._new_keys.items()})
 
     def _fetch_ahead(self, tellings: Sequence[Telling]) -> None:
         """Load all that the commands will look at in one question, and the keys in another."""

@@ -45,6 +45,15 @@ class EventUnknown(Refused):
     ZH, EN = "没有这个事件：{event_id}", "no such event: {event_id}"
 
 
+class LeafWithheld(Refused):
+    CODE = "leaf_withheld"
+    ZH = "事件 {event_id} 原样载有他人贷款的编号：证据包只给县级部门和审计，溯源与计算书照常可查"
+    EN = (
+        "event {event_id} as it is stored names loans that are not yours: its evidence is for the"
+        " county's offices and auditors, the trace and the slip are open"
+    )
+
+
 class ReplacementMalformed(Refused):
     CODE, FIELD = "replacement_malformed", "replacement"
     ZH = "更正内容不合格式：{problem}"

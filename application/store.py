@@ -30,7 +30,7 @@ from application.migrations import PINNED
 from application.refusals import ClockJumped
 from application.vault import Vault
 from domain.catalogue import EVENTS
-from domain.kernel import Event
+from domain.kernel import Event, TopicUnknown
 
 _READ_BACK = (
     "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
@@ -147,7 +147,12 @@ class Heard(NamedTuple):
 
 
 def encode(event: Event) -> bytes:
-    """The stored content of an event: canonical JSON (RFC 8785; tested against it)."""
+    """The stored content of an event: canonical JSON (RFC 8785; tested against it).
+
+    Raises TopicUnknown.
+    """
+    if EVENTS.get(event.TOPIC) is not type(event):
+        raise TopicUnknown(f"{type(event).__module__}.{type(event).__qualname__}")
     return _encode(event)
 
 
@@ -529,16 +534,22 @@ class EventLog(ApplicationRecorder):
         )
         return {(row[0], row[1]): Heard(*row[2:]) for row in rows}
 
-    def events_of_command(self, position: int) -> list[tuple[UUID, int]]:
-        """The ids of the events of the command whose first event stands at `position`."""
+    def events_of_commands(self, positions: Sequence[int]) -> dict[int, list[tuple[UUID, int]]]:
+        """The ids of the events of each command, by the position at which its first one stands."""
         rows = self.connection.execute(
-            "SELECT originator_id, originator_version FROM ledger.event"
-            " WHERE position >= %(first)s AND position < coalesce((SELECT position"
-            " FROM ledger.event WHERE position > %(first)s AND part = 0 ORDER BY position LIMIT 1),"
-            " 9223372036854775807) ORDER BY position",
-            {"first": position},
+            "SELECT asked.first, e.originator_id, e.originator_version"
+            " FROM unnest(%s::bigint[]) AS asked (first) CROSS JOIN LATERAL ("
+            "SELECT originator_id, originator_version, position FROM ledger.event"
+            " WHERE position >= asked.first AND position < coalesce((SELECT position"
+            " FROM ledger.event WHERE position > asked.first AND part = 0 ORDER BY position"
+            " LIMIT 1), 9223372036854775807) OFFSET 0) e"  # LATERAL: by the index, always
+            " ORDER BY asked.first, e.position",
+            (list(positions),),
         )
-        return [(row[0], row[1]) for row in rows]
+        found: dict[int, list[tuple[UUID, int]]] = {}
+        for first, aggregate, version in rows:
+            found.setdefault(first, []).append((aggregate, version))
+        return found
 
     def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[int, int, str, bytes]]:
         """(place, version, topic, state) of all events of these aggregates, each in order.

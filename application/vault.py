@@ -236,9 +236,13 @@ class Vault:
             return  # what is known goes on being of use
 
     def new_household_key(self, household: UUID) -> bytes:
-        """Make a key for `household`; returns it wrapped, ready to be kept."""
+        """Make a key for `household`; returns it: it is wrapped when it is kept."""
         key = AESGCM.generate_key(256)
         self._remember(household, AESGCM(key))
+        return key
+
+    def wrap(self, household: UUID, key: bytes) -> bytes:
+        """Wrap a household's key under the present secret."""
         return self._wrapper.wrap(household, key)
 
     def forget(self, household: UUID) -> None:

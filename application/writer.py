@@ -114,9 +114,7 @@ def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exceptio
 
 def with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
     """The outcome; one of a command told before with what its first answer had."""
-    if isinstance(outcome, Recorded) and outcome.again and not outcome.events:
-        events = ledger.log.events_of_command(outcome.position)
-        outcome = outcome._replace(events=tuple(events))
+    [outcome] = ledger.with_events([outcome])
     if isinstance(outcome, Recorded) and outcome.promise is None:
         promise = ledger.promise_of(outcome.position, len(outcome.events), outcome.recorded_at)
         outcome = outcome._replace(promise=promise)

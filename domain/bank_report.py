@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
+from domain.calendar import last_of_month
 from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.steps import assure_follows
 
 
 class ReportedBefore(Refused):
@@ -67,9 +69,10 @@ class BankReport(Aggregate):
         disbursed_fen: int,
         replaces: int | None = None,
     ) -> None:
-        """Record the report. Raises ReportedBefore."""
+        """Record the report; `period` is a month, `2023-03`. Raises ReportedBefore, StepBefore."""
         if self.live:
             raise ReportedBefore(period=period)
+        assure_follows(note.effective_on, "the end of its month", last_of_month(period))
         self.record(
             BankReport.ScaleReported(
                 **told_by(note),

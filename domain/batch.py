@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, Event, Note, Refused, Warned, identity, told_by
 from domain.steps import assure_follows
 from domain.subsidy_limit import ObjectionFinding
 
@@ -212,7 +212,7 @@ class Batch(Aggregate):
         self.lines: dict[int, Line] = {}
         self.verified_on = date.min
         self.approved_on = date.min
-        self.notices: dict[tuple[str, str], Notice] = {}
+        self.notices: dict[tuple[str, str], list[Notice]] = {}
         self.objected_on: dict[str, date] = {}
         self.ordered_on: dict[int, date] = {}
         self.objections: dict[str, tuple[int | None, str]] = {}
@@ -315,8 +315,8 @@ class Batch(Aggregate):
         until_on: date
 
         def apply(self, batch: Any) -> None:
-            batch.notices[self.level, self.township] = Notice(
-                self.version, self.effective_on, self.until_on, self.document is not None
+            batch.notices.setdefault((self.level, self.township), []).append(
+                Notice(self.version, self.effective_on, self.until_on, self.document is not None)
             )
 
     class ObjectionRaised(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -514,11 +514,14 @@ class Batch(Aggregate):
             raise NoticeTooShort(
                 posted_on=note.effective_on, until_on=until_on, days=days, wanted=least_days
             )
+        before = self.notices.get((level, township), [])[-1:]
         self.record(
             Batch.NoticePosted(
                 **told_by(note), level=level, township=township, place=place, until_on=until_on
             )
         )
+        for first in before:
+            self.warn(_posted_again(first))
 
     def object(self, note: Note, *, objection_no: str, line: int | None, reason: str) -> None:
         """Record an objection. Raises WrongStage, LineUnknown, StepBefore."""
@@ -770,23 +773,27 @@ class Batch(Aggregate):
     ) -> Iterator[tuple[str, str, str]]:
         """Each notice that a payable line needs and that is not posted, or not over on `day`.
 
-        Whose it is, and why it does not count, in Chinese and in English.
+        Of several of one level all must be over, and the days of one must count: a second one
+        neither shortens nor replaces the first. Whose it is, and why it does not count, in Chinese
+        and in English.
         """
         townships = sorted({line.township for line in self.payable})
         wanted = [(level, t) for level in ("village", "township") for t in townships]
         wanted.append(("county", ""))
         for level, township in wanted:
-            notice = self.notices.get((level, township))
             if level not in levels:
                 continue
             who = f"{level} {township}".strip()
-            if notice is None or not notice.until_on < day:
+            posted = self.notices.get((level, township), [])
+            until_on = max((notice.until_on for notice in posted), default=None)
+            if until_on is None:
                 yield who, "", ""
-            elif not notice.documented:
-                counted_from = max(notice.posted_on, recorded_on(notice.version))
-                days = max((notice.until_on - counted_from).days + 1, 0)
-                if days < least_days:
-                    yield who, *_counted_late(counted_from, days, least_days)
+            elif not until_on < day:
+                yield who, f"（公示至 {until_on}）", f" (stands to {until_on})"
+            else:
+                why = [_counted_late(notice, least_days, recorded_on) for notice in posted]
+                if why[-1] is not None and all(why):
+                    yield who, *why[-1]
 
     def _at(self, stage: str, step: str) -> None:
         if not self.stage:
@@ -832,11 +839,31 @@ def _assure_finding(upheld: bool, finding: ObjectionFinding | None, amount_fen: 
         )
 
 
-def _counted_late(counted_from: date, days: int, least_days: int) -> tuple[str, str]:
-    """Why a notice does not count, in Chinese and in English."""
+def _counted_late(
+    notice: Notice, least_days: int, recorded_on: Callable[[int], date]
+) -> tuple[str, str] | None:
+    """Why a notice does not count, in Chinese and in English; None when its days count.
+
+    Without a document they count from the day on which it was recorded.
+    """
+    counted_from = max(notice.posted_on, recorded_on(notice.version))
+    days = max((notice.until_on - counted_from).days + 1, 0)
+    if notice.documented or days >= least_days:
+        return None
     return (
         f"（{counted_from} 报送，无依据文件，自该日起计 {days} 天，须 {least_days} 天）",
         f" (reported on {counted_from} without a document: {days} days count, not {least_days})",
+    )
+
+
+def _posted_again(first: Notice) -> Warned:
+    """A level's notice is posted although one was: both stand, and approval waits for both."""
+    return Warned(
+        "notice_posted_before",
+        f"该级已有公示 {first.posted_on} 至 {first.until_on}，不被替代：各次公示均满后方可批准",
+        f"one of this level was posted from {first.posted_on} to {first.until_on}; it is not"
+        " replaced: approval waits until both are over",
+        "level",
     )
 
 

@@ -75,6 +75,16 @@ def add_months(day: date, months: int) -> date:
         return _last_of_month(year, month + 1)
 
 
+def last_of_month(period: str) -> date:
+    """The last day of a month as reports name it.
+
+    >>> last_of_month("2024-02")
+    datetime.date(2024, 2, 29)
+    """
+    year, month = map(int, period.split("-"))
+    return _last_of_month(year, month)
+
+
 def _last_of_month(year: int, month: int) -> date:
     return date(year + month // 12, month % 12 + 1, 1) - DAY
 

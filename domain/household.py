@@ -9,7 +9,18 @@ from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Author, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    Author,
+    Event,
+    NotCorrectable,
+    Note,
+    Refused,
+    Warned,
+    identity,
+    told_by,
+)
+from domain.steps import assure_follows
 
 Category = Literal[
     "out_of_poverty", "monitored_unstable", "monitored_marginal", "monitored_hardship", "none"
@@ -72,6 +83,15 @@ class HouseholdHasOpenLoans(Refused):
     EN = (
         "household {household_no} still owes on {loans}: vouchers of unsettled debts must be kept "
         "(Measures for Accounting Archives; Personal Information Protection Law, article 47)"
+    )
+
+
+def _before_registration(event: Event, registered_on: date, field: str) -> Warned:
+    return Warned(
+        "before_registration",
+        f"{event.ZH} {event.effective_on} 早于该户登记日 {registered_on}，请核对",
+        f"{event.effective_on} ({event.ZH}) is before the household's registration {registered_on}",
+        field,
     )
 
 
@@ -297,6 +317,18 @@ class Household(Aggregate):
 
     # ---- commands ---------------------------------------------------------------------
 
+    def record(self, event: Event) -> None:
+        """Record it, and warn of what lies before the day on which the household was registered."""
+        super().record(event)
+        registered = self.live.get(self.registered_version)
+        if registered is None or event.version not in self.live:
+            return
+        told = sorted(self.live.items()) if event is registered else [(event.version, event)]
+        field = "effective_on" if event.replaces is None else "replacement/effective_on"
+        for _, each in told:
+            if each.effective_on < registered.effective_on:
+                self.warn(_before_registration(each, registered.effective_on, field))
+
     def register(
         self,
         note: Note,
@@ -420,7 +452,7 @@ class Household(Aggregate):
     ) -> None:
         """Record a bank's answer to a wish for credit.
 
-        Raises HouseholdUnknown, CreditAmountMissing, RefusalReasonMissing.
+        Raises HouseholdUnknown, CreditAmountMissing, RefusalReasonMissing, StepBefore.
         """
         self.must_exist()
         if granted:
@@ -438,6 +470,9 @@ class Household(Aggregate):
         else:
             if not reason or told_on is None:
                 raise RefusalReasonMissing("reason" if not reason else "told_on")
+            assure_follows(
+                told_on, "the decision on the credit", note.effective_on, field="told_on"
+            )
             self.record(
                 Household.CreditRefused(
                     **told_by(note),

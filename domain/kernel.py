@@ -96,6 +96,18 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     remark: str | None = None
 
 
+class TopicTaken(TypeError):
+    """Two classes of events would be stored under one name."""
+
+
+class TopicUnknown(TypeError):
+    """An event of a class that is not the domain's: stored, it could never be read again."""
+
+
+TOPICS: dict[str, type[Event]] = {}
+"""Every class of events that is defined in the domain, by its topic."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to one aggregate, on one civil day, as somebody told it.
 
@@ -105,6 +117,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     TOPIC: ClassVar[str]
+    """The name under which it is stored. A class of the domain registers it by being defined."""
     ZH: ClassVar[str]
     CORRECTABLE: ClassVar[bool] = True
     OWN_VOUCHER: ClassVar[bool] = True
@@ -119,6 +132,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replaces: int | None = None
     sealed: str | None = None
     personal: dict[str, Any] | UnsetType = UNSET
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Register the topic. Raises TopicTaken when another class of the domain has it."""
+        super().__init_subclass__(**settings)
+        if "TOPIC" in vars(cls) and cls.__module__.startswith("domain."):
+            other = TOPICS.setdefault(cls.TOPIC, cls)
+            if other.__qualname__ != cls.__qualname__:
+                raise TopicTaken(f"{cls.TOPIC}: {other.__qualname__}, {cls.__qualname__}")
+            TOPICS[cls.TOPIC] = cls
 
     @property
     def version(self) -> int:

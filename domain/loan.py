@@ -6,7 +6,9 @@ it is refused only when it contradicts itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from operator import itemgetter
 from typing import Any, ClassVar, Literal, NamedTuple
 from uuid import UUID
 
@@ -208,6 +210,7 @@ class Loan(Aggregate):
         self.lost_fen = 0
         self.compensated = Balance()
         self.compensated_on: date | None = None
+        self.followed: dict[int, tuple[str, date]] = {}
         self.live: set[int] = set()
 
     @staticmethod
@@ -351,6 +354,7 @@ class Loan(Aggregate):
         by_loan_no: str
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.renewed[self.originator_version] = self.by_loan_no
 
     class OutflowObserved(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -363,6 +367,7 @@ class Loan(Aggregate):
         payer: str | None = None
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.live.add(self.originator_version)
 
     class Extended(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -387,6 +392,7 @@ class Loan(Aggregate):
         evidence: str | None = None
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.live.add(self.originator_version)
 
     class UsageChecked(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -404,6 +410,7 @@ class Loan(Aggregate):
         began_on: date | None = None
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.began_on or self.effective_on)
             loan.live.add(self.originator_version)
             if self.finding == "diverted":
                 loan.diverted[self.originator_version] = self.began_on or self.effective_on
@@ -415,6 +422,7 @@ class Loan(Aggregate):
         instalments: tuple[Instalment, ...]
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.live.add(self.originator_version)
 
     class SubsidyPaid(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -438,6 +446,7 @@ class Loan(Aggregate):
         line: int | None = None
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.paid[self.payment_no] = Paid(
                 self.version,
                 self.effective_on,
@@ -530,6 +539,7 @@ class Loan(Aggregate):
         fee_fen: int
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.guarantors[self.originator_version] = self.guarantor
             loan.live.add(self.originator_version)
 
@@ -544,6 +554,7 @@ class Loan(Aggregate):
         voucher: str
 
         def apply(self, loan: Any) -> None:
+            loan.followed[self.version] = (self.ZH, self.effective_on)
             loan.lost_fen += self.loss_fen
             loan.compensated.move(self.effective_on, self.amount_fen)
             loan.compensated_on = min(loan.compensated_on or self.effective_on, self.effective_on)
@@ -571,6 +582,7 @@ class Loan(Aggregate):
         def apply(self, loan: Any) -> None:
             version = self.corrects
             loan.live.discard(version)
+            loan.followed.pop(version, None)
             loan.guarantors.pop(version, None)
             loan.extended.pop(version, None)
             loan.diverted.pop(version, None)
@@ -609,6 +621,7 @@ class Loan(Aggregate):
     ) -> None:
         """Record a disbursement, whatever rule of the programme it breaks.
 
+        What others reported of the loan may lie before its corrected day: that is warned of.
         Raises LoanAlreadyDisbursed, DueBeforeDisbursement, ContractAfterDisbursement,
         RenewsItself, RepaidTooMuch (when a correction lends less than was repaid),
         BeforeDisbursement (when a correction moves the loan behind a repayment or an extension),
@@ -655,6 +668,7 @@ class Loan(Aggregate):
             )
         )
         self._settle_or_reopen(note)
+        self._warn_of_what_lies_before(replaces)
 
     def repay(
         self,
@@ -693,6 +707,9 @@ class Loan(Aggregate):
         )
         if principal_fen:
             self._settle_or_reopen(note)
+            self._warn_of_extension_when_settled(
+                [each.effective_on for each in self.extended.values()]
+            )
 
     def observe_outflow(
         self,
@@ -736,15 +753,8 @@ class Loan(Aggregate):
                 **told_by(note), agreed_on=agreed_on, new_due_on=new_due_on, replaces=replaces
             )
         )
-        if self.settled and note.effective_on >= self.settled[1]:
-            self.warn(
-                Warned(
-                    "loan_settled",
-                    f"该贷款已于 {self.settled[1]} 结清，展期请核对",
-                    f"the loan was settled on {self.settled[1]}: check the extension",
-                    "effective_on",
-                )
-            )
+        self._warn_of_extension_when_settled([note.effective_on])
+        self._warn_of_compensation_when_not_due("effective_on")
 
     def renew(self, note: Note, *, by_loan_no: str) -> None:
         """Record that another loan continues this one. Raises BeforeDisbursement."""
@@ -1072,11 +1082,25 @@ class Loan(Aggregate):
     def correct_without_replacement(
         self, note: Note, *, version: int, topic: str, reason: str
     ) -> None:
-        """As `correct`, for good. Raises NotCorrectable, LoanStillHasEvents."""
+        """As `correct`, for good; what others reported of the loan stays, and is warned of.
+
+        Raises NotCorrectable, LoanStillHasEvents.
+        """
         followed = self.repaid or self.paid or self.extended or self.lost_fen
-        if version == self.disbursed_version and followed:
+        whole_loan = version == self.disbursed_version
+        if whole_loan and followed:
             raise LoanStillHasEvents
         self.correct(note, version=version, topic=topic, reason=reason)
+        if whole_loan:
+            for what, on in sorted(self.followed.values(), key=itemgetter(1)):
+                self.warn(
+                    Warned(
+                        "disbursement_reversed",
+                        f"放款已冲销，而{what} {on} 仍在，请核对",
+                        f"the disbursement is reversed, but {on} ({what}) still stands",
+                        "event_id",
+                    )
+                )
 
     def _void(self, note: Note, version: int, topic: str, reason: str) -> None:
         self.record(
@@ -1095,6 +1119,46 @@ class Loan(Aggregate):
         if self.settled is None and settled_on is not None:
             self.record(
                 Loan.Settled(effective_on=settled_on, role=note.by.role, person=note.by.person)
+            )
+
+    def _warn_of_what_lies_before(self, replaces: int | None) -> None:
+        """Warn of each fact that the loan's corrected day of disbursement left before it."""
+        field = "effective_on" if replaces is None else "replacement/effective_on"
+        for what, on in sorted(self.followed.values(), key=itemgetter(1)):
+            if on < self.disbursed_on:
+                self.warn(
+                    Warned(
+                        "before_disbursement",
+                        f"{what} {on} 早于放款日 {self.disbursed_on}，请核对",
+                        f"{on} ({what}) is before the disbursement on {self.disbursed_on}",
+                        field,
+                    )
+                )
+        self._warn_of_compensation_when_not_due(field)
+
+    def _warn_of_extension_when_settled(self, days: Iterable[date]) -> None:
+        if self.settled and any(day >= self.settled[1] for day in days):
+            self.warn(
+                Warned(
+                    "loan_settled",
+                    f"该贷款已于 {self.settled[1]} 结清，展期请核对",
+                    f"the loan was settled on {self.settled[1]}: check the extension",
+                    "effective_on",
+                )
+            )
+
+    def _warn_of_compensation_when_not_due(self, field: str) -> None:
+        if self.compensated_on is None:
+            return
+        due_on = self.due_on_at(self.compensated_on)
+        if self.compensated_on < due_on:
+            self.warn(
+                Warned(
+                    "not_overdue",
+                    f"代偿 {self.compensated_on} 早于到期日 {due_on}，当日并未逾期，请核对",
+                    f"compensated on {self.compensated_on}, before the due day {due_on}",
+                    field,
+                )
             )
 
     def _not_before_disbursement(self, note: Note) -> None:

@@ -35,6 +35,8 @@ _STEPS: Final = {
     "the day that is reported on": "报表截止日",
     "the day of the findings": "线索查询截止日",
     "the plan's first day": "方案生效",
+    "the decision on the credit": "授信决定",
+    "the end of its month": "报表月末",
     "what is reversed": "被冲正的事项",
 }
 """What a step may follow, in English and in Chinese."""

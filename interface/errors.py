@@ -24,6 +24,7 @@ from projections.settlement import RoadsDisagree
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATUS = {
     "not_permitted": 403,
+    "leaf_withheld": 403,
     "agreement_unknown": 404,
     "not_investigator": 403,
     "not_supervisor": 403,

@@ -176,7 +176,10 @@ RESULT = (
     Column("column", "列", "column", "text"),
     Column("reason_zh", "原因", "reason", "text"),
     Column("reason_en", "原因(英)", "reason in English", "text"),
+    Column("promise", "入账承诺", "promise", "text"),
 )
+_LONGEST_CELL = 32_767
+"""Characters that Excel lets a cell have."""
 
 RECORDED, AGAIN, REFUSED = "已入账 recorded", "已报送过 told before", "退回 refused"
 
@@ -191,7 +194,7 @@ class Tally:
     refused: int = 0
 
 
-Line = tuple[int, str, str, int | None, str | None, str | None, str | None, str | None]
+Line = tuple[int, str, str, int | None, str | None, str | None, str | None, str | None, str | None]
 
 
 def own_columns(folder: Path, organisation: str, kind: str) -> dict[str, str]:
@@ -337,11 +340,22 @@ def _tell(
     by: Author,
     layout: Sequence[tuple[Field, int]],
 ) -> Iterator[Line]:
-    outcomes = iter(
-        ledger.tell_all([Telling(command, by) for _, _, command, _ in parsed if command])
-    )
+    tellings = [Telling(command, by) for _, _, command, _ in parsed if command]
+    outcomes = ledger.with_events(ledger.tell_all(tellings))
+    promises = _promises(ledger, outcomes)
+    following = iter(enumerate(outcomes))
     for row, ref, _, line in parsed:
-        yield line or _answer(row, ref, next(outcomes), layout)
+        if line is not None:
+            yield line
+            continue
+        index, outcome = next(following)
+        yield _answer(row, ref, outcome, layout, promises.get(index))
+
+
+def _promises(ledger: Ledger, outcomes: Sequence[Outcome]) -> dict[int, str]:
+    r"""The promises, by index of an outcome, each as one line of a cell: line ends written `\n`."""
+    promises = ledger.promises_of(outcomes, _LONGEST_CELL)
+    return {index: promise.replace("\n", "\\n") for index, promise in promises.items()}
 
 
 def _all_or_nothing(
@@ -354,33 +368,40 @@ def _all_or_nothing(
     rows = list(parsed)
     tellings = [Telling(command, by) for _, _, command, _ in rows if command]
     faulty = len(rows) - len(tellings)
-    outcomes: list[Outcome] = ledger.tell_all(tellings, atomic=True, dry=faulty > 0)
+    outcomes = ledger.with_events(ledger.tell_all(tellings, atomic=True, dry=faulty > 0))
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
-    following = iter(outcomes)
+    promises = _promises(ledger, outcomes)
+    following = iter(enumerate(outcomes))
     for row, ref, _, line in rows:
         if line is not None:
             yield line
             continue
-        outcome = next(following)
+        index, outcome = next(following)
         if refused and isinstance(outcome, Recorded) and not outcome.again:
             outcome = BatchRefused(refused=refused)
-        yield _answer(row, ref, outcome, layout)
+        yield _answer(row, ref, outcome, layout, promises.get(index))
 
 
-def _answer(row: int, ref: str, outcome: Outcome, layout: Sequence[tuple[Field, int]]) -> Line:
+def _answer(
+    row: int,
+    ref: str,
+    outcome: Outcome,
+    layout: Sequence[tuple[Field, int]],
+    promise: str | None,
+) -> Line:
     if isinstance(outcome, Recorded):
         result = AGAIN if outcome.again else RECORDED
         if outcome.warnings:
             warned = outcome.warnings[0]
             place, where = outcome.position, _heading(layout, warned.field)
-            return (row, ref, result, place, warned.code, where, warned.zh, warned.en)
-        return (row, ref, result, outcome.position, None, None, None, None)
+            return (row, ref, result, place, warned.code, where, warned.zh, warned.en, promise)
+        return (row, ref, result, outcome.position, None, None, None, None, promise)
     heading = _heading(layout, outcome.field) if outcome.field else None
     return _refused(row, ref, outcome.CODE, heading, outcome.zh, outcome.en)
 
 
 def _refused(row: int, ref: str, code: str, column: str | None, zh: str, en: str) -> Line:
-    return (row, ref, REFUSED, None, code, column, zh, en)
+    return (row, ref, REFUSED, None, code, column, zh, en, None)
 
 
 __all__ = ["LAYOUTS", "Tally", "UnreadableFile", "own_columns", "take_in"]

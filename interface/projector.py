@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Event, Thread
 
 import structlog
 
+from application.guards import NONE_LIVE
 from application.store import Clock, utc_now
 from projections.facts.draw import Projector
 
@@ -15,13 +17,24 @@ _WORTH_GOING_ON = 1_000
 _PAUSE_AFTER_TROUBLE_SECONDS = 1.0
 
 
-def project(dsn: str, stopping: Event, clock: Clock = utc_now) -> None:
+def project(
+    dsn: str,
+    stopping: Event,
+    clock: Clock = utc_now,
+    report: Callable[[str], object] = lambda _: None,
+) -> None:
     """Draw whatever is new, until told to stop. Trouble is logged and tried again.
 
-    When nothing is new, a civil day that has begun is made known.
+    When nothing is new, a civil day that has begun is made known. `report` hears what somebody
+    did to the facts; they are drawn anew in any case.
     """
     log = structlog.get_logger("projector")
-    projector = Projector(dsn)
+
+    def none_live() -> None:
+        log.critical("projector.facts_altered", found=NONE_LIVE)
+        report(NONE_LIVE)
+
+    projector = Projector(dsn, none_live)
     while not stopping.is_set():
         try:
             drawn = projector.advance()
@@ -39,10 +52,15 @@ def project(dsn: str, stopping: Event, clock: Clock = utc_now) -> None:
 class ProjectorThread:
     """The projector inside the service, for one machine."""
 
-    def __init__(self, dsn: str, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, dsn: str, clock: Clock = utc_now, report: Callable[[str], object] = lambda _: None
+    ) -> None:
         self._stopping = Event()
         self._thread = Thread(
-            target=project, args=(dsn, self._stopping, clock), name="projector", daemon=True
+            target=project,
+            args=(dsn, self._stopping, clock, report),
+            name="projector",
+            daemon=True,
         )
 
     def start(self) -> None:

@@ -58,7 +58,8 @@ class Service:
         self._schema_watch = SchemaWatch(self.facts)
         self._access = AccessList(deployment.dsn)
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
-        self._projector = ProjectorThread(deployment.dsn, clock) if projecting else None
+        report = self._schema_watch.state.report
+        self._projector = ProjectorThread(deployment.dsn, clock, report) if projecting else None
         self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
         self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
         self._files = Semaphore(_FILES_AT_ONCE)

@@ -8,40 +8,35 @@ from typing import Any
 
 from domain.money import in_capitals, yuan
 from domain.subsidy import REASONS
-from interface.notice_page import late_paragraph
+from interface.notice_page import STYLE, late_paragraph
 
 _HEAD = """<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>贴息计算书 {title}</title>
-<style>
-@page {{ size: A4; margin: 18mm }}
-body {{ font-family: "Noto Serif CJK SC", "SimSun", serif; max-width: 174mm; margin: auto }}
-h1 {{ text-align: center }} table {{ border-collapse: collapse; width: 100%; margin: 1em 0 }}
-th, td {{ border: 1px solid #444; padding: .25em .4em; font-size: 90% }}
-td.n {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
-h2 {{ font-size: 110% }}
-</style></head><body>
+{style}</head><body>
 <h1>贴息计算书</h1>
 """
-_SEGMENTS = """<table>
-<tr><th>起</th><th>止（含）</th><th>天数</th><th>贴息本金（元）</th><th>合同利率</th><th>上限</th>
-<th>上限取值日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr>
+_SEGMENTS = """<div class="wide"><table>
+<thead><tr><th>起</th><th>止（含）</th><th>天数</th><th>贴息本金（元）</th><th>合同利率</th><th>上限</th>
+<th>上限取值日</th><th>适用利率</th><th>贴息比例</th><th>积数（元·天）</th></tr></thead>
+<tbody>
 {segments}
-</table>
+</tbody></table></div>
 <p>应贴 = Σ（积数 × 适用利率 × 贴息比例）÷ {day_count} = {sum} 元，四舍五入到分一次：
 <strong>{due} 元</strong>。{reasons}</p>
 """
 _RULES = """<table>
-<tr><th>依据</th><th>取值</th><th>来源</th></tr>
+<thead><tr><th>依据</th><th>取值</th><th>来源</th></tr></thead>
+<tbody>
 {rules}
-</table>
+</tbody></table>
 """
-_PAGE = """<table>
+_PAGE = """<table class="head">
 <tr><th>拨付编号</th><td>{payment_no}</td><th>结息期</th><td>{period}（{first} 至 {last}）</td></tr>
 <tr><th>户编号</th><td>{household_no}</td><th>借据</th><td>{loan_id}</td></tr>
 <tr><th>户类别（放款日）</th><td>{category}</td><th>凭证号</th><td>{voucher}</td></tr>
 <tr><th>拨付日</th><td>{paid_on}</td><th>收款</th><td>{paid_to}</td></tr>
 </table>
-{late}{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，
+{late}{explained}<p>本期此前已拨 {paid_before} 元；本次拨付 <strong>{amount} 元</strong>，\
 大写：<strong>人民币{capitals}</strong>。此后追回 {recovered} 元{returned}。</p>
 {rules}<p>计算所用知识截至 {known_on}；事件 {event_id}，日志位置 {position}。</p>
 </body></html>
@@ -57,6 +52,21 @@ _CATEGORIES: dict[str | None, str] = {
 """The categories in the words of docs/glossary.md."""
 _WORDS = _CATEGORIES | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
 """Codes that a ruling on a slip may hold."""
+_RULINGS = {
+    "credit_cap_fen": ("每户贴息本金上限", "元"),
+    "day_count": ("计息年天数", "天"),
+    "eligible_categories": ("享受贴息的户类别", ""),
+    "flat_rate_bp": ("固定利率", "%"),
+    "longest_term_months": ("最长期限", "个月"),
+    "lpr_five_year": ("五年期以上 LPR", "%"),
+    "lpr_one_year": ("一年期 LPR", "%"),
+    "one_year_term_months": ("适用一年期 LPR 的最长期限", "个月"),
+    "rate_basis": ("贴息利率", ""),
+    "settlement_day": ("结息日", "日"),
+    "settlement_months": ("结息月", " 月"),
+    "subsidy_share": ("贴息比例", "%"),
+}
+"""What a slip calls a ruling, and its unit: fen as 元, basis points as %."""
 
 
 def page(trace: dict[str, Any]) -> str:
@@ -92,7 +102,7 @@ def page(trace: dict[str, Any]) -> str:
     )
 
 
-_HOME = """<table>
+_HOME = """<table class="head">
 <tr><th>批次</th><td>{batch_no}</td><th>结息期</th><td>{period}</td></tr>
 <tr><th>户编号</th><td>{household_no}</td><th>户主</th><td>{head}</td></tr>
 </table>
@@ -162,7 +172,7 @@ def _listed(line: dict[str, Any]) -> str:
 
 
 def _head(title: str) -> str:
-    return _HEAD.format(title=escape(title))
+    return _HEAD.format(title=escape(title), style=STYLE)
 
 
 def _escaped(texts: dict[str, Any]) -> dict[str, str]:
@@ -204,11 +214,21 @@ def _segment(segment: dict[str, Any]) -> str:
 
 
 def _rule(rule: dict[str, Any]) -> str:
-    shown = rule["value_then"]
-    if isinstance(shown, list):
-        shown = "、".join(_WORDS.get(each, str(each)) for each in shown)
-    cells = (rule["version"], shown, rule["source"])
-    return "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+    """A ruling in words and units, its version in small."""
+    named, unit = _RULINGS.get(rule["version"].partition("@")[0], ("", ""))
+    shown = _shown(rule["value_then"], unit)
+    cells = (shown, rule["source"])
+    name = f"{escape(named)}<br>" if named else ""
+    first = f"<td>{name}<small>{escape(rule['version'])}</small></td>"
+    return f"<tr>{first}" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _shown(value: Any, unit: str) -> str:
+    if isinstance(value, list):
+        return "、".join(_WORDS.get(each, str(each)) for each in value) + unit
+    if unit == "元":
+        return f"{yuan(value)} 元"
+    return _percent(value) if unit == "%" else f"{value} {unit}".strip()
 
 
 def _percent(bp: int) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from application import access
-from application.guards import ANOTHER_VERSION, SchemaState, missing_guards
+from application.guards import ANOTHER_VERSION, NONE_LIVE, SchemaState, missing_guards
 from application.ledger import Ledger
 from application.migrations import MigrationAltered, MigrationFailed
 from application.refusals import SchemaAltered
@@ -128,9 +128,12 @@ def about_database(error: Exception) -> str:
 
 
 def unaltered_or_exit(deployment: Deployment, *, projecting: bool) -> None:
-    """Facts of another version are drawn anew; anything else that is altered ends the program."""
+    """Facts of another version, or that are not live, are drawn anew, and that is said.
+
+    Anything else that is altered ends the program.
+    """
     found = altered(deployment)
-    if projecting and found == [ANOTHER_VERSION]:
+    if projecting and found in ([ANOTHER_VERSION], [NONE_LIVE]):
         projector = Projector(deployment.dsn)
         with progress_bar("新版本重建 redrawing for this version", None) as progress:
             projector.rebuild(progress)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.refusals import LeafWithheld
 from application.store import decode
 from domain.catalogue import kind_of
 from domain.household import Household
@@ -31,24 +32,18 @@ SELECT e.originator_id, (l ->> 'line')::int
 """
 
 
-def visible(
-    connection: Connection,
-    reader: Author,
-    events: Sequence[Happening],
-    *,
-    as_stored: bool = False,
-) -> list[Happening]:
+def visible(connection: Connection, reader: Author, events: Sequence[Happening]) -> list[Happening]:
     """Those of the events that the reader may see, in their order.
 
     The ids of other loans of the household, on which a payment rests, are left out where these are
-    not his; `as_stored`: they stay, because the event's leaf is handed out with it.
+    not his.
     """
     if sees_all(reader.role, {event.topic for event in events}):
         return list(events)
     ties = ties_of(connection, reader, events)
     corrected = _corrected(connection, reader, events)
     return [
-        event if as_stored else _without_foreign_loans(event, ties)
+        _without_foreign_loans(event, ties)
         for event in events
         if may_see(reader, event, ties, corrected.get(event.event_id))
     ]
@@ -65,18 +60,26 @@ def visible_positions(
     return frozenset(event.position for event in seen)
 
 
-def visible_trace(
-    connection: Connection, reader: Author, found: Trace | None, *, as_stored: bool = False
-) -> Trace | None:
-    """A trace, showing no more than the reader may see; None when the payment is not his.
-
-    `as_stored`: as for `visible`.
-    """
+def visible_trace(connection: Connection, reader: Author, found: Trace | None) -> Trace | None:
+    """A trace, showing no more than the reader may see; None when the payment is not his."""
     if found is None:
         return None
-    seen = visible(connection, reader, found.events, as_stored=as_stored)
+    seen = visible(connection, reader, found.events)
     payment = next((event for event in seen if event.position == found.payment.position), None)
     return None if payment is None else found._replace(events=seen, rests_on=found.events)
+
+
+def with_open_leaves(found: Trace) -> Trace:
+    """The trace without events of which the reader is not shown all, as a leaf is all of it.
+
+    These are payments stored with the household's loans at all banks. Raises LeafWithheld when
+    the traced payment is one of them.
+    """
+    stored = {event.position: event.content for event in found.rests_on or found.events}
+    whole = [event for event in found.events if event.content == stored[event.position]]
+    if all(event.position != found.payment.position for event in whole):
+        raise LeafWithheld(event_id=found.payment.event_id)
+    return found._replace(events=whole)
 
 
 def opens(connection: Connection, reader: Author, household: UUID) -> bool:
@@ -150,7 +153,7 @@ def replay(aggregate: Aggregate, event: Happening) -> None:
 
 
 def _loans_of_the_grounds(event: Happening) -> Mapping[UUID, int]:
-    """By id: the loans of the household on which a payment was calculated."""
+    """By id: the loans of the household on which a payment was calculated, as once was stored."""
     if event.topic != Loan.SubsidyPaid.TOPIC:
         return {}
     told = event.content["grounds"].get("household_loans", {})

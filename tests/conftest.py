@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,18 +11,34 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 import psycopg
 import pytest
 import structlog
+from psycopg.conninfo import conninfo_to_dict
 from support.chance import PATIENCE_SECONDS
 
 from application.migrations import migrate
 from application.vault import Keys
 from interface.api import asking, log
 from interface.embedded_db import EmbeddedPostgres
+from projections.facts.draw import Projector
+
+_MEMORY, _ROOM_BYTES = Path("/dev/shm"), 8 << 30
+"""Files in memory, and how much of it must be free: a test run needs a quarter of that."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What the tests write stands in memory where there is room: they wait for no disk."""
+    room = shutil.disk_usage(_MEMORY).free if os.access(_MEMORY, os.W_OK) else 0
+    if room >= _ROOM_BYTES and "TMPDIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="mz-tests-", dir=_MEMORY)
+        Path(folder).chmod(0o755)  # the database's own user goes through it
+        os.environ["TMPDIR"] = tempfile.tempdir = folder  # other processes of the run follow
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
 
 hypothesis.settings.register_profile(
     "everywhere",  # the same examples in every run, on a machine of any speed
@@ -76,20 +93,36 @@ def server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         postgres = EmbeddedPostgres(Path(folder) / "pg")
         try:
-            yield postgres.start()
+            yield _with_quick_logins(postgres.start())
         finally:
             _droppers.shutdown(cancel_futures=True)  # what is left goes with the folder
             postgres.stop()
 
 
+def _with_quick_logins(server: str) -> str:
+    """A password that is guarded by one round of hashing: the tests log in thousands of times."""
+    password = conninfo_to_dict(server)["password"]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("SET scram_iterations = 1")
+        connection.execute(f"ALTER USER CURRENT_USER PASSWORD '{password}'".encode())
+    return server
+
+
+def copy_database(server: str, original: Database) -> Database:
+    """A database with all that stands in another, to which nobody is connected; the same keys."""
+    return _copy(server, original.dsn.rpartition("dbname=")[2])._replace(keys=original.keys)
+
+
 def create_database(server: str) -> Database:
-    """A migrated database: a copy of one that was migrated once, in a third of the time."""
+    """A migrated database with empty facts: a copy of one that was made once."""
+    return _copy(server, _template(server))
+
+
+def _copy(server: str, template: str) -> Database:
     name = f"{_PREFIX}_{next(_numbers)}"
-    template = _template(server)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        # The one right that migrations give on the database itself, which no copy takes over.
-        connection.execute(f"GRANT CREATE ON DATABASE {name} TO mingzhang_projector".encode())
+        _let_project(connection, name)
     dsn = f"{server} dbname={name}"
     return Database(dsn, dsn, Keys.generate())
 
@@ -100,7 +133,15 @@ def _template(server: str) -> str:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     migrate(f"{server} dbname={name}")
+    projector = Projector(f"{server} dbname={name}")
+    projector.catch_up()
+    projector.close()
     return name
+
+
+def _let_project(connection: psycopg.Connection[Any], name: str) -> None:
+    """Give the one right that migrations give on the database itself: no copy takes it over."""
+    connection.execute(f"GRANT CREATE ON DATABASE {name} TO mingzhang_projector".encode())
 
 
 def drop_database(server: str, database: Database) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -199,31 +199,22 @@ def _results(
 ) -> Iterator[Line]:
     tellings = [Telling(item, by) for item in waiting if isinstance(item, Command)]
     faulty = len(waiting) - len(tellings)
-    outcomes = ledger.tell_all(tellings, atomic=atomic, dry=atomic and faulty > 0)
+    told = ledger.tell_all(tellings, atomic=atomic, dry=atomic and faulty > 0)
+    outcomes = ledger.with_events(told)
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
-    following = iter(outcomes)
-    last, promise = _promise(ledger, outcomes)
+    promises = ledger.promises_of(outcomes)
+    following = iter(enumerate(outcomes))
     for item in waiting:
         if isinstance(item, Command):
-            outcome = next(following)
+            index, outcome = next(following)
             line = _result(item.ref, outcome)
             if atomic and refused and isinstance(outcome, Recorded) and not outcome.again:
                 line = _result(item.ref, BatchRefused(refused=refused))
-            elif promise and outcome is last:
-                line["promise"] = promise
+            elif index in promises:
+                line["promise"] = promises[index]
             yield line
         else:
             yield item
-
-
-def _promise(ledger: Ledger, outcomes: Sequence[Outcome]) -> tuple[Outcome | None, str | None]:
-    """One promise over all events that one transaction stored, and the last of its outcomes."""
-    new = [each for each in outcomes if isinstance(each, Recorded) and not each.again]
-    if not new:
-        return None, None
-    first, last = new[0], new[-1]
-    count = last.position + len(last.events) - first.position
-    return last, ledger.promise_of(first.position, count, last.recorded_at)
 
 
 def _result(ref: str, outcome: Outcome) -> Line:

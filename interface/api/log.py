@@ -26,7 +26,7 @@ from interface.api.asking import AsOf, KnownAt, No
 from interface.checkpoint_page import page
 from interface.evidence import bundle
 from interface.service import Service, service_of
-from interface.visibility import visible, visible_trace
+from interface.visibility import visible, visible_trace, with_open_leaves
 from projections.facts.reading import COUNTY
 from projections.history import happenings, trace
 
@@ -167,12 +167,11 @@ async def evidence(
 
     def answer(proofs: Proofs) -> Response:
         connection = proofs.connection
-        told = trace(connection, no, known_at)
-        found = visible_trace(connection, author, told, as_stored=True)
+        found = visible_trace(connection, author, trace(connection, no, known_at))
         if found is None:
             raise PaymentUnknown(payment_no=no)
         signer = service.deployment.signer()
-        content = bundle(proofs, signer, no, found, day, known_at)
+        content = bundle(proofs, signer, no, with_open_leaves(found), day, known_at)
         file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
         return json_answer(content, headers=file)
 

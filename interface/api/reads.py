@@ -79,15 +79,28 @@ async def _traced(
     household = found.household_id
     service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
     content = found.plain(as_of or civil_day(service.clock()))
-    payment = found.payment
-    sealed = payment.content.get("sealed")
-    if sealed:
-        place = (payment.originator_id, payment.version, payment.topic)
-        content["paid_to"] = masked(service.vault.unseal(household, place, sealed))
+    content["paid_to"] = _paid_to(service, found)
     content["known_at"] = known_at
     content["as_of"] = as_of
     content["position"] = found.events[-1].position
     return content
+
+
+def _paid_to(service: Service, found: Trace) -> dict[str, Any]:
+    """Account and name that were paid, masked; empty when they were erased.
+
+    A payment made singly names them. A batch's line was paid to the bank, or to the account that
+    the loan was paid to.
+    """
+    payee = found.payment.content["payee"]
+    told = (found.payment, *(e for e in found.events if e.topic == Loan.Disbursed.TOPIC))
+    for event in told:
+        sealed = event.content.get("sealed")
+        if sealed and event.content["payee"] == payee:
+            place = (event.originator_id, event.version, event.topic)
+            shown = masked(service.vault.unseal(found.household_id, place, sealed))
+            return {name: shown[name] for name in shown if name.startswith("payee_")}
+    return {} if payee.startswith("account-") else {"payee_name": payee}
 
 
 def _visible_trace(service: Service, author: Author, found: Trace) -> Trace | None:

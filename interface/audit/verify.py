@@ -256,15 +256,13 @@ def check_log(export: Path, note: Checkpoint, earlier: list[Checkpoint]) -> str:
             good = count
     must(not wanted, f"导出只到 the export ends at {count}, 检查点 checkpoint: {wanted[:1]}")
     return f"日志 log: {note.size} of {count}, 先前检查点 earlier checkpoints: {len(earlier)}"
-def beside(name: str) -> Any:
+def near(name: str) -> Any:
     """A file that belongs beside this one: promise.py, or facts.py with its facts.toml."""
     return import_module(f"{__package__}.{name}" if __package__ else name)
-def check_facts(export: Path, folder: Path) -> str:
-    return str(beside("facts").check_facts(export, folder))
 def check(given: argparse.Namespace) -> str:
     policy = policy_of(given.policy.read_bytes())
     if given.what == "promise":
-        return str(beside("promise").check(given, policy))
+        return str(near("promise").check(given, policy))
     if work := {"receipt": check_receipt, "bundle": check_bundle}.get(given.what):
         return work(given.file.read_bytes(), policy)
     note = open_checkpoint((given.checkpoint or given.file).read_bytes(), policy)
@@ -272,7 +270,9 @@ def check(given: argparse.Namespace) -> str:
     if given.checkpoint:
         earlier = [open_checkpoint(p.read_bytes(), policy, quorum=False) for p in given.earlier]
         said = f"{check_log(given.file, note, earlier)}\n{said}"
-    return f"{check_facts(given.file, given.facts)}\n{said}" if given.facts else said
+    if given.promise:
+        said = f"{near('promise').check_log(given, policy, note)}\n{said}"
+    return f"{near('facts').check_facts(given.file, given.facts)}\n{said}" if given.facts else said
 def answer(parser: argparse.ArgumentParser, work: Callable[[], str]) -> int:
     try:
         code, said = 0, work()
@@ -289,10 +289,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("file", type=Path)
     for option in ("--policy", "--checkpoint", "--facts"):
         parser.add_argument(option, type=Path, required=option == "--policy")
-    for option in ("--earlier", "--receipt"):
+    for option in ("--earlier", "--receipt", "--promise"):
         parser.add_argument(option, type=Path, nargs="+", action="extend", default=[])
-    given = parser.parse_args(arguments)
-    if given.what != "promise" and (given.what == "log") != bool(given.checkpoint):
+    log = (given := parser.parse_args(arguments)).what == "log"
+    if (given.what != "promise" and log != bool(given.checkpoint)) or (given.promise and not log):
         parser.error("log EXPORT --checkpoint FILE")
     return answer(parser, lambda: f"通过 OK\n{check(given)}")
 if __name__ == "__main__":

@@ -19,6 +19,11 @@ SELECT number, position, position = 0 OR recorded_at IS NOT DISTINCT FROM
        coalesce((SELECT max(e.position) FROM ledger.event e), 0)
   FROM projection.generation g WHERE live
 """
+_SHOWN_BEFORE = """
+SELECT EXISTS (SELECT FROM projection.generation)
+       OR EXISTS (SELECT FROM ledger.watermark WHERE position > 0)
+"""
+"""Whether there were facts once: some generation, or a reader who was told what is known."""
 
 
 class WrongFact(NamedTuple):
@@ -87,7 +92,9 @@ def wrong_generation(connection: Connection) -> Iterator[WrongGeneration]:
         connection.execute("SET LOCAL ROLE mingzhang_reader")
         row = connection.execute(_MARK).fetchone()
         if row is None:
-            return  # nothing is shown: the next drawing is from the log
+            if (connection.execute(_SHOWN_BEFORE).fetchone() or (False,))[0]:
+                yield WrongGeneration("没有在用的一代", "no generation of them is live")
+            return  # the next drawing is from the log
         number, position, same_instant, last = row
         if position > last:
             yield WrongGeneration(

@@ -36,14 +36,19 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _BATCH = 20_000
 _BUILD_BATCH = 10_000  # small enough to share a log out evenly between two connections
 _PATIENCE_SECONDS = 0.1
+REBUILDING = 7291005
+"""The advisory lock that rebuilds share: until they end, no generation need be live."""
 Job = Callable[["Projector"], None]
 
 
 class Projector:
     """Keeps the live generation in step with the log. Any number may run; they take turns."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, none_live: Callable[[], object] = lambda: None) -> None:
+        """`none_live` is called when no generation is live any more, after one was."""
         self._dsn = dsn
+        self._none_live = none_live
+        self._found_live = False
         self._connection: Connection | None = None
 
     @property
@@ -67,9 +72,12 @@ class Projector:
                 "SELECT number, position FROM projection.generation WHERE live FOR UPDATE"
             ).fetchone()
             if row is not None:
+                self._found_live = True
                 number, position = row
                 self._in_schema(number)
                 return self._go_on(number, position, most)
+        if self._found_live:
+            self._none_live()
         self.rebuild()
         return 0
 
@@ -105,6 +113,20 @@ class Projector:
         Readers see the old generation whole until the new one is whole. Returns its number; raises
         RuntimeError when another rebuild began meanwhile: its generation is then the one to come.
         """
+        with self._rebuilding():
+            return self._rebuilt(progress)
+
+    @contextmanager
+    def _rebuilding(self) -> Iterator[None]:
+        """While it lasts, nobody takes it for somebody's doing that no generation is live."""
+        self.connection.execute("SELECT pg_advisory_lock_shared(%s)", (REBUILDING,))
+        try:
+            yield
+        finally:
+            if not self.connection.closed:
+                self.connection.execute("SELECT pg_advisory_unlock_shared(%s)", (REBUILDING,))
+
+    def _rebuilt(self, progress: Callable[[int, int], None] | None) -> int:
         number = self._begin()
         last = self._last_position()
         self._draw_all(number, last, progress)

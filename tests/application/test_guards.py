@@ -8,9 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from support import controls as c
+from support.county import conversation
 
+from application import guards
 from application.guards import expected, missing_guards
 from interface.describe_schema import schema_made, text_of
+from projections.facts import draw
 from projections.facts.draw import Projector
 
 SHAPES = [
@@ -106,6 +110,17 @@ SHAPES = [
     ("DROP SCHEMA ledger CASCADE", "ledger.event: 表不在"),
     ("UPDATE projection.generation SET number = 77 WHERE live", "facts_77"),
     ("CREATE SCHEMA facts_88", "facts_88"),
+    ("UPDATE projection.generation SET live = false", "没有在用的一代"),
+    ("DELETE FROM projection.generation", "没有登记 / not registered"),
+    ("DROP INDEX projection.one_live_generation; CREATE SCHEMA facts_99;"
+     "INSERT INTO projection.generation (number, live) VALUES (99, true)", "2 代同时在用"),
+    ("UPDATE ledger.watermark SET through = clock_timestamp() + interval '1 day'",
+     "ledger.watermark: 所记时刻在将来"),
+    ("UPDATE ledger.watermark SET through = 'infinity'", "ledger.watermark: 所记时刻在将来"),
+    ("UPDATE ledger.watermark SET position = 99", "ledger.watermark: 所记位置不在日志内"),
+    ("UPDATE ledger.watermark SET position = 1, through = clock_timestamp()",
+     "ledger.watermark: 其后的事件"),
+    ("DELETE FROM ledger.watermark", "ledger.watermark: 有 0 行"),
     ("ALTER TABLE {facts}.loan ENABLE ROW LEVEL SECURITY", "facts.loan"),
     ("ALTER TABLE {facts}.posting RENAME TO hidden; CREATE VIEW {facts}.posting AS"
      " SELECT * FROM {facts}.hidden WHERE amount_fen > 0", "facts.posting"),
@@ -121,6 +136,9 @@ SHAPES = [
 
 @pytest.fixture(scope="module")
 def owner(shared_database: Any) -> Iterator[psycopg.Connection[Any]]:
+    with conversation(shared_database) as ledger:
+        ledger.tell(c.household(), c.BUREAU)
+        ledger.tell(c.loan(), c.BANK)
     projector = Projector(shared_database.dsn)
     projector.rebuild()
     projector.close()
@@ -197,3 +215,12 @@ def test_another_owners_name_is_not_named(owner: psycopg.Connection[Any]) -> Non
               FROM pg_namespace WHERE nspname IN ('ledger', 'projection')
           LOOP EXECUTE command; END LOOP; END $$"""
     assert named_after(owner, change) == []
+
+
+def test_while_the_facts_are_rebuilt_none_need_be_live(
+    owner: psycopg.Connection[Any], shared_database: Any
+) -> None:
+    with psycopg.connect(shared_database.dsn, autocommit=True) as rebuilding:
+        rebuilding.execute("SELECT pg_advisory_lock_shared(%s)", (draw.REBUILDING,))
+        assert named_after(owner, "UPDATE projection.generation SET live = false") == []
+    assert guards.REBUILDING == draw.REBUILDING

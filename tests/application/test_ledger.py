@@ -59,7 +59,7 @@ def test_the_same_repayment_told_twice_is_recorded_once(ledger: Ledger) -> None:
 
     assert (first.again, second.again) == (False, True)
     assert (second.position, second.recorded_at) == (first.position, first.recorded_at)
-    assert ledger.log.events_of_command(second.position) == list(first.events)
+    assert ledger.log.events_of_commands([second.position]) == {second.position: list(first.events)}
 
 
 def test_what_was_told_before_is_answered_as_then_even_if_it_would_be_refused_now(

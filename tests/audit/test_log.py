@@ -20,6 +20,7 @@ from support.controls import ADMIN, AUDITOR, BANK, BUREAU, FINANCE, OTHER_BANK, 
 from support.county import conversation, drawn, told
 from support.everything import a_case, programme_and_money
 
+from interface.audit import facts as facts_of_log
 from interface.audit import verify
 from projections.facts.comparison import export_facts
 from projections.facts.statements import tables
@@ -316,12 +317,12 @@ def test_every_altered_fact_cell_is_named_with_its_table(real: Real, facts: Path
                         "".join([*lines[:number], altered, *lines[number + 1 :]]), "utf-8"
                     )
                     with pytest.raises(verify.Wrong, match=f"^{table} of_position "):
-                        verify.check_facts(export, facts)
+                        facts_of_log.check_facts(export, facts)
                     tried += 1
                 kinds.add(type(value))
         path.write_text(whole, "utf-8")
     assert tried > 400
-    verify.check_facts(export, facts)
+    facts_of_log.check_facts(export, facts)
 
 
 def line_of(row: dict[str, Any]) -> str:
@@ -395,4 +396,4 @@ def test_an_event_of_which_facts_toml_says_nothing_is_refused(facts: Path, tmp_p
     )
     export.write_bytes(export_of(support.rows_of([strange])))
     with pytest.raises(verify.MALFORMED, match="forgiven"):
-        verify.check_facts(export, facts)
+        facts_of_log.check_facts(export, facts)

@@ -14,11 +14,13 @@ import copy
 import dataclasses
 import io
 import json
+import pickle
 import signal
 import sys
 import tempfile
 import time
 import types
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from io import BytesIO
@@ -54,6 +56,7 @@ from audit.test_notes import (
     good_claims,
     signed,
 )
+from audit.test_promise import promised
 
 from interface.audit import facts, verify, witness
 
@@ -159,19 +162,20 @@ def mutants(module: Any, names: list[str]) -> Iterator[tuple[str, ast.Module]]:
             continue
         skipped = words(function)
         nodes = list(ast.walk(function))
+        pickled, lines = pickle.dumps(function), ast.unparse(function).split("\n")
         for n, node in enumerate(nodes):
             if id(node) in skipped:
                 continue
             for change in changes(node):
-                other = copy.deepcopy(function)
+                other = pickle.loads(pickled)
                 change(list(ast.walk(other))[n])
                 ast.fix_missing_locations(other)
-                yield f"{function.name}: {differing(function, other)}", ast.Module([other], [])
+                yield f"{function.name}: {differing(lines, other)}", ast.Module([other], [])
 
 
-def differing(one: ast.AST, other: ast.AST) -> str:
-    a, b = ast.unparse(one).split("\n"), ast.unparse(other).split("\n")
-    return next((f"{x.strip()} → {y.strip()}" for x, y in zip(a, b, strict=False) if x != y), "")
+def differing(lines: list[str], other: ast.AST) -> str:
+    changed = zip(lines, ast.unparse(other).split("\n"), strict=False)
+    return next((f"{x.strip()} → {y.strip()}" for x, y in changed if x != y), "")
 
 
 @cache
@@ -477,6 +481,9 @@ def log_cases(folder: Path) -> Iterator[Case]:  # noqa: PLR0915
     yield asked(2), True
     yield asked(2, "bless", note), True
     yield asked(2, *whole, "--facts", str(facts), "--earlier"), True
+    kept = file("promise", promised(log, 2, 3, shown=True))
+    yield asked(0, *whole, "--promise", kept, says="守约 kept"), True
+    yield asked(2, "checkpoint", note, "--promise", kept), True
     fork = Log([*log.rows[:3], *rows_of(county(9))[3:]])
     for size in (4, 9):
         other = file(f"fork-{size}", fork.checkpoint(size, ()))
@@ -536,8 +543,32 @@ FOLDER = tempfile.TemporaryDirectory()
 OF_LOGS: list[Case] = list(log_cases(Path(FOLDER.name)))
 OTHERS: list[Case] = [*bundle_cases(), *tree_cases(), *note_cases()]
 UNCHANGED = ast.Module([], [])
-LOGS_FIRST, LOGS_LAST = OF_LOGS + OTHERS, OTHERS + OF_LOGS
-ABOUT_LOGS = {"rows_of", "check_log", "facts_of", "check_facts", "check", "answer", "main"}
+
+
+def cases_by_function() -> dict[tuple[str, str], list[Case]]:
+    """By file and name of each function: the cases that call it, which alone can tell a mutant.
+
+    Those that call the fewest functions come first: they tell the soonest.
+    """
+    calls: Counter[tuple[str, str]] = Counter()
+
+    def see(frame: types.FrameType, event: str, _: object) -> None:
+        if event == "call":
+            calls[frame.f_code.co_filename, frame.f_code.co_name] += 1
+
+    counted = []
+    for case in OTHERS + OF_LOGS:
+        calls.clear()
+        sys.setprofile(see)
+        with contextlib.suppress(verify.Wrong, *verify.MALFORMED):
+            case[0](verify, witness)
+        sys.setprofile(None)
+        counted.append((calls.total(), frozenset(calls), case))
+    found: dict[tuple[str, str], list[Case]] = defaultdict(list)
+    for _, functions, case in sorted(counted, key=lambda each: each[0]):
+        for function in functions:
+            found[function].append(case)
+    return found
 
 
 def differs(verifier: Any, witnessing: Any, cases: list[Case]) -> bool:
@@ -561,7 +592,7 @@ def differs(verifier: Any, witnessing: Any, cases: list[Case]) -> bool:
     return False
 
 
-def noticed(what: str, tree: ast.Module, module: Any, patience_seconds: float) -> bool:
+def noticed(cases: list[Case], tree: ast.Module, module: Any, patience_seconds: float) -> bool:
     """Whether a mutant is told from the verifier; one that hangs or breaks down is."""
 
     def hangs(*_: object) -> None:
@@ -571,12 +602,10 @@ def noticed(what: str, tree: ast.Module, module: Any, patience_seconds: float) -
     signal.setitimer(signal.ITIMER_VIRTUAL, patience_seconds)
     try:
         mutant = run(tree, module)
-        logs_first = what.partition(":")[0] in ABOUT_LOGS  # where a fault shows soonest
-        cases = LOGS_FIRST if logs_first else LOGS_LAST
         if module is facts:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setitem(sys.modules, facts.__name__, mutant)
-                return differs(verify, witness, OF_LOGS)
+                return differs(verify, witness, cases)
         if module is verify:
             watching = run(UNCHANGED, witness)
             watching.verify = mutant
@@ -602,10 +631,13 @@ def test_every_mutant_of_the_verifier_is_noticed() -> None:
     began = time.process_time()
     assert not differs(verify, witness, OTHERS + OF_LOGS)
     patience_seconds = PATIENCE * (time.process_time() - began)
+    cases = cases_by_function()
     survivors = [
         what
         for what, tree, module in all_of_them
-        if not noticed(what, tree, module, patience_seconds)
+        if not noticed(
+            cases[module.__file__, what.partition(":")[0]], tree, module, patience_seconds
+        )
     ]
 
     assert len(all_of_them) > 400

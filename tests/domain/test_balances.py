@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from domain.balance import Balance, Lowest
 from domain.fund import Fund, FundExhausted
 from domain.kernel import Aggregate, Author, Event, Note, Refused
-from domain.loan import Loan
+from domain.loan import CompensatedTooMuch, Loan
 from domain.risk_fund import RiskFund, RiskFundExhausted
 from domain.steps import StepBefore
 
@@ -146,6 +146,18 @@ def test_a_compensation_does_not_come_back_before_it_was_paid() -> None:
         loan.recover_compensation(note(29), amount_fen=101, voucher="V")
     loan.recover_compensation(note(29), amount_fen=100, voucher="V")
     loan.recover_compensation(note(30), amount_fen=100, voucher="V")
+
+
+def test_what_was_repaid_since_leaves_nothing_to_compensate_and_never_less() -> None:
+    loan = new_loan()
+    owed_fen = loan.outstanding_fen
+    told: dict[str, Any] = {"share_bp": 10_000, "voucher": "V"}
+    loan.compensate(note(25), loss_fen=owed_fen - 10, amount_fen=owed_fen - 10, **told)
+    repaid(loan, 26, 30)
+    with pytest.raises(CompensatedTooMuch) as refusal:
+        loan.compensate(note(27), loss_fen=1, amount_fen=1, **told)
+    assert refusal.value.details == {"loss_fen": 1, "left_fen": 0}, "not less than nothing"
+    assert "超过尚可代偿的 0 分" in refusal.value.zh
 
 
 DAYS = st.integers(-2, LAST)

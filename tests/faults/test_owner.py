@@ -6,7 +6,9 @@ The definitions he may change are in tests/application/test_guards.py, each with
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -17,15 +19,18 @@ from support.county import conversation, drawn
 from support.service import Callers, service
 from typer.testing import CliRunner
 
+from application.guards import NONE_LIVE, SchemaState
 from application.household_keys import wrong_keys
 from application.refusals import SchemaAltered
 from application.rotation import begin, rewrap, rotate_wrapping
+from application.store import utc_now
 from application.vault import Keys, Wrapper
 from domain.household import Household
-from interface import schema_watch
+from interface import projector, schema_watch
 from interface.cli import app
 from projections.facts.comparison import wrong_facts
 from projections.facts.draw import Projector
+from projections.facts.reading import Facts
 
 H1, H2, H3 = (Household.id_for(f"H{n}") for n in (1, 2, 3))
 SWALLOW = (
@@ -247,6 +252,7 @@ def county(shared_database: Any) -> Any:
         ("UPDATE projection.generation SET position = 3 WHERE live", "set back"),
         ("UPDATE projection.generation SET position = position + 9 WHERE live", "of a log of"),
         ("UPDATE projection.generation SET recorded_at = now() WHERE live", "instant"),
+        ("UPDATE projection.generation SET live = false", "no generation of them is live"),
     ],
 )  # fmt: skip
 def test_facts_that_a_reader_is_shown_and_the_log_does_not_say_are_named(
@@ -257,11 +263,91 @@ def test_facts_that_a_reader_is_shown_and_the_log_does_not_say_are_named(
     assert wrong_facts(county.dsn) == []
     ordered(county.owner_dsn, hand.replace("{facts}", f"facts_{live(county)}"))
     found = wrong_facts(county.dsn)
-    projector = Projector(county.dsn)
-    projector.rebuild()
-    projector.close()
+    redrawing = Projector(county.dsn)
+    redrawing.rebuild()
+    redrawing.close()
     assert any(named in str(fact) for fact in found), found
     assert wrong_facts(county.dsn) == []
+
+
+def test_facts_that_were_shown_and_are_gone_altogether_are_named(database: Any) -> None:
+    with conversation(database) as ledger:
+        ledger.tell(c.household(), c.BUREAU)
+    assert wrong_facts(database.dsn) == [], "nothing was drawn yet, and nobody was shown any"
+    with drawn(database):
+        pass
+    reader = Facts(database.dsn, clock=utc_now)
+    with reader.at(date(2023, 1, 1)):
+        pass
+    reader.close()
+    number = live(database)
+    ordered(
+        database.owner_dsn,
+        f"DROP SCHEMA facts_{number} CASCADE",
+        "DELETE FROM projection.generation",
+    )
+    assert any("no generation of them is live" in str(fact) for fact in wrong_facts(database.dsn))
+
+
+def test_the_worker_reports_that_its_facts_were_taken_out_of_use_and_draws_them_anew(
+    database: Any,
+) -> None:
+    with conversation(database) as ledger:
+        ledger.tell(c.household(), c.BUREAU)
+    reported: list[str] = []
+    state, stopping = SchemaState(), Event()
+    words = (database.dsn, stopping, utc_now, lambda s: (reported.append(s), state.report(s)))
+    worker = Thread(target=projector.project, args=words)
+    worker.start()
+    try:
+        wait_until(lambda: len(generations(database)) == 1, "the facts are drawn")
+        first = generations(database)
+        with conversation(database) as ledger:
+            ledger.tell(c.loan(), c.BANK)
+        wait_until(lambda: drawn_to(database) > 1, "the worker goes on with them")
+        ordered(database.owner_dsn, "UPDATE projection.generation SET live = false")
+        wait_until(lambda: bool(reported), "it is reported")
+        wait_until(lambda: generations(database) not in ([], first), "they are drawn anew")
+    finally:
+        stopping.set()
+        worker.join()
+    assert reported == [NONE_LIVE]
+    with pytest.raises(SchemaAltered):
+        state.assure_unaltered()
+    assert wrong_facts(database.dsn) == []
+
+
+def generations(place: Any) -> list[Any]:
+    with psycopg.connect(place.dsn) as connection:
+        rows = connection.execute("SELECT number FROM projection.generation WHERE live")
+        return [row[0] for row in rows]
+
+
+def drawn_to(place: Any) -> int:
+    with psycopg.connect(place.dsn) as connection:
+        row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
+        return row[0] if row else 0
+
+
+def test_a_projector_draws_nothing_into_an_altered_schema(
+    database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with conversation(database) as ledger:
+        ledger.tell(c.household(), c.BUREAU)
+    with drawn(database):
+        pass
+    number = live(database)
+    with conversation(database) as ledger:
+        ledger.tell(c.loan(), c.BANK)
+    ordered(database.owner_dsn, SWALLOW.format(table=f"facts_{number}.loan"))
+    monkeypatch.setattr(projector, "project", lambda *_: pytest.fail("it began to draw"))
+    refused = run(database, tmp_path, monkeypatch, "project")
+    assert refused.exit_code == 2
+    assert "facts.loan.swallow" in refused.output, refused.output
+    assert "Traceback" not in refused.output
+    with psycopg.connect(database.dsn) as connection:
+        rows = connection.execute("SELECT number, position FROM projection.generation").fetchall()
+    assert rows == [(number, 1)], "nothing was drawn"
 
 
 # ---- household keys --------------------------------------------------------------------

@@ -44,15 +44,22 @@ while True:
 
 
 def write_on(database: Any, stopping: Event) -> None:
-    """Loans that go round in six days, and corrections of some of their repayments."""
+    """Loans that go round in six days, and corrections of some of their repayments.
+
+    The more there are, the longer it waits: what the watcher is to ask stays small on any machine.
+    """
     dice = random.Random(SEED)
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
         number = 0
-        while not stopping.wait(0.02):
+        while not stopping.wait(0.02 + number / 1_000):
             number += 1
-            no = f"L{number}"
-            ledger.tell(c.loan(ref=f"LN-{no}", loan_no=no), c.BANK)
+            no, home = f"L{number}", f"H{number}"
+            member = {**c.household().members[0].model_dump(), "id_no": c.id_no(number)}
+            ledger.tell(c.household(ref=f"HH-{no}", household_no=home, members=[member]), c.BUREAU)
+            loan = c.loan(
+                ref=f"LN-{no}", loan_no=no, household_no=home, borrower_id_no=member["id_no"]
+            )
+            ledger.tell(loan, c.BANK)
             back = c.repay(
                 ref=f"R-{no}", loan_no=no, principal_fen=4_900_000, effective_on="2023-03-16"
             )

@@ -232,7 +232,10 @@ def test_what_was_told_as_failed_and_had_gone_is_paid_and_is_not_paid_again(
     assert by["batch.result-corrected.v1"]["result_version"] == int(version)
     assert by["batch.result-corrected.v1"]["was"] == "failed"
     assert trace["payment"]["effective_on"] == "2025-05-06"
-    assert "叁佰零壹元叁角玖分" in ordered.AUDIT.get("/subsidy-payments/PC-1-2/slip").text
+    assert trace["paid_to"] == {"payee_account": "****0001", "payee_name": "张*"}
+    slip = ordered.AUDIT.get("/subsidy-payments/PC-1-2/slip").text
+    assert "叁佰零壹元叁角玖分" in slip
+    assert "<td>****0001 张*</td>" in slip
     refusal = tell(ordered.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
     assert refusal["code"] == "nothing_to_pay"
 

@@ -752,6 +752,82 @@ def test_a_batch_says_on_every_page_which_notices_were_reported_late_on_a_docume
     assert amounts["CENTRE/centre-1 PC-1 batch.notice-posted.v1 2025-04-21"] == 2 * DUE_FEN
 
 
+def _waits(callers: Callers, on: str) -> str:
+    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=on)
+    assert refusal["code"] == "notice_missing"
+    return str(refusal["title_en"])
+
+
+def _posted_again(callers: Callers, on: str, until_on: str, **told: Any) -> Any:
+    """A second notice of the county, after one from 04-21 to 04-30 at every level."""
+    window = {"effective_on": on, "until_on": until_on, "place": "网站"}
+    return tell(callers.CENTRE, "/batches/PC-1/notices", level="county", **window, **told)
+
+
+def test_a_second_notice_that_runs_longer_is_waited_for_and_both_are_shown(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    noticed(callers)
+    said = _posted_again(callers, "2025-04-25", "2025-05-09", ground=PHOTO)
+    [warned] = said["warnings"]
+    assert (warned["code"], warned["field"]) == ("notice_posted_before", "level")
+    assert "2025-04-21 至 2025-04-30" in warned["zh"]
+    assert "county (stands to 2025-05-09)" in _waits(callers, "2025-05-09")
+    asked = {"position": said["position"]}
+    found = callers.AUDIT.get("/batches/PC-1", **asked).json()
+    county = [each for each in found["steps"] if each["level"] == "county"]
+    assert [(each["effective_on"], each["until_on"]) for each in county] == [
+        ("2025-04-21", "2025-04-30"),
+        ("2025-04-25", "2025-05-09"),
+    ]
+    assert [each["until_on"] for each in found["late_notices"] if each["level"] == "county"] == [
+        "2025-04-30",
+        "2025-05-09",
+    ]
+    page = callers.AUDIT.get("/batches/PC-1/notice", accept="text/html").text
+    assert "2025-04-30" in page
+    assert "2025-05-09" in page
+    assert found["batch"]["noticed_until_on"] == "2025-05-09"
+    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-10")
+
+
+def test_a_second_notice_does_not_shorten_the_first(callers: Callers) -> None:
+    proposed(callers)
+    tell(callers.BUREAU, "/batches/PC-1/verification")
+    assert all(
+        "position" in each for each in post_notices(callers, until_on="2025-05-20", ground=PHOTO)
+    )
+    _posted_again(callers, "2025-04-22", "2025-05-01", ground=PHOTO)
+    assert "county (stands to 2025-05-20)" in _waits(callers, "2025-05-20")
+    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-21")
+
+
+def test_a_second_notice_whose_days_do_not_count_does_not_undo_the_first(
+    callers: Callers,
+) -> None:
+    proposed(callers)
+    noticed(callers)
+    said = _posted_again(callers, "2025-04-21", "2025-04-30")  # years late, without a document
+    asked = {"duty": "public_notice", "as_of": "2025-05-01", "position": said["position"]}
+    duties = callers.CENTRE.get("/duties", **asked).json()["lines"]
+    assert {line["state"] for line in duties} == {"done"}
+    position = tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")[
+        "position"
+    ]
+    [rule] = callers.AUDIT.get("/red-flags", rule="RF23", position=position).json()["rules"]
+    [county] = [each for each in rule["findings"] if each["subject"].startswith("CENTRE/")]
+    assert len(county["positions"]) + len(county["context"]) == 1, "the first, by its document"
+
+
+def test_a_second_notice_cannot_make_up_the_days_that_the_first_lacks(callers: Callers) -> None:
+    proposed(callers)
+    tell(callers.BUREAU, "/batches/PC-1/verification")
+    post_notices(callers)
+    post_notices(callers, effective_on="2025-05-01", until_on="2025-05-10")
+    assert "county (reported on" in _waits(callers, str(today()))
+
+
 def test_no_step_of_a_batch_is_dated_before_the_one_it_follows(callers: Callers) -> None:
     def too_early(caller: Caller, path: str, on: str, last_on: str, **told: Any) -> None:
         refusal = tell(caller, f"/batches/PC-1/{path}", 409, effective_on=on, **told)

@@ -13,7 +13,7 @@ import pytest
 from support import controls as c
 from support.service import Caller, Callers, service
 
-from application.access import issue_key
+from application.access import issue_keys
 
 _refs = count(1)
 FIRM = {"account": "6222000000009999", "name": "某合作社", "kind": "firm"}
@@ -35,10 +35,9 @@ def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
 def callers(database: Any) -> Iterator[Callers]:
     """H1, H2, H3 lend their names to a firm; all of them buy at one honest shop."""
     with service(database) as callers:
-        callers.keys |= {
-            person.upper(): issue_key(database.owner_dsn, "AUDIT", person)
-            for person in ("he", "cai", "yu")
-        }
+        people = ("he", "cai", "yu")
+        keys = issue_keys(database.owner_dsn, [("AUDIT", person) for person in people])
+        callers.keys |= zip(map(str.upper, people), keys, strict=True)
         for n, id_no in enumerate(ID_NOS, 1):
             member = {"name": f"张{n}", "id_no": id_no, "relation": "户主", "head": True}
             account = {"account": f"622200000000000{n}", "name": f"张{n}"}

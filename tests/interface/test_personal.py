@@ -411,6 +411,8 @@ def opened(callers: Callers) -> dict[str, str]:
     return {"rule": rule, "subject": subject}
 
 
+FILES = {"AUDIT", "NRCB"}
+"""Who asks for files too: they are written from the lines of the other form, whoever asks."""
 EVERY_ROLE = ("AUDIT", "BUREAU", "CENTRE", "FINANCE", "ADMIN", "NRCB", "PSBC", "T01", "T02", "DB")
 
 
@@ -420,7 +422,7 @@ def every_read(callers: Callers, codes: Iterable[str] = EVERY_ROLE) -> Iterator[
     found = opened(callers)
     for code in codes:
         for path in READS.values():
-            forms = ["application/json", "text/csv"]
+            forms = ["application/json", *(["text/csv"] if code in FILES else [])]
             for accept in forms:
                 caller, named = getattr(callers, code), path.format(**found, **first)
                 query = QUERIES.get(path, {"subject": found["subject"]} if "rule" in path else {})
@@ -468,7 +470,7 @@ def test_after_an_erasure_every_read_route_answers_with_pseudonyms(callers: Call
 
     position = erased.json()["position"]
     assert callers.AUDIT.get("/ledgers/loans", position=position).status_code == 200
-    for what, answer in every_read(callers, ("AUDIT", "BUREAU", "NRCB", "T01")):
+    for what, answer in every_read(callers, ("AUDIT", "NRCB", "T01")):
         assert answer.status_code in (200, 403, 404, 406), (what, answer.text)
         assert planted_in(text_of(answer)) == [], what
         assert "欧*" not in text_of(answer) and "****0018" not in text_of(answer), what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from html.parser import HTMLParser
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from support import controls as c
 from support.service import Callers, service
+
+from interface.notice_page import late_paragraph
 
 
 class Cells(HTMLParser):
@@ -84,6 +87,37 @@ def test_it_names_every_rule_with_its_source_and_shows_no_name(callers: Callers)
         assert rule["source"] in page
     assert "张*" in page
     assert "张三" not in page
+
+
+def test_a_ruling_stands_on_the_slip_in_words_and_units(callers: Callers) -> None:
+    page = callers.AUDIT.get("/subsidy-payments/PAY-1/slip").text
+    for named, version, shown in (
+        ("每户贴息本金上限", "credit_cap_fen@", "50000.00 元"),
+        ("一年期 LPR", "lpr_one_year@", "3.65%"),
+        ("贴息比例", "subsidy_share@", "100.00%"),
+        ("结息日", "settlement_day@", "20 日"),
+    ):
+        assert re.search(f"<td>{named}<br><small>{version}[^<]*</small></td><td>{shown}</td>", page)
+
+
+def test_late_notices_of_the_same_days_are_one_clause() -> None:
+    days = {"posted_on": date(2025, 1, 4), "until_on": date(2025, 1, 13)}
+    late = [
+        {**days, "level": level, "township": township, "recorded_on": on, "document": "照片〔1〕号"}
+        for township, level, on in (
+            ("T01", "village", date(2025, 2, 1)),
+            ("T01", "township", date(2025, 2, 1)),
+            ("T02", "village", date(2025, 2, 1)),
+            ("T02", "township", date(2025, 2, 1)),
+            ("", "county", date(2025, 2, 2)),
+        )
+    ]
+    said = re.sub("<[^>]*>", "", late_paragraph(late)).strip()
+    assert said == (
+        "公示迟报：T01 T02 村级、乡镇级公示，2025-01-04 至 2025-01-13，2025-02-01 报送，"
+        "依据《照片〔1〕号》；县级公示，2025-01-04 至 2025-01-13，2025-02-02 报送，"
+        "依据《照片〔1〕号》。"
+    )
 
 
 def test_only_who_may_see_the_payment_sees_its_slip(callers: Callers) -> None:

@@ -23,6 +23,7 @@ from support.county import conversation
 from support.everything import tell_everything
 from support.service import Callers, service
 
+from application import decisions
 from application.access import Organisation, enrol, issue_key
 from application.commands import (
     PostNotice,
@@ -30,6 +31,7 @@ from application.commands import (
     ResolveObjection,
     VerifyBatch,
 )
+from application.decisions import subsidy_due
 from application.ledger import Ledger
 from domain.batch import Batch, Run
 from domain.case import Case
@@ -110,10 +112,24 @@ def _tell_the_rest(ledger: Ledger) -> None:
             ledger.tell(c.look(ref="LK-4", household_no="H4"), by)
         day = "2024-06-03"
         ledger.tell(c.correct(told.event_ids[0], ref=f"FIX-{command.ref}", effective_on=day), by)
+    also = {"bank": "PSBC", "loan_no": "OD1", "period": "2022Q1", "amount_fen": 1}
+    ledger.tell(c.pay(ref="PAY-OD", **also), c.FINANCE)  # NRCB lent to the household as well
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decisions, "subsidy_due", _due_as_once)
+        ledger.tell(c.pay(ref="PAY-OLD", voucher="V-O", **also | {"amount_fen": 2}), c.FINANCE)
     ledger.tell(c.look(), c.BANK)
     ledger.tell(c.look(), c.AUDITOR)
     ledger.tell(c.look(), c.TOWNSHIP)
     _tell_a_batch_of_two_banks(ledger)
+
+
+def _due_as_once(ledger: Ledger, loan: Loan, period: Any) -> Any:
+    """What a payment rests on as it was stored before: with the household's loans at all banks."""
+    calculation, grounds = subsidy_due(ledger, loan, period)
+    all_of_them = {
+        str(Loan.id_for(bank, no)): 1 for no, (bank, home) in LOANS.items() if home == "H1"
+    }
+    return calculation, grounds | {"household_loans": all_of_them}
 
 
 def _loan(no: str, household: str, borrower: str, fen: int = 5_000_000) -> Any:
@@ -182,6 +198,11 @@ class Reader(NamedTuple):
     role: str
 
 
+OWN_ACTS = {
+    "NRCB": {"H2"}, "DB": {"H1"}, "PSBC": {"H1", "H2"},
+    "T01": {"H1", "H5"}, "T02": {"H2", "H3", "H4"},
+}  # fmt: skip
+"""Households of which it recorded something itself, or that are its own."""
 LOAN_OF = {Loan.id_for(bank, no): no for no, (bank, _) in LOANS.items()}
 HOUSEHOLD_OF = {Household.id_for(no): no for no in TOWNSHIPS}
 BATCH_OF = {Batch.id_for(no): no for no in LINES}
@@ -194,6 +215,23 @@ def reads_loan(reader: Reader, no: str) -> bool:
     if reader.role == "township":
         return TOWNSHIPS[household] == reader.code
     return no in GUARANTEED.get(reader.code, ())
+
+
+def foreign_aggregates(reader: Reader) -> set[UUID]:
+    """Loans, and households with which the reader has nothing to do: not even their ids are its.
+
+    An id is a hash of bank and number, or of a household's number: who guesses finds both.
+    """
+    if reader.role == "admin":
+        return {*LOAN_OF, *HOUSEHOLD_OF}
+    if reader.code in COUNTY:
+        return set()
+    mine = {"R1"} if reader.code == "DB" else set()  # it guaranteed R1, and took that back
+    loans = {id for id, no in LOAN_OF.items() if not reads_loan(reader, no) and no not in mine}
+    known = {LOANS[no][1] for no in LOANS if reads_loan(reader, no)} | OWN_ACTS.get(
+        reader.code, set()
+    )
+    return loans | {id for id, no in HOUSEHOLD_OF.items() if no not in known}
 
 
 def reads(reader: Reader, event: Event) -> bool:
@@ -337,7 +375,7 @@ NAMED = {
     "{loan}": sorted(LOANS),
     "{household}": sorted(TOWNSHIPS),
     "{batch}": sorted(LINES),
-    "{payment}": ["PAY-1", "PAY-P2", "PC-1-1"],
+    "{payment}": ["PAY-1", "PAY-P2", "PAY-OD", "PC-1-1"],
     "{slip}": ["PAY-1", "PAY-P2"],
 }
 IN_THE_CONTRACT = {
@@ -358,6 +396,7 @@ def in_the_contract(path: str) -> str:
 # ---- what an answer mentions ----------------------------------------------------------
 
 EVENT_ID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\.[0-9]+\b")
+AGGREGATE = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b")
 LEAF = re.compile(r'"leaf":"([^"]+)"|^extra (\S+)$|\\nextra (.+?)\\n', re.MULTILINE)
 OTHERS = {
     "NRCB": ("PSBC", "DB2", "P2", "OD1"), "PSBC": ("NRCB", "L1", "R1", "N3", "N4"),
@@ -379,6 +418,7 @@ class Mentions(NamedTuple):
     events: frozenset[str]
     positions: frozenset[int]
     names: frozenset[str]
+    aggregates: frozenset[UUID]
 
 
 def mentioned(answer: Any) -> Mentions:
@@ -391,6 +431,7 @@ def mentioned(answer: Any) -> Mentions:
         frozenset(EVENT_ID.findall(text)),
         frozenset(int.from_bytes(leaf[_POSITION]) for leaf in leaves),
         frozenset(SOMEBODY.findall(words)),
+        frozenset(UUID(id) for id in AGGREGATE.findall(" ".join([text, *told]))),
     )
 
 
@@ -476,7 +517,7 @@ def test_every_reader_is_shown_what_is_his_and_nothing_else(
     by_position = {event.position: event for event in county.events}
     for reader in county.readers:
         own = {event.id: reads(reader, event) for event in by_id.values()}
-        hidden = OTHERS.get(reader.code, ())
+        hidden, foreign = OTHERS.get(reader.code, ()), foreign_aggregates(reader)
         for path, route, concrete, query in every_request(county):
             forms = ["application/json"] + ["text/csv"] * (
                 route.file and path == concrete and route.roles != OFFICES
@@ -492,7 +533,7 @@ def test_every_reader_is_shown_what_is_his_and_nothing_else(
                 if answer.status_code not in (200, 404):
                     wrong.append(f"{what}: {answer.status_code} {answer.text[:200]}")
                     continue
-                cells += len(county.events) + len(hidden)
+                cells += len(county.events) + len(hidden) + len(foreign)
                 if answer.status_code == 404:
                     continue
                 found = mentioned(answer)
@@ -500,6 +541,7 @@ def test_every_reader_is_shown_what_is_his_and_nothing_else(
                 shown |= {by_position[place].id for place in found.positions}
                 wrong += [f"{what}: shows {by_id[id].topic} {id}" for id in shown if not own[id]]
                 wrong += [f"{what}: names {name}" for name in found.names & {*hidden}]
+                wrong += [f"{what}: has the id {id}" for id in found.aggregates & foreign]
     record_property("cells", cells)
     print(f"{cells} cells")
     assert not wrong, "\n".join(wrong)
@@ -560,6 +602,20 @@ def test_a_bank_sees_no_other_bank_in_a_trace_and_an_office_sees_all(county: Cou
     assert [event["event"] for event in traced["loan_events"]] == [
         event["event"] for event in whole["loan_events"]
     ]
+
+
+def test_a_payment_stored_with_other_banks_loans_is_shown_without_them_and_its_leaf_to_nobody_below(
+    county: County,
+) -> None:
+    for code in ("PSBC", "T01", "FINANCE", "AUDIT"):
+        caller = getattr(county.callers, code)
+        assert caller.get("/subsidy-payments/PAY-OLD/trace").status_code == 200
+        answer = caller.get("/subsidy-payments/PAY-OLD/evidence")
+        refused = (answer.status_code, answer.json().get("code")) == (403, "leaf_withheld")
+        assert refused == (code == "PSBC"), answer.text[:200]
+    traced = text_of(county.callers.PSBC.get("/subsidy-payments/PAY-OLD/trace"))
+    shown = {UUID(id) for id in AGGREGATE.findall(traced)}
+    assert not shown & foreign_aggregates(Reader("PSBC", "bank"))
 
 
 def test_what_is_not_yours_looks_like_what_does_not_exist(county: County) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.testclient import TestClient
 from support.county import ORGANISATIONS
 
-from application.access import enrol, issue_key
+from application.access import enrol, issue_keys
 from interface.app import create_app
 from interface.deployment import Deployment
 from interface.settings import Settings
@@ -51,10 +51,10 @@ class Callers:
 def service(database: Any, **more: Any) -> Iterator[Callers]:
     """The whole service over a database, drawing its facts itself."""
     enrol(database.owner_dsn, ORGANISATIONS)
-    owner = database.owner_dsn
-    keys = {o.code: issue_key(owner, o.code, f"{o.code.lower()}-1") for o in ORGANISATIONS}
-    keys["FINANCE2"] = issue_key(owner, "FINANCE", "finance-2")
-    keys["QIN"] = issue_key(owner, "FINANCE", "centre-1")  # the same person in another office
+    people = {o.code: (o.code, f"{o.code.lower()}-1") for o in ORGANISATIONS}
+    people["FINANCE2"] = ("FINANCE", "finance-2")
+    people["QIN"] = ("FINANCE", "centre-1")  # the same person in another office
+    keys = dict(zip(people, issue_keys(database.owner_dsn, list(people.values())), strict=True))
     with tempfile.TemporaryDirectory(prefix="mz-") as folder:
         settings = Settings(data=Path(folder))
         deployment = Deployment(database.dsn, database.owner_dsn, database.keys, settings)

@@ -4,9 +4,12 @@ The arithmetic is exact until its single rounding, once per loan and settlement;
 to repeat it without this program stands in the calculation itself.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from domain.calendar import Period, term_months
@@ -65,6 +68,46 @@ class LoanTerms:
     def seniority(self) -> tuple[date, str]:
         """Loans of a household take up its cap in this order: oldest first, then by number."""
         return self.disbursed_on, self.loan_id
+
+
+class Owed(NamedTuple):
+    """Principal through time: `fens[i]` is owed from `days[i]` on, until the next of the days."""
+
+    days: Sequence[date]
+    fens: Sequence[int]
+
+    def on(self, day: date) -> int:
+        """What is owed at the end of a day, in fen."""
+        place = bisect_right(self.days, day)
+        return self.fens[place - 1] if place else 0
+
+    def changed_within(self, first: date, until: date) -> Sequence[date]:
+        """The days after `first` and before `until` from which something else may be owed."""
+        days = self.days
+        if not days or days[-1] <= first:
+            return ()
+        return days[bisect_right(days, first) : bisect_left(days, until)]
+
+
+NOTHING_LENT: Final = Owed((), ())
+
+
+class Principal:
+    """What some loans owe together; loans are added one after the other."""
+
+    def __init__(self, movements: Iterable[Movement] = ()) -> None:
+        self._moved: dict[date, int] = {}
+        self.add(movements)
+
+    def add(self, movements: Iterable[Movement]) -> None:
+        moved = self._moved
+        for on, amount_fen in movements:
+            moved[on] = moved.get(on, 0) + amount_fen
+
+    def owed(self) -> Owed:
+        """What is owed by all that was added so far."""
+        days = sorted(self._moved)
+        return Owed(days, [*accumulate(map(self._moved.__getitem__, days))])
 
 
 class Segment(NamedTuple):
@@ -155,20 +198,6 @@ def eligible(
         return None
 
 
-def earns(loan: LoanTerms, known_on: date | None = None, book: Book = POLICY) -> bool:
-    """Whether a loan can earn at all: eligible on its day, and of a term that is not too long.
-
-    Rules: policy/eligible_categories.toml, longest_term_months.toml and those of the rate. Raises
-    NoRuling, naming the loan, when no ruling says so.
-    """
-    if loan.eligible is None:
-        raise NoRuling("eligible_categories", loan.disbursed_on, known_on, loan.loan_id)
-    try:
-        return loan.eligible and _quote(loan, known_on, book)[1] is not None
-    except NoRuling as missing:
-        raise missing.of_loan(loan.loan_id) from None
-
-
 def takes_room(loan: LoanTerms, known_on: date | None = None, book: Book = POLICY) -> bool:
     """Whether what a loan owes takes up the cap of its household (domain.md §5.4).
 
@@ -184,6 +213,104 @@ def takes_room(loan: LoanTerms, known_on: date | None = None, book: Book = POLIC
     return term_months(loan.disbursed_on, loan.due_on) <= longest.number
 
 
+class Subsidy:
+    """The subsidy of one loan, period by period; what holds in all of them is judged once.
+
+    `older`: what those older loans of its household owe that take room. `known_on`: by the rulings
+    known on that day (None: all).
+    """
+
+    def __init__(
+        self, loan: LoanTerms, older: Owed, *, known_on: date | None = None, book: Book = POLICY
+    ) -> None:
+        self.loan = loan
+        self._own = Principal(loan.movements).owed()
+        self._older = older
+        self._known_on = known_on
+        self._book = book
+
+    @property
+    def earns(self) -> bool:
+        """Whether the loan can earn at all: eligible on its day, of a term that is not too long.
+
+        Rules: policy/eligible_categories.toml, longest_term_months.toml and those of the rate.
+        Raises NoRuling, naming the loan, when no ruling says so.
+        """
+        self._assure_judged()
+        try:
+            return bool(self.loan.eligible) and self._quoted[1] is not None
+        except NoRuling as missing:
+            raise missing.of_loan(self.loan.loan_id) from None
+
+    def of(self, period: Period) -> Calculation:
+        """The subsidy for one period. Halves are rounded up, once.
+
+        Rules: policy/longest_term_months.toml, rate_basis, flat_rate_bp, one_year_term_months,
+        lpr_one_year, lpr_five_year, credit_cap_fen, subsidy_share, day_count. Raises NoRuling,
+        naming the loan.
+        """
+        self._assure_judged()
+        try:
+            return self._of(period)
+        except NoRuling as missing:
+            raise missing.of_loan(self.loan.loan_id) from None
+
+    def _assure_judged(self) -> None:
+        loan = self.loan
+        if loan.eligible is None:
+            raise NoRuling("eligible_categories", loan.disbursed_on, self._known_on, loan.loan_id)
+
+    def _of(self, period: Period) -> Calculation:
+        loan, book, known_on = self.loan, self._book, self._known_on
+        day_count = book.ruling("day_count", period.first, known_on)
+        if not loan.eligible:
+            return _nothing(loan, period, known_on, (day_count,), (HOUSEHOLD_NOT_ELIGIBLE,))
+        terms, quote = self._quoted
+        if quote is None:
+            return _nothing(loan, period, known_on, (day_count, *terms), (TERM_TOO_LONG,))
+        until = min(filter(None, (period.until, loan.due_on, loan.settled_on, loan.misuse_on)))
+        if until <= period.first:
+            return _nothing(loan, period, known_on, (day_count, *terms), _reasons(loan, period))
+
+        shares = book.within("subsidy_share", period.first, until, known_on)
+        caps = book.within("credit_cap_fen", period.first, until, known_on)
+        changes = _changes(self._own, self._older, period.first, until, shares, caps)
+        segments, over_cap = _segments(changes, until, loan.annual_rate_bp, quote)
+        earned = sum(
+            line.principal_fen * line.days * line.rate_bp * line.share_bp for line in segments
+        )
+        return Calculation(
+            loan.loan_id,
+            period,
+            known_on,
+            Fen(divide_half_up(earned, day_count.number * ONE * ONE)),
+            day_count.number,
+            tuple(segments),
+            (day_count, *terms, *shares, *caps),
+            _reasons(loan, period, over_cap=over_cap, earned=bool(segments)),
+        )
+
+    @cached_property
+    def _quoted(self) -> tuple[tuple[Ruling, ...], Ruling | None]:
+        return _quote(self.loan, self._known_on, self._book)
+
+
+def subsidies(
+    household_loans: Iterable[LoanTerms], *, known_on: date | None = None, book: Book = POLICY
+) -> Iterator[Subsidy]:
+    """The subsidies of all loans of one household at all banks, in the order of seniority.
+
+    What an older loan that `takes_room` owes takes up the household's cap whether or not that loan
+    earns on the day.
+    """
+    room, older = Principal(), NOTHING_LENT
+    for loan in sorted(household_loans, key=_seniority):
+        yield Subsidy(loan, older, known_on=known_on, book=book)
+        if takes_room(loan, known_on, book):
+            room.add(_until_settled(loan))
+            older = room.owed()
+
+
 def calculate(
     loan: LoanTerms,
     household_loans: Sequence[LoanTerms],
@@ -195,59 +322,13 @@ def calculate(
     """The subsidy of one loan for one period, by the rulings known on `known_on` (None: all).
 
     `household_loans` are all loans of the household at all banks; the loan itself may be among
-    them. What an older loan that `takes_room` owes takes up the household's cap whether or not that
-    loan earns on the day. Halves are rounded up, once.
-
-    Rules: policy/longest_term_months.toml, rate_basis, flat_rate_bp, one_year_term_months,
-    lpr_one_year, lpr_five_year, credit_cap_fen, subsidy_share, day_count. Raises NoRuling, naming
-    the loan.
+    them. See `Subsidy.of`. Raises NoRuling, naming the loan.
     """
-    if loan.eligible is None:
-        raise NoRuling("eligible_categories", loan.disbursed_on, known_on, loan.loan_id)
-    try:
-        return _calculated(loan, household_loans, period, known_on, book)
-    except NoRuling as missing:
-        raise missing.of_loan(loan.loan_id) from None
-
-
-def _calculated(
-    loan: LoanTerms,
-    household_loans: Sequence[LoanTerms],
-    period: Period,
-    known_on: date | None,
-    book: Book,
-) -> Calculation:
-    day_count = book.ruling("day_count", period.first, known_on)
-    if not loan.eligible:
-        return _nothing(loan, period, known_on, (day_count,), (HOUSEHOLD_NOT_ELIGIBLE,))
-    terms, quote = _quote(loan, known_on, book)
-    if quote is None:
-        return _nothing(loan, period, known_on, (day_count, *terms), (TERM_TOO_LONG,))
-    until = min(day for day in (period.until, loan.due_on, loan.settled_on, loan.misuse_on) if day)
-    if until <= period.first:
-        return _nothing(loan, period, known_on, (day_count, *terms), _reasons(loan, period))
-
-    shares = book.within("subsidy_share", period.first, until, known_on)
-    caps = book.within("credit_cap_fen", period.first, until, known_on)
-    older = [
-        other
-        for other in household_loans
-        if other.seniority < loan.seniority and takes_room(other, known_on, book)
-    ]
-    moves = _moves(loan, older)
-    changes = _changes(moves, period.first, until, shares, caps)
-    segments, over_cap = _segments(changes, until, loan.annual_rate_bp, quote)
-    earned = sum(line.principal_fen * line.days * line.rate_bp * line.share_bp for line in segments)
-    return Calculation(
-        loan.loan_id,
-        period,
-        known_on,
-        Fen(divide_half_up(earned, day_count.number * ONE * ONE)),
-        day_count.number,
-        tuple(segments),
-        (day_count, *terms, *shares, *caps),
-        _reasons(loan, period, over_cap=over_cap, earned=bool(segments)),
-    )
+    room = Principal()
+    for other in household_loans:
+        if other.seniority < loan.seniority and takes_room(other, known_on, book):
+            room.add(_until_settled(other))
+    return Subsidy(loan, room.owed(), known_on=known_on, book=book).of(period)
 
 
 class _Change(NamedTuple):
@@ -283,41 +364,23 @@ def _quote(
 
 
 def _changes(
-    moves: Iterable[tuple[date, int, int]],
+    own: Owed,
+    older: Owed,
     first: date,
     until: date,
     shares: Sequence[Ruling],
     caps: Sequence[Ruling],
 ) -> list[_Change]:
-    """What holds on `first`, then what holds from each later day on which anything moved."""
-    owed_fen = older_fen = 0
-    later = [(ruled.effective_from, 0, 0) for ruled in (*shares[1:], *caps[1:])]
-    for move in moves:
-        if move[0] <= first:
-            owed_fen += move[1]
-            older_fen += move[2]
-        elif move[0] < until:
-            later.append(move)
-    later.sort()
-
-    changes = [_Change(first, owed_fen, older_fen, shares[0].number, caps[0].number)]
-    for on, own_fen, other_fen in later:
-        owed_fen += own_fen
-        older_fen += other_fen
-        if changes[-1].on == on:
-            changes.pop()
+    """What holds on `first`, then what holds from each later day on which anything changed."""
+    changes = [
+        _Change(first, own.on(first), older.on(first), shares[0].number, caps[0].number),
+    ]
+    later = {*own.changed_within(first, until), *older.changed_within(first, until)}
+    later.update(ruled.effective_from for ruled in (*shares[1:], *caps[1:]))
+    for on in sorted(later):
         share_bp, cap_fen = _in_force(shares, on), _in_force(caps, on)
-        changes.append(_Change(on, owed_fen, older_fen, share_bp, cap_fen))
+        changes.append(_Change(on, own.on(on), older.on(on), share_bp, cap_fen))
     return changes
-
-
-def _moves(loan: LoanTerms, older: Iterable[LoanTerms]) -> Iterator[tuple[date, int, int]]:
-    """Each day's fen: of the loan itself, and of the older loans that share the cap with it."""
-    for on, amount_fen in loan.movements:
-        yield on, amount_fen, 0
-    for other in older:
-        for on, amount_fen in _until_settled(other):
-            yield on, 0, amount_fen
 
 
 def _segments(
@@ -382,6 +445,10 @@ def _nothing(
     """A subsidy of zero; the first of its rulings is the day count."""
     day_count = rulings[0].number
     return Calculation(loan.loan_id, period, known_on, Fen(0), day_count, (), rulings, reasons)
+
+
+def _seniority(loan: LoanTerms) -> tuple[date, str]:
+    return loan.seniority
 
 
 def _until_settled(loan: LoanTerms) -> Sequence[Movement]:

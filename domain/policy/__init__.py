@@ -129,6 +129,7 @@ class Book:
         self._tables: dict[str, Table] = {}
         self._days: dict[str, list[date]] = {}
         self._published: dict[str, list[date]] = {}
+        self._edition = lru_cache(maxsize=1 << 12)(self._find_edition)
         self._ruling = lru_cache(maxsize=1 << 16)(self._find)
         self._within = lru_cache(maxsize=1 << 14)(self._find_within)
 
@@ -199,7 +200,7 @@ class Book:
         self._published[name] = sorted({ruling.known_from for ruling in rulings})
         self._tables[name] = packaged._replace(rulings=rulings)
 
-    def _edition(self, name: str, known_on: date | None) -> date | None:
+    def _find_edition(self, name: str, known_on: date | None) -> date | None:
         """The last day up to `known_on` on which the table grew: between two, it says the same.
 
         What is remembered by this day is not looked for anew every morning.

@@ -20,7 +20,7 @@ import msgspec
 from domain.batch import Kind, Line, Run
 from domain.calendar import Period, first_settled_on, named_quarter, quarter_name, quarter_of
 from domain.policy import Book, NoRuling
-from domain.subsidy import Calculation, LoanTerms, Movement, calculate, earns, eligible
+from domain.subsidy import Calculation, LoanTerms, Movement, Subsidy, eligible, subsidies
 from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 
@@ -204,21 +204,16 @@ def settlement(
     loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
     taken = _taken(view)
     objections = _objections(view)
-    homes: dict[str, list[LoanTerms]] = defaultdict(list)
-    terms = [_terms(loan, ruled) for loan in loans]
-    for loan, term in zip(loans, terms, strict=True):
-        homes[loan["household_id"]].append(term)
     found: list[Due] = []
-    for place, (loan, term) in enumerate(zip(loans, terms, strict=True)):
+    for place, (loan, subsidy) in enumerate(_subsidies(loans, ruled)):
         if progress is not None and place % 500 == 0:
             progress(place, len(loans))
-        siblings = homes[loan["household_id"]]
-        found += _dues(loan, term, siblings, taken.pop(loan["loan_id"], {}), last, ruled)
+        found += _dues(loan, subsidy, taken.pop(loan["loan_id"], {}), last, ruled)
     found = _objected(found, objections)
     _compare(view, found, last, ruled)
     if taken:
         found += _objected(_paid_only(view, taken, last, ruled), objections)
-        found.sort(key=lambda due: (due.loan["bank"], due.loan["loan_no"]))
+    found.sort(key=lambda due: (due.loan["bank"], due.loan["loan_no"]))
     if progress is not None:
         progress(len(loans), len(loans))
     return [due for due in found if _within(due.loan, scope)]
@@ -236,9 +231,10 @@ def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
 
 def _objected(found: Iterable[Due], objections: Mapping[str, Objections]) -> list[Due]:
     """The lines, each with the objections that were upheld to lines of its loan."""
-    none = Objections()
     return [
-        due._replace(objections=objections.get(due.loan["loan_id"], none)) if objections else due
+        due._replace(objections=objections[due.loan["loan_id"]])
+        if due.loan["loan_id"] in objections
+        else due
         for due in found
     ]
 
@@ -331,24 +327,36 @@ def _paid_only(
     """The quarters that were paid of loans of which nothing is lent as of the day."""
     asked = view.ask(question(__name__, "paid_only.sql"), loans=sorted(taken))
     for loan in asked.dicts():
-        term = _terms(loan, rules)
+        [subsidy] = subsidies([_terms(loan, rules)], known_on=rules.known_on, book=rules.book)
         for name in _up_to(taken[loan["loan_id"]], last, rules.book):
-            yield _due(loan, term, (), name, taken[loan["loan_id"]], rules)
+            yield _due(loan, subsidy, name, taken[loan["loan_id"]], rules)
+
+
+def _subsidies(
+    loans: Iterable[dict[str, Any]], rules: Rules
+) -> Iterator[tuple[dict[str, Any], Subsidy]]:
+    """Each loan with its subsidy, household by household."""
+    book, known_on = rules
+    homes: dict[str, list[LoanTerms]] = defaultdict(list)
+    named: dict[str, dict[str, Any]] = {}
+    for loan in loans:
+        terms = _terms(loan, rules)
+        homes[loan["household_id"]].append(terms)
+        named[terms.loan_id] = loan
+    for home in homes.values():
+        for subsidy in subsidies(home, known_on=known_on, book=book):
+            yield named[subsidy.loan.loan_id], subsidy
 
 
 def _dues(
-    loan: dict[str, Any],
-    term: LoanTerms,
-    siblings: Sequence[LoanTerms],
-    taken: _Taken,
-    last: Period,
-    rules: Rules,
+    loan: dict[str, Any], subsidy: Subsidy, taken: _Taken, last: Period, rules: Rules
 ) -> Iterator[Due]:
     """The lines of one loan: each quarter of its life that earns, and each that was paid."""
     book, known_on = rules
+    term = subsidy.loan
     lacking: NoRuling | None = None
     try:
-        life = set(_life(term, last, book)) if earns(term, known_on, book) else set()
+        life = set(_life(term, last, book)) if subsidy.earns else set()
         if life and term.disbursed_on < first_settled_on(book):
             lacking = NoRuling("settlement_months", term.disbursed_on, known_on, term.loan_id)
             yield Due(loan, "", None, 0, 0, None, lacking)
@@ -357,25 +365,19 @@ def _dues(
         if not life:
             yield Due(loan, "", None, 0, 0, None, missing)
     for name in sorted(life.union(_up_to(taken, last, book))):
-        due = _due(loan, term, siblings, name, taken, rules)
+        due = _due(loan, subsidy, name, taken, rules)
         if due.due_fen or due.lacking or name in taken:
             yield due
 
 
-def _due(
-    loan: dict[str, Any],
-    term: LoanTerms,
-    siblings: Sequence[LoanTerms],
-    name: str,
-    taken: _Taken,
-    rules: Rules,
-) -> Due:
+def _due(loan: dict[str, Any], subsidy: Subsidy, name: str, taken: _Taken, rules: Rules) -> Due:
     """One line, with the calculation that explains it or the ruling that it lacks."""
     book, known_on = rules
+    term = subsidy.loan
     period = None
     try:
         period = _period(name, book)
-        calculation = calculate(term, siblings, period, known_on=known_on, book=book)
+        calculation = subsidy.of(period)
         judged = book.ruling("eligible_categories", term.disbursed_on, known_on)
     except NoRuling as missing:
         lacking = missing.of_loan(term.loan_id)

@@ -24,6 +24,15 @@ WITH rule AS MATERIALIZED (
                         AND q."first" >= share."from" AND q."first" < share."until"
     LEFT JOIN rule cap ON cap.name = 'credit_cap_fen'
                       AND q."first" >= cap."from" AND q."first" < cap."until"
+), ruled AS MATERIALIZED (
+  -- each day of a quarter that can be judged, with what holds on it
+  SELECT d.*, cap.number AS cap_fen, share.number AS share_bp
+    FROM (SELECT name AS period, day_count, "until", "first" + n AS on_day
+            FROM quarter, generate_series(0, "until" - "first" - 1) n WHERE missing IS NULL) d
+    JOIN rule cap ON cap.name = 'credit_cap_fen'
+                 AND d.on_day >= cap."from" AND d.on_day < cap."until"
+    JOIN rule share ON share.name = 'subsidy_share'
+                   AND d.on_day >= share."from" AND d.on_day < share."until"
 ), moved AS MATERIALIZED (
   SELECT loan_id, effective_on AS on_day, sum(amount_fen)::bigint AS fen
     FROM facts.posting
@@ -82,16 +91,23 @@ WITH rule AS MATERIALIZED (
   SELECT * FROM judged WHERE eligible AND missing IS NULL AND term <= longest
 ), room AS MATERIALIZED (
   -- the loans that take up a cap: of an eligible household, and not shown to be too long
-  SELECT * FROM judged WHERE eligible AND coalesce(term <= longest, true)
+  SELECT loan_id, household_id,
+         row_number() OVER (PARTITION BY household_id ORDER BY disbursed_on, number) AS turn
+    FROM judged WHERE eligible AND coalesce(term <= longest, true)
+), older AS (
+  -- what moved on a day of the household's loans before each: all its loans beside all its days
+  SELECT r.loan_id, d.on_day, sum(m.fen) OVER before AS fen
+    FROM room r
+    JOIN (SELECT DISTINCT household_id, on_day FROM room JOIN moved USING (loan_id)) d
+         USING (household_id)
+    LEFT JOIN moved m ON m.loan_id = r.loan_id AND m.on_day = d.on_day
+  WINDOW before AS (PARTITION BY d.on_day, household_id ORDER BY r.turn
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ), change AS (
   SELECT t.loan_id, m.on_day, m.fen AS own_fen, 0::bigint AS older_fen
     FROM terms t JOIN moved m USING (loan_id)
    UNION ALL
-  SELECT t.loan_id, m.on_day, 0, m.fen
-    FROM terms t
-    JOIN room o ON o.household_id = t.household_id
-                   AND (o.disbursed_on, o.number) < (t.disbursed_on, t.number)
-    JOIN moved m ON m.loan_id = o.loan_id
+  SELECT loan_id, on_day, 0, fen FROM older WHERE fen <> 0
    UNION ALL
   SELECT t.loan_id, edge.on_day, 0, 0
     FROM terms t
@@ -107,19 +123,15 @@ WITH rule AS MATERIALIZED (
          (sum(older_fen) OVER later)::bigint AS older_fen
     FROM day WINDOW later AS (PARTITION BY loan_id ORDER BY on_day)
 ), earned AS (
-  SELECT s.loan_id, q.name AS period, q.day_count,
-         sum(least(s.owed_fen, greatest(cap.number - s.older_fen, 0))
-             * (least(coalesce(s.until_day, t.ends_on), t.ends_on, q."until") - s.on_day)
-             * t.rate_bp * share.number) AS units
+  SELECT s.loan_id, r.period, r.day_count,
+         sum(least(s.owed_fen, greatest(r.cap_fen - s.older_fen, 0))
+             * (least(coalesce(s.until_day, t.ends_on), t.ends_on, r."until") - s.on_day)
+             * t.rate_bp * r.share_bp) AS units
     FROM stretch s
     JOIN terms t USING (loan_id)
-    JOIN quarter q ON s.on_day >= q."first" AND s.on_day < q."until" AND q.missing IS NULL
-    JOIN rule cap ON cap.name = 'credit_cap_fen'
-                 AND s.on_day >= cap."from" AND s.on_day < cap."until"
-    JOIN rule share ON share.name = 'subsidy_share'
-                   AND s.on_day >= share."from" AND s.on_day < share."until"
+    JOIN ruled r USING (on_day)
    WHERE s.on_day < t.ends_on
-   GROUP BY s.loan_id, q.name, q.day_count
+   GROUP BY s.loan_id, r.period, r.day_count
 )
 SELECT loan_id::text, period,
        div(2 * units + day_count * 100000000, 2 * day_count * 100000000)::bigint AS due_fen,

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from domain.calendar import Period, quarter
 from domain.money import fen
 from domain.policy import POLICY, NoRuling, ruling
 from domain.programme import ruling_of
-from domain.subsidy import LoanTerms, Movement, calculate, fen_days, interest_fen
+from domain.subsidy import LoanTerms, Movement, calculate, fen_days, interest_fen, subsidies
 
 PAGE = Path(__file__).parents[2] / "docs" / "worked-examples.md"
 SPRING = quarter(2023, 2)
@@ -522,6 +523,38 @@ def test_the_fast_road_meets_the_bookkeeper_who_counts_day_by_day(household, per
 
         assert told.amount_fen == counted_day_by_day(one, household, period, book)
         assert recompute(told.to_dict()) == told.amount_fen
+
+
+@given(HOUSEHOLDS, PERIODS, BOOKS)
+def test_all_loans_of_a_household_together_earn_what_each_earns_by_itself(household, period, book):
+    together = {one.loan: one.of(period) for one in subsidies(household, book=book)}
+
+    assert together == {one: calculate(one, household, period, book=book) for one in household}
+
+
+class _CountedMovements(tuple[Movement, ...]):
+    """Movements that count how often they are read."""
+
+    __slots__ = ()
+
+    read: ClassVar[int] = 0
+
+    def __iter__(self):
+        _CountedMovements.read += 1
+        return super().__iter__()
+
+
+def test_the_work_for_a_household_grows_with_its_loans_not_with_their_square():
+    flood = [
+        loan(loan_id=f"A-{number}", movements=_CountedMovements(loan().movements))
+        for number in range(200)
+    ]
+    _CountedMovements.read = 0
+
+    told = [one.of(SPRING).amount_fen for one in subsidies(flood)]
+
+    assert [fen for fen in told if fen] == [calculate(flood[0], flood, SPRING).amount_fen]
+    assert _CountedMovements.read <= 6 * len(flood)
 
 
 @given(HOUSEHOLDS, PERIODS, BOOKS, st.randoms())

@@ -15,7 +15,7 @@ from time import monotonic_ns
 import msgspec
 import psycopg
 
-from application.migrations import PINNED
+from application.event_store.migrations import PINNED
 from domain.kernel import Author
 
 _TRUSTED_NS = 500_000_000

@@ -14,9 +14,9 @@ from uuid import UUID
 import msgspec
 
 from application.commands import UnifyAccounts
+from application.event_store.event_log import EventLog
 from application.ledger import Ledger, Looks, Recorded, carries_out
-from application.store import EventLog
-from application.vault import Vault
+from application.personal_data.encryption import Vault
 from domain.account_register import AccountRegister, SameAccount
 from domain.kernel import Author, Note
 from domain.numbers import normal_number

@@ -19,18 +19,9 @@ from uuid import UUID
 from msgspec import UNSET
 from msgspec.structs import force_setattr
 
-from application.clock import WATCH, ClockWatch
 from application.commands import Command
-from application.guards import SchemaState
-from application.promises import Promises, ranges_of
-from application.refusals import (
-    DatedInFuture,
-    LedgerBusy,
-    LoanAmbiguous,
-    NotPermitted,
-    ReferenceReused,
-)
-from application.store import (
+from application.event_store.clock import WATCH, ClockWatch
+from application.event_store.event_log import (
     Clock,
     ConnectionTroubled,
     EventLog,
@@ -44,7 +35,22 @@ from application.store import (
     utc_now,
     whole_row,
 )
-from application.vault import KeyGone, Keys, KeysMissing, Vault, forget_everywhere
+from application.event_store.guards import SchemaState
+from application.personal_data.encryption import (
+    KeyGone,
+    Keys,
+    KeysMissing,
+    Vault,
+    forget_everywhere,
+)
+from application.refusals import (
+    DatedInFuture,
+    LedgerBusy,
+    LoanAmbiguous,
+    NotPermitted,
+    ReferenceReused,
+)
+from application.transparency_log.promises import Promises, ranges_of
 from domain.bank_report import BankReport
 from domain.calendar import civil_day
 from domain.household import Household
@@ -79,7 +85,7 @@ class Recorded(NamedTuple):
     events: tuple[tuple[UUID, int], ...]
     again: bool
     promise: str | None = None
-    """The signed promise that they will stand in the tree; see `application.promises`."""
+    """The signed promise that they will stand in the tree: `transparency_log.promises`."""
     warnings: tuple[Warned, ...] = ()
     """What looks wrong about it; known when it is recorded, not when it is told again later."""
 
@@ -169,7 +175,11 @@ class Ledger:
         self._schema = schema or SchemaState()
         self.vault = Vault(keys, key_file)
         self.log = EventLog(
-            dsn, self.vault, clock=clock, transaction_seconds=transaction_seconds, watch=watch
+            dsn,
+            self.vault.authenticate,
+            clock=clock,
+            transaction_seconds=transaction_seconds,
+            watch=watch,
         )
         self._clock = clock
         self._most_cached = most_cached

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple, NoReturn
 from uuid import UUID
 
 from application.commands import OrderedValues
+from application.event_store.event_log import decode
 from application.ledger import Ledger
+from application.personal_data.encryption import masked_name, masked_number
 from application.refusals import ResultDiffers
-from application.store import decode
-from application.vault import masked_name, masked_number
 from domain.batch import Batch, Line
 from domain.loan import Loan
 from domain.money import yuan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.ground import Database, Ground, log
-from interface.demo import county, load
+from interface.simulation.demo import county, load
 from projections.facts.draw import Projector
 
 

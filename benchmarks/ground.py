@@ -23,12 +23,12 @@ import psycopg
 import application.decisions  # noqa: F401  the rules register themselves
 from application import commands as c
 from application.access import Organisation, enrol
+from application.event_store.migrations import migrate
 from application.ledger import Ledger, Recorded, Telling
-from application.migrations import migrate
-from application.vault import Keys
+from application.personal_data.encryption import Keys
 from domain.kernel import Author
 from interface.deployment import COUNTY_OFFICES
-from interface.embedded_db import EmbeddedPostgres
+from interface.deployment.embedded_db import EmbeddedPostgres
 
 BANK = Author("bank", "NRCB", "bench")
 BUREAU = Author("bureau", "BUREAU", "bench")

@@ -23,7 +23,7 @@ from benchmarks.ground import (
     plain_loans,
     seconds_of,
 )  # fmt: skip
-from interface.files import take_in
+from interface.imports.statement_files import take_in
 
 TARGET = 0.2
 LONGEST_WAIT_SECONDS = 2.0

@@ -7,10 +7,10 @@ from time import perf_counter
 
 import psycopg
 
-from application.tree.sealer import Sealer
-from application.tree.signer import FileSigner
-from application.tree.verification import Verification
-from application.vault import Vault
+from application.personal_data.encryption import Vault
+from application.transparency_log.sealer import Sealer
+from application.transparency_log.signer import FileSigner
+from application.transparency_log.verification import Verification
 from benchmarks.demo import demo_county
 from benchmarks.ground import Database, Ground, Result, at_least, median
 

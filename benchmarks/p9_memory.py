@@ -51,12 +51,12 @@ def main() -> None:
     import psycopg
 
     from application.ledger import Ledger
-    from application.tree.sealer import Sealer
-    from application.tree.signer import FileSigner
-    from application.tree.verification import Verification
-    from application.vault import Keys, Vault
+    from application.personal_data.encryption import Keys, Vault
+    from application.transparency_log.sealer import Sealer
+    from application.transparency_log.signer import FileSigner
+    from application.transparency_log.verification import Verification
     from benchmarks.ground import BANK
-    from interface.files import take_in
+    from interface.imports.statement_files import take_in
     from projections.facts.draw import Projector
 
     dsn, keys, told, work = sys.argv[1:5]

@@ -18,12 +18,12 @@ from fastapi.routing import APIRoute
 
 import application.decisions  # noqa: F401
 from application.commands import RepaymentBody
-from application.vault import Keys
-from interface.app import create_app
+from application.personal_data.encryption import Keys
 from interface.deployment import Deployment
-from interface.http_server import LimitedProtocol
-from interface.request_log import write_logs_to
-from interface.settings import Settings
+from interface.deployment.settings import Settings
+from interface.http.app import create_app
+from interface.http.request_log import write_logs_to
+from interface.http.server import LimitedProtocol
 
 _ANSWER = (
     b'{"event_ids":["00000000-0000-0000-0000-000000000000.1"],"position":1,'

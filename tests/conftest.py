@@ -20,10 +20,11 @@ import structlog
 from psycopg.conninfo import conninfo_to_dict
 from support.chance import PATIENCE_SECONDS
 
-from application.migrations import migrate
-from application.vault import Keys
-from interface.api import asking, log
-from interface.embedded_db import EmbeddedPostgres
+from application.event_store.migrations import migrate
+from application.personal_data.encryption import Keys
+from interface.deployment.embedded_db import EmbeddedPostgres
+from interface.http import query_params
+from interface.http.routes import transparency_log
 from projections.facts.draw import Projector
 
 _MEMORY, _ROOM_BYTES = Path("/dev/shm"), 8 << 30
@@ -67,7 +68,7 @@ def _quiet_log() -> None:
 def _patient_service() -> Iterator[None]:
     """A read that waits for a position waits as long as a slow machine needs."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (asking, log):
+        for module in (query_params, transparency_log):
             patch.setattr(module, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
         yield
 

@@ -24,7 +24,7 @@ from psycopg_pool import ConnectionPool
 from domain.calendar import civil_day
 from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
-from projections.facts.memory import Memory
+from projections.facts.answer_cache import Memory
 from projections.facts.statements import PINNED, schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]

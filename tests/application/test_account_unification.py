@@ -14,7 +14,7 @@ from support.county import conversation
 
 from application.account_unification import unify_accounts
 from application.ledger import Ledger
-from application.vault import Keys, Vault
+from application.personal_data.encryption import Keys, Vault
 from domain.household import Household
 from domain.kernel import Author
 from domain.numbers import normal_number

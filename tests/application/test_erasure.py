@@ -22,11 +22,11 @@ from support.controls import (
 )
 from support.county import conversation, drawn, refusal, told
 
+from application.event_store.event_log import decode
 from application.ledger import Ledger, Recorded, Telling
+from application.personal_data.encryption import Keys, Vault
+from application.personal_data.key_rotation import rotate_wrapping
 from application.refusals import NotPermitted, ReferenceReused
-from application.rotation import rotate_wrapping
-from application.store import decode
-from application.vault import Keys, Vault
 from domain.household import (
     Household,
     HouseholdErased,
@@ -35,7 +35,7 @@ from domain.household import (
 )
 from domain.kernel import NotCorrectable, Refused
 from domain.loan import Loan
-from interface.people import laid_open, masked_names, people_of
+from interface.http.masked_names import laid_open, masked_names, people_of
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import COUNTY
 from projections.history import history, trace

@@ -11,9 +11,9 @@ import pytest
 from support import controls as c
 from support.county import conversation
 
-from application import guards
-from application.guards import expected, missing_guards
-from interface.describe_schema import schema_made, text_of
+from application.event_store import guards
+from application.event_store.guards import expected, missing_guards
+from interface.deployment.describe_schema import schema_made, text_of
 from projections.facts import draw
 from projections.facts.draw import Projector
 
@@ -160,8 +160,8 @@ def named_after(owner: psycopg.Connection[Any], change: str) -> list[str]:
 
 
 def test_the_description_is_what_the_migrations_and_the_projector_make(database: Any) -> None:
-    """When this fails: `python -m interface.describe_schema`, and look at what has changed."""
-    text = resources.files("application").joinpath("schema.json").read_text("utf-8")
+    """When this fails: `python -m interface.deployment.describe_schema`, and look at the change."""
+    text = resources.files("application.event_store").joinpath("schema.json").read_text("utf-8")
     assert text_of(schema_made(database.dsn)) == text
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.naive_tree import Naive
 
-from application.tree import merkle
-from application.tree.merkle import SHA256, SM3, ProofWrong, TreeHash, assure_consistent
+from application.transparency_log import merkle
+from application.transparency_log.merkle import SHA256, SM3, ProofWrong, TreeHash, assure_consistent
 
 # The eight leaves and the roots over the first n of them that Certificate Transparency's own
 # test data has; RFC 9162 keeps the tree of RFC 6962.

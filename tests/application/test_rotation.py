@@ -26,11 +26,10 @@ from support.chance import SEED, wait_until
 from support.controls import BANK, BUREAU, ID_NO
 from support.county import conversation, told
 
-from application import rotation
+from application.event_store.migrations import migrate
 from application.ledger import Ledger
-from application.migrations import migrate
-from application.rotation import rotate_wrapping
-from application.vault import (
+from application.personal_data import key_rotation
+from application.personal_data.encryption import (
     Keys,
     KeysMissing,
     Vault,
@@ -38,8 +37,9 @@ from application.vault import (
     refresh_everywhere,
     wrapping_id,
 )
+from application.personal_data.key_rotation import rotate_wrapping
 from domain.household import Household
-from interface.people import laid_open
+from interface.http.masked_names import laid_open
 
 H1, H2 = Household.id_for("H1"), Household.id_for("H2")
 ROOT = Path(__file__).parents[2]
@@ -133,9 +133,9 @@ class _Shelf:
 def test_after_each_step_names_are_read_and_written_and_the_next_rotation_finishes(
     place: Place, steps: int
 ) -> None:
-    keys = rotation.begin(place.key_file)
+    keys = key_rotation.begin(place.key_file)
     if steps == 2:
-        rotation.rewrap(place.owner_dsn, keys)
+        key_rotation.rewrap(place.owner_dsn, keys)
 
     assert shown(place, place.key_file, "H1")[0]["id_no"] == ID_NO
     started = Keys.load(place.key_file)
@@ -154,7 +154,8 @@ def test_after_each_step_names_are_read_and_written_and_the_next_rotation_finish
 def test_killed_at_any_moment_a_rotation_loses_no_name(place: Place) -> None:
     dice = Random(SEED)
     endless = (
-        "import sys; from pathlib import Path; from application.rotation import rotate_wrapping\n"
+        "import sys; from pathlib import Path\n"
+        "from application.personal_data.key_rotation import rotate_wrapping\n"
         "print('ready', flush=True)\n"
         "while True: rotate_wrapping(sys.argv[1], Path(sys.argv[2]))"
     )
@@ -244,7 +245,8 @@ def test_households_registered_while_secrets_change_are_all_kept(place: Place) -
 
 
 def test_a_database_of_the_first_schema_keeps_its_keys(empty: Any, tmp_path: Path) -> None:
-    text = resources.files("application.migrations").joinpath("0001_log.sql").read_text("utf-8")
+    migrations = resources.files("application.event_store.migrations")
+    text = migrations.joinpath("0001_log.sql").read_text("utf-8")
     keys, nonce, key = Keys.generate(), b"n" * 12, AESGCM.generate_key(256)
     keys.save(tmp_path / "keys.json")
     old = nonce + AESGCM(keys.wrapping).encrypt(nonce, key, H1.bytes)

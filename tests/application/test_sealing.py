@@ -16,11 +16,11 @@ from support import controls as c
 from support.county import conversation
 from support.sealed import ORIGIN, Log
 
-from application.tree.merkle import HASHES, SM3
-from application.tree.nodes import TreeNodes, last_checkpoint
-from application.tree.notes import Head, parse_checkpoint
-from application.tree.proofs import NotSealed, Proofs
-from application.tree.signer import FileSigner, SigningKeyMissing, SigningRefused
+from application.transparency_log.merkle import HASHES, SM3
+from application.transparency_log.nodes import TreeNodes, last_checkpoint
+from application.transparency_log.notes import Head, parse_checkpoint
+from application.transparency_log.proofs import NotSealed, Proofs
+from application.transparency_log.signer import FileSigner, SigningKeyMissing, SigningRefused
 
 
 @pytest.fixture

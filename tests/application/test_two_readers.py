@@ -17,12 +17,12 @@ from support.county import conversation
 from support.everything import tell_everything
 from support.sealed import ORIGIN, Log
 
-from application.tree import second
-from application.tree.merkle import HASHES
-from application.tree.notes import Head
-from application.tree.sealer import LogAltered
-from application.tree.verification import Verification, Verified
-from application.vault import Vault
+from application.personal_data.encryption import Vault
+from application.transparency_log import parallel_reading
+from application.transparency_log.merkle import HASHES
+from application.transparency_log.notes import Head
+from application.transparency_log.sealer import LogAltered
+from application.transparency_log.verification import Verification, Verified
 
 SMALL = 256
 
@@ -40,14 +40,14 @@ def log(
     server: str, written: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Log]:
     """A few stretches of events, all of them worth a second process."""
-    second._lost()
+    parallel_reading._lost()
     database = copy_database(server, written)
     log = Log(database, tmp_path, copies=0)
     assert log.last > 7 * SMALL
-    monkeypatch.setattr(second, "WORTH", 1)
-    monkeypatch.setattr(second, "STRETCH", SMALL)
+    monkeypatch.setattr(parallel_reading, "WORTH", 1)
+    monkeypatch.setattr(parallel_reading, "STRETCH", SMALL)
     yield log
-    second._lost()
+    parallel_reading._lost()
     drop_database(server, database)
 
 
@@ -55,14 +55,14 @@ def log(
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Where the stretches begin that the second process read."""
     begun: list[int] = []
-    taken = second._Second.answer
+    taken = parallel_reading._Second.answer
 
     def answer(self: Any) -> Any:
         stretch = taken(self)
         begun.append(stretch.after)
         return stretch
 
-    monkeypatch.setattr(second._Second, "answer", answer)
+    monkeypatch.setattr(parallel_reading._Second, "answer", answer)
     return begun
 
 
@@ -92,7 +92,9 @@ def test_two_processes_seal_and_verify_the_tree_that_one_would(
     seen: list[tuple[int, int]] = []
     assert verified(log, told=lambda *x: seen.append(x)) == verified(log, alone=True)
     assert answers and seen[-1] == (log.last, log.last) and seen == sorted(seen)
-    assert second._running is not None and second._running.lives(), "kept for the next time"
+    assert parallel_reading._running is not None and parallel_reading._running.lives(), (
+        "kept for the next time"
+    )
 
 
 CHANGES = {
@@ -164,8 +166,8 @@ def test_nothing_altered_is_sealed_whoever_of_the_two_reads_it(log: Log) -> None
 def test_a_second_process_that_dies_is_not_missed(
     log: Log, monkeypatch: pytest.MonkeyPatch, kept_ready: int
 ) -> None:
-    monkeypatch.setattr(second, "_KEPT_READY", kept_ready)
-    asked = second._Second.ask
+    monkeypatch.setattr(parallel_reading, "_KEPT_READY", kept_ready)
+    asked = parallel_reading._Second.ask
     killed: list[int] = []
 
     def ask(self: Any, what: Any) -> None:
@@ -175,7 +177,7 @@ def test_a_second_process_that_dies_is_not_missed(
             os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    monkeypatch.setattr(second._Second, "ask", ask)
+    monkeypatch.setattr(parallel_reading._Second, "ask", ask)
     done = log.seal()
     assert done.added == log.last and killed
     assert verified(log).faults == []
@@ -184,7 +186,7 @@ def test_a_second_process_that_dies_is_not_missed(
 
 def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
     log.seal()
-    running = second._running
+    running = parallel_reading._running
     assert running is not None
     key = log.database.keys.authenticity
     for file in ("cmdline", "environ"):
@@ -196,7 +198,7 @@ def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
 def test_it_leaves_no_connection_open_and_ends_with_its_input(log: Log) -> None:
     log.seal()
     verified(log)
-    running = second._running
+    running = parallel_reading._running
     assert running is not None and running._process.stdin is not None
     with psycopg.connect(log.database.owner_dsn, autocommit=True) as owner:
         for _ in range(100):

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.vault import Keys, KeysMissing, Mac, Vault, masked_name, masked_number
+from application.personal_data.encryption import (
+    Keys,
+    KeysMissing,
+    Mac,
+    Vault,
+    masked_name,
+    masked_number,
+)
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=300))

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from domain.catalogue import EVENTS
-from interface.audit import verify
+from interface.auditor import verify
 from projections.facts.statements import read, tables
 
 KNOWN = tomllib.loads(Path(verify.__file__).with_name("facts.toml").read_text("utf-8"))

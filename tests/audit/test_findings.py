@@ -11,12 +11,12 @@ import pytest
 from support.county import drawn
 from support.red_flags import Teller
 
-from application.tree.proofs import Proofs, trust_policy
-from application.tree.sealer import Sealer
-from application.tree.signer import FileSigner
-from application.vault import Vault
-from interface.audit import verify
-from interface.evidence import finding_bundle, finding_of
+from application.personal_data.encryption import Vault
+from application.transparency_log.proofs import Proofs, trust_policy
+from application.transparency_log.sealer import Sealer
+from application.transparency_log.signer import FileSigner
+from interface.auditor import verify
+from interface.exports.evidence import finding_bundle, finding_of
 from projections.red_flags import Example, Rule, check, rules
 
 ORIGIN = "test.local/ledger/sha-256"

@@ -20,8 +20,8 @@ from support.controls import ADMIN, AUDITOR, BANK, BUREAU, FINANCE, OTHER_BANK, 
 from support.county import conversation, drawn, told
 from support.everything import a_case, programme_and_money
 
-from interface.audit import facts as facts_of_log
-from interface.audit import verify
+from interface.auditor import facts as facts_of_log
+from interface.auditor import verify
 from projections.facts.comparison import export_facts
 from projections.facts.statements import tables
 from projections.history import trace

@@ -58,7 +58,7 @@ from audit.test_notes import (
 )
 from audit.test_promise import promised
 
-from interface.audit import facts, verify, witness
+from interface.auditor import facts, verify, witness
 
 MUTATED = {
     verify: ["must", "root_of", "text_of", "number_of", "bytes_of", "policy_of", "signed_lines",
@@ -186,7 +186,7 @@ def compiled(module: Any) -> types.CodeType:
 def run(tree: ast.Module, module: Any) -> Any:
     """The module once more, with the functions of the tree in the place of its own."""
     mutant = types.ModuleType(module.__name__)
-    mutant.__dict__.update(__package__="interface.audit", __file__=module.__file__)
+    mutant.__dict__.update(__package__="interface.auditor", __file__=module.__file__)
     exec(compiled(module), mutant.__dict__)
     exec(compile(tree, module.__file__, "exec"), mutant.__dict__)
     return mutant

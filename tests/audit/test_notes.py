@@ -29,7 +29,7 @@ from audit.support import (
     ruling_recorded,
 )  # fmt: skip
 
-from interface.audit import verify
+from interface.auditor import verify
 
 REFUSED = (verify.Wrong, *verify.MALFORMED)
 VERIFIER = Path(verify.__file__)
@@ -581,7 +581,7 @@ def test_the_verifier_is_short_and_needs_nothing_of_the_service() -> None:
             names = [module] if module else [a.name for a in getattr(node, "names", [])]
             for imported in names if isinstance(node, ast.Import | ast.ImportFrom) else []:
                 top = imported.partition(".")[0]
-                ours = imported.startswith("interface.audit") or top == "verify"
+                ours = imported.startswith("interface.auditor") or top == "verify"
                 assert ours or top in sys.stdlib_module_names | {"cryptography"}, (name, imported)
     assert "interface" not in VERIFIER.read_text("utf-8")
 

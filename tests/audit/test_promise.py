@@ -18,8 +18,8 @@ from audit.test_with_the_service import fetched, run
 from support import controls as c
 from support.service import Callers, service
 
-from application.tree.rows import export_log
-from interface.audit import promise, verify
+from application.transparency_log.rows import export_log
+from interface.auditor import promise, verify
 from interface.spreadsheet import Column, write_xlsx
 
 

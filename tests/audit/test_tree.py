@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from audit.support import HASHES, Hash, consistency_path, inclusion_path, sha256, tree_hash
 
-from interface.audit import verify, witness
-from interface.audit.verify import Checkpoint
+from interface.auditor import verify, witness
+from interface.auditor.verify import Checkpoint
 
 MOST = 128
 EIGHT = [

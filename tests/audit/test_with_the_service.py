@@ -13,11 +13,11 @@ import pytest
 from support import controls as c
 from support.service import Callers, service
 
-from application.tree.proofs import admit_witness
+from application.transparency_log.proofs import admit_witness
 from domain.household import Household
 
 ROOT = Path(__file__).parents[2]
-AUDIT = ROOT / "interface" / "audit"
+AUDIT = ROOT / "interface" / "auditor"
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from audit.support import Event, Key, Log, county, county_log, policy, rows_of
 
-from interface.audit import verify, witness
-from interface.audit.witness import Witness, new_key
+from interface.auditor import verify, witness
+from interface.auditor.witness import Witness, new_key
 
 SIZE = 65
 

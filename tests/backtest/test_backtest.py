@@ -18,14 +18,14 @@ from conftest import create_database, drop_database
 
 from application.commands import Ground, RulingItem, SetRulings
 from domain.kernel import Author
-from interface.backtest import BacktestCounty, Score, Told, told
-from interface.backtest.bench import LAST
-from interface.backtest.command import backtest
-from interface.backtest.curves import curves, picture
-from interface.backtest.labels import Label
-from interface.backtest.matching import Named, shows
-from interface.backtest.report import share
-from interface.backtest.scoring import UNEXPLAINED, score, score_rule, truth
+from interface.simulation.backtest import BacktestCounty, Score, Told, told
+from interface.simulation.backtest.bench import LAST
+from interface.simulation.backtest.command import backtest
+from interface.simulation.backtest.curves import curves, picture
+from interface.simulation.backtest.labels import Label
+from interface.simulation.backtest.matching import Named, shows
+from interface.simulation.backtest.report import share
+from interface.simulation.backtest.scoring import UNEXPLAINED, score, score_rule, truth
 from projections.facts.draw import Projector
 from projections.red_flags import check, rules
 from projections.red_flags import rule as rule_called

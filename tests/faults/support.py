@@ -26,7 +26,7 @@ from application import decisions  # noqa: F401 - fills the table of rules
 from application.access import Organisation, enrol, issue_key
 from application.commands import Account, Command, DisburseLoan, RepayLoan
 from application.ledger import Ledger, Telling
-from application.vault import Keys
+from application.personal_data.encryption import Keys
 from domain.kernel import Author, Refused
 from interface.deployment import COUNTY_OFFICES
 

@@ -13,12 +13,12 @@ from support import controls as c
 from support.county import conversation
 from support.service import service
 
-from application.clock import TOLERANCE, ClockWatch
+from application.event_store.clock import TOLERANCE, ClockWatch
 from application.ledger import Telling
+from application.personal_data.encryption import Vault
 from application.refusals import ClockJumped
-from application.tree.signer import FileSigner
-from application.tree.verification import Verification
-from application.vault import Vault
+from application.transparency_log.signer import FileSigner
+from application.transparency_log.verification import Verification
 
 MINUTE = 60 * 1_000_000
 DECADE = timedelta(days=3652)

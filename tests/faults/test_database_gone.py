@@ -15,10 +15,10 @@ from faults.support import ROOT
 from starlette.testclient import TestClient
 from support.chance import PATIENCE_SECONDS, wait_until
 
-from interface.app import create_app
 from interface.deployment import deployed
-from interface.embedded_db import EmbeddedPostgres
-from interface.settings import Settings
+from interface.deployment.embedded_db import EmbeddedPostgres
+from interface.deployment.settings import Settings
+from interface.http.app import create_app
 
 
 @contextmanager

@@ -21,10 +21,10 @@ from faults import support
 from faults.support import KEPT, Acknowledged, ServiceProcess, verdict
 from support.chance import SEED, wait_until
 
+from application.event_store.migrations import migrate
 from application.ledger import Ledger
-from application.migrations import migrate
-from application.vault import Keys
-from interface.embedded_db import EmbeddedPostgres
+from application.personal_data.encryption import Keys
+from interface.deployment.embedded_db import EmbeddedPostgres
 
 WRITERS = 8
 KILLS = int(os.environ.get("MINGZHANG_TEST_KILLS", "3"))

@@ -16,8 +16,8 @@ from eventsourcing.persistence import StoredEvent
 from faults import support
 from faults.support import ROOT, Place
 
+from application.event_store.event_log import EventLog
 from application.ledger import Ledger, Recorded, Telling
-from application.store import EventLog
 
 EVENTS = 30_000
 LOANS = 500

@@ -11,7 +11,7 @@ from faults.support import Place
 from support import controls as c
 from support.service import Callers, service
 
-from application.migrations import admit, may_migrate
+from application.event_store.migrations import admit, may_migrate
 
 
 @pytest.fixture(scope="module")

@@ -19,15 +19,15 @@ from support.county import conversation, drawn
 from support.service import Callers, service
 from typer.testing import CliRunner
 
-from application.guards import NONE_LIVE, SchemaState
-from application.household_keys import wrong_keys
+from application.event_store.event_log import utc_now
+from application.event_store.guards import NONE_LIVE, SchemaState
+from application.personal_data.encryption import Keys, Wrapper
+from application.personal_data.household_keys import wrong_keys
+from application.personal_data.key_rotation import begin, rewrap, rotate_wrapping
 from application.refusals import SchemaAltered
-from application.rotation import begin, rewrap, rotate_wrapping
-from application.store import utc_now
-from application.vault import Keys, Wrapper
 from domain.household import Household
-from interface import projector, schema_watch
-from interface.cli import app
+from interface.cli.app import app
+from interface.workers import projector, schema_watch
 from projections.facts.comparison import wrong_facts
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts

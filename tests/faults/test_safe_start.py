@@ -12,12 +12,11 @@ import pytest
 from faults import support
 from faults.support import Place
 
-from application.store import EventLog, UnsafeDatabase, assure_safe
-from application.vault import Keys, KeysMissing
-from interface import embedded_db
-from interface.deployment import deployed
-from interface.embedded_db import EmbeddedPostgres
-from interface.settings import Settings
+from application.event_store.event_log import EventLog, UnsafeDatabase, assure_safe
+from application.personal_data.encryption import Keys, KeysMissing
+from interface.deployment import deployed, embedded_db
+from interface.deployment.embedded_db import EmbeddedPostgres
+from interface.deployment.settings import Settings
 
 
 @pytest.fixture(scope="module")

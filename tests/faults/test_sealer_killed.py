@@ -15,11 +15,11 @@ from faults.support import ROOT, Place
 from faults.test_projection import write_on
 from support.chance import SEED
 
-from application.tree.nodes import last_checkpoint
-from application.tree.sealer import Sealer
-from application.tree.signer import FileSigner
-from application.tree.verification import Verification
-from application.vault import Vault
+from application.personal_data.encryption import Vault
+from application.transparency_log.nodes import last_checkpoint
+from application.transparency_log.sealer import Sealer
+from application.transparency_log.signer import FileSigner
+from application.transparency_log.verification import Verification
 
 KILLS = 10
 LOANS = 300
@@ -28,9 +28,9 @@ ORIGIN = "test.local/ledger/sha-256"
 SEALER = """
 import random, sys
 from pathlib import Path
-from application.tree.sealer import Sealer
-from application.tree.signer import FileSigner
-from application.vault import Keys, Vault
+from application.transparency_log.sealer import Sealer
+from application.transparency_log.signer import FileSigner
+from application.personal_data.encryption import Keys, Vault
 dsn, keys, signing_key, seed = sys.argv[1:]
 dice = random.Random(int(seed))
 authenticate = Vault(Keys.load(Path(keys))).authenticate

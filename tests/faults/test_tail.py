@@ -12,8 +12,8 @@ from faults import support
 from faults.support import Place
 from support.chance import SEED
 
+from application.event_store.event_log import EventLog, utc_now
 from application.ledger import Ledger
-from application.store import EventLog, utc_now
 
 WRITERS = 4
 EVENTS = 12_000

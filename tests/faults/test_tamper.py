@@ -19,14 +19,14 @@ from support.backup import pg_tool
 from support.county import conversation, drawn
 from support.everything import tell_everything
 
-from application.guards import APPEND_ONLY, missing_guards
-from application.tree.notes import COSIGNED, Head, VerifierKey
-from application.tree.proofs import Proofs, WitnessRefused
-from application.tree.rows import MAC, SEALED, rows_between
-from application.tree.sealer import LogAltered, Sealer
-from application.tree.signer import FileSigner, SigningRefused
-from application.tree.verification import Verification, Verified
-from application.vault import Keys, Vault
+from application.event_store.guards import APPEND_ONLY, missing_guards
+from application.personal_data.encryption import Keys, Vault
+from application.transparency_log.notes import COSIGNED, Head, VerifierKey
+from application.transparency_log.proofs import Proofs, WitnessRefused
+from application.transparency_log.rows import MAC, SEALED, rows_between
+from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.signer import FileSigner, SigningRefused
+from application.transparency_log.verification import Verification, Verified
 from domain.policy import POLICY, Book
 from projections.cited_rules import wrong_rules
 from projections.facts.comparison import differences, wrong_facts

@@ -23,13 +23,13 @@ from support.county import conversation, drawn
 from support.everything import tell_everything
 from typer.testing import CliRunner
 
-from application.guards import APPEND_ONLY
-from application.tree.sealer import LogAltered, Sealer
-from application.tree.signer import FileSigner, SigningKeyOther, SigningRefused
-from application.vault import Keys, Vault
-from interface.cli import app
+from application.event_store.guards import APPEND_ONLY
+from application.personal_data.encryption import Keys, Vault
+from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.signer import FileSigner, SigningKeyOther, SigningRefused
+from interface.cli.app import app
 from interface.deployment import deployed
-from interface.settings import Settings
+from interface.deployment.settings import Settings
 
 ORIGIN = "mingzhang.local/ledger/sha-256"
 

@@ -13,8 +13,8 @@ from support.controls import BANK, BUREAU, FINANCE
 from support.county import conversation, told
 from typer.testing import CliRunner
 
-from interface.cli import app
-from interface.terminal import OUT
+from interface.cli.app import app
+from interface.cli.terminal import OUT
 
 
 class CommandLine:

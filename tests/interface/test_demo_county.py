@@ -19,8 +19,8 @@ from application.ledger import Ledger, Telling
 from domain.calendar import Period, add_months
 from domain.identity_number import problems
 from domain.loan import Loan
-from interface.demo import County, Loaded, county, load
-from interface.demo.schemes import FLAGS
+from interface.simulation.demo import County, Loaded, county, load
+from interface.simulation.demo.schemes import FLAGS
 
 FACTOR = 0.02
 PLAN_2023_FEN = 32_337_000_000

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from interface.embedded_db import EmbeddedPostgres, EmbeddedPostgresError, pg_bin
+from interface.deployment.embedded_db import EmbeddedPostgres, EmbeddedPostgresError, pg_bin
 
 ROOT = Path(__file__).parents[2]
 SHORT, LONG = "db", "d" * 120
@@ -155,7 +155,7 @@ def test_two_users_share_one_server_and_the_last_to_leave_stops_it(db: EmbeddedP
 
 def test_two_processes_started_at_once_on_an_empty_folder_find_one_server(folder: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from interface.embedded_db import *\n"
+        "import sys; from pathlib import Path; from interface.deployment.embedded_db import *\n"
         "db = EmbeddedPostgres(Path(sys.argv[1])); db.start(); print(db.pid, flush=True)\n"
         "sys.stdin.read(); db.stop()"
     )
@@ -173,7 +173,7 @@ def test_two_processes_started_at_once_on_an_empty_folder_find_one_server(folder
 
 def test_a_process_that_was_killed_no_longer_counts_as_a_user(folder: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from interface.embedded_db import *\n"
+        "import os, sys; from pathlib import Path; from interface.deployment.embedded_db import *\n"
         "EmbeddedPostgres(Path(sys.argv[1])).start(); os.kill(os.getpid(), 9)"
     )
     words = [sys.executable, "-c", code, str(folder / SHORT)]

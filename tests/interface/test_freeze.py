@@ -21,8 +21,9 @@ from faults.support import ID_NO, Place
 from support.server import Ticker, serving
 from typer.testing import CliRunner
 
-from interface import cli, http_server, limits
-from interface.strict_json import Unacceptable, read
+from interface.cli.app import app
+from interface.http import limits, server
+from interface.http.strict_json import Unacceptable, read
 
 MB = 1 << 20
 TOLD = {"ref": "r", "effective_on": "2023-05-01"}
@@ -333,7 +334,7 @@ def test_a_head_of_more_than_64_kb_is_refused_and_of_less_is_not(api: Api) -> No
 def test_a_head_that_does_not_come_to_its_end_is_cut_off(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_server, "_HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(server, "_HEAD_SECONDS", 0.2)
     assert api.raw(GET)[0] == 408
     with socket.create_connection(("127.0.0.1", api.port), timeout=30) as silent:
         assert silent.recv(1) == b""
@@ -583,6 +584,6 @@ def test_the_extension_of_a_settled_loan_is_recorded_with_a_warning(api: Api) ->
 
 def test_an_export_of_an_unknown_ending_is_refused_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "loans.docx"
-    said = CliRunner().invoke(cli.app, ["export", str(path)])
+    said = CliRunner().invoke(app.app, ["export", str(path)])
     assert said.exit_code == 2
     assert not path.exists()

@@ -25,7 +25,7 @@ from support.chance import wait_until
 from support.service import Caller, Callers, service
 
 from application.access import issue_key
-from application.vault import _all_vaults
+from application.personal_data.encryption import _all_vaults
 from domain.calendar import civil_day
 from domain.household import Household
 from domain.identity_number import problems

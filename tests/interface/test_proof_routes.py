@@ -16,16 +16,16 @@ from support import controls as c
 from support.chance import wait_until
 from support.service import Callers, service
 
-from application.tree.merkle import SHA256, assure_consistent
-from application.tree.notes import (
+from application.transparency_log.merkle import SHA256, assure_consistent
+from application.transparency_log.notes import (
     COSIGNED,
     Head,
     VerifierKey,
     cosigned_message,
     parse_checkpoint,
 )
-from application.tree.proofs import admit_witness
-from interface.api import log
+from application.transparency_log.proofs import admit_witness
+from interface.http.routes import transparency_log
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +219,8 @@ def test_an_event_of_the_owners_own_halts_the_sealing_and_shows(
     assert health["status"] == "sealing_halted"
     assert str(health["log_position"]) in health["trouble"]
     assert b"mingzhang_sealing_halted 1.0" in callers.client.get("/metrics").content
-    monkeypatch.setattr(log, "_PATIENCE_SECONDS", math.inf)  # who waits at all, waits for ever
+    monkeypatch.setattr(
+        transparency_log, "_PATIENCE_SECONDS", math.inf
+    )  # who waits at all, waits for ever
     answer = callers.AUDIT.get("/log/checkpoint", position=health["log_position"])
     assert (answer.status_code, answer.json()["code"]) == (503, "not_sealed_yet")

@@ -18,8 +18,8 @@ from support.chance import wait_until
 from support.county import conversation, tell_lines
 from support.service import Callers, service
 
-from interface.api.asking import closed
-from interface.audit.verify import Row, bytes_of, open_checkpoint, plain, policy_of, proven
+from interface.auditor.verify import Row, bytes_of, open_checkpoint, plain, policy_of, proven
+from interface.http.query_params import closed
 from projections.red_flags import rule, rules
 
 ROUND_TRIP = rule("RF11")
@@ -80,7 +80,7 @@ def test_pages_give_every_finding_once_and_are_of_one_knowledge(
         ROUND_TRIP._replace(id=id, sql=rows.format(n), parameters={})
         for id, n in (("RF96", 7), ("RF97", 0), ("RF98", 8))
     ]
-    monkeypatch.setattr("interface.api.red_flags.rules", lambda: made)
+    monkeypatch.setattr("interface.http.routes.red_flags.rules", lambda: made)
     whole = [f["subject"] for each in flags(callers).values() for f in each["findings"]]
     assert len(whole) == 15
 
@@ -113,7 +113,7 @@ def test_twenty_thousand_findings_leave_by_page_in_the_room_of_a_page_and_whole_
     rooms = []
     for many in (1_000, 1_000, MANY):  # the first time is for what is made once
         made = ROUND_TRIP._replace(id="RF99", sql=rows.format(many), parameters={})
-        monkeypatch.setattr("interface.api.red_flags.rules", lambda made=made: [made])
+        monkeypatch.setattr("interface.http.routes.red_flags.rules", lambda made=made: [made])
         tracemalloc.start()
         page = callers.AUDIT.get("/red-flags", as_of=DAY, limit=1000).json()
         rooms.append(tracemalloc.get_traced_memory()[1])

@@ -13,8 +13,8 @@ from support import controls
 from support.service import Callers, service
 
 from application.ledger import RULES
-from interface.api.writes import ROUTES
-from interface.request_log import write_logs_to
+from interface.http.request_log import write_logs_to
+from interface.http.routes.commands import ROUTES
 
 NAME, ID_NO, ACCOUNT, WORD = "金丝雀", "440524188001010014", "62229999CANARY", "CANARY"
 BY_ROLE = {

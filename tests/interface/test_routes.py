@@ -12,7 +12,7 @@ from python_calamine import CalamineWorkbook
 from support import controls
 from support.service import Callers, service
 
-from interface.api.writes import ROUTES
+from interface.http.routes.commands import ROUTES
 
 
 def body(command: Any, *without: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from support import controls as c
 from support.service import Callers, service
 
-from interface.notice_page import late_paragraph
+from interface.documents.notice_page import late_paragraph
 
 
 class Cells(HTMLParser):

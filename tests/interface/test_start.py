@@ -15,8 +15,8 @@ import structlog
 from conftest import create_database, drop_database
 from typer.testing import CliRunner
 
-from application.migrations import migrate
-from interface.cli import app
+from application.event_store.migrations import migrate
+from interface.cli.app import app
 
 
 @pytest.fixture(autouse=True)

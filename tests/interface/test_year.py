@@ -18,9 +18,9 @@ from domain.batch import Line
 from domain.calendar import civil_day, quarter
 from domain.money import divide_half_up, yuan
 from domain.subsidy import ONE
-from interface.demo import County, county
-from interface.demo.loading import Evening, Loading
-from interface.demo.quarters import Offices
+from interface.simulation.demo import County, county
+from interface.simulation.demo.loading import Evening, Loading
+from interface.simulation.demo.quarters import Offices
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts, View
 from projections.funds import fund_ledger, journal_text

@@ -14,7 +14,7 @@ from support.county import conversation, drawn, told
 from support.everything import tell_everything
 
 from application.ledger import Telling
-from interface.demo import county, load
+from interface.simulation.demo import county, load
 from projections.facts.reading import Facts, View
 from projections.fund_flow import (
     EDGE_KINDS,

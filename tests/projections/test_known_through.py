@@ -13,8 +13,8 @@ from support import controls as c
 from support.county import SteppingClock, conversation
 from support.red_flags import subjects
 
+from application.event_store.event_log import EventLog
 from application.ledger import Ledger
-from application.store import EventLog
 from projections.duties import duties
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts
@@ -111,7 +111,7 @@ def test_an_append_that_took_its_instant_before_a_reader_asked_takes_a_later_one
 
 
 def test_while_an_append_is_under_way_all_is_known_through_the_last_event(county: County) -> None:
-    log = EventLog(county.database.dsn, county.ledger.vault, clock=lambda: SILENT)
+    log = EventLog(county.database.dsn, county.ledger.vault.authenticate, clock=lambda: SILENT)
     log.begin_append()
     try:
         with county.facts.at(date(2023, 9, 1), SILENT) as view:

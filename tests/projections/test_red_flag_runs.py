@@ -16,8 +16,8 @@ from support.flags import said_at_once, standing
 from application.access import enrol
 from application.ledger import Ledger
 from domain.calendar import civil_day
-from interface.demo import county as demo_county
-from interface.demo.loading import Evening, Loading
+from interface.simulation.demo import county as demo_county
+from interface.simulation.demo.loading import Evening, Loading
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts
 from projections.facts.statements import tables, tables_of

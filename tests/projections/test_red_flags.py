@@ -15,9 +15,9 @@ from support.county import conversation, drawn, tell_lines
 from support.red_flags import Teller, subjects
 
 from domain.calendar import DAY, named_quarter, quarter_of
-from interface.demo import County, county, load
-from interface.demo.schemes import FLAGS
-from projections.facts.memory import Memory
+from interface.simulation.demo import County, county, load
+from interface.simulation.demo.schemes import FLAGS
+from projections.facts.answer_cache import Memory
 from projections.facts.reading import Facts, View
 from projections.red_flags import Example, Finding, Rule, check, check_all, parse, rules
 from projections.red_flags import rule as rule_called

@@ -11,7 +11,7 @@ import pytest
 from support import controls as c
 from support.county import conversation, drawn, told
 
-from interface.demo import County, county, load
+from interface.simulation.demo import County, county, load
 from projections.facts.reading import Facts
 from projections.schemes import found, schemes
 

@@ -12,7 +12,7 @@ from support.county import conversation, drawn, told
 from support.everything import everything, programme_and_money
 
 from application.commands import CorrectResult
-from application.vault import Vault
+from application.personal_data.encryption import Vault
 from projections.entities import appearances, entities
 from projections.facts.reading import Facts
 from projections.fund_flow import Movement, movements, of_loan

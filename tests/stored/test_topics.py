@@ -14,8 +14,8 @@ from support.controls import BANK, loan
 from support.county import conversation
 
 from application.commands import DisburseLoan
+from application.event_store.event_log import encode
 from application.ledger import RULES, Ledger
-from application.store import encode
 from domain.catalogue import EVENTS
 from domain.kernel import Event, TopicTaken, TopicUnknown
 from domain.loan import Loan
@@ -45,7 +45,7 @@ def test_an_event_of_a_new_module_of_the_domain_is_known_without_being_listed(
     (folder / "forgiveness.py").write_text(NEW_MODULE, "utf-8")
     program = (
         f"import domain; domain.__path__.append({str(folder)!r});"
-        " from application.store import decode;"
+        " from application.event_store.event_log import decode;"
         ' state = b\'{"effective_on":"2024-01-01","person":"li","role":"bank"}\';'
         " print(type(decode('loan.forgiven.v1', state)).__module__)"
     )

@@ -6,7 +6,7 @@ import subprocess
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from interface.embedded_db import pg_bin
+from interface.deployment.embedded_db import pg_bin
 
 
 def pg_tool(tool: str, dsn: str, *words: str) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from interface.embedded_db import SERVER_ID, _open_way, pg_bin
+from interface.deployment.embedded_db import SERVER_ID, _open_way, pg_bin
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from application.tree.merkle import TreeHash
+from application.transparency_log.merkle import TreeHash
 
 
 class Naive:

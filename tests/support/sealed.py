@@ -10,12 +10,12 @@ from support.county import conversation
 from support.everything import tell_everything
 from support.naive_tree import Naive
 
-from application.tree.merkle import TreeHash
-from application.tree.rows import rows_between
-from application.tree.sealer import Sealed, Sealer
-from application.tree.signer import FileSigner
-from application.tree.verification import Verification
-from application.vault import Vault
+from application.personal_data.encryption import Vault
+from application.transparency_log.merkle import TreeHash
+from application.transparency_log.rows import rows_between
+from application.transparency_log.sealer import Sealed, Sealer
+from application.transparency_log.signer import FileSigner
+from application.transparency_log.verification import Verification
 
 ORIGIN = "test.local/ledger/sha-256"
 

@@ -13,10 +13,10 @@ from typing import Any
 import uvicorn
 from support.chance import wait_until
 
-from interface.app import create_app
 from interface.deployment import Deployment
-from interface.http_server import LimitedProtocol
-from interface.settings import Settings
+from interface.deployment.settings import Settings
+from interface.http.app import create_app
+from interface.http.server import LimitedProtocol
 
 
 class Ticker:

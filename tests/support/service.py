@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from support.county import ORGANISATIONS
 
 from application.access import enrol, issue_keys
-from interface.app import create_app
 from interface.deployment import Deployment
-from interface.settings import Settings
+from interface.deployment.settings import Settings
+from interface.http.app import create_app
 
 
 class Caller:

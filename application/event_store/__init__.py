@@ -1,0 +1,1 @@
+"""The append-only store: the log, its migrations, its guards."""

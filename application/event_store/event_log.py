@@ -1,0 +1,691 @@
+"""The event log in PostgreSQL: append, read, follow. One writer at a time, in order.
+
+Positions have no gaps: each append takes the lock, numbers its events from the last position
+and commits before the next one may begin, so nobody who reads in order can miss an event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, NamedTuple, NoReturn
+from uuid import UUID
+
+import msgspec
+import psycopg
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    Mapper,
+    Notification,
+    StoredEvent,
+    Subscription,
+)
+from psycopg.adapt import Dumper
+from psycopg.pq import Format, TransactionStatus
+
+from application.event_store.clock import WATCH, ClockWatch, instant_of
+from application.event_store.migrations import PINNED
+from application.refusals import ClockJumped
+from domain.catalogue import EVENTS
+from domain.kernel import Event, TopicUnknown
+
+_READ_BACK = (
+    "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
+    " FROM (SELECT position, mac FROM ledger.event WHERE position > %s"
+    " ORDER BY position LIMIT %s) stored"  # LIMIT: by the index, always
+)
+_KEYS_READ_BACK = (
+    "SELECT count(*) FROM unnest(%s::uuid[], %s::bytea[]) AS kept (household_id, wrapped)"
+    " WHERE EXISTS (SELECT FROM ledger.household_key k WHERE k.household_id = kept.household_id"
+    " AND (k.wrapped = kept.wrapped OR k.wrapping_id <> substring(kept.wrapped FROM 1 FOR 8)))"
+    " OR ledger.erased(kept.household_id)"  # rewrapped or erased by another process meanwhile
+)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_APPEND_LOCK = 7291001
+_SETTINGS = (
+    f"{PINNED} -c role={{role}} -c lock_timeout=10s -c transaction_timeout={{seconds}}s"
+    " -c timezone=UTC"
+)
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = struct.pack("!h", -1)
+_COPY_BLOCK = 1 << 18
+_COLUMNS = 11
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decoders = {topic: msgspec.json.Decoder(event).decode for topic, event in EVENTS.items()}
+_pack_stamp = struct.Struct("!iqiq").pack
+_pack_version = struct.Struct("!i16siqi").pack
+_pack_part = struct.Struct("!ihi").pack
+_pack_length = struct.Struct("!i").pack
+_pack_array = struct.Struct("!iiiii").pack
+_pack_count = struct.pack("!h", _COLUMNS)
+_mac_length = struct.pack("!i", 32)
+
+TakenMeanwhile = psycopg.errors.UniqueViolation
+DatabaseError = psycopg.Error
+ConnectionTroubled = (psycopg.OperationalError, psycopg.InterfaceError)
+DatabaseFault = psycopg.Error
+NotMigrated = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.InsufficientPrivilege,
+)
+"""What a login meets in a database that the owner has not brought to the present schema."""
+_NO_ROOM = "53100"
+_FOR_NOW = ("53", "57P0", "25006", "55P03", "58030")
+"""What runs out; ended or starting; readable only; locked; a file not read or written."""
+
+
+def has_no_room(fault: BaseException) -> bool:
+    """Whether the database's disk is full."""
+    return isinstance(fault, psycopg.Error) and fault.sqlstate == _NO_ROOM
+
+
+def is_for_now(fault: BaseException) -> bool:
+    """Whether the database refused what it will do at another time."""
+    return isinstance(fault, psycopg.Error) and (fault.sqlstate or "").startswith(_FOR_NOW)
+
+
+DATABASE_US = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 946684800000000"
+"""The database's clock in SQL, in microseconds since 2000."""
+
+Authenticate = Callable[[bytes], bytes]
+"""The MAC of a row: 32 bytes over its sealed columns."""
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ToldBefore(Exception):
+    """A reference that was taken for new is in the log: nothing was stored."""
+
+
+class NotStored(Exception):
+    """What the database said it stored cannot be read back: it must not be acknowledged."""
+
+
+class UnsafeDatabase(Exception):
+    """The server's settings would let acknowledged events be lost or missed."""
+
+
+class Stored(NamedTuple):
+    """One row of the log."""
+
+    position: int
+    recorded_at: datetime
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    organisation: str
+    ref: str
+    part: int
+    told: bytes
+    state: bytes
+    mac: bytes
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.originator_id}.{self.originator_version}"
+
+    def event(self) -> Event:
+        return decode(self.topic, self.state).placed(self.originator_id, self.originator_version)
+
+
+class Heard(NamedTuple):
+    """A command that the log already answers."""
+
+    position: int
+    recorded_at: datetime
+    told: bytes
+
+
+def encode(event: Event) -> bytes:
+    """The stored content of an event: canonical JSON (RFC 8785; tested against it).
+
+    Raises TopicUnknown.
+    """
+    if EVENTS.get(event.TOPIC) is not type(event):
+        raise TopicUnknown(f"{type(event).__module__}.{type(event).__qualname__}")
+    return _encode(event)
+
+
+def decode(topic: str, state: bytes) -> Event:
+    event: Event = _decoders[topic](state)
+    return event
+
+
+def row_tail(
+    originator_id: UUID,
+    version: int,
+    topic: str,
+    organisation: bytes,
+    ref: bytes,
+    part: int,
+    told: bytes,
+    state: bytes,
+) -> bytes:
+    """All columns that do not depend on the place in the log, in COPY's binary form.
+
+    Each value stands behind its length, so two different rows never give the same bytes.
+    """
+    name = topic.encode()
+    return b"".join(
+        (
+            _pack_version(16, originator_id.bytes, 8, version, len(name)),
+            name,
+            _pack_length(len(organisation)),
+            organisation,
+            _pack_length(len(ref)),
+            ref,
+            _pack_part(2, part, len(told)),
+            told,
+            _pack_length(len(state)),
+            state,
+        )
+    )
+
+
+def whole_row(
+    position: int, recorded_at: datetime, tail: bytes, authenticate: Callable[[bytes], bytes]
+) -> bytes:
+    """A row as COPY's binary form has it: what its leaf in the tree is made of."""
+    body = _pack_stamp(8, position, 8, microseconds(recorded_at)) + tail
+    return _pack_count + body + _mac_length + authenticate(body)
+
+
+class _RawArray(bytes):
+    """A PostgreSQL array in its binary form, made of values that stand behind their lengths."""
+
+    element_oid: ClassVar[int]
+
+
+class _UuidArray(_RawArray):
+    element_oid = 2950
+
+
+class _BigintArray(_RawArray):
+    element_oid = 20
+
+
+class _SmallintArray(_RawArray):
+    element_oid = 21
+
+
+class _TextArray(_RawArray):
+    element_oid = 25
+
+
+class _ByteaArray(_RawArray):
+    element_oid = 17
+
+
+_ARRAY_OIDS: dict[type[_RawArray], int] = {
+    _UuidArray: 2951,
+    _BigintArray: 1016,
+    _SmallintArray: 1005,
+    _TextArray: 1009,
+    _ByteaArray: 1001,
+}
+_COLUMN_ARRAYS: tuple[type[_RawArray], ...] = (
+    _UuidArray, _BigintArray, _TextArray, _TextArray, _TextArray, _SmallintArray, _ByteaArray,
+    _ByteaArray, _ByteaArray,
+)  # fmt: skip
+
+
+def _dumper_of(oid_of_array: int) -> type[Dumper]:
+    class RawArrayDumper(Dumper):
+        format = Format.BINARY
+        oid = oid_of_array
+
+        def dump(self, obj: Any) -> bytes:
+            return bytes(obj)
+
+    return RawArrayDumper
+
+
+_ARRAY_DUMPERS = {kind: _dumper_of(oid) for kind, oid in _ARRAY_OIDS.items()}
+
+
+def _columns_of(tail: bytes) -> list[bytes]:
+    """The columns of a row's tail, each still behind its length."""
+    columns, at = [], 0
+    while at < len(tail):
+        end = at + 4 + int.from_bytes(tail[at : at + 4], "big")
+        columns.append(tail[at:end])
+        at = end
+    return columns
+
+
+def microseconds(instant: datetime) -> int:
+    """Whole microseconds since 2000-01-01 UTC: PostgreSQL's own count."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+class EventMapper(Mapper[UUID]):
+    """The library's mapper over our own canonical content: nothing is ever re-serialised."""
+
+    def __init__(self) -> None:  # no transcoder, no compressor, no cipher: see `encode`
+        pass
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        version = domain_event.originator_version
+        return StoredEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=version,
+            topic=domain_event.TOPIC,
+            state=encode(domain_event),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        event = decode(stored_event.topic, stored_event.state)
+        return event.placed(UUID(str(stored_event.originator_id)), stored_event.originator_version)
+
+
+class EventLog(ApplicationRecorder):
+    """One connection to the log. Not shared between threads.
+
+    It is a recorder of the `eventsourcing` library for everything that reads; appending has a
+    door of its own (`begin_append` ... `commit`), because the library's pipelined insert can
+    stop for ever while it holds the lock (docs/decisions/0002).
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        authenticate: Authenticate | None = None,
+        *,
+        role: str = "mingzhang_writer",
+        clock: Clock = utc_now,
+        transaction_seconds: int = 60,
+        watch: ClockWatch = WATCH,
+    ) -> None:
+        self._watch = watch
+        self._dsn = dsn
+        self._authenticate = authenticate
+        self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
+        if role == "mingzhang_writer":  # waits for the disk, whatever the server was told
+            self._options += " -c synchronous_commit=on"
+        self._clock = clock
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._head: tuple[int, int] | None = None
+        self._written: tuple[int, int, bytes] | None = None  # after, how many, hash of their MACs
+        self._kept: dict[UUID, bytes] = {}
+        self._destroyed: list[UUID] = []
+
+    @property
+    def connection(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """The connection, opened again when it was lost."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._dsn, options=self._options, autocommit=True)
+            for kind, dumper in _ARRAY_DUMPERS.items():
+                self._connection.adapters.register_dumper(kind, dumper)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # ---- appending --------------------------------------------------------------------
+
+    def append_behind(self, tails: Sequence[bytes], position: int) -> tuple[int, datetime] | None:
+        """Store a few rows in one question, if `position` is still the last one.
+
+        Returns (last position, recorded_at), durably; None when the log has gone on, when a reader
+        was told meanwhile that all is known through a later instant, or when this connection has
+        not yet stored anything and cannot tell. Raises ToldBefore, NotStored.
+        """
+        assert self._authenticate is not None
+        if self._head is None or self._head[0] != position:
+            return None
+        recorded_us = max(self._now_us(), self._head[1] + 1)
+        columns: list[list[bytes]] = [[] for _ in _COLUMN_ARRAYS]
+        macs = hashlib.sha256()
+        for number, tail in enumerate(tails, position + 1):
+            body = _pack_stamp(8, number, 8, recorded_us) + tail
+            values = _columns_of(tail)
+            mac = self._authenticate(body)
+            macs.update(mac)
+            values.append(_mac_length + mac)
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+        recorded_at = _EPOCH + recorded_us * _MICROSECOND
+        arrays = (
+            kind(_pack_array(1, 0, kind.element_oid, len(tails), 1) + b"".join(column))
+            for kind, column in zip(_COLUMN_ARRAYS, columns, strict=True)
+        )
+        row = self.connection.execute(
+            "SELECT ledger.append(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (position, recorded_at, *arrays),
+            prepare=True,
+        ).fetchone()
+        if row is None or not row[0]:
+            self._head = None
+            if row is not None and row[0] is None:
+                raise ToldBefore
+            return None
+        self._read_back(position, len(tails), macs.digest())
+        self._head = (position + len(tails), recorded_us)
+        return self._head[0], recorded_at
+
+    def begin_append(self) -> tuple[int, int]:
+        """Begin a transaction, take the lock; returns (last position, last instant in µs).
+
+        The last instant: of the last event, or through when readers were told that all is known.
+        """
+        cursor = self.connection.execute(
+            f"BEGIN; SELECT pg_advisory_xact_lock({_APPEND_LOCK});"
+            "SELECT e.position, (extract(epoch FROM greatest(e.recorded_at, w.through)) * 1000000)"
+            "::bigint - 946684800000000"
+            " FROM ledger.event e, ledger.watermark w ORDER BY e.position DESC LIMIT 1"
+        )
+        while cursor.nextset():
+            pass
+        row = cursor.fetchone()
+        return (0, -(1 << 62)) if row is None else (row[0], row[1])
+
+    def write(self, tails: Sequence[bytes], after: tuple[int, int]) -> tuple[int, datetime]:
+        """Store rows behind `after`; returns (last position, recorded_at of all of them).
+
+        Must stand between `begin_append` and `commit`.
+        """
+        assert self._authenticate is not None
+        position, last_us = after
+        recorded_us = max(self._now_us(), last_us + 1)
+        authenticate = self._authenticate
+        rows = bytearray(_COPY_HEADER)
+        macs = hashlib.sha256()
+        with self.connection.cursor().copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
+            for tail in tails:
+                position += 1
+                body = _pack_stamp(8, position, 8, recorded_us) + tail
+                rows += _pack_count
+                rows += body
+                rows += _mac_length
+                mac = authenticate(body)
+                macs.update(mac)
+                rows += mac
+                if len(rows) > _COPY_BLOCK:
+                    copy.write(bytes(rows))
+                    rows.clear()
+            rows += _COPY_TRAILER
+            copy.write(bytes(rows))
+        self._head = (position, recorded_us)
+        self._written = (after[0], len(tails), macs.digest())
+        return position, _EPOCH + recorded_us * _MICROSECOND
+
+    def _now_us(self) -> int:
+        """What the clock says, in microseconds since 2000. Raises ClockJumped."""
+        if self._watch.due:
+            self._watch.observe(self._database_us())
+        now_us = microseconds(self._clock())
+        if self._watch.ahead(now_us):
+            self._watch.observe(self._database_us())  # perhaps it was that one that was wrong
+            if self._watch.ahead(now_us):
+                raise ClockJumped(
+                    clock=instant_of(now_us).isoformat(timespec="seconds"),
+                    latest=instant_of(self._watch.latest()).isoformat(timespec="seconds"),
+                )
+        return now_us
+
+    def _database_us(self) -> int:
+        row = self.connection.execute(f"SELECT {DATABASE_US}").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def keep_keys(self, wrapped: dict[UUID, bytes]) -> None:
+        """Keep new household keys, in the transaction of the events they seal."""
+        if wrapped:
+            with self.connection.cursor().copy(
+                "COPY ledger.household_key (household_id, wrapped) FROM STDIN (FORMAT binary)"
+            ) as copy:
+                self._kept |= wrapped
+                copy.set_types(["uuid", "bytea"])
+                for row in wrapped.items():
+                    copy.write_row(row)
+
+    def destroy_keys(self, households: Sequence[UUID]) -> None:
+        """Destroy household keys, in the transaction of the events that say so and after them."""
+        if households:
+            self._destroyed += households
+            self.connection.execute(
+                "DELETE FROM ledger.household_key WHERE household_id = ANY(%s)", (list(households),)
+            )
+
+    def commit(self) -> None:
+        """Commit what was written, and read it back: it may be acknowledged now.
+
+        Raises NotStored.
+        """
+        self.connection.execute("COMMIT")
+        written, self._written = self._written, None
+        kept, self._kept = self._kept, {}
+        destroyed, self._destroyed = self._destroyed, []
+        if written is not None:
+            self._read_back(*written)
+        if kept:
+            row = self.connection.execute(
+                _KEYS_READ_BACK, (list(kept), list(kept.values()))
+            ).fetchone()
+            if row != (len(kept),):
+                self._not_stored("户密钥 / household keys")
+        if destroyed and self.wrapped_keys(destroyed):
+            self._not_stored("户密钥的销毁 / the destruction of household keys")
+
+    def _read_back(self, after: int, count: int, macs: bytes) -> None:
+        """Whether the rows behind `after` are those that were sent, by the hash of their MACs.
+
+        Raises NotStored.
+        """
+        row = self.connection.execute(_READ_BACK, (after, count), prepare=True).fetchone()
+        if row is None or row[0] != macs:
+            self._not_stored(f"第 {after + 1} 至 {after + count} 条 / events {after + 1} and on")
+
+    def _not_stored(self, what: str) -> NoReturn:
+        self._head = None
+        raise NotStored(f"已提交而读不回 / was committed and cannot be read back: {what}")
+
+    def rollback(self) -> None:
+        """End a transaction that may have failed, with or without a connection."""
+        self._head = self._written = None
+        self._kept, self._destroyed = {}, []
+        connection = self._connection
+        if connection is None or connection.closed:
+            return
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            try:
+                connection.execute("ROLLBACK")
+            except psycopg.Error:
+                connection.close()
+
+    # ---- reading ----------------------------------------------------------------------
+
+    def last_position(self) -> int:
+        row = self.connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+        return (row and row[0]) or 0
+
+    def changed(self, after: int, until: int) -> set[UUID]:
+        """The aggregates with an event in (after, until]."""
+        rows = self.connection.execute(
+            "SELECT DISTINCT originator_id FROM ledger.event"
+            " WHERE position > %s AND position <= %s",
+            (after, until),
+            binary=True,
+        )
+        return {row[0] for row in rows}
+
+    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
+        """What the log already holds under these (organisation, ref)."""
+        rows = self.connection.execute(
+            "SELECT asked.organisation, asked.ref, e.position, e.recorded_at, e.told"
+            " FROM unnest(%s::text[], %s::text[]) AS asked (organisation, ref)"
+            " CROSS JOIN LATERAL (SELECT position, recorded_at, told FROM ledger.event"
+            " WHERE organisation = asked.organisation AND ref = asked.ref AND part = 0"
+            " LIMIT 1) e",  # LATERAL and LIMIT: by the index, also before there are statistics
+            ([organisation for organisation, _ in told], [ref for _, ref in told]),
+            binary=True,
+        )
+        return {(row[0], row[1]): Heard(*row[2:]) for row in rows}
+
+    def events_of_commands(self, positions: Sequence[int]) -> dict[int, list[tuple[UUID, int]]]:
+        """The ids of the events of each command, by the position at which its first one stands."""
+        rows = self.connection.execute(
+            "SELECT asked.first, e.originator_id, e.originator_version"
+            " FROM unnest(%s::bigint[]) AS asked (first) CROSS JOIN LATERAL ("
+            "SELECT originator_id, originator_version, position FROM ledger.event"
+            " WHERE position >= asked.first AND position < coalesce((SELECT position"
+            " FROM ledger.event WHERE position > asked.first AND part = 0 ORDER BY position"
+            " LIMIT 1), 9223372036854775807) OFFSET 0) e"  # LATERAL: by the index, always
+            " ORDER BY asked.first, e.position",
+            (list(positions),),
+        )
+        found: dict[int, list[tuple[UUID, int]]] = {}
+        for first, aggregate, version in rows:
+            found.setdefault(first, []).append((aggregate, version))
+        return found
+
+    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[int, int, str, bytes]]:
+        """(place, version, topic, state) of all events of these aggregates, each in order.
+
+        `place`: which of `aggregates` it happened to, from 0.
+        """
+        return iter(
+            self.connection.execute(
+                "SELECT asked.place - 1, e.originator_version, e.topic, e.state"
+                " FROM unnest(%s::uuid[]) WITH ORDINALITY AS asked (id, place)"
+                " CROSS JOIN LATERAL (SELECT originator_version, topic, state FROM ledger.event"
+                " WHERE originator_id = asked.id ORDER BY originator_version OFFSET 0) e"
+                " ORDER BY asked.place, e.originator_version",  # LATERAL: by the index, always
+                (list(aggregates),),
+                binary=True,
+            ).fetchall()
+        )
+
+    def stored(self, originator_id: UUID, version: int) -> Stored | None:
+        """One event by its id."""
+        row = self.connection.execute(
+            "SELECT * FROM ledger.event WHERE originator_id = %s AND originator_version = %s",
+            (originator_id, version),
+            binary=True,
+        ).fetchone()
+        return None if row is None else Stored(*row)
+
+    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
+        rows = self.connection.execute(
+            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
+            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
+            (households,),
+            binary=True,
+        )
+        return dict(rows.fetchall())
+
+    def present_wrapping(self) -> bytes | None:
+        """The id of the secret that household keys are to be wrapped under; None: the first."""
+        row = self.connection.execute("SELECT ledger.present_wrapping()", binary=True).fetchone()
+        return row[0] if row else None
+
+    def looks_since(self, organisation: str, person: str, since: datetime) -> int:
+        """How often a person looked at personal data after an instant."""
+        row = self.connection.execute(
+            "SELECT count(*) FROM ledger.event WHERE topic = 'household.looked-at.v1'"
+            " AND organisation = %s AND recorded_at > %s"
+            " AND convert_from(state, 'UTF8')::jsonb ->> 'person' = %s",
+            (organisation, since, person),
+        ).fetchone()
+        return row[0] if row else 0
+
+    def organisations(self, role: str) -> list[str]:
+        rows = self.connection.execute(
+            "SELECT code FROM ledger.organisation WHERE role = %s ORDER BY code", (role,)
+        )
+        return [row[0] for row in rows]
+
+    # ---- the library's recorder -------------------------------------------------------
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        raise NotImplementedError("append through application.ledger")
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        order = "DESC" if desc else "ASC"
+        rows = self.connection.execute(
+            "SELECT originator_id, originator_version, topic, state FROM ledger.event"
+            " WHERE originator_id = %s AND originator_version > coalesce(%s, 0)"
+            " AND originator_version <= coalesce(%s, 9223372036854775807)"
+            f" ORDER BY originator_version {order} LIMIT %s",
+            (originator_id, gt, lte, limit),
+            binary=True,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        first = (start or 0) if inclusive_of_start else (start or 0) + 1
+        rows = self.connection.execute(
+            "SELECT originator_id, originator_version, topic, state, position FROM ledger.event"
+            " WHERE position >= %s AND position <= coalesce(%s, 9223372036854775807)"
+            " AND (%s::text[] IS NULL OR topic = ANY(%s)) ORDER BY position LIMIT %s",
+            (first, stop, list(topics) or None, list(topics) or None, limit),
+            binary=True,
+        )
+        return [Notification(*row) for row in rows]
+
+    def max_notification_id(self) -> int | None:
+        return self.last_position() or None
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        raise NotImplementedError("follow the log by position: interface.workers.projector")
+
+
+def assure_safe(connection: psycopg.Connection[tuple[Any, ...]], environment: Any) -> None:
+    """Refuse a server that can lose or hide what it acknowledged. Raises UnsafeDatabase."""
+    wanted = {"fsync": "on", "full_page_writes": "on"}
+    for name, value in wanted.items():
+        if (found := _setting(connection, name)) != value:
+            raise UnsafeDatabase(f"{name} = {found}; 必须为 / must be {value}")
+    if (found := _setting(connection, "synchronous_commit")) not in ("on", "remote_apply"):
+        raise UnsafeDatabase(f"synchronous_commit = {found}; 必须为 / must be on")
+    if str(environment.get("POSTGRES_ENABLE_DB_FUNCTIONS", "")).lower() in (
+        "y",
+        "yes",
+        "t",
+        "true",
+        "on",
+        "1",
+    ):
+        raise UnsafeDatabase(
+            "POSTGRES_ENABLE_DB_FUNCTIONS: 该方式写入会被读者漏读 / readers miss such events"
+        )
+    if connection.info.server_version < 180000:
+        raise UnsafeDatabase("需要 PostgreSQL 18 / PostgreSQL 18 is needed")
+
+
+def _setting(connection: psycopg.Connection[tuple[Any, ...]], name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+    return str(row[0]) if row else ""

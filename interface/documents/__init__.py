@@ -1,0 +1,1 @@
+"""Pages and files that go out on paper."""

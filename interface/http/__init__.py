@@ -1,0 +1,1 @@
+"""HTTP: the app, its limits, its errors, and the routes by noun."""

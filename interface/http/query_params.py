@@ -1,0 +1,201 @@
+"""What every question takes and how its answer is paged: two dates, a scope, a cursor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
+from time import monotonic, sleep
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Path, Query, Request, Response
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application import commands as c
+from application.refusals import BeyondLog, CursorMalformed
+from domain.calendar import civil_day
+from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.service import Service, service_of
+from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
+
+_PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
+_SIGHT = timedelta(days=3_653)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _in_sight(day: date) -> date:
+    """Duties and quarters go on for ever; a question about them must not."""
+    if day > civil_day(datetime.now(UTC)) + _SIGHT:
+        raise PydanticCustomError("day_too_far", "more than ten years ahead")
+    return day
+
+
+SeenDay = Annotated[c.Day, AfterValidator(_in_sight)]
+"""A day that can be asked about: not more than ten years ahead."""
+AsOf = Annotated[SeenDay | None, Query(description="civil day, default today")]
+Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
+KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
+No = Annotated[str, Path(pattern=c.NUMBER)]
+Code = Annotated[str | None, Query(pattern=c.NUMBER)]
+Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
+Cursor = Annotated[str | None, Query(max_length=400)]
+After = Annotated[
+    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
+]
+
+
+def view_of(
+    service: Service, as_of: Any, known_at: datetime | None, position: int | None
+) -> AbstractContextManager[View]:
+    """A view of the facts, once they have come as far as the reader asks.
+
+    Raises NotDrawnYet; BeyondLog, for a position that is not recorded.
+    """
+    day = as_of or civil_day(service.clock())
+    until = monotonic() + _PATIENCE_SECONDS
+    if position is not None and _drawn(service) < position:
+        last = _recorded(service)
+        if position > last:
+            raise BeyondLog(position=position, last=last)
+    while position is not None and _drawn(service) < position:
+        if monotonic() > until:
+            raise NotDrawnYet
+        sleep(_PAUSE_SECONDS)
+    return service.facts.at(day, known_at)
+
+
+def _drawn(service: Service) -> int:
+    """How far into the log the live facts have come; 0 when there are none yet."""
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
+    return row[0] if row else 0
+
+
+def _recorded(service: Service) -> int:
+    """The last position of the log; 0 when it is empty."""
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+    return (row and row[0]) or 0
+
+
+async def county_service(request: Request) -> Service:
+    """The service, for the county's offices and auditors. Raises HTTPException 401, 403."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
+    return service
+
+
+def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
+    """The reader's own rows, and of these only what he asks for."""
+    if scope.bank is not None and bank not in (None, scope.bank):
+        raise HTTPException(403)
+    if scope.township is not None and township not in (None, scope.township):
+        raise HTTPException(403)
+    return Scope(scope.bank or bank, scope.township or township, scope.guarantor)
+
+
+def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: object) -> Response:
+    """A page of lines, `also` in its head, and the cursor of the next; give it a line too many."""
+    lines = list(Table(table.columns, table.rows[:limit]).dicts())
+    more = len(table.rows) > limit
+    return json_answer(
+        head_of(view)
+        | also
+        | {
+            "lines": lines,
+            "next": closed([str(lines[-1][name]) for name in key]) if more else None,
+        },
+        headers=headers_of(view),
+    )
+
+
+def closed(values: list[str]) -> str:
+    """A cursor: where the next page begins."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def opened(cursor: str | None, parts: int) -> Any:
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        values = msgspec.json.decode(text, type=list[str])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise CursorMalformed from None
+    if len(values) != parts or any("\0" in value for value in values):
+        raise CursorMalformed
+    return tuple(values)
+
+
+def position_of(cursor: str | None) -> int | None:
+    values = opened(cursor, 1)
+    if values is None:
+        return None
+    if not (values[0].isascii() and values[0].isdigit() and len(values[0]) < 19):
+        raise CursorMalformed
+    return int(values[0])
+
+
+async def answered(
+    request: Request,
+    name: str,
+    ask: Callable[[View], Table],
+    as_of: Any,
+    known_at: datetime | None,
+    position: int | None,
+) -> Response:
+    """A whole table at two dates: JSON with a head, or the file that the reader accepts.
+
+    `name`: what the file is called, before its day.
+    """
+    service = service_of(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = ask(view)
+            if form != "json":
+                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            lines = list(table.dicts())
+            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+async def paged(
+    request: Request,
+    name: str,
+    ask: Callable[[View, int | None], Table],
+    as_of: Any,
+    known_at: datetime | None,
+    position: int | None,
+    limit: int,
+    key: str,
+) -> Response:
+    """A page of a table in JSON, with the cursor of the next; a file holds all of it.
+
+    `ask` is told how many lines are wanted (None: all); `key`: the column that the lines go by.
+    """
+    service = service_of(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = ask(view, limit + 1 if form == "json" else None)
+            if form != "json":
+                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            return page_of(view, table, limit, (key,))
+
+    return await run_in_threadpool(answer)

@@ -1,0 +1,552 @@
+"""Routes of subsidy batches: the settlement run, the batch that lists it, its papers and results.
+
+The steps between (verification, notice, objection, approval, return) are plain statements and stand
+in `writes`. Here is what needs a calculation over the county, or a file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application import commands as c
+from application.group_commit import with_event_ids
+from application.ledger import RULES, Ledger, Recorded
+from application.personal_data.encryption import masked_name, masked_number
+from domain.batch import Batch, BatchUnknown, RunOutdated
+from domain.calendar import civil_day, named_quarter
+from domain.catalogue import EVENTS, kind_of
+from domain.household import Household, HouseholdUnknown
+from domain.kernel import Author, Refused
+from domain.policy import table_names
+from interface.documents import notice_page, slip_page
+from interface.http.errors import problem, status_of
+from interface.http.masked_names import Shelf, masked_names, with_names
+from interface.http.query_params import After, AsOf, Code, KnownAt, No, answered, narrowed, view_of
+from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.routes.commands import recorded_answer
+from interface.http.service import Service, service_of
+from interface.http.strict_json import StrictRoute, takes
+from interface.http.visibility import visible_positions
+from interface.imports.result_file import ORDER, ResultRows, results_in
+from interface.spreadsheet import UnreadableFile
+from projections.batches import batch_lines, batch_steps, batches, late_notices
+from projections.facts.reading import Scope, Table, View
+from projections.history import history
+from projections.settlement import as_table, run_of, settlement
+
+router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
+
+_ATTEMPTS = 3
+Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
+
+
+# ---- the run --------------------------------------------------------------------------
+
+
+@router.get("/settlement", summary="结息 what every loan is due for every quarter, by two roads")
+async def settle(
+    request: Request,
+    period: Quarter,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    left: Annotated[bool, Query(description="only what is to be paid or asked back")] = False,
+    position: After = None,
+) -> Response:
+    """Before the quarter's end this is an estimate. Both roads agree, or there is no answer.
+
+    A loan that cannot be judged for want of a ruling is a line `not_judged` with its reason.
+    """
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            last = named_quarter(period, view.book)
+            found = settlement(view, last, scope=narrowed(scope, bank, township))
+            if left:
+                found = [due for due in found if due.left_fen]
+            table = as_table(found)
+            if form != "json":
+                return table_file(table, form, f"settlement-{period}", headers_of(view))
+            return json_answer(
+                head_of(view)
+                | {
+                    "period": period,
+                    "estimate": view.as_of < last.until,
+                    "due_fen": sum(due.due_fen for due in found),
+                    "paid_fen": sum(due.paid_fen for due in found),
+                    "reserved_fen": sum(due.reserved_fen for due in found),
+                    "to_pay_fen": sum(max(due.left_fen, 0) for due in found),
+                    "to_recover_fen": sum(max(-due.left_fen, 0) for due in found),
+                    "not_judged": sum(due.state == "not_judged" for due in found),
+                    "lines": list(table.dicts()),
+                },
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.post("/batches", status_code=201, summary="批次提出 propose a batch of what is due")
+@takes(c.ProposeBatch)
+async def propose(request: Request, body: c.BatchBody) -> Response:
+    """The service works out the lines on all it knows now; the same `ref` again changes nothing."""
+    service = service_of(request)
+    by = await service.author(request)
+    return recorded_answer(await run_in_threadpool(_proposed, service, body, by))
+
+
+def _proposed(service: Service, body: c.BatchBody, by: Author) -> Recorded:
+    """Run the settlement and tell it; again if another batch came in between."""
+    command = c.ProposeBatch.model_construct(**vars(body))
+    with service.ledger_for_file() as ledger:
+        heard = ledger.log.heard([(by.organisation, body.ref)])
+        runs = by.role in RULES[c.ProposeBatch].roles and not heard
+        for attempt in range(_ATTEMPTS):
+            if runs:
+                today = civil_day(service.clock())
+                with view_of(service, today, None, ledger.log.last_position()) as view:
+                    period = named_quarter(body.period, view.book)
+                    run = run_of(view, period, scope=Scope(body.bank, body.township))
+                command = command.model_copy(update={"run": run})
+            try:
+                return _tell(ledger, command, by)
+            except RunOutdated:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise RunOutdated
+
+
+# ---- money leaves and comes back ------------------------------------------------------
+
+
+@router.post("/batches/{no}/orders", status_code=201, summary="拨付指令 tell a bank to pay")
+@takes(c.OrderPayment)
+async def order(request: Request, no: No, body: c.OrderBody) -> Response:
+    """Every line is judged once more; what is due less by now is held and its money freed."""
+    return await _told(request, c.OrderPayment, body, no)
+
+
+@router.post("/batches/{no}/results", status_code=201, summary="拨付回盘 what a bank paid")
+@takes(c.TellResult)
+async def result(request: Request, no: No, body: c.ResultBody) -> Response:
+    return await _told(request, c.TellResult, body, no)
+
+
+def _tell(ledger: Ledger, command: c.Command, by: Author) -> Recorded:
+    """Raises Refused."""
+    outcome = with_event_ids(ledger, ledger.tell(command, by))
+    assert isinstance(outcome, Recorded)
+    return outcome
+
+
+async def _told(request: Request, kind: type[c.Command], body: c.Told, batch_no: str) -> Response:
+    """Tell it in a conversation of its own: it looks at every loan of a bank."""
+    service = service_of(request)
+    by = await service.author(request)
+    told: dict[str, Any] = {**vars(body), "batch_no": batch_no}
+    command = kind.model_construct(**told)
+
+    def tell() -> Recorded:
+        with service.ledger_for_file() as ledger:
+            return _tell(ledger, command, by)
+
+    return recorded_answer(await run_in_threadpool(tell))
+
+
+@router.post(
+    "/batches/{no}/result-corrections",
+    status_code=201,
+    summary="回盘更正 put a bank's own results right, by its document",
+)
+async def result_correction(request: Request, no: No, body: c.ResultCorrectionBody) -> Response:
+    """Not paid, but it was; or paid, but it came back (退票). Money follows from `effective_on`."""
+    return await _told(request, c.CorrectResult, body, no)
+
+
+@router.post(
+    "/batches/{no}/result-file", status_code=201, summary="拨付回盘文件 the same as a file"
+)
+@takes(c.TellResult)
+async def result_file(
+    request: Request,
+    no: No,
+    file: UploadFile,
+    ref: Annotated[c.Name, Form()],
+    effective_on: Annotated[c.Day, Form()],
+) -> Response:
+    """The payment order with 结果 (成功/失败), 流水号 and 原因 filled in. All of it, or nothing.
+
+    Every column of the order that comes back must be the order's.
+    """
+
+    def command(told: ResultRows) -> c.Command:
+        return c.TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=told.results)
+
+    return await _filed(request, no, await file.read(), command)
+
+
+@router.post(
+    "/batches/{no}/result-correction-file",
+    status_code=201,
+    summary="回盘更正文件 the same as a file",
+)
+async def result_correction_file(
+    request: Request,
+    no: No,
+    file: UploadFile,
+    ref: Annotated[c.Name, Form()],
+    effective_on: Annotated[c.Day, Form()],
+    document: Annotated[c.Text, Form()],
+) -> Response:
+    """Rows of the payment order with the true 结果 (成功/失败/退票), each with its 原因."""
+
+    def command(told: ResultRows) -> c.Command:
+        corrections = [c.ResultCorrectionItem(**vars(item)) for item in told.results]
+        return c.CorrectResult(
+            ref=ref,
+            effective_on=effective_on,
+            ground=c.Ground(document=document),
+            batch_no=no,
+            corrections=corrections,
+        )
+
+    return await _filed(request, no, await file.read(), command, correction=True)
+
+
+async def _filed(
+    request: Request,
+    no: str,
+    content: bytes,
+    command: Callable[[ResultRows], c.Command],
+    *,
+    correction: bool = False,
+) -> Response:
+    """Tell what a file says, whole; a refusal of one line names its row and column."""
+    service = service_of(request)
+    by = await service.author(request)
+
+    def tell() -> Response:
+        with tempfile.TemporaryDirectory(prefix="mz-file-") as folder:
+            path = Path(folder) / "told"
+            path.write_bytes(content)
+            rows = results_in(path, no, correction=correction)
+        try:
+            with service.ledger_for_file() as ledger:
+                return recorded_answer(_tell(ledger, command(rows), by))
+        except Refused as refusal:
+            fault = rows.located(refusal)
+            if fault is None:
+                raise
+            return problem(
+                status_of(refusal), fault.code, fault.zh, fault.en, details=refusal.details
+            )
+
+    try:
+        return await run_in_threadpool(tell)
+    except UnreadableFile as refusal:
+        return problem(422, refusal.code, refusal.zh, refusal.en)
+
+
+# ---- reading --------------------------------------------------------------------------
+
+
+@router.get("/batches", summary="贴息批次 the batches and how far each has come")
+async def batch_list(
+    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
+) -> Response:
+    _, scope = await service_of(request).reader(request)
+    return await answered(
+        request, "batches", lambda view: batches(view, scope=scope), as_of, known_at, position
+    )
+
+
+@router.get("/batches/{no}", summary="一个批次 one batch: its sums and every step taken")
+async def batch(
+    request: Request,
+    no: No,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    author, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            found = _the_batch(view, no, scope)
+            steps = _visible_steps(view, author, no)
+            return json_answer(
+                head_of(view)
+                | {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)},
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
+    """What was done with a batch, as far as the reader may see the events of it."""
+    steps = list(batch_steps(view, no).dicts())
+    topics = (topic for topic in EVENTS if kind_of(topic) == Batch.KIND)
+    positions = {step["position"] for step in steps}
+    seen = visible_positions(view.connection, reader, topics, positions)
+    return [step for step in steps if step["position"] in seen]
+
+
+@router.get("/batches/{no}/lines", summary="批次明细 the lines of a batch")
+async def lines(
+    request: Request,
+    no: No,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    bank: Code = None,
+    township: Code = None,
+    household_no: Code = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            _the_batch(view, no, scope)
+            own = narrowed(scope, bank, township)
+            table = batch_lines(view, no, scope=own, household_no=household_no)
+            if form != "json":
+                return table_file(table, form, f"batch-{no}", headers_of(view))
+            return json_answer(
+                head_of(view)
+                | {
+                    "batch_no": no,
+                    "late_notices": late_notices(view, no, scope),
+                    "lines": list(table.dicts()),
+                },
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
+async def slip(
+    request: Request,
+    no: No,
+    household_no: Annotated[str, Query(pattern=c.NUMBER)],
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    """A page to print, in Chinese: every figure to work it out by hand, the sum in capitals."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            found = _the_batch(view, no, scope)
+            seen = batch_lines(view, no, scope=scope, household_no=household_no)
+            wanted = {line["line"] for line in seen.dicts()}
+            if not wanted:
+                raise HouseholdUnknown("household_no", household_no=household_no)
+            listed = [
+                line
+                for event in history(view.connection, [Batch.id_for(no)], view.known_at)
+                if event.topic == Batch.Listed.TOPIC
+                for line in event.content["lines"]
+                if line["line"] in wanted
+            ]
+            home = Household.id_for(household_no)
+            head = view.ask(_HEAD, household_id=home).rows
+            names = masked_names(view.connection, service.vault, [home])
+            sources = {
+                ruling.version: ruling.source
+                for name in table_names()
+                for ruling in view.book.table(name).rulings
+            }
+            name = names.get(head[0][0]) if head else None
+            late = late_notices(view, no, scope)
+            page = slip_page.household_page(found, household_no, name, listed, sources, late)
+            return Response(page, media_type="text/html; charset=utf-8")
+
+    return await run_in_threadpool(answer)
+
+
+_HEAD = """
+SELECT head FROM facts.standing_household(%(as_of)s, %(known_at)s)
+ WHERE household_id = %(household_id)s
+"""
+NOTICE = ("line", "borrower_name", "purpose", "principal_fen", "disbursed_on", "due_on",
+          "annual_rate_bp")  # fmt: skip
+
+
+@router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
+async def notice(
+    request: Request,
+    no: No,
+    township: Code = None,
+    village: Code = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    """A page to print; CSV, XLSX or JSON when they alone are accepted. Nothing else is shown."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    html = "html" in request.headers.get("accept", "")
+    form = "json" if html else form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            found = _the_batch(view, no, scope)
+            own = narrowed(scope, None, township)
+            listed = batch_lines(view, no, scope=own, village=village)
+            table = _to_post(service, view, listed)
+            if html:
+                shown = list(table.dicts())
+                late = late_notices(view, no, scope)
+                page = notice_page.page(found, shown, township, village, late)
+                return Response(page, media_type="text/html; charset=utf-8")
+            if form != "json":
+                return table_file(table, form, f"notice-{no}", headers_of(view))
+            return json_answer(
+                head_of(view)
+                | {
+                    "batch_no": no,
+                    "late_notices": late_notices(view, no, scope),
+                    "lines": list(table.dicts()),
+                },
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+def _to_post(service: Service, view: View, listed: Table) -> Table:
+    """What a notice shows of the lines that money may leave for, and nothing more."""
+    named = with_names(service.vault, view, listed).dicts()
+    lines = [line for line in named if line["kind"] != "recovery" and line["state"] != "withdrawn"]
+    return Table(NOTICE, [tuple(line[name] for name in NOTICE) for line in lines])
+
+
+@router.get("/batches/{no}/payment-order", summary="拨付指令文件 the lines a bank is to pay")
+async def payment_order(
+    request: Request,
+    no: No,
+    bank: Code = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    """The bank gets its own borrowers' accounts in clear; for everybody else they are masked."""
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope.township is not None:
+        raise HTTPException(403)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            found = _the_batch(view, no, scope)
+            own = narrowed(scope, bank, None)
+            listed = batch_lines(view, no, scope=own)
+            table = _order_of(service, view, listed, found, clear=scope.bank is not None)
+            if form != "json":
+                return table_file(table, form, f"order-{no}", headers_of(view))
+            rows = list(table.dicts())
+            return json_answer(
+                head_of(view)
+                | {
+                    "batch_no": no,
+                    "amount_fen": sum(r["amount_fen"] for r in rows),
+                    "late_notices": late_notices(view, no, scope),
+                    "lines": rows,
+                },
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+def _order_of(
+    service: Service, view: View, listed: Table, batch: dict[str, Any], *, clear: bool
+) -> Table:
+    """The lines that are ordered and not done, with columns for the bank to fill in.
+
+    `clear`: the reader is the bank itself, whatever anybody asks to see.
+    """
+    lines = [line for line in listed.dicts() if line["state"] == "ordered"]
+    accounts = {}
+    if batch["mode"] == "household":
+        accounts = _payees(service, view, [UUID(line["loan_id"]) for line in lines])
+    rows = []
+    for line in lines:
+        payee = accounts.get(line["loan_id"], {})
+        name, account = payee.get("payee_name", ""), payee.get("payee_account", "")
+        if batch["mode"] == "bank":
+            name, account = line["bank"], line["bank"]
+        elif not clear:
+            name, account = masked_name(name), masked_number(account)
+        rows.append(
+            (
+                batch["batch_no"],
+                line["line"],
+                line["loan_no"],
+                line["household_no"],
+                line["period"],
+                name,
+                account,
+                line["amount_fen"],
+                "",
+                "",
+                "",
+            )
+        )
+    return Table(ORDER, rows)
+
+
+_DISBURSED = """
+SELECT e.originator_id, e.originator_version, e.topic, e.state
+  FROM ledger.event e
+ WHERE e.originator_id = ANY(%(loans)s::uuid[]) AND e.topic = 'loan.disbursed.v1'
+ ORDER BY e.originator_id, e.originator_version
+"""
+
+
+def _payees(service: Service, view: View, loans: Sequence[UUID]) -> dict[str, dict[str, str]]:
+    """By loan: the account and name that it was disbursed to; absent when erased."""
+    found: dict[str, dict[str, str]] = {}
+    told = [
+        (loan, version, topic, msgspec.json.decode(state))
+        for loan, version, topic, state in view.ask(_DISBURSED, loans=list(loans)).rows
+    ]
+    service.vault.unlock(
+        Shelf(view.connection), {UUID(content["household_id"]) for *_, content in told}
+    )
+    for loan, version, topic, content in told:
+        sealed = content.get("sealed")
+        home = UUID(content["household_id"])
+        values = sealed and service.vault.unseal(home, (loan, version, topic), sealed)
+        if values:
+            found[str(loan)] = values
+    return found
+
+
+def _the_batch(view: View, no: str, scope: Scope) -> dict[str, Any]:
+    """The batch, if the reader has lines in it. Raises BatchUnknown."""
+    found = next(batches(view, scope=scope, batch_no=no).dicts(), None)
+    if found is None:
+        raise BatchUnknown(batch_no=no)
+    return found

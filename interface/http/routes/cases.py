@@ -1,0 +1,202 @@
+"""Routes of cases: what findings belong together, opening a case on them, and how far each is.
+
+The steps of a case are plain statements and stand in `writes`. The office that supervises sees all;
+an organisation that was asked to explain something sees what it was asked, and no more.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.case_commands import CaseBody, FindingsBody, JoinCase, OpenCase
+from application.case_decisions import SUPERVISION
+from application.commands import Command
+from application.ledger import Telling
+from domain.case import Case, CaseUnknown, Found
+from domain.kernel import Author
+from interface.http.query_params import (
+    After,
+    AsOf,
+    Code,
+    Cursor,
+    KnownAt,
+    No,
+    Page,
+    answered,
+    opened,
+    page_of,
+    view_of,
+)
+from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.routes.commands import recorded_answer
+from interface.http.routes.red_flags import rules_for
+from interface.http.service import Service, service_of
+from interface.http.strict_json import StrictRoute, takes
+from interface.http.visibility import visible
+from projections.cases import (
+    Filter,
+    case_findings,
+    case_loans,
+    case_recoveries,
+    cases,
+    cases_asking,
+)
+from projections.facts.reading import COUNTY, Table, View
+from projections.history import history
+from projections.schemes import COLUMNS, WITHOUT_CASES, as_table, found, schemes
+
+router = APIRouter(prefix="/v1", tags=["线索 cases"], route_class=StrictRoute)
+
+Rule = Annotated[str | None, Query(pattern="^(RF[0-9]{2}|objection)$", description="default: all")]
+Stage = Literal["opened", "assigned", "proposed", "upheld", "dismissed", "closed"]
+
+
+# ---- what was found -------------------------------------------------------------------
+
+
+@router.get("/red-flags/schemes", summary="同一套路 findings that belong together, by any rule")
+async def scheme_list(
+    request: Request,
+    rule: Rule = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    limit: Page = 200,
+    cursor: Cursor = None,
+    position: After = None,
+) -> Response:
+    """At stake: no fen of one loan twice. `cases` hold findings of it: for the auditor alone."""
+    service = service_of(request)
+    author, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
+    form = form_of(request)
+    after = opened(cursor, 1)
+    columns = COLUMNS if author.role == SUPERVISION else WITHOUT_CASES
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            every, failed = schemes(view, asked=rules_for(author))
+            asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
+            if form != "json":
+                return table_file(
+                    as_table(asked, columns), form, f"schemes-{view.as_of}", headers_of(view)
+                )
+            rest = [s.plain() for s in asked if after is None or s.id > after[0]][: limit + 1]
+            table = Table(columns, [tuple(plain[name] for name in columns) for plain in rest])
+            return page_of(view, table, limit, ("scheme",), not_checked=failed)
+
+    return await run_in_threadpool(answer)
+
+
+@router.post("/cases", status_code=201, summary="线索立案 open a case on findings or objections")
+@takes(OpenCase)
+async def open_case(request: Request, body: CaseBody) -> Response:
+    """The service looks at the two dates and takes all findings of the schemes named."""
+    return await _told(request, OpenCase, body, body.case_no)
+
+
+@router.post("/cases/{no}/findings", status_code=201, summary="线索并入 what is new of its schemes")
+@takes(JoinCase)
+async def join_case(request: Request, no: No, body: FindingsBody) -> Response:
+    """Named or not, all that is in no case yet of the schemes that the case holds a part of."""
+    return await _told(request, JoinCase, body, no)
+
+
+async def _told(request: Request, kind: type[Command], body: FindingsBody, no: str) -> Response:
+    service = service_of(request)
+    by = await service.author(request)
+    told: dict[str, Any] = {**vars(body), "case_no": no, "found": None}
+    if by.role == SUPERVISION:
+        told["found"] = await run_in_threadpool(
+            _found, service, body, None if kind is OpenCase else no
+        )
+    return recorded_answer(await service.writer.tell(Telling(kind.model_construct(**told), by)))
+
+
+def _found(service: Service, body: FindingsBody, case_no: str | None) -> Found:
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+    last = (row and row[0]) or 0
+    names = [f"{each.rule} {each.subject}" for each in body.findings]
+    objections = [(each.batch_no, each.objection_no) for each in body.objections]
+    with view_of(service, body.as_of, body.known_at, last) as view:
+        return found(view, names, objections, case_no)
+
+
+# ---- reading --------------------------------------------------------------------------
+
+
+@router.get("/cases", summary="线索 the cases and how far each has come; or what one is asked")
+async def case_list(
+    request: Request,
+    stage: Annotated[Stage | None, Query()] = None,
+    rule: Rule = None,
+    bank: Code = None,
+    township: Code = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    author = await _reader(request)
+
+    def ask(view: View) -> Table:
+        if author.role != SUPERVISION:
+            return cases_asking(view, author.organisation)
+        return cases(view, Filter(None, stage, rule, bank, township))
+
+    return await answered(request, "cases", ask, as_of, known_at, position)
+
+
+@router.get("/cases/{no}", summary="一件线索 what it rests on, every step, what came back")
+async def one_case(
+    request: Request,
+    no: No,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    author = await _reader(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            shown = _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
+            return json_answer(head_of(view) | shown, headers=headers_of(view))
+
+    return await run_in_threadpool(answer)
+
+
+async def _reader(request: Request) -> Author:
+    author = await service_of(request).author(request)
+    if author.role == "admin":
+        raise HTTPException(403)
+    return author
+
+
+def _whole(view: View, no: str) -> dict[str, Any]:
+    """Raises CaseUnknown."""
+    line = next(cases(view, Filter(case_no=no)).dicts(), None)
+    if line is None:
+        raise CaseUnknown(case_no=no)
+    events = history(view.connection, [Case.id_for(no)], view.known_at, view.as_of)
+    return {
+        "case": line,
+        "findings": list(case_findings(view, no).dicts()),
+        "loans": list(case_loans(view, no).dicts()),
+        "recoveries": list(case_recoveries(view, no).dicts()),
+        "steps": [event.plain() for event in events],
+    }
+
+
+def _asked(view: View, no: str, reader: Author) -> dict[str, Any]:
+    """What the reader was asked and what he said. Raises CaseUnknown as if there were none."""
+    requests = list(cases_asking(view, reader.organisation, no).dicts())
+    if not requests:
+        raise CaseUnknown(case_no=no)
+    events = history(view.connection, [Case.id_for(no)], view.known_at, view.as_of)
+    seen = visible(view.connection, reader, events)
+    return {"requests": requests, "steps": [event.plain() for event in seen]}

@@ -1,0 +1,174 @@
+"""Routes that ask for duties (履职): lists, counts, and a calendar for any calendar program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from domain.kernel import identity
+from interface.http.query_params import (
+    After,
+    AsOf,
+    Code,
+    Cursor,
+    KnownAt,
+    Page,
+    SeenDay,
+    answered,
+    narrowed,
+    opened,
+    page_of,
+    view_of,
+)
+from interface.http.responses import form_of, headers_of, table_file
+from interface.http.service import service_of
+from projections.duties import KEY, duties, summary
+from projections.facts.reading import Table, View
+
+router = APIRouter(prefix="/v1", tags=["查询 reads"])
+
+Kind = Literal[
+    "usage_check",
+    "first_reminder",
+    "written_reminder",
+    "repayment_plan",
+    "decision",
+    "benefit",
+    "public_notice",
+]
+State = Literal["pending", "done", "late", "not_done", "not_applicable"]
+DueFrom = Annotated[SeenDay | None, Query(description="due on or after")]
+DueUntil = Annotated[SeenDay | None, Query(description="due on or before")]
+
+
+@router.get("/duties", summary="履职清单 what is due, done, late and not done")
+async def duty_list(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    duty: Kind | None = None,
+    state: State | None = None,
+    due_from: DueFrom = None,
+    due_until: DueUntil = None,
+    cursor: Cursor = None,
+    limit: Page = 200,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader_of_loans(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = duties(
+                view,
+                scope=narrowed(scope, bank, township),
+                duty=duty,
+                state=state,
+                due_from=due_from,
+                due_until=due_until,
+                after=opened(cursor, len(KEY)),
+                most=limit + 1 if form == "json" else None,
+            )
+            if form != "json":
+                return table_file(table, form, f"duties-{view.as_of}", headers_of(view))
+            return page_of(view, table, limit, KEY)
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/duties/summary", summary="履职汇总 duties counted by township and bank")
+async def duty_summary(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    due_until: DueUntil = None,
+    position: After = None,
+) -> Response:
+    _, scope = await service_of(request).reader_of_loans(request)
+    return await answered(
+        request,
+        "duties",
+        lambda view: summary(view, scope=narrowed(scope, bank, township), due_until=due_until),
+        as_of,
+        known_at,
+        position,
+    )
+
+
+@router.get("/duties/calendar.ics", summary="履职日历 what is open, as a calendar")
+async def duty_calendar(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    duty: Kind | None = None,
+    due_from: DueFrom = None,
+    due_until: DueUntil = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader_of_loans(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = duties(
+                view,
+                scope=narrowed(scope, bank, township),
+                duty=duty,
+                due_from=due_from,
+                due_until=due_until,
+            )
+            return Response(
+                calendar(view, table),
+                media_type="text/calendar; charset=utf-8",
+                headers={"Cache-Control": "no-store", **headers_of(view)},
+            )
+
+    return await run_in_threadpool(answer)
+
+
+def calendar(view: View, table: Table) -> str:
+    """The open duties of a table as all-day entries (RFC 5545); the same duty, the same UID."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mingzhang//duties//ZH"]
+    for line in table.dicts():
+        if line["state"] not in ("pending", "not_done"):
+            continue
+        about = line["loan_no"] or line["household_no"]
+        title = f"{line['duty_zh']} {about}" + (" 未完成" if line["state"] == "not_done" else "")
+        text = f"乡镇 {line['township']} 户 {line['household_no']} 银行 {line['bank']}"
+        lines += [
+            "BEGIN:VEVENT",
+            f"UID:{identity('duty', *(str(line[name]) for name in KEY))}",
+            f"DTSTAMP:{view.known_at:%Y%m%dT%H%M%SZ}",
+            f"DTSTART;VALUE=DATE:{line['due_on']:%Y%m%d}",
+            f"SUMMARY:{_escaped(title)}",
+            f"DESCRIPTION:{_escaped(text)}",
+            "END:VEVENT",
+        ]
+    return "".join(part + "\r\n" for line in [*lines, "END:VCALENDAR"] for part in _folded(line))
+
+
+def _escaped(text: str) -> str:
+    for sign in "\\;,":
+        text = text.replace(sign, "\\" + sign)
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _folded(line: str) -> Iterator[str]:
+    """Lines of at most 75 octets, none cutting a character; each but the first begins blank."""
+    part = ""
+    for character in line:
+        if len((part + character).encode()) > 75:
+            yield part
+            part = " "
+        part += character
+    yield part

@@ -1,0 +1,435 @@
+"""Routes that ask: ledgers, histories, the trace of a payment, what changed in what we know.
+
+Each takes `as_of` (the civil day it is about) and `known_at` (the instant whose knowledge it
+uses), and says in its head how far into the log it saw.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.refusals import LoanAmbiguous
+from domain.calendar import civil_day
+from domain.household import Household, HouseholdUnknown
+from domain.kernel import Author
+from domain.loan import Loan, LoanUnknown, PaymentUnknown
+from domain.visibility import sees_all
+from interface.documents import slip_page
+from interface.http.masked_names import Shelf, masked, masked_names, with_names
+from interface.http.query_params import (
+    After,
+    AsOf,
+    Code,
+    Cursor,
+    Instant,
+    KnownAt,
+    No,
+    Page,
+    narrowed,
+    opened,
+    page_of,
+    position_of,
+    view_of,
+)
+from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.service import Service, service_of
+from interface.http.visibility import opens, visible, visible_positions, visible_trace
+from projections import changes as diff
+from projections.changes import Change
+from projections.facts.reading import Connection, Scope, Table, View, parameters_of
+from projections.history import Happening, Trace, as_table, history
+from projections.loan_ledger import loan_ledger
+from projections.subsidy_ledger import subsidy_ledger
+
+router = APIRouter(prefix="/v1", tags=["查询 reads"])
+
+
+@router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
+async def payment_trace(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    return json_answer(await _traced(request, no, as_of, known_at))
+
+
+@router.get("/subsidy-payments/{no}/slip", summary="贴息计算书 one payment on paper")
+async def payment_slip(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    page = slip_page.page(await _traced(request, no, as_of, known_at))
+    return Response(page, media_type="text/html; charset=utf-8")
+
+
+async def _traced(
+    request: Request, no: str, as_of: Any, known_at: datetime | None
+) -> dict[str, Any]:
+    """The trace of a payment that the reader may see. Raises PaymentUnknown."""
+    service = service_of(request)
+    author, _ = await service.reader_of_loans(request)
+    found = await service.tracing.trace(no, known_at)
+    if found and not sees_all(author.role, {event.topic for event in found.events}):
+        found = await run_in_threadpool(_visible_trace, service, author, found)
+    if found is None:
+        raise PaymentUnknown(payment_no=no)
+    household = found.household_id
+    service.vault.unlock(_OneKey(household, found.wrapped_key), {household})
+    content = found.plain(as_of or civil_day(service.clock()))
+    content["paid_to"] = _paid_to(service, found)
+    content["known_at"] = known_at
+    content["as_of"] = as_of
+    content["position"] = found.events[-1].position
+    return content
+
+
+def _paid_to(service: Service, found: Trace) -> dict[str, Any]:
+    """Account and name that were paid, masked; empty when they were erased.
+
+    A payment made singly names them. A batch's line was paid to the bank, or to the account that
+    the loan was paid to.
+    """
+    payee = found.payment.content["payee"]
+    told = (found.payment, *(e for e in found.events if e.topic == Loan.Disbursed.TOPIC))
+    for event in told:
+        sealed = event.content.get("sealed")
+        if sealed and event.content["payee"] == payee:
+            place = (event.originator_id, event.version, event.topic)
+            shown = masked(service.vault.unseal(found.household_id, place, sealed))
+            return {name: shown[name] for name in shown if name.startswith("payee_")}
+    return {} if payee.startswith("account-") else {"payee_name": payee}
+
+
+def _visible_trace(service: Service, author: Author, found: Trace) -> Trace | None:
+    with service.facts.connection() as connection:
+        return visible_trace(connection, author, found)
+
+
+class _OneKey:
+    """The key that came with a trace; none when it was destroyed."""
+
+    def __init__(self, household: UUID, wrapped: bytes | None) -> None:
+        self._keys = {} if wrapped is None else {household: wrapped}
+
+    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
+        return {home: self._keys[home] for home in households if home in self._keys}
+
+
+@router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
+async def loans(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    household_no: Code = None,
+    cursor: Cursor = None,
+    limit: Page = 200,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader_of_loans(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = loan_ledger(
+                view,
+                scope=narrowed(scope, bank, township),
+                household_no=household_no,
+                after=opened(cursor, 2),
+                most=limit + 1 if form == "json" else None,
+            )
+            table = with_names(service.vault, view, table)
+            if form != "json":
+                return table_file(table, form, f"loans-{view.as_of}", headers_of(view))
+            return page_of(view, table, limit, ("bank", "loan_no"))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
+async def subsidies(
+    request: Request,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    township: Code = None,
+    bank: Code = None,
+    household_no: Code = None,
+    period: Code = None,
+    cursor: Cursor = None,
+    limit: Page = 200,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader_of_loans(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = subsidy_ledger(
+                view,
+                scope=narrowed(scope, bank, township),
+                household_no=household_no,
+                period=period,
+                after=position_of(cursor),
+                most=limit + 1 if form == "json" else None,
+            )
+            table = with_names(service.vault, view, table)
+            if form != "json":
+                return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
+            return page_of(view, table, limit, ("position",))
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
+async def changes(
+    request: Request,
+    known_from: Annotated[Instant, Query(description="RFC 3339 instant")],
+    known_to: KnownAt = None,
+    ledger: Literal["loans", "subsidies"] = "loans",
+    as_of: AsOf = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    author, scope = await service.reader_of_loans(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_to, position) as view:
+            found = diff.changes(view, ledger, known_from, scope=scope)
+            found = _with_visible_causes(view, author, found)
+            if form != "json":
+                return table_file(diff.as_table(ledger, found), form, "changes", headers_of(view))
+            total: dict[str, int] = {}
+            for change in found:
+                for column, fen in change.difference.items():
+                    total[column] = total.get(column, 0) + fen
+            return json_answer(
+                head_of(view)
+                | {
+                    "known_from": known_from,
+                    "ledger": ledger,
+                    "difference": total,
+                    "explained": all(change.explained for change in found),
+                    "changes": [change._asdict() for change in found],
+                },
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+def _with_visible_causes(view: View, reader: Author, found: list[Change]) -> list[Change]:
+    """The changes, each with those causes alone that the reader may see."""
+    causes = [cause for change in found for cause in change.causes]
+    seen = visible_positions(
+        view.connection,
+        reader,
+        {cause["topic"] for cause in causes},
+        {cause["position"] for cause in causes},
+    )
+    return [
+        change._replace(causes=[cause for cause in change.causes if cause["position"] in seen])
+        for change in found
+    ]
+
+
+@router.get("/loans/{no}", summary="贷款 one loan on any day")
+async def loan(
+    request: Request,
+    no: No,
+    bank: Code = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    _, scope = await service.reader_of_loans(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            table = loan_ledger(view, scope=narrowed(scope, bank, None), loan_no=no)
+            line = _the_one(table, no)
+            subsidies = subsidy_ledger(view, scope=narrowed(scope, line["bank"], None), loan_no=no)
+            table = with_names(service.vault, view, Table(table.columns, table.rows[:1]))
+            return json_answer(
+                head_of(view) | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
+async def loan_history(
+    request: Request,
+    no: No,
+    bank: Code = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> Response:
+    service = service_of(request)
+    author, _ = await service.reader_of_loans(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            events = _loan_events(connection, author, bank, no, known_at)
+            if as_of is not None:
+                events = [e for e in events if e.content["effective_on"] <= as_of.isoformat()]
+            if form != "json":
+                return table_file(as_table(events), form, "history", {})
+            return json_answer(
+                {
+                    "loan_no": no,
+                    "as_of": as_of,
+                    "known_at": known_at,
+                    "events": _shown(service, connection, events),
+                }
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/households/{no}", summary="户 one household on any day: status and loans")
+async def household(
+    request: Request,
+    no: No,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    position: After = None,
+) -> Response:
+    service = service_of(request)
+    author, scope = await service.reader(request)
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            found = view.ask(_HOUSEHOLD, household_no=no, **parameters_of(scope))
+            if not found.rows or not opens(view.connection, author, Household.id_for(no)):
+                raise HouseholdUnknown(household_no=no)
+            home = next(found.dicts())
+            members = view.ask(_MEMBERS, household_id=home["household_id"])
+            names = masked_names(view.connection, service.vault, [home["household_id"]])
+            people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
+            loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
+            return json_answer(
+                head_of(view)
+                | {"household": home, "members": people, "loans": list(loans.dicts())},
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/households/{no}/history", summary="户事件史 every event of a household")
+async def household_history(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    service = service_of(request)
+    author, _ = await service.reader(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            told = history(connection, [Household.id_for(no)], known_at, as_of)
+            events = visible(connection, author, told)
+            if not events:
+                raise HouseholdUnknown(household_no=no)
+            if form != "json":
+                return table_file(as_table(events), form, "history", {})
+            return json_answer(
+                {
+                    "household_no": no,
+                    "as_of": as_of,
+                    "known_at": known_at,
+                    "events": _shown(service, connection, events),
+                }
+            )
+
+    return await run_in_threadpool(answer)
+
+
+_HOUSEHOLD = """
+SELECT h.household_id, h.household_no, h.township, h.village, h.effective_on AS registered_on,
+       (SELECT s.category FROM facts.standing_status(%(as_of)s, %(known_at)s) s
+         WHERE s.household_id = h.household_id
+         ORDER BY s.effective_on DESC, s.of_position DESC LIMIT 1) AS category
+  FROM facts.standing_household(%(as_of)s, %(known_at)s) h
+ WHERE h.household_no = %(household_no)s
+   AND (%(township)s::text IS NULL OR h.township = %(township)s)
+   AND (%(bank)s::text IS NULL OR EXISTS (
+        SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) l
+         WHERE l.household_id = h.household_id AND l.bank = %(bank)s))
+"""
+_MEMBERS = """
+SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS since
+  FROM facts.standing_member(%(as_of)s, %(known_at)s)
+ WHERE household_id = %(household_id)s
+ ORDER BY person, effective_on DESC, of_position DESC
+"""
+
+
+def _the_one(table: Table, loan_no: str) -> dict[str, Any]:
+    lines = list(table.dicts())
+    if not lines:
+        raise LoanUnknown(loan_no=loan_no)
+    if len(lines) > 1:
+        raise LoanAmbiguous(banks=[line["bank"] for line in lines])
+    return lines[0]
+
+
+def _loan_events(
+    connection: Connection, reader: Author, bank: str | None, no: str, known_at: datetime | None
+) -> list[Happening]:
+    """The events of the loan that the reader means and may see. Raises LoanUnknown, -Ambiguous."""
+    own = reader.organisation if reader.role == "bank" else None
+    if own is not None and bank not in (None, own):
+        raise HTTPException(403)
+    named = own or bank
+    banks = (
+        [named]
+        if named
+        else [
+            row[0]
+            for row in connection.execute(
+                "SELECT code FROM ledger.organisation WHERE role = 'bank'"
+            )
+        ]
+    )
+    found = []
+    for code in banks:
+        events = visible(connection, reader, history(connection, [Loan.id_for(code, no)], known_at))
+        if events:
+            found.append((code, events))
+    if not found:
+        raise LoanUnknown(loan_no=no)
+    if len(found) > 1:
+        raise LoanAmbiguous(banks=[code for code, _ in found])
+    return found[0][1]
+
+
+def _shown(
+    service: Service, connection: Connection, events: list[Happening]
+) -> list[dict[str, Any]]:
+    """Events for a reader: with the personal values that they hold, masked."""
+    homes = {
+        UUID(event.content["household_id"]) for event in events if "household_id" in event.content
+    } | {event.originator_id for event in events if event.topic.startswith("household.")}
+    service.vault.unlock(Shelf(connection), homes)
+    shown = []
+    for event in events:
+        plain = event.plain()
+        sealed = event.content.get("sealed")
+        if sealed and homes:
+            place = (event.originator_id, event.version, event.topic)
+            for home in homes:
+                values = service.vault.unseal(home, place, sealed)
+                if values is not None:
+                    plain["personal"] = masked(values)
+        shown.append(plain)
+    return shown

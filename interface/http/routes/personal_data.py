@@ -1,0 +1,94 @@
+"""Routes to personal data unmasked: a look is in the log before anything is shown, and counted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Path, Request, Response
+from prometheus_client import Counter
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.commands import NUMBER, LookAtHousehold, LookBody
+from application.ledger import Telling
+from application.refusals import TooManyLooks
+from domain.household import Household, HouseholdUnknown
+from domain.kernel import Author
+from domain.visibility import sees_all
+from interface.http.masked_names import laid_open, looks_at
+from interface.http.query_params import AsOf, KnownAt
+from interface.http.responses import form_of, json_answer, table_file
+from interface.http.routes.commands import recorded_content
+from interface.http.service import Service, service_of
+from interface.http.strict_json import StrictRoute, takes
+
+router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
+
+_LOOKS = Counter("mingzhang_looks", "Looks at personal data, by organisation", ["organisation"])
+_TOO_MANY = Counter(
+    "mingzhang_looks_refused", "Looks refused for being too many in a minute", ["organisation"]
+)
+_TOLD_BEFORE = {
+    "code": "look_told_before",
+    "title_zh": "此编号的查看已答复过：再次查看须用新编号另行登记",
+    "title_en": "this look was answered before: another look needs a reference of its own",
+}
+
+No = Annotated[str, Path(pattern=NUMBER)]
+
+
+@router.post(
+    "/households/{no}/looks",
+    status_code=201,
+    summary="查看个人信息 look at a household's personal data, on record",
+)
+@takes(LookAtHousehold)
+async def look(request: Request, no: No, body: LookBody) -> Response:
+    """Names, identity and account numbers in clear. The same `ref` again shows nothing."""
+    service = service_of(request)
+    by = await service.author(request)
+    command = LookAtHousehold.model_construct(**{**vars(body), "household_no": no})
+    try:
+        recorded = await service.writer.tell(Telling(command, by))
+    except TooManyLooks:
+        _TOO_MANY.labels(by.organisation).inc()
+        structlog.get_logger("looks").warning(
+            "looks.too_many", organisation=by.organisation, person=by.person, household_no=no
+        )
+        raise
+    content = {"household_no": no, **recorded_content(recorded)}
+    if recorded.again:
+        return json_answer(content | _TOLD_BEFORE)
+    _LOOKS.labels(by.organisation).inc()
+    shown = await run_in_threadpool(_shown, service, by, no)
+    return json_answer(content | shown, 201)
+
+
+def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
+    bank = by.organisation if by.role == "bank" else None
+    with service.facts.connection() as connection:
+        return laid_open(connection, service.vault, no, bank=bank)
+
+
+@router.get(
+    "/households/{no}/looks", summary="查看记录 who looked at a household's people, when and why"
+)
+async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None) -> Response:
+    service = service_of(request)
+    by = await service.author(request)
+    if not sees_all(by.role, [Household.LookedAt.TOPIC]):
+        raise HTTPException(403)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            table = looks_at(connection, Household.id_for(no), known_at, as_of)
+        if table is None:
+            raise HouseholdUnknown(household_no=no)
+        if form != "json":
+            return table_file(table, form, "looks", {})
+        head = {"household_no": no, "as_of": as_of, "known_at": known_at}
+        return json_answer(head | {"looks": list(table.dicts())})
+
+    return await run_in_threadpool(answer)

@@ -1,0 +1,152 @@
+"""Routes of published reports: publish, read back as it was, reproduce, compare with today."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from application.commands import PublicationBody, PublishReport
+from application.ledger import Telling
+from application.publish_decisions import may_publish
+from domain.calendar import civil_day
+from domain.kernel import Author
+from domain.publication import Publication, PublicationUnknown
+from domain.visibility import OPEN_REPORTS
+from interface.documents.publication import differences, edition
+from interface.http.query_params import After, AsOf, KnownAt, No, answered, county_service, view_of
+from interface.http.responses import json_answer
+from interface.http.routes.commands import recorded_answer
+from interface.http.service import Service, service_of
+from interface.http.strict_json import StrictRoute, takes
+from interface.http.visibility import visible
+from projections.facts.reading import COUNTY, Table, View
+from projections.history import history
+
+router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
+
+_PUBLISHED = """
+SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, seen_position,
+       rules, row_count, sha256, effective_on, recorded_at, position
+  FROM facts.publication
+ WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
+   AND (%(reports)s::text[] IS NULL OR report = ANY (%(reports)s))
+ ORDER BY position
+"""
+
+
+@router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
+@takes(PublishReport)
+async def publish(request: Request, body: PublicationBody) -> Response:
+    """Its bytes are stored with it. The same `ref` again answers as the first time."""
+    service = service_of(request)
+    by = await service.author(request)
+    command = PublishReport.model_construct(**vars(body))
+    if may_publish(by):
+        made = await run_in_threadpool(_made, service, body)
+        command = command.model_copy(update={"edition": made})
+    return recorded_answer(await service.writer.tell(Telling(command, by)))
+
+
+def _made(service: Service, body: PublicationBody) -> Any:
+    with service.facts.connection() as connection:
+        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+    last = (row and row[0]) or 0
+    with view_of(service, body.as_of, body.known_at, last) as view:
+        return edition(view, body.report)
+
+
+@router.get("/publications", summary="已公布报表 what was published, when, and its digest")
+async def published(
+    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
+) -> Response:
+    """A bank and a township see the reports that are open to them, the county's offices all."""
+    _, scope = await service_of(request).reader(request)
+    reports = None if scope == COUNTY else list(OPEN_REPORTS)
+
+    def ask(view: View) -> Table:
+        return view.ask(_PUBLISHED, reports=reports)
+
+    return await answered(request, "publications", ask, as_of, known_at, position)
+
+
+@router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
+async def publication(request: Request, no: No) -> Response:
+    service = service_of(request)
+    author, _ = await service.reader(request)
+
+    def answer() -> Response:
+        told = _told(service, no, author)
+        content = told["content"].encode()
+        return Response(
+            content,
+            media_type="text/csv; charset=utf-8",
+            headers={"X-Sha256": hashlib.sha256(content).hexdigest(), "Cache-Control": "no-store"},
+        )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/publications/{no}/check", summary="复现与差异 made again, and what differs by now")
+async def check(request: Request, no: No) -> Response:
+    """`reproduced`: the same two dates give the same bytes. `differences`: the day as known now.
+
+    `previous_differs`: what late entries had changed in the edition before when this one went out.
+    """
+    service = await county_service(request)
+
+    def answer() -> Response:
+        told = _told(service, no)
+        as_of = datetime.fromisoformat(told["as_of"]).date()
+        with view_of(service, as_of, datetime.fromisoformat(told["known_at"]), None) as view:
+            again = edition(view, told["report"])
+        with view_of(service, as_of, None, None) as view:
+            now = edition(view, told["report"])
+            earlier = [row[0] for row in view.ask(_EARLIER, report=told["report"], no=no).rows]
+        late = _told_since(service, earlier[0], told["known_at"]) if earlier else []
+        return json_answer(
+            {
+                **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
+                "checked_on": civil_day(service.clock()),
+                "sha256": told["sha256"],
+                "unaltered": hashlib.sha256(told["content"].encode()).hexdigest() == told["sha256"],
+                "reproduced": again.content == told["content"],
+                "rules_then": told["rules"],
+                "rules_now": now.rules,
+                "differences": differences(told["content"], now.content),
+                "previous": earlier[0] if earlier else None,
+                "previous_differs": late,
+            }
+        )
+
+    return await run_in_threadpool(answer)
+
+
+_EARLIER = """
+SELECT publication_no FROM facts.publication
+ WHERE report = %(report)s
+   AND position < (SELECT position FROM facts.publication WHERE publication_no = %(no)s)
+ ORDER BY position DESC LIMIT 1
+"""
+
+
+def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]]:
+    """What an edition would have said, had it known what was known at another instant."""
+    told = _told(service, no)
+    as_of = datetime.fromisoformat(told["as_of"]).date()
+    with view_of(service, as_of, datetime.fromisoformat(known_at), None) as view:
+        return differences(told["content"], edition(view, told["report"]).content)
+
+
+def _told(service: Service, no: str, reader: Author | None = None) -> dict[str, Any]:
+    """The event that published it, if `reader` may see it. Raises PublicationUnknown."""
+    with service.facts.connection() as connection:
+        events = history(connection, [Publication.id_for(no)])
+        if reader is not None:
+            events = visible(connection, reader, events)
+    if not events:
+        raise PublicationUnknown(publication_no=no)
+    return events[0].content

@@ -1,0 +1,301 @@
+"""Routes of the red flags: what each finds on any day, how far each is checked, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.refusals import CursorMalformed
+from domain.kernel import Author
+from domain.visibility import LOOKS, sees_all
+from interface.exports.evidence import finding_bundle, finding_of
+from interface.http.query_params import (
+    After,
+    AsOf,
+    Code,
+    Cursor,
+    Instant,
+    KnownAt,
+    Page,
+    closed,
+    opened,
+    position_of,
+    view_of,
+)
+from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.routes.transparency_log import proven
+from interface.http.service import Service, service_of
+from projections.facts.reading import COUNTY, Connection, Table, View
+from projections.red_flags import (
+    Checked,
+    Reckoned,
+    Rule,
+    Wanted,
+    as_table,
+    check,
+    check_all,
+    rules,
+)
+from projections.red_flags.runs import Status, changes, runs, statuses
+
+router = APIRouter(prefix="/v1", tags=["疑点 red flags"])
+
+_ID = "^RF[0-9]{2}$"
+RuleId = Annotated[str | None, Query(pattern=_ID, description="default: all")]
+_SUBJECT = Query(pattern=r"^[^\x00-\x1f]+$", max_length=400)
+Subject = Annotated[str, _SUBJECT]
+
+
+class _Start(NamedTuple):
+    """Where a page begins: the dates of the first page, a rule, how many of its findings were."""
+
+    as_of: date
+    known_at: datetime
+    rule: str
+    offset: int
+
+
+@router.get("/red-flags", summary="疑点 each rule: clean, found with the proving events, or failed")
+async def red_flags(
+    request: Request,
+    rule: RuleId = None,
+    subject: Annotated[str | None, _SUBJECT] = None,
+    bank: Code = None,
+    township: Code = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+    limit: Annotated[int | None, Query(ge=1, le=1000, description="findings a page")] = None,
+    cursor: Cursor = None,
+    position: After = None,
+) -> Response:
+    """CSV and XLSX: a line a finding. `known_from`: since when it could have been known.
+
+    `limit`: in pages; each tells of the rules it came to, `next` where the next one begins.
+    """
+    service, author = await _for_the_county(request)
+    form, asked = form_of(request), _rules_called(rule, author)
+    wanted = Wanted(subject=subject, bank=bank, township=township)
+    start = _start_of(cursor)
+    if start:
+        as_of, known_at = start.as_of, start.known_at
+
+    def answer() -> Response:
+        with view_of(service, as_of, known_at, position) as view:
+            if form != "json":
+                table = as_table(check_all(view, asked, wanted))
+                return table_file(table, form, f"red-flags-{view.as_of}", headers_of(view))
+            if limit is None and start is None:
+                found, following = check_all(view, asked, wanted), None
+            else:
+                found, following = _page(view, asked, wanted, start, limit or 100)
+            return json_answer(
+                head_of(view) | {"rules": [_plain(each) for each in found], "next": following},
+                headers=headers_of(view),
+            )
+
+    return await run_in_threadpool(answer)
+
+
+def _page(
+    view: View, asked: Sequence[Rule], wanted: Wanted, start: _Start | None, limit: int
+) -> tuple[list[Checked], str | None]:
+    """A page of findings, asking no more rules than fill it; and the cursor of the next page."""
+    left, offset = limit, start.offset if start else 0
+    coming = [rule for rule in asked if start is None or rule.id >= start.rule]
+    found: list[Checked] = []
+    reckoned: Reckoned = {}
+    for rule in coming:
+        if not left:
+            return found, _cursor(view, rule, 0)
+        checked = check(view, rule, wanted._replace(offset=offset, most=left), reckoned)
+        found.append(checked)
+        shown = offset + len(checked.findings)
+        if shown < checked.how_many:
+            return found, _cursor(view, rule, shown)
+        left, offset = left - len(checked.findings), 0
+    return found, None
+
+
+def _cursor(view: View, rule: Rule, offset: int) -> str:
+    return closed([view.as_of.isoformat(), view.known_at.isoformat(), rule.id, str(offset)])
+
+
+def _start_of(cursor: str | None) -> _Start | None:
+    """Raises CursorMalformed."""
+    values = opened(cursor, 4)
+    if values is None:
+        return None
+    try:
+        as_of, known_at, rule, offset = values
+        start = _Start(
+            date.fromisoformat(as_of), datetime.fromisoformat(known_at), rule, int(offset)
+        )
+    except ValueError:
+        raise CursorMalformed from None
+    in_reach = all(1900 <= day.year <= 9000 for day in (start.as_of, start.known_at))
+    if start.known_at.tzinfo is None or not in_reach or not 0 <= start.offset < 1 << 31:
+        raise CursorMalformed
+    return start
+
+
+def _plain(each: Checked) -> dict[str, Any]:
+    return _described(each.rule) | {
+        "rulings": [ruling.to_dict() for ruling in each.rulings],
+        "status": each.status,
+        "error": each.error,
+        "count": each.how_many,
+        "amount_fen": each.amount_fen,
+        "findings": [finding._asdict() for finding in each.findings],
+    }
+
+
+def _described(rule: Rule) -> dict[str, Any]:
+    return {
+        "rule": rule.id,
+        "rule_version": rule.version,
+        "title_zh": rule.title_zh,
+        "title_en": rule.title_en,
+        "severity": rule.severity,
+        "source": rule.source,
+        "why": rule.why,
+    }
+
+
+@router.get("/red-flags/runs", summary="疑点检查 through where each rule is checked, and its runs")
+async def red_flag_runs(
+    request: Request, rule: RuleId = None, limit: Page = 100, cursor: Cursor = None
+) -> Response:
+    """The stored runs, newest first: only those that said anything new, and one a civil day."""
+    _, author = await _for_the_county(request)
+    asked, before = _rules_called(rule, author), position_of(cursor)
+
+    def lines(connection: Connection, most: int | None) -> Table:
+        return runs(connection, rule, before, most, hidden_from(author))
+
+    def head(connection: Connection) -> dict[str, Any]:
+        there = statuses(connection)
+        return {"rules": [_standing(each, there.get(each.id)) for each in asked]}
+
+    return await _stored(request, "red-flag-runs", lines, limit, head)
+
+
+def _standing(rule: Rule, status: Status | None) -> dict[str, Any]:
+    """`position`, `known_at`, `as_of`: through where it is checked, null when it never was."""
+    plain: dict[str, Any] = {"title_zh": rule.title_zh, "title_en": rule.title_en}
+    if status is None:
+        return plain | {"rule": rule.id, "rule_version": rule.version, "status": "not_checked"}
+    plain |= status._asdict()
+    del plain["digest"]
+    return plain
+
+
+@router.get("/red-flags/changes", summary="疑点变动 findings that appeared, changed or went")
+async def red_flag_changes(
+    request: Request,
+    since: Annotated[Instant | None, Query(description="found after this instant")] = None,
+    rule: RuleId = None,
+    limit: Page = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first. `asked_at`: when it was found; `known_from`: since when it could have been."""
+    _, author = await _for_the_county(request)
+    _rules_called(rule, author)
+    before = position_of(cursor)
+
+    def lines(connection: Connection, most: int | None) -> Table:
+        return changes(connection, since, rule, before, most, hidden_from(author))
+
+    return await _stored(request, "red-flag-changes", lines, limit, lambda _: {})
+
+
+@router.get("/red-flags/{rule}/evidence", summary="证据包 a finding, with every event proven")
+async def finding_evidence(
+    request: Request,
+    rule: Annotated[str, Path(pattern=_ID)],
+    subject: Subject,
+    nth: Annotated[int, Query(ge=1, le=1_000_000, description="where it has several")] = 1,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> Response:
+    service, author = await _for_the_county(request)
+    [asked] = _rules_called(rule, author)
+
+    def find() -> dict[str, Any] | None:
+        with view_of(service, as_of, known_at, None) as view:
+            return finding_of(view, asked, subject, nth)
+
+    found = await run_in_threadpool(find)
+    if found is None:
+        raise HTTPException(404)
+    file = {"Content-Disposition": f'attachment; filename="evidence-{rule}.json"'}
+    signer = service.deployment.signer()
+    return await proven(
+        request, lambda proofs: json_answer(finding_bundle(proofs, signer, found), headers=file)
+    )
+
+
+async def _stored(
+    request: Request,
+    name: str,
+    lines: Callable[[Connection, int | None], Table],
+    limit: int,
+    head: Callable[[Connection], dict[str, Any]],
+) -> Response:
+    """What is stored, newest first by the number in its first column: a page, or a whole file."""
+    service, _ = await _for_the_county(request)
+    form = form_of(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            if form != "json":
+                return table_file(_flat(lines(connection, None)), form, name, {})
+            table = lines(connection, limit + 1)
+            page = list(Table(table.columns, table.rows[:limit]).dicts())
+            more = len(table.rows) > limit
+            following = closed([str(table.rows[limit - 1][0])]) if more else None
+            return json_answer(head(connection) | {"lines": page, "next": following})
+
+    return await run_in_threadpool(answer)
+
+
+def _flat(table: Table) -> Table:
+    """For a file: a list as its parts, what has names as `name=value`."""
+    return Table(table.columns, [tuple(map(_cell, row)) for row in table.rows])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = [f"{name}={part}" for name, part in value.items()]
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+async def _for_the_county(request: Request) -> tuple[Service, Author]:
+    """Raises HTTPException 401, 403."""
+    service = service_of(request)
+    author, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
+    return service, author
+
+
+def rules_for(reader: Author) -> list[Rule]:
+    """The rules whose findings the reader may see."""
+    return [each for each in rules() if not each.about_looks or sees_all(reader.role, [LOOKS])]
+
+
+def hidden_from(reader: Author) -> list[str]:
+    """The ids of the other rules."""
+    return sorted({each.id for each in rules()} - {each.id for each in rules_for(reader)})
+
+
+def _rules_called(id: str | None, reader: Author) -> list[Rule]:
+    """The rule of an id, or all that the reader may see. Raises HTTPException 404."""
+    asked = [each for each in rules_for(reader) if id in (None, each.id)]
+    if not asked:
+        raise HTTPException(404)
+    return asked

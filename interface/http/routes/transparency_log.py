@@ -1,0 +1,247 @@
+"""Routes about the log itself: checkpoints, proofs, receipts, witnesses, evidence.
+
+All of it is for people who do not trust the service: see docs/tamper-evidence.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Annotated, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from application.commands import EVENT_ID
+from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
+from application.transparency_log.notes import NoteMalformed
+from application.transparency_log.proofs import (
+    NotSealed,
+    Proofs,
+    WitnessRefused,
+    adding,
+    trust_policy,
+)
+from domain.calendar import civil_day
+from domain.loan import PaymentUnknown
+from domain.visibility import topics_seen_by
+from interface.documents.checkpoint_page import page
+from interface.exports.evidence import bundle
+from interface.http.query_params import AsOf, KnownAt, No
+from interface.http.responses import json_answer
+from interface.http.service import Service, service_of
+from interface.http.visibility import visible, visible_trace, with_open_leaves
+from projections.facts.reading import COUNTY
+from projections.history import happenings, trace
+
+router = APIRouter(prefix="/v1", tags=["核验 proofs"])
+
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.1
+_TEXT = "text/plain; charset=utf-8"
+
+T = TypeVar("T")
+Position = Annotated[int, Query(ge=1, lt=1 << 62)]
+Size = Annotated[int, Query(ge=0, lt=1 << 62)]
+
+
+@router.get("/log", summary="日志状态 how much is recorded and how much is sealed")
+async def status(request: Request) -> Response:
+    service = service_of(request)
+    await service.author(request)
+
+    def answer() -> Response:
+        with service.facts.connection() as connection:
+            proofs = Proofs(connection, service.deployment.origin)
+            newest = proofs.newest()
+            row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+            last = (row and row[0]) or 0
+            sealed = newest.head.size if newest else 0
+            return json_answer(
+                {
+                    "origin": proofs.origin,
+                    "position": last,
+                    "sealed": sealed,
+                    "not_sealed_yet": last - sealed,
+                    "signed_at": newest.signed_at if newest else None,
+                    "trouble": service.sealing_trouble,
+                    "witnesses": [
+                        {"organisation": w.organisation, "name": w.key.name, "cosigned": w.size}
+                        for w in proofs.witnesses()
+                    ],
+                }
+            )
+
+    return await run_in_threadpool(answer)
+
+
+@router.get("/log/checkpoint", summary="检查点 the newest checkpoint, or an update for a witness")
+async def checkpoint(
+    request: Request,
+    old: Annotated[int | None, Query(ge=0, lt=1 << 62, description="last seen size")] = None,
+    position: Annotated[
+        int | None, Query(ge=1, lt=1 << 62, description="wait until it is sealed")
+    ] = None,
+) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        newest = proofs.newest()
+        if newest is None or newest.head.size < (position or 0):
+            raise NotSealed(position or 0)
+        text = newest.text() if old is None else proofs.update(old)
+        return Response(text, media_type=_TEXT)
+
+    return await proven(request, answer)
+
+
+@router.get("/log/checkpoint/page", summary="检查点打印页 the newest checkpoint on paper")
+async def checkpoint_page(request: Request) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        return Response(page(proofs.checkpoint()), media_type="text/html; charset=utf-8")
+
+    return await proven(request, answer)
+
+
+@router.get("/log/proofs/inclusion", summary="包含证明 that an event is in a tree")
+async def inclusion(request: Request, position: Position, size: Size) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        hashes = proofs.inclusion(position, size)
+        return json_answer({"index": position - 1, "size": size, "hashes": _hex(hashes)})
+
+    return await proven(request, answer)
+
+
+@router.get("/log/proofs/consistency", summary="一致性证明 that a tree goes on from another")
+async def consistency(request: Request, old: Size, size: Size) -> Response:
+    def answer(proofs: Proofs) -> Response:
+        hashes = proofs.consistency(old, size)
+        return json_answer({"old": old, "size": size, "hashes": _hex(hashes)})
+
+    return await proven(request, answer)
+
+
+@router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
+async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
+    service = service_of(request)
+    """For who recorded the event, and for the county's offices if they may see it."""
+    author, scope = await service.reader_of_loans(request)
+    originator_id, _, version = event_id.partition(".")
+
+    def answer(proofs: Proofs) -> Response:
+        row = proofs.connection.execute(
+            "SELECT position FROM ledger.event"
+            " WHERE originator_id = %s AND originator_version = %s",
+            (originator_id, int(version)),
+        ).fetchone()
+        events = happenings(proofs.connection, row or ())
+        if scope != COUNTY:
+            events = [event for event in events if event.organisation == author.organisation]
+        if not visible(proofs.connection, author, events):
+            raise EventUnknown(event_id=event_id)
+        return Response(proofs.receipt(events[0].position), media_type=_TEXT)
+
+    return await proven(request, answer)
+
+
+@router.get("/log/receipts", summary="成批回执 the receipts of one's own events, as NDJSON")
+async def receipts(
+    request: Request,
+    after: Annotated[int, Query(ge=0, lt=1 << 62, description="behind this position")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """A line each: event_id, position, receipt. The last position is the next `after`."""
+    service = service_of(request)
+    author, scope = await service.reader_of_loans(request)
+    shown = topics_seen_by(author.role) if scope == COUNTY else frozenset()
+
+    def answer(proofs: Proofs) -> Response:
+        found = proofs.receipts(author.organisation, after, limit, others=shown)
+        lines = [msgspec.json.encode(receipt._asdict()) for receipt in found]
+        return Response(b"\n".join([*lines, b""]), media_type="application/x-ndjson")
+
+    return await proven(request, answer)
+
+
+@router.get("/subsidy-payments/{no}/evidence", summary="证据包 a payment's trace, proven")
+async def evidence(
+    request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
+    service = service_of(request)
+    author, _ = await service.reader_of_loans(request)
+    day = as_of or civil_day(service.clock())
+
+    def answer(proofs: Proofs) -> Response:
+        connection = proofs.connection
+        found = visible_trace(connection, author, trace(connection, no, known_at))
+        if found is None:
+            raise PaymentUnknown(payment_no=no)
+        signer = service.deployment.signer()
+        content = bundle(proofs, signer, no, with_open_leaves(found), day, known_at)
+        file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
+        return json_answer(content, headers=file)
+
+    return await proven(request, answer)
+
+
+@router.get("/log/witness", summary="见证人与信任策略 who witnesses, as a trust policy")
+async def witness(request: Request, quorum: Annotated[int, Query(ge=0, le=100)] = 0) -> Response:
+    service = service_of(request)
+
+    def answer(proofs: Proofs) -> Response:
+        witnesses = proofs.witnesses()
+        if quorum > len(witnesses):
+            raise HTTPException(422)
+        key = service.deployment.signer().key(proofs.origin)
+        return Response(trust_policy(key, witnesses, quorum), media_type=_TEXT)
+
+    return await proven(request, answer)
+
+
+@router.post("/log/witness", summary="交回共签 a witness gives his cosignature")
+async def cosign(request: Request) -> Response:
+    service = service_of(request)
+    await service.author(request)
+    note = (await request.body()).decode("utf-8", "replace")
+
+    def answer() -> Response:
+        try:
+            with adding(service.deployment.dsn, service.deployment.origin) as proofs:
+                return json_answer({"added": proofs.keep_cosignatures(note)}, 201)
+        except (NoteMalformed, WitnessRefused) as error:
+            raise CosignatureRefused(problem=str(error)) from error
+
+    return await run_in_threadpool(answer)
+
+
+async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
+    """Ask the tree as somebody known; waits a while for what is not sealed yet.
+
+    Raises NotSealedYet; BeyondLog, for what is not recorded.
+    """
+    service = service_of(request)
+    await service.author(request)
+    return await run_in_threadpool(_patiently, service, ask)
+
+
+def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
+    until = monotonic() + _PATIENCE_SECONDS
+    while True:
+        with service.facts.connection() as connection, connection.transaction():
+            try:
+                return ask(Proofs(connection, service.deployment.origin))
+            except ValueError as error:
+                raise HTTPException(422) from error
+            except NotSealed as error:
+                row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
+                told = (row and row[0]) or 0
+                if error.position > told:
+                    raise BeyondLog(position=error.position, last=told) from error
+                coming = service.sealing and not service.sealing_trouble and error.position <= told
+                if not coming or monotonic() > until:
+                    raise NotSealedYet(position=error.position) from error
+        sleep(_PAUSE_SECONDS)
+
+
+def _hex(hashes: list[bytes]) -> list[str]:
+    return [node.hex() for node in hashes]

@@ -1,0 +1,1 @@
+"""Files that organisations send: statements of a bank, results of a payment order."""

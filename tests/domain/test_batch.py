@@ -23,10 +23,10 @@ from domain.batch import (
     Line,
     LineNotAnswered,
     LineUnknown,
+    NothingToPay,
     NoticeElsewhere,
     NoticeMissing,
     NoticeTooShort,
-    NothingToPay,
     ObjectionOpen,
     ObjectionUnknown,
     PeriodNotOver,
@@ -349,8 +349,8 @@ def test_an_approval_needs_all_its_money_on_its_day_and_reserves_it() -> None:
 
 def test_a_batch_of_recoveries_alone_pays_nothing() -> None:
     asked_back = controls.batch_line(1, DUE_FEN, kind="recovery")
-    ledger = given(controls.batch_of(run(asked_back)), controls.verification(),
-                   Telling(controls.notice(level="county", ground=DOCUMENT), controls.CENTRE))  # fmt: skip
+    posted = Telling(controls.notice(level="county", ground=DOCUMENT), controls.CENTRE)
+    ledger = given(controls.batch_of(run(asked_back)), controls.verification(), posted)
 
     assert isinstance(refused(ledger, controls.approval(on="2024-01-21")), NothingToPay)
 

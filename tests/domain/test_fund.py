@@ -135,14 +135,13 @@ def test_what_is_allocated_is_reserved_paid_or_free(moves: list[tuple[str, date,
         allocations = dict(one.allocated)
         if not do(one, move, on, fen):
             continue
-        if move == "correct":
-            fen = allocations[min(allocations)][1]
+        moved_fen = allocations[min(allocations)][1] if move == "correct" else fen
         for name, sign in {
             "allocate": {"allocated": 1}, "correct": {"allocated": -1}, "reserve": {"reserved": 1},
             "release": {"reserved": -1}, "spend": {"reserved": -1, "paid": 1},
             "spend_unreserved": {"paid": 1}, "take_back": {"paid": -1}, "transfer": {},
         }[move].items():  # fmt: skip
-            model[name] += sign * fen
+            model[name] += sign * moved_fen
 
     assert (one.allocated_fen, one.reserved_fen, one.paid_fen) == tuple(model.values())
     assert one.allocated_fen == one.reserved_fen + one.paid_fen + one.free_fen

@@ -12,6 +12,9 @@ from threading import Lock
 from typing import Any, Final, NoReturn, TypeVar, cast
 from uuid import UUID
 
+import pytest
+from support import controls
+
 from application import batch_decisions, case_decisions, link_decisions, publish_decisions
 from application import case_commands as k
 from application import commands as c
@@ -21,7 +24,6 @@ from application.personal_data.encryption import Keys
 from domain.balance import Balance
 from domain.household import Household
 from domain.kernel import Aggregate, Author, Event, Refused
-from support import controls
 
 E = TypeVar("E", bound=Event)
 DECISIONS: Final = (batch_decisions, case_decisions, link_decisions, publish_decisions)
@@ -192,10 +194,10 @@ def row_of(position: int, recorded_at: datetime, tail: bytes) -> Stored:
 class InMemoryLedger(Ledger):
     """The ledger of a county on a civil day, which a test may move."""
 
-    def __init__(self, today: date = TODAY, store: Store | None = None) -> None:
+    def __init__(self, today: date = TODAY, store: Store | None = None, keys: Keys = KEYS) -> None:
         self.day = today
         self.store = store or Store()
-        super().__init__("", KEYS, clock=self._noon)
+        super().__init__("", keys, clock=self._noon)
         self.log = InMemoryLog(self.store, self)
 
     def events(self, kind: type[E]) -> list[E]:
@@ -236,13 +238,11 @@ def recorded(ledger: InMemoryLedger, said: Said) -> list[Event]:
 def refused(ledger: InMemoryLedger, said: Said) -> Refused:
     """Why a command is refused; it leaves the log as it was, and speaks both languages."""
     before = len(ledger.store.rows)
-    try:
+    with pytest.raises(Refused) as found:
         recorded(ledger, said)
-    except Refused as refusal:
-        assert len(ledger.store.rows) == before
-        assert "?" not in refusal.zh + refusal.en, "every word of the text has its value"
-        return refusal
-    raise AssertionError(f"not refused: {said}")
+    assert len(ledger.store.rows) == before
+    assert "?" not in found.value.zh + found.value.en, "every word of the text has its value"
+    return found.value
 
 
 def reverse(ledger: InMemoryLedger, event: Event, **other: Any) -> Telling:

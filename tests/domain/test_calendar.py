@@ -13,12 +13,15 @@ from domain.calendar import (
     Period,
     add_months,
     civil_day,
+    named_quarter,
     quarter,
     quarter_name,
     quarter_of,
     settlement_day,
     term_months,
 )
+from domain.policy import POLICY
+from domain.programme import supposed
 
 DAYS = st.dates(date(2016, 1, 1), date(2035, 12, 31))
 ONE_DAY = timedelta(days=1)
@@ -171,3 +174,16 @@ def test_a_quarter_is_left_by_one_day_more(day):
     held = quarter_of(day)
 
     assert held.last + ONE_DAY == held.until
+
+
+def test_another_settlement_day_moves_the_quarters_of_the_years_it_rules():
+    later = supposed(POLICY, "settlement_day", 25, date(2024, 1, 1), date(2023, 6, 1))
+    second = Period(date(2024, 3, 26), date(2024, 6, 26))
+
+    assert quarter(2024, 1, later) == Period(date(2023, 12, 21), date(2024, 3, 26))
+    assert quarter(2024, 2, later) == named_quarter("2024Q2", later) == second
+    assert quarter_name(second, later) == "2024Q2"
+    assert settlement_day(date(2024, 3, 21), later) == date(2024, 3, 25)
+    assert quarter(2023, 4, later) == quarter(2023, 4)
+    with pytest.raises(ValueError, match="not a settlement quarter"):
+        quarter_name(quarter(2024, 2), later)

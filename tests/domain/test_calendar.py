@@ -40,6 +40,7 @@ def test_a_period_holds_its_first_day_and_not_the_day_it_runs_until():
     assert date(2023, 6, 21) not in period
     assert period.last == date(2023, 6, 20)
     assert len(period) == len(list(period)) == 92
+    assert (next(iter(period)), list(period)[-1]) == (period.first, period.last)
 
 
 @pytest.mark.parametrize("until", [date(2023, 3, 21), date(2023, 3, 20)])

@@ -13,6 +13,7 @@ from domain.calendar import (
     Period,
     add_months,
     civil_day,
+    last_of_month,
     named_quarter,
     quarter,
     quarter_name,
@@ -188,3 +189,12 @@ def test_another_settlement_day_moves_the_quarters_of_the_years_it_rules():
     assert quarter(2023, 4, later) == quarter(2023, 4)
     with pytest.raises(ValueError, match="not a settlement quarter"):
         quarter_name(quarter(2024, 2), later)
+
+
+@pytest.mark.parametrize(
+    ("month", "last"),
+    [("2023-01", date(2023, 1, 31)), ("2023-11", date(2023, 11, 30)),
+     ("2023-12", date(2023, 12, 31)), ("2024-02", date(2024, 2, 29))],
+)  # fmt: skip
+def test_a_month_ends_on_the_day_before_the_next_one_also_in_december(month, last):
+    assert last_of_month(month) == last

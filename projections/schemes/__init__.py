@@ -29,7 +29,6 @@ COLUMNS: Final = (*WITHOUT_CASES, "cases", "new_findings")
 _IN_A_CELL: Final = {
     "findings": "named_findings", "households": "household_nos", "loans": "loan_nos",
 }  # fmt: skip
-_ALONE: Final = frozenset({"RF12", "RF17", "RF18", "RF25", "RF26"})
 _MANY_CUSTOMERS: Final = frozenset({"merchant", "bank"})
 _HOUSEHOLDS_CONNECTED: Final = 2
 _SHARED: Final = "="
@@ -194,10 +193,11 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
             told_of[tie].add(household)
     connecting = {tie for tie, homes in told_of.items() if len(homes) >= _HOUSEHOLDS_CONNECTED}
 
+    alone = {rule.id for rule in rules() if rule.stands_alone}
     names = _Names()
     for finding in findings:
         names.root(finding.name)
-        if finding.rule not in _ALONE:
+        if finding.rule not in alone:
             proof = proofs[finding.name]
             for shared in (*map(str, proof.loans), *(t for t, _ in proof.ties if t in connecting)):
                 names.unite(f"{_SHARED}{shared}", finding.name)

@@ -12,8 +12,10 @@ import msgspec
 from application.personal_data.encryption import Vault, masked_name, masked_number
 from domain.household import Household
 from interface.http.visibility import replay
+from projections.columns import BORROWER, BORROWER_NAME, LOAN_ID
 from projections.facts.reading import Connection, Table, View
 from projections.history import Happening, history
+from projections.history.columns import LOOKS
 
 _SAID = (
     "SELECT originator_id, originator_version, topic, state FROM ledger.event"
@@ -64,7 +66,7 @@ def masked_names(
 
 def with_names(vault: Vault, view: View, table: Table) -> Table:
     """The table with the borrowers' masked names beside their pseudonyms."""
-    place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
+    place, loan_place = table.columns.index(BORROWER), table.columns.index(LOAN_ID)
     owners = view.ask(
         "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])",
         loans=list({row[loan_place] for row in table.rows}),
@@ -72,7 +74,7 @@ def with_names(vault: Vault, view: View, table: Table) -> Table:
     households = {household_id for (household_id,) in owners.rows}
     names = masked_names(view.connection, vault, households)
     return Table(
-        (*table.columns, "borrower_name"),
+        (*table.columns, BORROWER_NAME),
         [(*row, names.get(row[place])) for row in table.rows],
     )
 
@@ -120,20 +122,6 @@ def laid_open(
     return {"members": members, "loan_events": opened}
 
 
-_LOOK_COLUMNS = (
-    "position",
-    "recorded_at",
-    "effective_on",
-    "organisation",
-    "role",
-    "person",
-    "reason",
-    "ref",
-    "document",
-    "event_id",
-)
-
-
 def looks_at(
     connection: Connection, household: UUID, known_at: datetime | None, as_of: date | None
 ) -> Table | None:
@@ -155,7 +143,7 @@ def looks_at(
         for event in events
         if event.topic == Household.LookedAt.TOPIC
     ]
-    return Table(_LOOK_COLUMNS, rows) if events else None
+    return Table(LOOKS, rows) if events else None
 
 
 def unsealed(vault: Vault, household: UUID, event: Happening) -> dict[str, Any] | None:

@@ -36,9 +36,10 @@ from interface.http.routes.commands import recorded_answer
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible_positions
-from interface.imports.result_file import ORDER, ResultRows, results_in
+from interface.imports.result_file import ResultRows, results_in
 from interface.spreadsheet import UnreadableFile
 from projections.batches import batch_lines, batch_steps, batches, late_notices
+from projections.batches.columns import NOTICE, PAYMENT_ORDER
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
 from projections.settlement import as_table, run_of, settlement
@@ -388,8 +389,6 @@ _HEAD = """
 SELECT head FROM facts.standing_household(%(as_of)s, %(known_at)s)
  WHERE household_id = %(household_id)s
 """
-NOTICE = ("line", "borrower_name", "purpose", "principal_fen", "disbursed_on", "due_on",
-          "annual_rate_bp")  # fmt: skip
 
 
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
@@ -438,7 +437,7 @@ def _to_post(service: Service, view: View, listed: Table) -> Table:
     """What a notice shows of the lines that money may leave for, and nothing more."""
     named = with_names(service.vault, view, listed).dicts()
     lines = [line for line in named if line["kind"] != "recovery" and line["state"] != "withdrawn"]
-    return Table(NOTICE, [tuple(line[name] for name in NOTICE) for line in lines])
+    return Table(NOTICE, [tuple(line[column.key] for column in NOTICE) for line in lines])
 
 
 @router.get("/batches/{no}/payment-order", summary="拨付指令文件 the lines a bank is to pay")
@@ -514,7 +513,7 @@ def _order_of(
                 "",
             )
         )
-    return Table(ORDER, rows)
+    return Table(PAYMENT_ORDER, rows)
 
 
 _DISBURSED = """

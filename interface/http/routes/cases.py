@@ -47,7 +47,7 @@ from projections.cases import (
 )
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
-from projections.schemes import COLUMNS, WITHOUT_CASES, as_table, found, schemes
+from projections.schemes import as_table, file_table, found, schemes
 
 router = APIRouter(prefix="/v1", tags=["线索 cases"], route_class=StrictRoute)
 
@@ -75,18 +75,17 @@ async def scheme_list(
         raise HTTPException(403)
     form = form_of(request)
     after = opened(cursor, 1)
-    columns = COLUMNS if author.role == SUPERVISION else WITHOUT_CASES
+    with_cases = author.role == SUPERVISION
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             every, failed = schemes(view, asked=rules_for(author))
             asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
             if form != "json":
-                return table_file(
-                    as_table(asked, columns), form, f"schemes-{view.as_of}", headers_of(view)
-                )
-            rest = [s.plain() for s in asked if after is None or s.id > after[0]][: limit + 1]
-            table = Table(columns, [tuple(plain[name] for name in columns) for plain in rest])
+                table = file_table(asked, with_cases=with_cases)
+                return table_file(table, form, f"schemes-{view.as_of}", headers_of(view))
+            rest = [s for s in asked if after is None or s.id > after[0]][: limit + 1]
+            table = as_table(rest, with_cases=with_cases)
             return page_of(view, table, limit, ("scheme",), not_checked=failed)
 
     return await run_in_threadpool(answer)

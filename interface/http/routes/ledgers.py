@@ -41,8 +41,9 @@ from interface.http.responses import form_of, head_of, headers_of, json_answer, 
 from interface.http.service import Service, service_of
 from interface.http.visibility import opens, visible, visible_positions, visible_trace
 from projections import changes as diff
+from projections import households
 from projections.changes import Change
-from projections.facts.reading import Connection, Scope, Table, View, parameters_of
+from projections.facts.reading import Connection, Scope, Table, View
 from projections.history import Happening, Trace, as_table, history
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
@@ -309,11 +310,11 @@ async def household(
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
-            found = view.ask(_HOUSEHOLD, household_no=no, **parameters_of(scope))
+            found = households.household(view, no, scope=scope)
             if not found.rows or not opens(view.connection, author, Household.id_for(no)):
                 raise HouseholdUnknown(household_no=no)
             home = next(found.dicts())
-            members = view.ask(_MEMBERS, household_id=home["household_id"])
+            members = households.members(view, home["household_id"])
             names = masked_names(view.connection, service.vault, [home["household_id"]])
             people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
             loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
@@ -352,26 +353,6 @@ async def household_history(
             )
 
     return await run_in_threadpool(answer)
-
-
-_HOUSEHOLD = """
-SELECT h.household_id, h.household_no, h.township, h.village, h.effective_on AS registered_on,
-       (SELECT s.category FROM facts.standing_status(%(as_of)s, %(known_at)s) s
-         WHERE s.household_id = h.household_id
-         ORDER BY s.effective_on DESC, s.of_position DESC LIMIT 1) AS category
-  FROM facts.standing_household(%(as_of)s, %(known_at)s) h
- WHERE h.household_no = %(household_no)s
-   AND (%(township)s::text IS NULL OR h.township = %(township)s)
-   AND (%(bank)s::text IS NULL OR EXISTS (
-        SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) l
-         WHERE l.household_id = h.household_id AND l.bank = %(bank)s))
-"""
-_MEMBERS = """
-SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS since
-  FROM facts.standing_member(%(as_of)s, %(known_at)s)
- WHERE household_id = %(household_id)s
- ORDER BY person, effective_on DESC, of_position DESC
-"""
 
 
 def _the_one(table: Table, loan_no: str) -> dict[str, Any]:

@@ -25,17 +25,9 @@ from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
+from projections.publications import edition_before, publications
 
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
-
-_PUBLISHED = """
-SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, seen_position,
-       rules, row_count, sha256, effective_on, recorded_at, position
-  FROM facts.publication
- WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
-   AND (%(reports)s::text[] IS NULL OR report = ANY (%(reports)s))
- ORDER BY position
-"""
 
 
 @router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
@@ -65,10 +57,10 @@ async def published(
 ) -> Response:
     """A bank and a township see the reports that are open to them, the county's offices all."""
     _, scope = await service_of(request).reader(request)
-    reports = None if scope == COUNTY else list(OPEN_REPORTS)
+    reports = None if scope == COUNTY else OPEN_REPORTS
 
     def ask(view: View) -> Table:
-        return view.ask(_PUBLISHED, reports=reports)
+        return publications(view, reports)
 
     return await answered(request, "publications", ask, as_of, known_at, position)
 
@@ -105,8 +97,8 @@ async def check(request: Request, no: No) -> Response:
             again = edition(view, told["report"])
         with view_of(service, as_of, None, None) as view:
             now = edition(view, told["report"])
-            earlier = [row[0] for row in view.ask(_EARLIER, report=told["report"], no=no).rows]
-        late = _told_since(service, earlier[0], told["known_at"]) if earlier else []
+            earlier = edition_before(view, told["report"], no)
+        late = _told_since(service, earlier, told["known_at"]) if earlier else []
         return json_answer(
             {
                 **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
@@ -117,20 +109,12 @@ async def check(request: Request, no: No) -> Response:
                 "rules_then": told["rules"],
                 "rules_now": now.rules,
                 "differences": differences(told["content"], now.content),
-                "previous": earlier[0] if earlier else None,
+                "previous": earlier,
                 "previous_differs": late,
             }
         )
 
     return await run_in_threadpool(answer)
-
-
-_EARLIER = """
-SELECT publication_no FROM facts.publication
- WHERE report = %(report)s
-   AND position < (SELECT position FROM facts.publication WHERE publication_no = %(no)s)
- ORDER BY position DESC LIMIT 1
-"""
 
 
 def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from application.event_store.event_log import DATABASE_US, Clock, microseconds, 
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
 from interface.http import errors
+from interface.http.checked_route import CheckedRoute
 from interface.http.limits import Door
 from interface.http.request_log import RequestLog
 from interface.http.response_headers import ResponseHeaders
@@ -95,6 +96,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
         redoc_url=None,
     )
+    app.router.route_class = CheckedRoute
     errors.install(app)
     for module in (
         ledgers,

@@ -18,11 +18,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application import commands as c
-from application.refusals import BeyondLog, CursorMalformed
+from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import Service, service_of
 from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
+from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
@@ -47,6 +48,7 @@ Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
 KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
 No = Annotated[str, Path(pattern=c.NUMBER)]
 Code = Annotated[str | None, Query(pattern=c.NUMBER)]
+Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
 Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
@@ -97,13 +99,24 @@ async def county_service(request: Request) -> Service:
     return service
 
 
-def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
-    """The reader's own rows, and of these only what he asks for."""
+def narrowed(view: View, scope: Scope, bank: str | None, township: str | None) -> Scope:
+    """The reader's own rows, and of these only what is asked for.
+
+    Raises HTTPException 403; FilterUnknown.
+    """
     if scope.bank is not None and bank not in (None, scope.bank):
         raise HTTPException(403)
     if scope.township is not None and township not in (None, scope.township):
         raise HTTPException(403)
+    assure_known(view, bank, township)
     return Scope(scope.bank or bank, scope.township or township, scope.guarantor)
+
+
+def assure_known(view: View, bank: str | None, township: str | None) -> None:
+    """Raises FilterUnknown: an answer with nothing in it would say that the bank has nothing."""
+    for role, zh, code in (("bank", "银行", bank), ("township", "乡镇", township)):
+        if code is not None and not is_known(view, role, code):
+            raise FilterUnknown(role, parameter=role, what_zh=zh, value=code)
 
 
 def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: object) -> Response:

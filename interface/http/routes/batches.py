@@ -30,7 +30,17 @@ from domain.policy import table_names
 from interface.documents import notice_page, slip_page
 from interface.http.errors import problem, status_of
 from interface.http.masked_names import Shelf, masked_names, with_names
-from interface.http.query_params import After, AsOf, Code, KnownAt, No, answered, narrowed, view_of
+from interface.http.query_params import (
+    After,
+    AsOf,
+    Code,
+    KnownAt,
+    No,
+    Quarter,
+    answered,
+    narrowed,
+    view_of,
+)
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
 from interface.http.routes.commands import recorded_answer
 from interface.http.service import Service, service_of
@@ -47,7 +57,6 @@ from projections.settlement import as_table, run_of, settlement
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
 
 _ATTEMPTS = 3
-Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
 
 
 # ---- the run --------------------------------------------------------------------------
@@ -75,7 +84,7 @@ async def settle(
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             last = named_quarter(period, view.book)
-            found = settlement(view, last, scope=narrowed(scope, bank, township))
+            found = settlement(view, last, scope=narrowed(view, scope, bank, township))
             if left:
                 found = [due for due in found if due.left_fen]
             table = as_table(found)
@@ -325,7 +334,7 @@ async def lines(
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             _the_batch(view, no, scope)
-            own = narrowed(scope, bank, township)
+            own = narrowed(view, scope, bank, township)
             table = batch_lines(view, no, scope=own, household_no=household_no)
             if form != "json":
                 return table_file(table, form, f"batch-{no}", headers_of(view))
@@ -410,7 +419,7 @@ async def notice(
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             found = _the_batch(view, no, scope)
-            own = narrowed(scope, None, township)
+            own = narrowed(view, scope, None, township)
             listed = batch_lines(view, no, scope=own, village=village)
             table = _to_post(service, view, listed)
             if html:
@@ -459,7 +468,7 @@ async def payment_order(
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
             found = _the_batch(view, no, scope)
-            own = narrowed(scope, bank, None)
+            own = narrowed(view, scope, bank, None)
             listed = batch_lines(view, no, scope=own)
             table = _order_of(service, view, listed, found, clear=scope.bank is not None)
             if form != "json":

@@ -27,6 +27,7 @@ from interface.http.query_params import (
     No,
     Page,
     answered,
+    assure_known,
     opened,
     page_of,
     view_of,
@@ -143,6 +144,7 @@ async def case_list(
     author = await _reader(request)
 
     def ask(view: View) -> Table:
+        assure_known(view, bank, township)
         if author.role != SUPERVISION:
             return cases_asking(view, author.organisation)
         return cases(view, Filter(None, stage, rule, bank, township))

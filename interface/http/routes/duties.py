@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from domain.kernel import identity
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     After,
     AsOf,
@@ -28,7 +29,7 @@ from interface.http.service import service_of
 from projections.duties import KEY, duties, summary
 from projections.facts.reading import Table, View
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 Kind = Literal[
     "usage_check",
@@ -67,7 +68,7 @@ async def duty_list(
         with view_of(service, as_of, known_at, position) as view:
             table = duties(
                 view,
-                scope=narrowed(scope, bank, township),
+                scope=narrowed(view, scope, bank, township),
                 duty=duty,
                 state=state,
                 due_from=due_from,
@@ -96,7 +97,9 @@ async def duty_summary(
     return await answered(
         request,
         "duties",
-        lambda view: summary(view, scope=narrowed(scope, bank, township), due_until=due_until),
+        lambda view: summary(
+            view, scope=narrowed(view, scope, bank, township), due_until=due_until
+        ),
         as_of,
         known_at,
         position,
@@ -122,7 +125,7 @@ async def duty_calendar(
         with view_of(service, as_of, known_at, position) as view:
             table = duties(
                 view,
-                scope=narrowed(scope, bank, township),
+                scope=narrowed(view, scope, bank, township),
                 duty=duty,
                 due_from=due_from,
                 due_until=due_until,

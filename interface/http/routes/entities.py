@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from application.refusals import CursorMalformed
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     After,
     AsOf,
@@ -23,7 +24,7 @@ from interface.http.query_params import (
 from projections.entities import EntityKind, appearances, entities
 from projections.facts.reading import Table, View
 
-router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"])
+router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
 _PSEUDONYM: Final = r"^(account|person)-[0-9a-f]{24}$"
 Role = Literal["borrower", "member", "payee", "payer", "receiver", "subsidy_payee"]
 

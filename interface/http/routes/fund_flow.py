@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from interface.exports.graphml import graphml
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     After,
     AsOf,
@@ -18,6 +19,7 @@ from interface.http.query_params import (
     KnownAt,
     Page,
     answered,
+    assure_known,
     county_service,
     paged,
     position_of,
@@ -45,7 +47,7 @@ from projections.fund_flow import (
 from projections.fund_flow.misuse import misuse
 from projections.fund_flow.unlinked import CATEGORIES, counts, unlinked
 
-router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"])
+router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
 _GRAPHML: Final = "application/graphml+xml"
 _KINDS: Final = "|".join(NODE_KINDS)
 _ACCOUNT: Final = r"^account-[0-9a-f]{24}$"
@@ -142,6 +144,7 @@ async def fund_flow_edges(
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
     def ask(view: View, most: int | None) -> Table:
+        assure_known(view, bank, None)
         table = edges(view, wanted, after=after, most=most)
         if not table.rows and after is None and any(wanted):
             raise HTTPException(404)

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import After, AsOf, KnownAt, answered, view_of
 from interface.http.responses import form_of, headers_of, table_file
 from interface.http.service import service_of
 from projections.facts.reading import COUNTY
 from projections.funds import fund_ledger, journal, journal_text
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/ledgers/funds", summary="资金台账 allocated, reserved, paid and free, by budget year")

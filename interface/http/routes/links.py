@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import After, AsOf, KnownAt, answered
 from interface.http.service import COUNTY_ROLES, scope_of, service_of
 from projections.facts.reading import COUNTY
 from projections.links import benefits, guarantees, ratings, risk_fund, risks
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/ratings", summary="信用评级 the latest rating of each household, with its age")

@@ -8,17 +8,27 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import Day, Quarter
+from application.commands import Day
 from domain.calendar import civil_day, named_quarter
 from domain.policy import Book, NoRuling, Ruling, table_names
 from domain.programme import supposed
-from interface.http.query_params import After, AsOf, Code, Instant, KnownAt, narrowed, view_of
+from interface.http.checked_route import CheckedRoute
+from interface.http.query_params import (
+    After,
+    AsOf,
+    Code,
+    Instant,
+    KnownAt,
+    Quarter,
+    narrowed,
+    view_of,
+)
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import service_of
 from projections.facts.reading import COUNTY
 from projections.settlement import Rules, replay
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/programme/rulings", summary="政策取值 what rules on a day, on whose word")
@@ -52,7 +62,7 @@ def _in_force(book: Book, name: str, day: Day, known_on: Day) -> Ruling | None:
 @router.get("/programme/replay", summary="政策回放 what other rules would have changed")
 async def replayed(
     request: Request,
-    period: Annotated[Quarter, Query(description="the last quarter, 2023Q4")],
+    period: Quarter,
     rules_known_at: Annotated[
         Instant | None, Query(description="the rules as they were known then; default: as now")
     ] = None,
@@ -84,7 +94,7 @@ async def replayed(
                 rules = Rules(
                     supposed(rules.book, rule, told, first, rules.known_on), rules.known_on
                 )
-            table = replay(view, last, rules, scope=narrowed(scope, bank, township))
+            table = replay(view, last, rules, scope=narrowed(view, scope, bank, township))
             if form != "json":
                 return table_file(table, form, f"replay-{period}", headers_of(view))
             lines = list(table.dicts())

@@ -14,6 +14,7 @@ from application.refusals import CursorMalformed
 from domain.kernel import Author
 from domain.visibility import LOOKS, sees_all
 from interface.exports.evidence import finding_bundle, finding_of
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     After,
     AsOf,
@@ -22,6 +23,7 @@ from interface.http.query_params import (
     Instant,
     KnownAt,
     Page,
+    assure_known,
     closed,
     opened,
     position_of,
@@ -43,7 +45,7 @@ from projections.red_flags import (
 )
 from projections.red_flags.runs import Status, changes, runs, statuses
 
-router = APIRouter(prefix="/v1", tags=["疑点 red flags"])
+router = APIRouter(prefix="/v1", tags=["疑点 red flags"], route_class=CheckedRoute)
 
 _ID = "^RF[0-9]{2}$"
 RuleId = Annotated[str | None, Query(pattern=_ID, description="default: all")]
@@ -86,6 +88,7 @@ async def red_flags(
 
     def answer() -> Response:
         with view_of(service, as_of, known_at, position) as view:
+            assure_known(view, bank, township)
             if form != "json":
                 table = as_table(check_all(view, asked, wanted))
                 return table_file(table, form, f"red-flags-{view.as_of}", headers_of(view))

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from domain.calendar import civil_day
 from domain.plan_check import Contradiction, plan_check
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import After, AsOf, Code, KnownAt, answered, narrowed, view_of
 from interface.http.responses import head_of, headers_of, json_answer
 from interface.http.service import service_of
@@ -18,7 +19,7 @@ from projections.reports import indicators, township_report
 from projections.reports.annual import annual_form
 from projections.reports.banks import bank_appraisal
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/reports/townships", summary="乡镇月报 stock, new and overdue by township")
@@ -34,7 +35,7 @@ async def townships(
     return await answered(
         request,
         "townships",
-        lambda view: township_report(view, scope=narrowed(scope, bank, township)),
+        lambda view: township_report(view, scope=narrowed(view, scope, bank, township)),
         as_of,
         known_at,
         position,
@@ -55,7 +56,7 @@ async def banks(
     return await answered(
         request,
         "banks",
-        lambda view: bank_appraisal(view, scope=narrowed(scope, bank, None)),
+        lambda view: bank_appraisal(view, scope=narrowed(view, scope, bank, None)),
         as_of,
         known_at,
         position,
@@ -76,7 +77,7 @@ async def annual(
     return await answered(
         request,
         "annual",
-        lambda view: annual_form(view, scope=narrowed(scope, bank, township)),
+        lambda view: annual_form(view, scope=narrowed(view, scope, bank, township)),
         as_of,
         known_at,
         position,

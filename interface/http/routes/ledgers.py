@@ -33,9 +33,9 @@ from interface.http.query_params import (
     No,
     Page,
     Quarter,
+    Read,
     narrowed,
     opened,
-    page_of,
     position_of,
     view_of,
 )
@@ -123,42 +123,31 @@ class _OneKey:
 
 @router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
 async def loans(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     household_no: Code = None,
     cursor: Cursor = None,
     limit: Page = 200,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
-    form = form_of(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = loan_ledger(
-                view,
-                scope=narrowed(view, scope, bank, township),
-                household_no=household_no,
-                after=opened(cursor, 2),
-                most=limit + 1 if form == "json" else None,
-            )
-            table = with_names(service.vault, view, table)
-            if form != "json":
-                return table_file(table, form, f"loans-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, ("bank", "loan_no"))
+    def ask(view: View, most: int | None) -> Table:
+        table = loan_ledger(
+            view,
+            scope=narrowed(view, scope, bank, township),
+            household_no=household_no,
+            after=opened(cursor, 2),
+            most=most,
+        )
+        return with_names(read.service.vault, view, table)
 
-    return await run_in_threadpool(answer)
+    return await read.page("loans", ask, limit, ("bank", "loan_no"))
 
 
 @router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
 async def subsidies(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     household_no: Code = None,
@@ -166,29 +155,22 @@ async def subsidies(
     period: Quarter | None = None,
     cursor: Cursor = None,
     limit: Page = 200,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
-    form = form_of(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = subsidy_ledger(
-                view,
-                scope=narrowed(view, scope, bank, township),
-                household_no=household_no,
-                loan_no=loan_no,
-                period=period,
-                after=position_of(cursor),
-                most=limit + 1 if form == "json" else None,
-            )
-            table = with_names(service.vault, view, table)
-            if form != "json":
-                return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, ("position",))
+    def ask(view: View, most: int | None) -> Table:
+        table = subsidy_ledger(
+            view,
+            scope=narrowed(view, scope, bank, township),
+            household_no=household_no,
+            loan_no=loan_no,
+            period=period,
+            after=position_of(cursor),
+            most=most,
+        )
+        return with_names(read.service.vault, view, table)
 
-    return await run_in_threadpool(answer)
+    return await read.page("subsidies", ask, limit, ("position",))
 
 
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
@@ -246,28 +228,20 @@ def _with_visible_causes(view: View, reader: Author, found: list[Change]) -> lis
 
 @router.get("/loans/{no}", summary="贷款 one loan on any day")
 async def loan(
-    request: Request,
+    read: Read,
     no: No,
     bank: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
-            line = _the_one(table, no)
-            subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
-            table = with_names(service.vault, view, Table(table.columns, table.rows[:1]))
-            return json_answer(
-                head_of(view) | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> dict[str, Any]:
+        table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
+        line = _the_one(table, no)
+        subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
+        table = with_names(read.service.vault, view, Table(table.columns, table.rows[:1]))
+        return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
-    return await run_in_threadpool(answer)
+    return await read.json(ask)
 
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
@@ -302,33 +276,21 @@ async def loan_history(
 
 
 @router.get("/households/{no}", summary="户 one household on any day: status and loans")
-async def household(
-    request: Request,
-    no: No,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
-) -> Response:
-    service = service_of(request)
-    author, scope = await service.reader(request)
+async def household(read: Read, no: No) -> Response:
+    author, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = households.household(view, no, scope=scope)
-            if not found.rows or not opens(view.connection, author, Household.id_for(no)):
-                raise HouseholdUnknown(household_no=no)
-            home = next(found.dicts())
-            members = households.members(view, home["household_id"])
-            names = masked_names(view.connection, service.vault, [home["household_id"]])
-            people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
-            loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
-            return json_answer(
-                head_of(view)
-                | {"household": home, "members": people, "loans": list(loans.dicts())},
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> dict[str, Any]:
+        found = households.household(view, no, scope=scope)
+        if not found.rows or not opens(view.connection, author, Household.id_for(no)):
+            raise HouseholdUnknown(household_no=no)
+        home = next(found.dicts())
+        members = households.members(view, home["household_id"])
+        names = masked_names(view.connection, read.service.vault, [home["household_id"]])
+        people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
+        loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
+        return {"household": home, "members": people, "loans": list(loans.dicts())}
 
-    return await run_in_threadpool(answer)
+    return await read.json(ask)
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from application.commands import PublicationBody, PublishReport
 from application.ledger import Telling
@@ -17,7 +18,11 @@ from domain.kernel import Author
 from domain.publication import Publication, PublicationUnknown
 from domain.visibility import OPEN_REPORTS
 from interface.documents.publication import differences, edition
-from interface.http.query_params import After, AsOf, KnownAt, No, answered, county_service, view_of
+from interface.http.query_params import (
+    No,
+    Read,
+    view_of,
+)
 from interface.http.responses import json_answer
 from interface.http.routes.commands import recorded_answer
 from interface.http.service import Service, service_of
@@ -52,17 +57,15 @@ def _made(service: Service, body: PublicationBody) -> Any:
 
 
 @router.get("/publications", summary="已公布报表 what was published, when, and its digest")
-async def published(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
+async def published(read: Read) -> Response:
     """A bank and a township see the reports that are open to them, the county's offices all."""
-    _, scope = await service_of(request).reader(request)
+    _, scope = await read.reader()
     reports = None if scope == COUNTY else OPEN_REPORTS
 
     def ask(view: View) -> Table:
         return publications(view, reports)
 
-    return await answered(request, "publications", ask, as_of, known_at, position)
+    return await read.table("publications", ask)
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
@@ -88,7 +91,10 @@ async def check(request: Request, no: No) -> Response:
 
     `previous_differs`: what late entries had changed in the edition before when this one went out.
     """
-    service = await county_service(request)
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
 
     def answer() -> Response:
         told = _told(service, no)

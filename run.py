@@ -33,9 +33,9 @@ CHECKS = (
     "ruff check .",
     "mypy",
     "lint-imports",
-    "pytest -n 2 --dist loadfile",
+    "pytest -n 2 --dist loadfile --no-loadscope-reorder",
 )
-TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # each with a database server of its own
+TWO_AT_ONCE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]  # a server for each
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command as main; main()"
 
 

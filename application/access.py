@@ -15,6 +15,7 @@ from time import monotonic_ns
 import msgspec
 import psycopg
 
+from application.event_store.guards import Connection
 from application.event_store.migrations import PINNED
 from domain.kernel import Author
 
@@ -116,6 +117,12 @@ def revoke_keys(owner_dsn: str, organisation: str, person: str) -> int:
             " WHERE organisation = %s AND person = %s AND revoked_at IS NULL",
             (organisation, person),
         ).rowcount
+
+
+def organisation_codes(connection: Connection) -> list[str]:
+    """The codes of all organisations, in order."""
+    rows = connection.execute("SELECT code FROM ledger.organisation ORDER BY code")
+    return [code for (code,) in rows]
 
 
 def organisation_of(dsn: str, code: str, role: str) -> Organisation | None:

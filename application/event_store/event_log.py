@@ -25,7 +25,9 @@ from eventsourcing.persistence import (
 from psycopg.adapt import Dumper
 from psycopg.pq import Format, TransactionStatus
 
+from application.event_store import log_queries
 from application.event_store.clock import WATCH, ClockWatch, instant_of
+from application.event_store.log_queries import DATABASE_US
 from application.event_store.migrations import PINNED
 from application.refusals import ClockJumped
 from domain.catalogue import EVENTS
@@ -91,9 +93,6 @@ def is_for_now(fault: BaseException) -> bool:
     """Whether the database refused what it will do at another time."""
     return isinstance(fault, psycopg.Error) and (fault.sqlstate or "").startswith(_FOR_NOW)
 
-
-DATABASE_US = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint - 946684800000000"
-"""The database's clock in SQL, in microseconds since 2000."""
 
 Authenticate = Callable[[bytes], bytes]
 """The MAC of a row: 32 bytes over its sealed columns."""
@@ -509,8 +508,7 @@ class EventLog(ApplicationRecorder):
     # ---- reading ----------------------------------------------------------------------
 
     def last_position(self) -> int:
-        row = self.connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-        return (row and row[0]) or 0
+        return log_queries.last_position(self.connection)
 
     def changed(self, after: int, until: int) -> set[UUID]:
         """The aggregates with an event in (after, until]."""
@@ -579,13 +577,7 @@ class EventLog(ApplicationRecorder):
         return None if row is None else Stored(*row)
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
-        rows = self.connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
-            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
-            (households,),
-            binary=True,
-        )
-        return dict(rows.fetchall())
+        return log_queries.wrapped_keys(self.connection, households)
 
     def present_wrapping(self) -> bytes | None:
         """The id of the secret that household keys are to be wrapped under; None: the first."""

@@ -56,7 +56,7 @@ from projections.changes import changes
 from projections.columns import Column
 from projections.duties import duties
 from projections.facts.draw import Projector, digests
-from projections.facts.reading import Facts, Table
+from projections.facts.reading import Facts, Table, live_generation
 from projections.history import history
 from projections.history import trace as trace_payment
 from projections.loan_ledger import loan_ledger
@@ -175,16 +175,12 @@ def rebuild() -> None:
             OUT.print("为本版本重新生成，未作比较 / drawn for this version: not compared")
             return
         projector.catch_up()
-        row = projector.connection.execute(
-            "SELECT number, position FROM projection.generation WHERE live"
-        ).fetchone()
-        before = digests(projector.connection, row[0]) if row else {}
+        live = live_generation(projector.connection)
+        before = digests(projector.connection, live.number) if live else {}
         number = projector.rebuild(progress)
         after = digests(projector.connection, number)
-        now = projector.connection.execute(
-            "SELECT position FROM projection.generation WHERE live"
-        ).fetchone()
-        moved = row is None or now is None or now[0] != row[1]
+        now = live_generation(projector.connection)
+        moved = live is None or now is None or now.position != live.position
         projector.close()
     same = before == after
     for table, (rows, digest) in after.items():
@@ -514,7 +510,7 @@ def _load_demo(deployment: Deployment) -> None:
     key_file = deployment.settings.data / "demo-keys.json"
     if not key_file.exists():
         with Facts(deployment.dsn, most=1).connection() as connection:
-            codes = [r[0] for r in connection.execute("SELECT code FROM ledger.organisation")]
+            codes = access.organisation_codes(connection)
         owner = deployment.owner_dsn
         keys = {code: access.issue_key(owner, code, f"{code.lower()}-demo") for code in codes}
         for office in ("FINANCE", "AUDIT"):  # where one person may not take two steps

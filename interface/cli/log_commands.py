@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 
 from application.event_store.event_log import UnsafeDatabase, assure_safe
+from application.event_store.log_queries import position_of
 from application.personal_data.encryption import Keys, Vault
 from application.personal_data.household_keys import wrong_keys
 from application.transparency_log.notes import NoteMalformed
@@ -292,12 +293,9 @@ def _proofs(deployment: Deployment) -> Iterator[Proofs]:
             raise typer.Exit(1) from error
 
 
-def _position_of(proofs: Proofs, event_id: str) -> Any:
+def _position_of(proofs: Proofs, event_id: str) -> int:
     originator_id, _, version = event_id.partition(".")
-    row = proofs.connection.execute(
-        "SELECT position FROM ledger.event WHERE originator_id = %s AND originator_version = %s",
-        (originator_id, version),
-    ).fetchone()
-    if row is None:
+    position = position_of(proofs.connection, originator_id, version)
+    if position is None:
         raise typer.BadParameter(event_id, param_hint="EVENT_ID")
-    return row[0]
+    return position

@@ -18,6 +18,7 @@ from application.event_store.event_log import (
     assure_safe,
     utc_now,
 )
+from application.event_store.log_queries import newest_checkpoint, sequenced
 from application.event_store.migrations import admit, begun, may_migrate, migrate
 from application.ledger import Ledger
 from application.personal_data.encryption import Keys, KeysMissing, Vault
@@ -160,15 +161,12 @@ def _assure_own(deployment: Deployment) -> None:
     try:
         if last := log.last_position():
             _assure_written(log.connection, Vault(deployment.keys).authenticate, last)
-        notes = log.connection.execute(
-            "SELECT note FROM ledger.checkpoint WHERE origin = %s ORDER BY size DESC LIMIT 1",
-            (deployment.origin,),
-        ).fetchall()
+        notes = newest_checkpoint(log.connection, deployment.origin)
     finally:
         log.close()
     if deployment.settings.signing_key_file.exists() or deployment.settings.log_key:
         deployment.assure_named_key()
-        deployment.signer().assure_pinned(deployment.origin, [note for (note,) in notes])
+        deployment.signer().assure_pinned(deployment.origin, notes)
 
 
 def _assure_written(connection: Connection, authenticate: Authenticate, last: int) -> None:
@@ -212,7 +210,6 @@ def unify_stored_accounts(deployment: Deployment) -> None:
 def _sealed_before(dsn: str) -> bool:
     log = EventLog(dsn, role="mingzhang_reader")
     try:
-        row = log.connection.execute("SELECT EXISTS (SELECT FROM ledger.checkpoint)").fetchone()
-        return bool(row and row[0])
+        return sequenced(log.connection) > 0
     finally:
         log.close()

@@ -14,7 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from application.event_store.clock import TOLERANCE, WATCH, instant_of
-from application.event_store.event_log import DATABASE_US, Clock, microseconds, utc_now
+from application.event_store.event_log import Clock, microseconds, utc_now
+from application.event_store.log_queries import clocks, last_position, sequenced
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
 from interface.http import errors
@@ -41,6 +42,7 @@ from interface.http.routes import (
     transparency_log,
 )
 from interface.http.service import Service, service_of
+from projections.facts.reading import live_generation
 from projections.red_flags.runs import Progress, progress
 
 _MOST_NAMED = 100
@@ -137,13 +139,9 @@ def create_app(
 def _positions(service: Service) -> tuple[int, int, int]:
     """How far the log goes, how far the facts are drawn, how far the log is sealed."""
     with service.facts.connection() as connection:
-        row = connection.execute(
-            "SELECT coalesce((SELECT max(position) FROM ledger.event), 0),"
-            " coalesce((SELECT position FROM projection.generation WHERE live), 0),"
-            " coalesce((SELECT max(size) FROM ledger.checkpoint WHERE origin = %s), 0)",
-            (service.deployment.origin,),
-        ).fetchone()
-    return row or (0, 0, 0)
+        live = live_generation(connection)
+        sealed = sequenced(connection, service.deployment.origin)
+        return last_position(connection), live.position if live else 0, sealed
 
 
 def _checked(service: Service) -> Progress:
@@ -186,9 +184,7 @@ def _health(service: Service) -> Response:
 def _clock_trouble(service: Service) -> str | None:
     """What is wrong with the clocks that events are dated by, if anything."""
     with service.facts.connection() as connection:
-        row = connection.execute(_CLOCKS).fetchone()
-    assert row is not None
-    database_us, last, ahead = row
+        database_us, last, ahead = clocks(connection)
     if WATCH.due:
         WATCH.observe(database_us)
     now_us = microseconds(service.clock())
@@ -206,14 +202,6 @@ def _clock_trouble(service: Service) -> str | None:
             f" / event {last} is dated in the future, and all that follow behind it"
         )
     return None
-
-
-_CLOCKS = f"""
-SELECT {DATABASE_US}, e.position,
-       coalesce(e.recorded_at > clock_timestamp() + interval '{TOLERANCE.seconds} s', false)
-  FROM (SELECT) one LEFT JOIN LATERAL
-       (SELECT position, recorded_at FROM ledger.event ORDER BY position DESC LIMIT 1) e ON true
-"""
 
 
 def _metrics(service: Service) -> Response:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from application.event_store import log_queries
 from application.personal_data.encryption import Vault, masked_name, masked_number
 from domain.household import Household
 from interface.http.visibility import replay
@@ -16,13 +17,7 @@ from projections.columns import BORROWER, BORROWER_NAME, LOAN_ID
 from projections.facts.reading import Connection, Table, View
 from projections.history import Happening, history
 from projections.history.columns import LOOKS
-
-_SAID = (
-    "SELECT originator_id, originator_version, topic, state FROM ledger.event"
-    " WHERE originator_id = ANY(%s) AND topic IN"
-    " ('household.registered.v1', 'household.members-changed.v1')"
-    " ORDER BY originator_id, originator_version"
-)
+from projections.loan_ledger import households_of
 
 
 class Shelf:
@@ -32,13 +27,7 @@ class Shelf:
         self._connection = connection
 
     def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
-        rows = self._connection.execute(
-            "SELECT household_id, wrapped FROM ledger.household_key WHERE household_id = ANY(%s)"
-            " ORDER BY wrapping_id = (SELECT ledger.present_wrapping())",  # the last one holds
-            (households,),
-            binary=True,
-        )
-        return {row[0]: row[1] for row in rows}
+        return log_queries.wrapped_keys(self._connection, households)
 
 
 def people_of(
@@ -48,7 +37,7 @@ def people_of(
     wanted = set(households)
     vault.unlock(Shelf(connection), wanted)
     people: dict[str, dict[str, str]] = {}
-    for household, version, topic, state in connection.execute(_SAID, (list(wanted),), binary=True):
+    for household, version, topic, state in log_queries.member_events(connection, wanted):
         sealed = msgspec.json.decode(state).get("sealed")
         values = sealed and vault.unseal(household, (household, version, topic), sealed)
         for member in (values or {}).get("members", ()):
@@ -67,11 +56,7 @@ def masked_names(
 def with_names(vault: Vault, view: View, table: Table) -> Table:
     """The table with the borrowers' masked names beside their pseudonyms."""
     place, loan_place = table.columns.index(BORROWER), table.columns.index(LOAN_ID)
-    owners = view.ask(
-        "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])",
-        loans=list({row[loan_place] for row in table.rows}),
-    )
-    households = {household_id for (household_id,) in owners.rows}
+    households = households_of(view, {row[loan_place] for row in table.rows})
     names = masked_names(view.connection, vault, households)
     return Table(
         (*table.columns, BORROWER_NAME),

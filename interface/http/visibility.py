@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from application.event_store.event_log import decode
+from application.event_store.log_queries import listed_lines
 from application.refusals import LeafWithheld
 from domain.catalogue import kind_of
 from domain.household import Household
@@ -24,12 +25,6 @@ from projections.facts.reading import Connection
 from projections.history import Happening, Trace, happenings, history
 
 A = TypeVar("A", bound=Aggregate)
-
-_LINES = """
-SELECT e.originator_id, (l ->> 'line')::int
-  FROM ledger.event e, jsonb_array_elements(convert_from(e.state, 'UTF8')::jsonb -> 'lines') l
- WHERE e.originator_id = ANY (%s) AND e.topic = 'batch.listed.v1' AND l ->> %s = %s
-"""
 
 
 def visible(connection: Connection, reader: Author, events: Sequence[Happening]) -> list[Happening]:
@@ -193,7 +188,7 @@ def _own_lines(
     }
     asked = [batch for batch in batches if not lines[batch] or batch in unsure]
     if asked and reader.role in ("bank", "township"):
-        listed = connection.execute(_LINES, (asked, reader.role, reader.organisation))
+        listed = listed_lines(connection, asked, reader.role, reader.organisation)
         for batch, line in listed:
             lines[batch].add(line)
     return {batch: frozenset(own) for batch, own in lines.items() if own}

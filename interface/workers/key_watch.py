@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from threading import Event, Thread
-from typing import Any
+from uuid import UUID
 
 import structlog
 
+from application.event_store.log_queries import erased_after, last_erasure
 from application.personal_data.encryption import forget_everywhere, refresh_everywhere
 from projections.facts.reading import Facts
 
 _PAUSE_SECONDS = 1.0
-_LAST = "SELECT coalesce(max(position), 0) FROM ledger.event WHERE topic = 'household.erased.v1'"
-_ERASED = (
-    "SELECT position, originator_id FROM ledger.event"
-    " WHERE topic = 'household.erased.v1' AND position > %s ORDER BY position"
-)
 
 
 class KeyWatch:
@@ -39,16 +35,15 @@ class KeyWatch:
 
     def _watch(self) -> None:
         log = structlog.get_logger("keys")
-        seen, before = -1, list[tuple[Any, ...]]()
+        seen, before = -1, list[tuple[int, UUID]]()
         while not self._stopping.wait(_PAUSE_SECONDS):
             try:
                 refresh_everywhere()
                 with self._facts.connection() as connection:
                     if seen < 0:
-                        row = connection.execute(_LAST).fetchone()
-                        seen = row[0] if row else 0
+                        seen = last_erasure(connection)
                         continue
-                    erased = connection.execute(_ERASED, (seen,)).fetchall()
+                    erased = erased_after(connection, seen)
             except Exception as error:  # noqa: BLE001 - logged and tried again
                 log.warning("keys.watch_trouble", error=type(error).__name__)
                 continue

@@ -61,6 +61,23 @@ SELECT g.number, g.position, CASE WHEN g.position > 0 THEN g.recorded_at END AS 
 All events behind the watermark's position are recorded after its instant. Facts that have come to
 this position therefore hold everything recorded up to this instant, whatever the log holds by now.
 """
+
+
+class Generation(NamedTuple):
+    """Facts that are read: their number, and the position through which they are projected."""
+
+    number: int
+    position: int
+
+
+def live_generation(connection: Connection) -> Generation | None:
+    """The facts that are read now; None before any were projected."""
+    row = connection.execute(
+        "SELECT number, position FROM projection.generation WHERE live"
+    ).fetchone()
+    return None if row is None else Generation(*row)
+
+
 RAISE_WATERMARK = "SELECT ledger.raise_watermark(%s)"
 Clock = Callable[[], datetime]
 _READ = re.compile(r"\bfacts\.(?:standing_)?(\w+)|\bledger\.event\b")

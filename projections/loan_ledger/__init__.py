@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from projections.facts.reading import (
     COUNTY,
     Scope,
@@ -14,6 +17,12 @@ from projections.facts.reading import (
 from projections.loan_ledger.columns import COLUMNS
 
 _PAGE = "ORDER BY l.bank, l.loan_no LIMIT %(most)s"
+
+
+def households_of(view: View, loans: Iterable[str]) -> set[UUID]:
+    """The households of loans, by the loans' ids."""
+    asked = "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])"
+    return {household for (household,) in view.ask(asked, loans=list(loans)).rows}
 
 
 def loan_ledger(

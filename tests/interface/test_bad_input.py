@@ -1185,7 +1185,7 @@ anything = st.recursive(
     max_leaves=6,
 )  # fmt: skip
 QUICK = settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,19 +20,27 @@ SECTION = re.compile(r"^## Production\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A checkout in which `docker compose` finds what it needs, on ports of its own."""
+def folder() -> Iterator[Path]:
+    """A checkout in which `docker compose` finds what it needs, on ports of its own.
+
+    Its path is short: the database's socket lies in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="mz-") as name:
+        yield from checkout(Path(name))
+
+
+def checkout(place: Path) -> Iterator[Path]:
     for name in ("docker-compose.yml", ".env.example"):
-        (tmp_path / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
-    (tmp_path / "compose-state.json").write_text(f'{{"pids": {{}}, "port": {free_port()}}}')
-    program = tmp_path / "bin" / "docker"
+        (place / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+    (place / "compose-state.json").write_text(f'{{"pids": {{}}, "port": {free_port()}}}')
+    program = place / "bin" / "docker"
     program.parent.mkdir()
     paths = f"PYTHONPATH={ROOT}:{ROOT / 'tests'}"
     program.write_text(f'#!/bin/sh\n{paths} exec {sys.executable} -m support.compose "$@"\n')
     program.chmod(0o755)
-    yield tmp_path
-    if (tmp_path / ".env").exists():
-        Compose(tmp_path).down(["--volumes"])
+    yield place
+    if (place / ".env").exists():
+        Compose(place).down(["--volumes"])
 
 
 def lines() -> list[str]:

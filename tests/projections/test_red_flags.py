@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from support.county import conversation, drawn, tell_lines
 from support.red_flags import Teller, subjects
 
 from domain.calendar import DAY, named_quarter, quarter_of
-from interface.simulation.demo import County, county, load
+from interface.simulation.demo import County
 from interface.simulation.demo.schemes import FLAGS
 from projections.facts.answer_cache import Memory
 from projections.facts.reading import Facts, View
@@ -48,14 +48,6 @@ def test_each_example_is_flagged_or_spared(database: Any, rule: Rule, example: E
             assert finding.subject not in subjects(facts, rule, example.as_of, before)
 
 
-@pytest.fixture(scope="module")
-def told(shared_database: Any) -> Iterator[tuple[County, Facts]]:
-    made = county(seed=1, factor=0.05)
-    load(shared_database.owner_dsn, shared_database.dsn, shared_database.keys, made)
-    with drawn(shared_database) as facts:
-        yield made, facts
-
-
 AT_THE_END = date(2024, 12, 31)
 PLANTED = tuple(sorted(set(FLAGS.values()) - {"RF01", "RF27"}))
 """The flags of planted schemes; overpaid and missed subsidy is mended later, see below."""
@@ -81,8 +73,8 @@ def named(view: View, findings: Sequence[Finding]) -> set[str]:
 
 
 @pytest.mark.parametrize("flag", PLANTED)
-def test_every_planted_scheme_of_the_demo_is_found(told: tuple[County, Facts], flag: str) -> None:
-    made, facts = told
+def test_every_planted_scheme_of_the_demo_is_found(demo: tuple[County, Facts], flag: str) -> None:
+    made, facts = demo
     planted = [scheme for scheme in made.schemes if scheme.flag == flag]
     with facts.at(AT_THE_END) as view:
         found = named(view, check(view, rule_called(flag)).findings)
@@ -102,18 +94,18 @@ def test_every_planted_scheme_of_the_demo_is_found(told: tuple[County, Facts], f
 
 @pytest.mark.parametrize("rule", rules(), ids=[each.id for each in rules()])
 def test_no_rule_names_one_subject_of_the_demo_twice(
-    told: tuple[County, Facts], rule: Rule
+    demo: tuple[County, Facts], rule: Rule
 ) -> None:
-    _, facts = told
+    _, facts = demo
     with facts.at(AT_THE_END) as view:
         named = Counter(finding.subject for finding in check(view, rule).findings)
     assert [subject for subject, times in named.items() if times > 1] == []
 
 
 def test_merchants_and_declared_renewals_of_the_demo_are_spared(
-    told: tuple[County, Facts],
+    demo: tuple[County, Facts],
 ) -> None:
-    made, facts = told
+    made, facts = demo
     rings = [scheme for scheme in made.schemes if scheme.kind == "pooled_by_a_firm"]
     with facts.at(AT_THE_END) as view:
         pooled, circles = (check(view, rule_called(each)).findings for each in ("RF08", "RF24"))
@@ -143,9 +135,9 @@ def overpaid_and_missed(view: View) -> tuple[dict[str, int], dict[str, int]]:
 
 @pytest.mark.parametrize("on", [date(2022, 7, 4), date(2023, 8, 10), date(2024, 5, 9), AT_THE_END])
 def test_overpaid_and_missed_subsidy_are_what_the_settlement_says_to_the_fen(
-    told: tuple[County, Facts], on: date
+    demo: tuple[County, Facts], on: date
 ) -> None:
-    _, facts = told
+    _, facts = demo
     with facts.at(on, datetime(on.year, on.month, on.day, 12, tzinfo=UTC)) as view:
         over, missed = overpaid_and_missed(view)
         paid, unpaid = check_all(view, [rule_called("RF01"), rule_called("RF27")])
@@ -165,9 +157,9 @@ def test_overpaid_and_missed_subsidy_are_what_the_settlement_says_to_the_fen(
 
 
 def test_planted_overpayment_and_missed_subsidy_is_found_while_it_lasts(
-    told: tuple[County, Facts],
+    demo: tuple[County, Facts],
 ) -> None:
-    made, facts = told
+    made, facts = demo
     planted: dict[str, set[str]] = {"RF01": set(), "RF27": set()}
     for scheme in made.schemes:
         if scheme.flag == "RF01":
@@ -193,9 +185,9 @@ def test_planted_overpayment_and_missed_subsidy_is_found_while_it_lasts(
 
 @pytest.mark.parametrize("rule", rules(), ids=[each.id for each in rules()])
 def test_a_finding_of_the_demo_is_known_from_its_instant_and_not_before(
-    told: tuple[County, Facts], rule: Rule
+    demo: tuple[County, Facts], rule: Rule
 ) -> None:
-    _, facts = told
+    _, facts = demo
     with facts.at(AT_THE_END) as view:
         checked = check(view, rule)
     assert checked.error is None
@@ -259,9 +251,9 @@ def test_accounts_that_pay_in_a_circle_or_pay_nothing_end_the_search(database: A
 
 
 def test_a_rule_that_runs_into_its_time_limit_is_an_error_of_that_rule_alone(
-    told: tuple[County, Facts], monkeypatch: pytest.MonkeyPatch
+    demo: tuple[County, Facts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, facts = told
+    _, facts = demo
     monkeypatch.setattr("projections.red_flags._SECONDS", 1)
     rule = rule_called("RF14")
     endless = "SELECT 'x' AS subject, 0 AS amount_fen, ARRAY[1] AS positions FROM pg_sleep(60)"
@@ -272,8 +264,8 @@ def test_a_rule_that_runs_into_its_time_limit_is_an_error_of_that_rule_alone(
     assert (quick.status, quick.error) == ("found", None)
 
 
-def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(told: tuple[County, Facts]) -> None:
-    _, facts = told
+def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(demo: tuple[County, Facts]) -> None:
+    _, facts = demo
     rule = rules()[0]
     writes = "WITH gone AS (DELETE FROM facts.loan RETURNING loan_id) SELECT 1 AS subject,"
     for sql in (
@@ -294,15 +286,17 @@ WRITES = "WITH gone AS (DELETE FROM {facts}.loan RETURNING loan_id) SELECT count
 
 
 def test_a_rule_could_write_neither_by_its_role_nor_in_its_transaction(
-    told: tuple[County, Facts], shared_database: Any
+    demo: tuple[County, Facts], shared_database: Any
 ) -> None:
     """Each of the two would be enough: one is tried without the other."""
-    _, facts = told
+    _, facts = demo
     with facts.at(date(2024, 12, 31)) as view:
         [(schema,)] = view.ask("SELECT 'facts.' || 'x'").rows
         order = WRITES.format(facts=schema.removesuffix(".x")).encode()
         assert view.ask("SELECT current_user::text").rows == [("mingzhang_reader",)]
         assert view.ask("SHOW transaction_read_only").rows == [("on",)]
+    with drawn(shared_database):
+        pass
     with psycopg.connect(shared_database.dsn, options="-c role=mingzhang_reader") as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(order)
@@ -329,9 +323,9 @@ def test_a_rule_could_write_neither_by_its_role_nor_in_its_transaction(
     ],
 )  # fmt: skip
 def test_two_statements_a_long_one_and_changed_settings_are_errors_of_that_rule_alone(
-    told: tuple[County, Facts], sql: str, said: str, monkeypatch: pytest.MonkeyPatch
+    demo: tuple[County, Facts], sql: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, facts = told
+    _, facts = demo
     monkeypatch.setattr("projections.red_flags._SECONDS", 1)
     rule = rule_called("RF19")
     with facts.at(date(2024, 12, 31)) as view:

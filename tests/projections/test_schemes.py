@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import pytest
 from support import controls as c
 from support.county import conversation, drawn, told
 
-from interface.simulation.demo import County, county, load
+from interface.simulation.demo import County
 from projections.facts.reading import Facts
 from projections.schemes import found, schemes
 
 DAY = date(2024, 12, 31)
 
 
-@pytest.fixture(scope="module")
-def planted(shared_database: Any) -> Iterator[tuple[County, Facts]]:
-    made = county(seed=1, factor=0.05)
-    load(shared_database.owner_dsn, shared_database.dsn, shared_database.keys, made)
-    with drawn(shared_database) as facts:
-        yield made, facts
-
-
 def test_no_planted_scheme_of_several_households_falls_apart(
-    planted: tuple[County, Facts],
+    demo: tuple[County, Facts],
 ) -> None:
-    made, facts = planted
+    made, facts = demo
     with facts.at(DAY) as view:
         every, failed = schemes(view)
     assert failed == []
@@ -45,8 +35,8 @@ def test_no_planted_scheme_of_several_households_falls_apart(
         assert len(ids) == 1, each
 
 
-def test_every_finding_is_in_one_scheme_and_no_loan_in_two(planted: tuple[County, Facts]) -> None:
-    _, facts = planted
+def test_every_finding_is_in_one_scheme_and_no_loan_in_two(demo: tuple[County, Facts]) -> None:
+    _, facts = demo
     with facts.at(DAY) as view:
         every, again = schemes(view).schemes, schemes(view).schemes
     names = [finding.name for scheme in every for finding in scheme.findings]
@@ -57,8 +47,8 @@ def test_every_finding_is_in_one_scheme_and_no_loan_in_two(planted: tuple[County
     assert every == again
 
 
-def test_a_scheme_is_found_by_any_of_its_findings(planted: tuple[County, Facts]) -> None:
-    _, facts = planted
+def test_a_scheme_is_found_by_any_of_its_findings(demo: tuple[County, Facts]) -> None:
+    _, facts = demo
     with facts.at(DAY) as view:
         largest = max(schemes(view).schemes, key=lambda scheme: len(scheme.findings))
         assert len(largest.findings) > 1

@@ -129,7 +129,7 @@ class Compose:
     def stop(self, words: list[str]) -> None:
         for service in [w for w in words if not w.startswith("-")] or list(self.state["pids"]):
             pid = self.state["pids"].pop(service, None)
-            if pid is not None:
+            if pid is not None and Path(f"/proc/{pid}").exists():
                 os.kill(pid, signal.SIGINT if service == "db" else signal.SIGTERM)
                 while Path(f"/proc/{pid}").exists() and not _is_dead(pid):
                     time.sleep(0.05)
@@ -180,10 +180,11 @@ class Compose:
                 user=self._user(), group=SERVER_ID, extra_groups=[],
             )  # fmt: skip
         self._remember("db", process.pid)
+        log = self.folder / "db.log"
         ready = [self._filled(word) for word in db["healthcheck"]["test"][1:]]
         until = time.monotonic() + 300
         while subprocess.call(ready, env=self._environment("db"), stdout=subprocess.DEVNULL):
-            assert time.monotonic() < until, (self.folder / "db.log").read_text()[-2000:]
+            assert process.poll() is None and time.monotonic() < until, log.read_text()[-2000:]
             time.sleep(0.1)
         if first:
             environment = self._environment("db")

@@ -15,7 +15,6 @@ from interface.http.query_params import (
     Cursor,
     Page,
     Read,
-    assure_known,
     position_of,
 )
 from interface.http.responses import (
@@ -129,7 +128,6 @@ async def fund_flow_edges(
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
     def ask(view: View, most: int | None) -> Table:
-        assure_known(view, bank, None)
         table = edges(view, wanted, after=after, most=most)
         if not table.rows and after is None and any(wanted):
             raise HTTPException(404)

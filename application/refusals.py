@@ -120,6 +120,36 @@ class CursorMalformed(Refused):
     ZH, EN = "翻页标记无效", "this is no cursor that we gave"
 
 
+class ParameterUnknown(Refused):
+    """A query parameter that the route does not have; `nearest`: the known name like it."""
+
+    CODE = "unknown_parameter"
+
+    @property
+    def zh(self) -> str:
+        nearest = self.details["nearest"]
+        hint = f"是否指 {nearest}？" if nearest else "此接口不带查询参数"
+        return f"没有查询参数 {self.details['parameter']}，{hint}"
+
+    @property
+    def en(self) -> str:
+        nearest = self.details["nearest"]
+        hint = f"is {nearest} meant?" if nearest else "there are none here"
+        return f"no such query parameter: {self.details['parameter']}; {hint}"
+
+
+class ParameterRepeated(Refused):
+    CODE = "repeated_parameter"
+    ZH, EN = "查询参数 {parameter} 重复", "the query parameter {parameter} is given twice"
+
+
+class FilterUnknown(Refused):
+    """A filter for a bank or township that does not exist: nothing can match it."""
+
+    CODE = "unknown_filter"
+    ZH, EN = "没有这个{what_zh}：{value}", "there is no such {parameter}: {value}"
+
+
 class OrganisationUnknown(Refused):
     CODE, FIELD = "organisation_unknown", ""
     ZH, EN = (

@@ -46,13 +46,14 @@ from interface.cli.terminal import (
     up_to_date_facts,
 )
 from interface.deployment import COUNTY_OFFICES, Deployment, unify_stored_accounts
+from interface.exports.table_files import file_columns, file_rows
 from interface.http.request_log import write_logs_to
-from interface.http.responses import ZH, table_columns, table_rows
 from interface.http.routes.submissions import LinesTooLarge, assure_measured, carry_out
 from interface.imports.statement_files import LAYOUTS, own_columns, take_in
 from interface.simulation.backtest.command import backtest
 from interface.spreadsheet import UnreadableFile, write_csv, write_xlsx
 from projections.changes import changes
+from projections.columns import Column
 from projections.duties import duties
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts, Table, live_generation
@@ -325,8 +326,8 @@ def export(
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
             table = ask(view)
             with progress_bar("导出 exporting", len(table.rows)) as progress:
-                rows = _counted(table_rows(table), progress)
-                write(path, table_columns(table), rows)
+                rows = _counted(file_rows(table), progress)
+                write(path, file_columns(table.columns), rows)
     OUT.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
 
 
@@ -539,24 +540,25 @@ _SHOWN = (
 def _show(table: Table) -> None:
     """The main columns on a terminal; all of them, tab-separated, into a pipe."""
     if not OUT.is_terminal:
-        print("\t".join(table.columns))
-        for line in table.dicts():
-            print("\t".join(_text(name, value) for name, value in line.items()))
+        print("\t".join(table.keys))
+        for row in table.rows:
+            print("\t".join(map(_text, table.columns, row)))
         return
-    shown = [name for name in _SHOWN if name in table.columns]
+    shown = [(place, c) for place, c in enumerate(table.columns) if c.key in _SHOWN]
+    shown.sort(key=lambda each: _SHOWN.index(each[1].key))
     grid = Grid()
-    for name in shown:
-        right = name.endswith(("_fen", "_bp"))
-        grid.add_column(ZH.get(name, name), no_wrap=True, justify="right" if right else "left")
-    for line in table.dicts():
-        grid.add_row(*(_text(name, line[name]) for name in shown))
+    for _, column in shown:
+        right = column.kind in ("fen", "bp")
+        grid.add_column(column.title_zh, no_wrap=True, justify="right" if right else "left")
+    for row in table.rows:
+        grid.add_row(*(_text(column, row[place]) for place, column in shown))
     OUT.print(grid)
 
 
-def _text(name: str, value: Any) -> str:
+def _text(column: Column, value: Any) -> str:
     if value is None:
         return ""
-    return yuan(value) if name.endswith("_fen") else str(value)
+    return yuan(value) if column.kind == "fen" else str(value)
 
 
 if __name__ == "__main__":

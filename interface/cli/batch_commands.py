@@ -23,7 +23,7 @@ from interface.cli.terminal import (
     progress_bar,
     up_to_date_facts,
 )
-from interface.http.responses import table_columns, table_rows
+from interface.exports.table_files import file_columns, file_rows
 from interface.spreadsheet import write_csv, write_xlsx
 from projections.settlement import STATES, as_table, settlement
 
@@ -58,5 +58,5 @@ def settle(
     OUT.print("两法逐笔一致 both roads agree on every line")
     if path is not None:
         write = write_xlsx if path.suffix == ".xlsx" else write_csv
-        write(path, table_columns(table), table_rows(table))
+        write(path, file_columns(table.columns), file_rows(table))
         OUT.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)

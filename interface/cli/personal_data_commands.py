@@ -28,7 +28,6 @@ from interface.cli.terminal import (
 from interface.deployment import Deployment
 from interface.http.errors import faults
 from interface.http.masked_names import laid_open, looks_at
-from interface.http.responses import ZH
 
 As = Annotated[str, typer.Option("--as", help="ORGANISATION:ROLE")]
 Person = Annotated[str, typer.Option(help="who does it")]
@@ -85,7 +84,7 @@ def looks(household_no: str) -> None:
     if table is None:
         ERR.print(f"[red]没有记录 / nothing is known of[/red] {household_no}")
         raise typer.Exit(1)
-    grid = Grid(*(ZH[name] for name in table.columns[:-1]))
+    grid = Grid(*(column.title_zh for column in table.columns[:-1]))
     for row in table.rows:
         grid.add_row(*("" if value is None else str(value) for value in row[:-1]))
     OUT.print(grid)

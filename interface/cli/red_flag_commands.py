@@ -20,7 +20,7 @@ from interface.cli.terminal import (
     instant_of,
     up_to_date_facts,
 )
-from interface.http.responses import table_columns, table_rows
+from interface.exports.table_files import file_columns, file_rows
 from interface.spreadsheet import write_csv, write_xlsx
 from projections.red_flags import Checked, Finding, Rule, as_table, check_all, rules
 from projections.red_flags import rule as rule_called
@@ -59,7 +59,7 @@ def red_flags(
     if file is not None:
         table = as_table(found)
         write = write_xlsx if file.suffix == ".xlsx" else write_csv
-        write(file, table_columns(table), table_rows(table))
+        write(file, file_columns(table.columns), file_rows(table))
     _show(("规则", "疑点", "结果", *_RIGHT), [_fared(each) for each in found])
     if rule is not None:
         [checked] = found

@@ -12,7 +12,8 @@ import msgspec
 
 from domain.policy import Book, table_names
 from domain.publication import Edition
-from interface.http.responses import instant, table_columns, table_rows
+from interface.exports.table_files import file_columns, file_rows
+from interface.http.responses import instant
 from interface.spreadsheet.writing import csv_blocks
 from projections.facts.reading import Table, View
 from projections.funds import fund_ledger
@@ -32,7 +33,7 @@ REPORTS: Final[dict[str, Callable[[View], Table]]] = {
 def edition(view: View, report: str) -> Edition:
     """What a report says of the view's two dates: always the same bytes for the same dates."""
     table = REPORTS[report](view)
-    content = b"".join(csv_blocks(table_columns(table), table_rows(table))).decode()
+    content = b"".join(csv_blocks(file_columns(table.columns), file_rows(table))).decode()
     return Edition(
         content, len(table.rows), instant(view.known_at), view.position, digest(view.book)
     )

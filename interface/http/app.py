@@ -19,6 +19,7 @@ from application.event_store.log_queries import clocks, last_position, sequenced
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
 from interface.http import errors
+from interface.http.checked_route import CheckedRoute
 from interface.http.limits import Door
 from interface.http.request_log import RequestLog
 from interface.http.response_headers import ResponseHeaders
@@ -97,6 +98,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
         redoc_url=None,
     )
+    app.router.route_class = CheckedRoute
     errors.install(app)
     for module in (
         ledgers,

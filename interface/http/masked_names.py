@@ -13,8 +13,10 @@ from application.event_store import log_queries
 from application.personal_data.encryption import Vault, masked_name, masked_number
 from domain.household import Household
 from interface.http.visibility import replay
+from projections.columns import BORROWER, BORROWER_NAME, LOAN_ID
 from projections.facts.reading import Connection, Table, View
 from projections.history import Happening, history
+from projections.history.columns import LOOKS
 from projections.loan_ledger import households_of
 
 
@@ -53,11 +55,11 @@ def masked_names(
 
 def with_names(vault: Vault, view: View, table: Table) -> Table:
     """The table with the borrowers' masked names beside their pseudonyms."""
-    place, loan_place = table.columns.index("borrower"), table.columns.index("loan_id")
+    place, loan_place = table.columns.index(BORROWER), table.columns.index(LOAN_ID)
     households = households_of(view, {row[loan_place] for row in table.rows})
     names = masked_names(view.connection, vault, households)
     return Table(
-        (*table.columns, "borrower_name"),
+        (*table.columns, BORROWER_NAME),
         [(*row, names.get(row[place])) for row in table.rows],
     )
 
@@ -105,20 +107,6 @@ def laid_open(
     return {"members": members, "loan_events": opened}
 
 
-_LOOK_COLUMNS = (
-    "position",
-    "recorded_at",
-    "effective_on",
-    "organisation",
-    "role",
-    "person",
-    "reason",
-    "ref",
-    "document",
-    "event_id",
-)
-
-
 def looks_at(
     connection: Connection, household: UUID, known_at: datetime | None, as_of: date | None
 ) -> Table | None:
@@ -140,7 +128,7 @@ def looks_at(
         for event in events
         if event.topic == Household.LookedAt.TOPIC
     ]
-    return Table(_LOOK_COLUMNS, rows) if events else None
+    return Table(LOOKS, rows) if events else None
 
 
 def unsealed(vault: Vault, household: UUID, event: Happening) -> dict[str, Any] | None:

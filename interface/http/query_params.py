@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from time import monotonic, sleep
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application import commands as c
-from application.refusals import BeyondLog, CursorMalformed
+from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
-from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from domain.kernel import Author
+from interface.http.responses import Form, form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import Service, service_of
 from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
+from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
@@ -47,6 +49,7 @@ Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
 KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
 No = Annotated[str, Path(pattern=c.NUMBER)]
 Code = Annotated[str | None, Query(pattern=c.NUMBER)]
+Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
 Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
@@ -88,22 +91,24 @@ def _recorded(service: Service) -> int:
     return (row and row[0]) or 0
 
 
-async def county_service(request: Request) -> Service:
-    """The service, for the county's offices and auditors. Raises HTTPException 401, 403."""
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    if scope != COUNTY:
-        raise HTTPException(403)
-    return service
+def narrowed(view: View, scope: Scope, bank: str | None, township: str | None) -> Scope:
+    """The reader's own rows, and of these only what is asked for.
 
-
-def narrowed(scope: Scope, bank: str | None, township: str | None) -> Scope:
-    """The reader's own rows, and of these only what he asks for."""
+    Raises HTTPException 403; FilterUnknown.
+    """
     if scope.bank is not None and bank not in (None, scope.bank):
         raise HTTPException(403)
     if scope.township is not None and township not in (None, scope.township):
         raise HTTPException(403)
+    assure_known(view, bank, township)
     return Scope(scope.bank or bank, scope.township or township, scope.guarantor)
+
+
+def assure_known(view: View, bank: str | None, township: str | None) -> None:
+    """Raises FilterUnknown: an answer with nothing in it would say that the bank has nothing."""
+    for role, zh, code in (("bank", "银行", bank), ("township", "乡镇", township)):
+        if code is not None and not is_known(view, role, code):
+            raise FilterUnknown(role, parameter=role, what_zh=zh, value=code)
 
 
 def page_of(view: View, table: Table, limit: int, key: tuple[str, ...], **also: object) -> Response:
@@ -148,54 +153,100 @@ def position_of(cursor: str | None) -> int | None:
     return int(values[0])
 
 
-async def answered(
-    request: Request,
-    name: str,
-    ask: Callable[[View], Table],
-    as_of: Any,
-    known_at: datetime | None,
-    position: int | None,
-) -> Response:
-    """A whole table at two dates: JSON with a head, or the file that the reader accepts.
+class Reading:
+    """What every read route takes: who asks, at which two dates, behind which position."""
 
-    `name`: what the file is called, before its day.
-    """
-    service = service_of(request)
-    form = form_of(request)
+    def __init__(
+        self, request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
+    ) -> None:
+        self.request = request
+        self.service = service_of(request)
+        self.as_of = as_of
+        self.known_at = known_at
+        self._position = position
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = ask(view)
+    @property
+    def form(self) -> Form:
+        """Raises HTTPException 406."""
+        return form_of(self.request)
+
+    async def author(self) -> Author:
+        """Raises HTTPException 401."""
+        return await self.service.author(self.request)
+
+    async def reader(self) -> tuple[Author, Scope]:
+        """Raises HTTPException 401, 403."""
+        return await self.service.reader(self.request)
+
+    async def reader_of_loans(self) -> tuple[Author, Scope]:
+        """The same where a guarantee company may ask as well."""
+        return await self.service.reader_of_loans(self.request)
+
+    async def for_the_county(self) -> Author:
+        """Of the county's offices and auditors alone. Raises HTTPException 401, 403."""
+        author, scope = await self.reader()
+        if scope != COUNTY:
+            raise HTTPException(403)
+        return author
+
+    async def respond(self, answer: Callable[[View], Response]) -> Response:
+        """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog."""
+
+        def responded() -> Response:
+            with view_of(self.service, self.as_of, self.known_at, self._position) as view:
+                return answer(view)
+
+        return await run_in_threadpool(responded)
+
+    async def json(self, ask: Callable[[View], Mapping[str, Any]]) -> Response:
+        """JSON alone: a head, and what `ask` finds."""
+        return await self.respond(
+            lambda view: json_answer(head_of(view) | dict(ask(view)), headers=headers_of(view))
+        )
+
+    async def table(self, name: str, ask: Callable[[View], Table]) -> Response:
+        """A whole table: JSON with a head, or the file that is accepted.
+
+        `name`: what the file is called, before its day.
+        """
+        return await self.table_saying(name, lambda view: (ask(view), {}))
+
+    async def table_saying(
+        self, name: str, ask: Callable[[View], tuple[Table, dict[str, Any]]], *, dated: bool = True
+    ) -> Response:
+        """The same, with what else is said in the head; the file's name has its day if `dated`."""
+        form = self.form
+
+        def answer(view: View) -> Response:
+            table, said = ask(view)
             if form != "json":
-                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
-            lines = list(table.dicts())
-            return json_answer(head_of(view) | {"lines": lines}, headers=headers_of(view))
+                file = f"{name}-{view.as_of}" if dated else name
+                return table_file(table, form, file, headers_of(view))
+            content = head_of(view) | said | {"lines": list(table.dicts())}
+            return json_answer(content, headers=headers_of(view))
 
-    return await run_in_threadpool(answer)
+        return await self.respond(answer)
 
+    async def page(
+        self,
+        name: str,
+        ask: Callable[[View, int | None], Table],
+        limit: int,
+        key: tuple[str, ...],
+    ) -> Response:
+        """A page of a table in JSON, with the cursor of the next; a file holds all of it.
 
-async def paged(
-    request: Request,
-    name: str,
-    ask: Callable[[View, int | None], Table],
-    as_of: Any,
-    known_at: datetime | None,
-    position: int | None,
-    limit: int,
-    key: str,
-) -> Response:
-    """A page of a table in JSON, with the cursor of the next; a file holds all of it.
+        `ask` is told how many lines are wanted (None: all); `key`: the columns that lines go by.
+        """
+        form = self.form
 
-    `ask` is told how many lines are wanted (None: all); `key`: the column that the lines go by.
-    """
-    service = service_of(request)
-    form = form_of(request)
-
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
+        def answer(view: View) -> Response:
             table = ask(view, limit + 1 if form == "json" else None)
             if form != "json":
                 return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, (key,))
+            return page_of(view, table, limit, key)
 
-    return await run_in_threadpool(answer)
+        return await self.respond(answer)
+
+
+Read = Annotated[Reading, Depends()]

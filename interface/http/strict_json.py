@@ -12,13 +12,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from application.commands import Command
 from application.ledger import RULES
 from application.refusals import NotPermitted
+from interface.http.checked_route import CheckedRoute
 from interface.http.errors import (
     BodyMalformed,
     doubled_key,
@@ -104,7 +104,7 @@ def takes(command: type[Command]) -> Callable[[Callable[..., Any]], Callable[...
     return mark
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(CheckedRoute):
     """A route that reads its body strictly, and only from those who may send it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

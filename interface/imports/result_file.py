@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from application.commands import ResultItem
 from domain.kernel import Refused
+from interface.exports.table_files import file_columns
 from interface.http.errors import faults
-from interface.http.responses import table_columns
 from interface.spreadsheet import (
     BadCell,
     BadRow,
@@ -26,13 +26,8 @@ from interface.spreadsheet import (
     open_rows,
     optional,
 )
-from projections.facts.reading import Table
+from projections.batches.columns import PAYMENT_ORDER
 
-ORDER: Final = (
-    "batch_no", "line", "loan_no", "household_no", "period", "payee_name", "payee_account",
-    "amount_fen", "result", "voucher", "reason",
-)  # fmt: skip
-"""The columns of a payment order; the last three are for the bank to fill in."""
 _REQUIRED: Final = {"batch_no", "line", "loan_no", "payee_account", "amount_fen", "result"}
 """What names the money must come back; what else of the order comes back is compared too."""
 _PAID: Final = {"成功": True, "paid": True, "失败": False, "failed": False}
@@ -81,8 +76,7 @@ def results_in(path: Path, batch_no: str, *, correction: bool = False) -> Result
     puts earlier results right, so each row has its reason, and 退票 is a result.
     """
     columns = [
-        replace(column, required=column.key in _REQUIRED)
-        for column in table_columns(Table(ORDER, []))
+        replace(column, required=column.key in _REQUIRED) for column in file_columns(PAYMENT_ORDER)
     ]
     results, rows = [], []
     with open_rows(path) as reader:

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.batch import Batch
 from domain.calendar import civil_day
+from projections.batches.columns import BATCHES, LINES, STEPS
 from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
 
 _STEPS = """
@@ -23,7 +24,8 @@ SELECT s.step, s.effective_on, s.recorded_at, s.person, s.level, s.township, s.p
 
 def batches(view: View, *, scope: Scope = COUNTY, batch_no: str | None = None) -> Table:
     """One line a batch with lines of the scope, oldest first; its sums are of these lines."""
-    return view.ask(question(__name__, "batches.sql"), **parameters_of(scope), batch_no=batch_no)
+    asked = question(__name__, "batches.sql")
+    return view.table(BATCHES, asked, **parameters_of(scope), batch_no=batch_no)
 
 
 def batch_lines(
@@ -35,7 +37,8 @@ def batch_lines(
     household_no: str | None = None,
 ) -> Table:
     """The lines of one batch, in order."""
-    return view.ask(
+    return view.table(
+        LINES,
         question(__name__, "lines.sql"),
         **parameters_of(scope),
         batch_id=Batch.id_for(batch_no),
@@ -50,7 +53,7 @@ def batch_steps(view: View, batch_no: str) -> Table:
     `reported_late`: a notice was reported after it began; without a `document` its days count from
     the day on which it was recorded.
     """
-    return view.ask(_STEPS, batch_id=Batch.id_for(batch_no))
+    return view.table(STEPS, _STEPS, batch_id=Batch.id_for(batch_no))
 
 
 def late_notices(view: View, batch_no: str, scope: Scope = COUNTY) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from domain.case import Case
+from projections.cases.columns import CASES, FINDINGS, LOANS, RECOVERIES, REQUESTS
 from projections.facts.reading import Table, View, question
 
 _FINDINGS = """
@@ -38,25 +39,26 @@ def cases(view: View, wanted: Filter = ALL) -> Table:
     asked = question(__name__, "cases.sql").replace(
         "{recoveries}\n", question(__name__, "recoveries.sql")
     )
-    return view.ask(asked, **wanted._asdict(), case_id=None)
+    return view.table(CASES, asked, **wanted._asdict(), case_id=None)
 
 
 def case_findings(view: View, case_no: str) -> Table:
     """What a case rests on, as it was seen."""
-    return view.ask(_FINDINGS, case_id=Case.id_for(case_no))
+    return view.table(FINDINGS, _FINDINGS, case_id=Case.id_for(case_no))
 
 
 def case_loans(view: View, case_no: str) -> Table:
     """The loans that its findings speak of."""
-    return view.ask(_LOANS, case_id=Case.id_for(case_no))
+    return view.table(LOANS, _LOANS, case_id=Case.id_for(case_no))
 
 
 def case_recoveries(view: View, case_no: str | None = None) -> Table:
     """What came back, event by event, and whether that event still stands."""
     case_id = None if case_no is None else Case.id_for(case_no)
-    return view.ask(question(__name__, "recoveries.sql"), case_id=case_id)
+    return view.table(RECOVERIES, question(__name__, "recoveries.sql"), case_id=case_id)
 
 
 def cases_asking(view: View, organisation: str, case_no: str | None = None) -> Table:
     """What an organisation is asked to explain: a line a request, and when it did."""
-    return view.ask(question(__name__, "asked.sql"), organisation=organisation, case_no=case_no)
+    asked = question(__name__, "asked.sql")
+    return view.table(REQUESTS, asked, organisation=organisation, case_no=case_no)

@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from projections.changes.columns import COLUMNS, KEYS, SUMS, Which
+from projections.columns import keys
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
-Which = Literal["loans", "subsidies"]
-
-_KEYS: dict[Which, tuple[str, ...]] = {
-    "loans": ("bank", "loan_no"),
-    "subsidies": ("bank", "loan_no", "payment_no"),
-}
 _EXPLAINED: dict[Which, dict[str, str]] = {
     "loans": {
         "outstanding_fen": "principal",
@@ -63,10 +59,10 @@ def changes(
 
 def as_table(which: Which, found: Iterable[Change]) -> Table:
     """The diff as a table, for a file: a row a cause, and a row for each changed amount."""
-    columns = list(_EXPLAINED[which])
+    columns = keys(SUMS[which])
     rows: list[tuple[Any, ...]] = []
     for change in found:
-        key = tuple(change.key[name] for name in _KEYS[which])
+        key = tuple(change.key[name] for name in keys(KEYS[which]))
         sums = tuple(change.difference[column] for column in columns)
         rows.append((*key, *sums, None, None, None, None, None, None, None))
         rows.extend(
@@ -83,26 +79,13 @@ def as_table(which: Which, found: Iterable[Change]) -> Table:
             )
             for cause in change.causes
         )
-    return Table(
-        (
-            *_KEYS[which],
-            *columns,
-            "cause",
-            "amount_of",
-            "amount_fen",
-            "effective_on",
-            "recorded_at",
-            "organisation",
-            "event_id",
-        ),
-        rows,
-    )
+    return Table(COLUMNS[which], rows)
 
 
 def _lines(view: View, which: Which, scope: Scope) -> dict[tuple[str, ...], dict[str, Any]]:
     table: Table
     table = (loan_ledger if which == "loans" else subsidy_ledger)(view, scope=scope)
-    return {tuple(line[name] for name in _KEYS[which]): line for line in table.dicts()}
+    return {tuple(line[name] for name in keys(KEYS[which])): line for line in table.dicts()}
 
 
 def _causes(
@@ -152,5 +135,5 @@ def _change(
         told = sum(cause["amount_fen"] for cause in mine if cause["amount_of"] == kind)
         explained = explained and told == difference[column]
     return Change(
-        dict(zip(_KEYS[which], key, strict=True)), before, after, difference, mine, explained
+        dict(zip(keys(KEYS[which]), key, strict=True)), before, after, difference, mine, explained
     )

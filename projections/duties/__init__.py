@@ -10,6 +10,9 @@ from typing import Any
 from domain import duties as rules
 from domain.duties import DUTIES, Deed, Duty
 from domain.policy import NoRuling
+from projections.columns import keys
+from projections.duties.columns import DUTIES as LINE
+from projections.duties.columns import SUMMARY
 from projections.facts.reading import (
     COUNTY,
     Scope,
@@ -20,10 +23,6 @@ from projections.facts.reading import (
     question,
 )
 
-COLUMNS = (
-    "duty", "duty_zh", "responsible", "township", "household_no", "bank", "loan_no", "opened_by",
-    *Duty._fields[1:],
-)  # fmt: skip
 KEY = ("due_on", "bank", "loan_no", "household_no", "duty", "opened_by", "township")
 """The order of the lines; no two lines share all of these."""
 
@@ -44,7 +43,8 @@ def duties(
     What falls due up to `due_until` (default: 92 days ahead) is listed as pending.
     """
     until = due_until or view.as_of + timedelta(days=92)
-    places = [COLUMNS.index(name) for name in KEY]
+    names = keys(LINE)
+    places = [names.index(name) for name in KEY]
     lines = [
         (tuple(str(line[place]) for place in places), line)
         for line in _lines(view, scope, until)
@@ -55,7 +55,7 @@ def duties(
     ]
     lines.sort(key=lambda item: item[0])
     rows = [line for key, line in lines if after is None or key > after]
-    return Table(COLUMNS, rows[:most])
+    return Table(LINE, rows[:most])
 
 
 def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None) -> Table:
@@ -71,7 +71,7 @@ def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None)
         (*group[:2], group[2], DUTIES[group[2]][0], *(counted[(*group, s)] for s in rules.STATES))
         for group in groups
     ]
-    return Table(("township", "bank", "duty", "duty_zh", *rules.STATES), rows)
+    return Table(SUMMARY, rows)
 
 
 def of_loans(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:

@@ -5,8 +5,9 @@ A pseudonym is equal for equal numbers, whoever told them; so it joins what each
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
+from projections.entities.columns import APPEARANCES, ENTITIES
 from projections.facts.reading import Table, View, question
 
 EntityKind = Literal["account", "person"]
@@ -25,14 +26,14 @@ def entities(
 
     `shared`: only those of more than one household; `role`: only those that appear as this.
     """
-    return _ask(view, "list.sql", kind=kind, shared=shared, role=role, after=after, most=most)
+    asked = _text("list.sql")
+    return view.table(ENTITIES, asked, kind=kind, shared=shared, role=role, after=after, most=most)
 
 
 def appearances(view: View, pseudonym: str) -> Table:
     """Every event in which an account or a person appears, and as what."""
-    return _ask(view, "single.sql", pseudonym=pseudonym)
+    return view.table(APPEARANCES, _text("single.sql"), pseudonym=pseudonym)
 
 
-def _ask(view: View, name: str, **parameters: Any) -> Table:
-    text = "\n".join(question(__name__, part) for part in ("appearances.sql", name))
-    return view.ask(text, **parameters)
+def _text(name: str) -> str:
+    return "\n".join(question(__name__, part) for part in ("appearances.sql", name))

@@ -24,6 +24,7 @@ from psycopg_pool import ConnectionPool
 from domain.calendar import civil_day
 from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
+from projections.columns import Columns, keys
 from projections.facts.answer_cache import Memory
 from projections.facts.statements import PINNED, schema_of
 
@@ -113,14 +114,33 @@ class NotDrawnYet(Exception):
     """No facts have been drawn yet: the projector has never run."""
 
 
-class Table(NamedTuple):
-    """An answer: the names of its columns, and its rows."""
+class Rows(NamedTuple):
+    """What SQL gives: the names of its columns, and its rows. It is worked with, not shown."""
 
-    columns: tuple[str, ...]
+    names: tuple[str, ...]
     rows: list[tuple[Any, ...]]
 
     def dicts(self) -> Iterator[dict[str, Any]]:
-        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+        return (dict(zip(self.names, row, strict=True)) for row in self.rows)
+
+
+class Table(NamedTuple):
+    """An answer: its columns, each declared with titles, kind and unit, and its rows."""
+
+    columns: Columns
+    rows: list[tuple[Any, ...]]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return keys(self.columns)
+
+    def dicts(self) -> Iterator[dict[str, Any]]:
+        names = self.keys
+        return (dict(zip(names, row, strict=True)) for row in self.rows)
+
+
+class ColumnsDiffer(Exception):
+    """A query gives other columns than are declared beside it."""
 
 
 class View:
@@ -195,7 +215,7 @@ class View:
         """Every ruling that was known at another instant, none after the view's own."""
         return book_of(self.ask(_RULINGS, known_at=min(instant, self.known_at)).rows)
 
-    def ask(self, question: str, **parameters: object) -> Table:
+    def ask(self, question: str, **parameters: object) -> Rows:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
         self.tables |= tables_read(question)
         cursor = self.connection.cursor(binary=True)
@@ -207,7 +227,14 @@ class View:
             prepare=False,
         )
         names = tuple(column.name for column in cursor.description or ())
-        return Table(names, cursor.fetchall())
+        return Rows(names, cursor.fetchall())
+
+    def table(self, columns: Columns, question: str, **parameters: object) -> Table:
+        """The same as an answer, whose columns are declared. Raises ColumnsDiffer."""
+        found = self.ask(question, **parameters)
+        if found.names != keys(columns):
+            raise ColumnsDiffer(f"{found.names} are declared as {keys(columns)}")
+        return Table(columns, found.rows)
 
 
 class Facts:

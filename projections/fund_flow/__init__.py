@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from projections.facts.reading import Table, View, question
+from projections.fund_flow.columns import EDGES, GRAPH
 
 MOST_HOPS: Final = 6
 OWN_ACCOUNT: Final = "own_account"
@@ -104,7 +105,7 @@ class Graph(NamedTuple):
         ]
 
     def table(self) -> Table:
-        return Table(("from", "to", *Edge._fields[2:]), [tuple(edge) for edge in self.edges])
+        return Table(GRAPH, [tuple(edge) for edge in self.edges])
 
 
 def kind_of(node: str) -> str:
@@ -113,7 +114,7 @@ def kind_of(node: str) -> str:
 
 def whole(view: View) -> Graph:
     """The whole county: the nodes are kinds of nodes."""
-    return Graph([Edge(*row) for row in _ask(view, "edges.sql", "summary.sql").rows])
+    return Graph([Edge(*row) for row in view.ask(_text("edges.sql", "summary.sql")).rows])
 
 
 def around(view: View, node: str, hops: int) -> Graph:
@@ -139,8 +140,8 @@ def movements(
 ) -> list[Movement]:
     """The movements that touch any of these nodes, of a kind, of a loan; in order of day, log."""
     asked = {"nodes": None if nodes is None else list(nodes), "kind": kind}
-    table = _ask(view, "touching.sql", bank=bank, loan_no=loan_no, **asked)
-    return [Movement(*row) for row in table.rows]
+    found = view.ask(_text("touching.sql"), bank=bank, loan_no=loan_no, **asked)
+    return [Movement(*row) for row in found.rows]
 
 
 class Wanted(NamedTuple):
@@ -160,12 +161,12 @@ def edges(
     view: View, wanted: Wanted, *, after: int | None = None, most: int | None = None
 ) -> Table:
     """The single edges, in the order of the log; `after`: the number of the one before a page."""
-    return _ask(view, "edges.sql", "single.sql", **wanted._asdict(), after=after, most=most)
+    asked = _text("edges.sql", "single.sql")
+    return view.table(EDGES, asked, **wanted._asdict(), after=after, most=most)
 
 
-def _ask(view: View, *names: str, **parameters: Any) -> Table:
-    texts = (question(__name__, name) for name in ("movements.sql", *names))
-    return view.ask("\n".join(texts), **parameters)
+def _text(*names: str) -> str:
+    return "\n".join(question(__name__, name) for name in ("movements.sql", *names))
 
 
 def _spread(

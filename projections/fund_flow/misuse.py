@@ -20,19 +20,11 @@ from domain.policy import NoRuling, Ruling
 from projections.facts.reading import Table, View, question
 from projections.fund_flow import HOLDERS, Movement, kind_of, movements
 from projections.fund_flow.attribution import METHODS, Move, Source, attribute
+from projections.fund_flow.columns import MISUSE_BY_ACCOUNT, MISUSE_BY_LOAN
 
 _TABLE: Final = "misuse_receivers"
 _SOURCES: Final = {"lent": "loan", "subsidy": "subsidy"}
 _ARRIVING: Final = {"outflow", *_SOURCES}
-_REACHED: Final = tuple(f"{method}_fen" for method in METHODS)
-LOAN_COLUMNS: Final = (
-    "bank", "loan_no", "household_no", "money", "received_fen", "min_fen", "max_fen", *_REACHED,
-    "diverted_on", "diverted_fen", "positions",
-)  # fmt: skip
-ACCOUNT_COLUMNS: Final = (
-    "pseudonym", "receivers", "households", "loans", "arrived_fen", "min_fen", "max_fen",
-    *_REACHED, "first_on", "last_on", "positions",
-)  # fmt: skip
 
 
 class _Sums:
@@ -66,8 +58,8 @@ def misuse(view: View) -> Found:
     forbidden = {m.position for m in told if m.kind in _ARRIVING and _account(m) in places}
     loans, accounts, received = _sums(told, forbidden, leading)
     return Found(
-        Table(LOAN_COLUMNS, list(_loan_lines(view, loans, received))),
-        Table(ACCOUNT_COLUMNS, list(_account_lines(accounts, told, forbidden))),
+        Table(MISUSE_BY_LOAN, list(_loan_lines(view, loans, received))),
+        Table(MISUSE_BY_ACCOUNT, list(_account_lines(accounts, told, forbidden))),
         list(dict.fromkeys(ruling for ruling in rulings.values() if ruling is not None)),
     )
 

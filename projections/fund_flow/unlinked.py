@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from domain.policy import NoRuling
 from projections.facts.reading import Table, View, question
+from projections.fund_flow.columns import UNLINKED, UNLINKED_COUNTS
 
 CATEGORIES: Final = {
     "repayment_payer_unknown": "还款账户与该户无关联",
@@ -21,23 +22,30 @@ _PACKAGE: Final = "projections.fund_flow"
 
 def counts(view: View) -> Table:
     """One line a category, those without any payment too."""
-    found = {row[0]: row[1:] for row in _ask(view, "unlinked_counts.sql").rows}
-    return Table(
-        ("category", "category_zh", "payments", "amount_fen"),
-        [(code, zh, *found.get(code, (0, 0))) for code, zh in CATEGORIES.items()],
-    )
+    found = {
+        row[0]: row[1:]
+        for row in view.ask(_text("unlinked_counts.sql"), offices=_offices(view)).rows
+    }
+    rows = [(code, zh, *found.get(code, (0, 0))) for code, zh in CATEGORIES.items()]
+    return Table(UNLINKED_COUNTS, rows)
 
 
 def unlinked(
     view: View, category: str, *, after: int | None = None, most: int | None = None
 ) -> Table:
     """The payments of one category, in the order of the log, each with its event."""
-    return _ask(view, "unlinked_lines.sql", category=category, after=after, most=most)
+    return view.table(
+        UNLINKED,
+        _text("unlinked_lines.sql"),
+        offices=_offices(view),
+        category=category,
+        after=after,
+        most=most,
+    )
 
 
-def _ask(view: View, name: str, **parameters: Any) -> Table:
-    text = "\n".join(question(_PACKAGE, part) for part in ("unlinked.sql", name))
-    return view.ask(text, offices=_offices(view), **parameters)
+def _text(name: str) -> str:
+    return "\n".join(question(_PACKAGE, part) for part in ("unlinked.sql", name))
 
 
 def _offices(view: View) -> list[str]:

@@ -10,13 +10,10 @@ from typing import Final, Literal
 from domain.money import yuan
 from domain.plan_check import target
 from projections.facts.reading import Table, View, question
+from projections.funds.columns import FUNDS, JOURNAL
 
 WARNINGS_BP: Final = (8_000, 9_000, 10_000)
 """Shares of the allocated money at which a warning is due: 80, 90 and 100 %."""
-_COLUMNS: Final = (
-    "year", "budget_fen", "allocated_fen", "reserved_fen", "paid_fen", "free_fen", "used_bp",
-    "warning_bp", "overdrawn_fen",
-)  # fmt: skip
 _WITHOUT_BANK: Final = ("cash:", "riskfund:", "benefit:", "enterprise:")
 _UNREADABLE: Final = re.compile(
     r"[%;:\"\x00-\x1f\x7f-\xa0\u200b-\u206f\ufeff]|(?<= ) |^ | $|(?! )\s"
@@ -54,12 +51,12 @@ def fund_ledger(view: View) -> Table:
         rows.append(
             (year, budget_fen, allocated, reserved, paid, free, used_bp, warning, max(-free, 0))
         )
-    return Table(_COLUMNS, rows)
+    return Table(FUNDS, rows)
 
 
 def journal(view: View) -> Table:
     """Every amount that moved up to a day: account, counter-account, fen (signed)."""
-    return view.ask(question(__name__, "journal.sql"))
+    return view.table(JOURNAL, question(__name__, "journal.sql"))
 
 
 def journal_text(view: View, tool: Tool) -> Iterator[str]:

@@ -21,6 +21,7 @@ from domain.policy import POLICY, NoRuling, table_names
 from domain.programme import Programme, rulings_told
 from projections.facts.reading import Connection, Table, question
 from projections.facts.statements import PINNED
+from projections.history.columns import HISTORY
 
 _OPTIONS = f"{PINNED} -c role=mingzhang_reader -c timezone=UTC -c jit=off -c statement_timeout=60s"
 
@@ -118,23 +119,7 @@ def as_table(events: Sequence[Happening]) -> Table:
                 event.event_id,
             )
         )
-    return Table(
-        (
-            "position",
-            "recorded_at",
-            "effective_on",
-            "event",
-            "event_zh",
-            "organisation",
-            "person",
-            "ref",
-            "document",
-            "corrected_by",
-            "content",
-            "event_id",
-        ),
-        rows,
-    )
+    return Table(HISTORY, rows)
 
 
 class Trace(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of
+from projections.links.columns import BENEFITS, GUARANTEES, RATINGS, RISK_FUND, RISKS
 
 _RATINGS = """
 SELECT DISTINCT ON (h.household_no, r.rater) h.township, h.household_no, r.rater, r.grade, r.score,
@@ -68,7 +69,7 @@ SELECT d.township, d.agreement_no, d.enterprise, d.household_no,
 
 def ratings(view: View, *, scope: Scope = COUNTY) -> Table:
     """The latest rating of each household by each rater, with its age in days."""
-    return view.ask(_RATINGS, **parameters_of(scope))
+    return view.table(RATINGS, _RATINGS, **parameters_of(scope))
 
 
 def risks(view: View, *, reader: str | None = None) -> Table:
@@ -76,12 +77,12 @@ def risks(view: View, *, reader: str | None = None) -> Table:
 
     `reader`: the organisation whose own or concerning risks are wanted; None: all.
     """
-    return view.ask(_RISKS, reader=reader)
+    return view.table(RISKS, _RISKS, reader=reader)
 
 
 def guarantees(view: View, *, bank: str | None = None, guarantor: str | None = None) -> Table:
     """Each guarantee that stands, with the fee that by the plan must be nothing."""
-    return view.ask(_GUARANTEES, bank=bank, guarantor=guarantor)
+    return view.table(GUARANTEES, _GUARANTEES, bank=bank, guarantor=guarantor)
 
 
 def risk_fund(view: View) -> Table:
@@ -89,13 +90,9 @@ def risk_fund(view: View) -> Table:
     paid_in, compensated, recovered, outstanding = view.ask(_RISK_FUND).rows[0]
     balance = paid_in - compensated + recovered
     ratio = outstanding * 10_000 // balance if balance else None
-    return Table(
-        ("paid_in_fen", "compensated_fen", "recovered_fen", "balance_fen", "outstanding_fen",
-         "ratio_bp"),
-        [(paid_in, compensated, recovered, balance, outstanding, ratio)],
-    )  # fmt: skip
+    return Table(RISK_FUND, [(paid_in, compensated, recovered, balance, outstanding, ratio)])
 
 
 def benefits(view: View, *, scope: Scope = COUNTY) -> Table:
     """By agreement and household: what fell due, what was paid, what is short."""
-    return view.ask(_BENEFITS, township=scope.township)
+    return view.table(BENEFITS, _BENEFITS, township=scope.township)

@@ -14,6 +14,7 @@ from projections.facts.reading import (
     parameters_of_loans,
     question,
 )
+from projections.loan_ledger.columns import COLUMNS
 
 _PAGE = "ORDER BY l.bank, l.loan_no LIMIT %(most)s"
 
@@ -36,7 +37,8 @@ def loan_ledger(
     """One line a loan, ordered by bank and loan number; `after` names the line before a page."""
     bank, number = after or (None, None)
     asked = question(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
-    return view.ask(
+    return view.table(
+        COLUMNS,
         asked.replace("{page}", "" if most is None else _PAGE),
         **parameters_of_loans(scope),
         household_no=household_no,

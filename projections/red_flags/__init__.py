@@ -30,6 +30,7 @@ import psycopg
 
 from domain.policy import NoRuling, Ruling
 from projections.facts.reading import EVERY_EVENT, Table, View, tables_read
+from projections.red_flags.columns import FINDINGS
 from projections.red_flags.relations import RELATIONS
 from projections.settlement import RoadsDisagree
 
@@ -62,10 +63,6 @@ SUBJECTS: Final = {
 """What a finding may be about, and how its subject is written."""
 _SECONDS: Final = 20
 Reckoned = dict[str, tuple[dict[str, Any], set[str]]]
-COLUMNS: Final = (
-    "rule", "rule_version", "title_zh", "severity", "subject", "amount_fen", "known_from",
-    "positions", "context",
-)  # fmt: skip
 
 
 class Rule(NamedTuple):
@@ -332,7 +329,7 @@ _ONLY: Final = {
 def as_table(found: list[Checked]) -> Table:
     """One line a finding."""
     return Table(
-        COLUMNS,
+        FINDINGS,
         [
             (
                 each.rule.id,

@@ -15,8 +15,9 @@ from typing import Any, Final, NamedTuple
 from domain.calendar import SHANGHAI, civil_day
 from domain.plan_check import TARGETS, plan_check
 from domain.policy import NoRuling
-from projections.duties import COLUMNS as LINE
+from projections.columns import keys
 from projections.duties import of_loans
+from projections.duties.columns import DUTIES
 from projections.facts.reading import COUNTY, View, question
 from projections.red_flags.difference import differences
 
@@ -47,7 +48,7 @@ _NEGLECTED: Final = {
 
 def _neglected(view: View) -> Rows:
     """Duties of loans that were done late or not at all."""
-    state, *places = (LINE.index(name) for name in ("state", *_NEGLECTED))
+    state, *places = (keys(DUTIES).index(name) for name in ("state", *_NEGLECTED))
     for line in of_loans(view, COUNTY, view.today):
         if line[state] in ("late", "not_done"):
             yield [line[place] for place in places]

@@ -15,21 +15,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from domain.calendar import civil_day
+from projections.columns import keys
 from projections.facts.reading import Connection, Table, View, question
 from projections.red_flags import Checked, rules
+from projections.red_flags.columns import CHANGES, RUNS
 
 _LOCK: Final = 7291004
 _STATUS: Final = (
     "rule", "rule_version", "rulings", "status", "error", "findings", "amount_fen", "as_of",
     "known_at", "position", "asked_position", "asked_at", "took_ms", "run", "digest",
-)  # fmt: skip
-RUN: Final = (
-    "run", "rule", "rule_version", "rulings", "status", "error", "as_of", "known_at", "position",
-    "findings", "amount_fen", "appeared", "changed", "gone", "asked_at", "took_ms",
-)  # fmt: skip
-CHANGE: Final = (
-    "change", "kind", "rule", "subject", "nth", "amount_fen", "known_from", "positions", "context",
-    "asked_at", "run", "rule_version", "as_of", "known_at", "position",
 )  # fmt: skip
 
 
@@ -175,13 +169,13 @@ def runs(
 ) -> Table:
     """The stored runs, newest first, before a run's number; none of the rules `hidden`."""
     rows = connection.execute(
-        f"SELECT {', '.join(RUN)} FROM projection.red_flag_run"
+        f"SELECT {', '.join(keys(RUNS))} FROM projection.red_flag_run"
         " WHERE (%(rule)s::text IS NULL OR rule = %(rule)s)"
         " AND (%(before)s::bigint IS NULL OR run < %(before)s)"
         " AND rule <> ALL (%(hidden)s::text[]) ORDER BY run DESC LIMIT %(most)s",
         {"rule": rule, "before": before, "most": most, "hidden": list(hidden)},
     )
-    return Table(RUN, rows.fetchall())
+    return Table(RUNS, rows.fetchall())
 
 
 def changes(
@@ -194,7 +188,7 @@ def changes(
 ) -> Table:
     """What appeared, changed and went after an instant, newest first, before a change's number."""
     rows = connection.execute(
-        f"SELECT {', '.join(CHANGE)} FROM (SELECT c.*, r.rule_version, r.as_of, r.known_at,"
+        f"SELECT {', '.join(keys(CHANGES))} FROM (SELECT c.*, r.rule_version, r.as_of, r.known_at,"
         " r.position FROM projection.red_flag_change c JOIN projection.red_flag_run r USING (run)"
         " WHERE (%(since)s::timestamptz IS NULL OR c.asked_at > %(since)s)"
         " AND (%(rule)s::text IS NULL OR c.rule = %(rule)s)"
@@ -203,4 +197,4 @@ def changes(
         " ORDER BY change DESC LIMIT %(most)s",
         {"since": since, "rule": rule, "before": before, "most": most, "hidden": list(hidden)},
     )
-    return Table(CHANGE, rows.fetchall())
+    return Table(CHANGES, rows.fetchall())

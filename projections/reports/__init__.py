@@ -15,12 +15,8 @@ from domain.plan_check import target
 from domain.policy import NoRuling
 from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
+from projections.reports.columns import INDICATORS, TOWNSHIPS
 
-TOWNSHIP_COLUMNS = (
-    "township", "stock_households", "stock_loans", "outstanding_fen", "new_households",
-    "new_loans", "new_fen", "target_share_bp", "overdue_households", "overdue_loans",
-    "overdue_fen", "overdue_rate_bp",
-)  # fmt: skip
 COUNTY_ROW = "合计"
 
 
@@ -44,7 +40,7 @@ def township_report(view: View, *, scope: Scope = COUNTY) -> Table:
     sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)] or [0] * 9
     wanted = target("target_disbursed_fen", year, known_on, view.book) if scope == COUNTY else None
     return Table(
-        TOWNSHIP_COLUMNS,
+        TOWNSHIPS,
         [
             *(_with_rates(row, None) for row in rows),
             _with_rates((COUNTY_ROW, *sums), wanted.number if wanted else None),
@@ -127,4 +123,4 @@ def indicators(view: View) -> Table:
         ("satisfaction", "满意度", "bp", None, None, "账本无此类事件 no event measures it"),
         ("income", "增收", "fen", None, None, "账本无此类事件 no event measures it"),
     ]  # fmt: skip
-    return Table(("indicator", "indicator_zh", "unit", "value", "target", "basis"), list(rows))
+    return Table(INDICATORS, list(rows))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
-from typing import Final
 
 from projections.facts.reading import COUNTY, Scope, Table, View
 from projections.loan_ledger import loan_ledger
+from projections.reports.columns import ANNUAL
 
-COLUMNS: Final = ("item", "item_zh", "purpose", "loans", "households", "sum_fen")
 _MOVED = """
 SELECT coalesce(-sum(p.amount_fen) FILTER (WHERE p.account = 'principal'
                                              AND p.counter_account = 'borrower'), 0)::bigint,
@@ -54,7 +53,7 @@ def annual_form(view: View, *, scope: Scope = COUNTY) -> Table:
         ("subsidy_paid", "本年贴息净额", "", None, None, subsidy_fen),
         ("outstanding", "年末余额", "", *_counted(stock, "outstanding_fen")),
     ]  # fmt: skip
-    return Table(COLUMNS, list(rows))
+    return Table(ANNUAL, list(rows))
 
 
 def _counted(lines: list[dict[str, object]], amount: str) -> tuple[int, int, int]:

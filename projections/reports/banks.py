@@ -16,13 +16,7 @@ from projections.facts.reading import COUNTY, Scope, Table, View, question
 from projections.loan_ledger import loan_ledger
 from projections.red_flags import check, rule
 from projections.reports import share_bp
-
-COLUMNS = (
-    "bank", "outstanding_fen", "overdue_fen", "overdue_rate_bp",
-    "reminders_done", "reminders_late", "reminders_not_done", "reminders_in_time_bp",
-    "answers", "answers_not_told", "answer_days", "told", "told_late", "taken_back",
-    "scale_reports", "scale_reports_differing",
-)  # fmt: skip
+from projections.reports.columns import BANKS
 
 
 def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
@@ -75,7 +69,7 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
                 *scaled.get(bank, (0, 0)),
             )
         )
-    return Table(COLUMNS, rows)
+    return Table(BANKS, rows)
 
 
 def _late_days(view: View) -> int | None:

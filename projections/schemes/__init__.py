@@ -17,18 +17,13 @@ from uuid import UUID
 import msgspec
 
 from domain.case import Finding, Found, LoanOfCase, at_stake_fen
+from projections.columns import keys
 from projections.facts.reading import Table, View, question
 from projections.red_flags import Finding as Seen
 from projections.red_flags import Rule, check_all, rules
+from projections.schemes.columns import COLUMNS, FILE, FILE_WITHOUT_CASES, WITHOUT_CASES
 
 OBJECTION: Final = "objection"
-WITHOUT_CASES: Final = (
-    "scheme", "rules", "findings", "households", "loans", "accounts", "amount_fen", "known_from",
-)  # fmt: skip
-COLUMNS: Final = (*WITHOUT_CASES, "cases", "new_findings")
-_IN_A_CELL: Final = {
-    "findings": "named_findings", "households": "household_nos", "loans": "loan_nos",
-}  # fmt: skip
 _MANY_CUSTOMERS: Final = frozenset({"merchant", "bank"})
 _HOUSEHOLDS_CONNECTED: Final = 2
 _SHARED: Final = "="
@@ -166,15 +161,25 @@ def found(
     )
 
 
-def as_table(found: Iterable[Scheme], columns: tuple[str, ...] = COLUMNS) -> Table:
-    """One line a scheme; what is several stands side by side in a cell."""
+def as_table(found: Iterable[Scheme], *, with_cases: bool) -> Table:
+    """One line a scheme; `with_cases`: and which cases hold findings of it."""
+    columns = COLUMNS if with_cases else WITHOUT_CASES
+    lines = (each.plain() for each in found)
+    return Table(columns, [tuple(line[name] for name in keys(columns)) for line in lines])
+
+
+def file_table(found: Iterable[Scheme], *, with_cases: bool) -> Table:
+    """The same for a file: what is several stands side by side in a cell."""
+    columns = FILE if with_cases else FILE_WITHOUT_CASES
     rows = []
     for each in found:
-        plain = each.plain() | {"findings": [finding.name for finding in each.findings]}
+        plain = each.plain()
+        plain["named_findings"] = [finding.name for finding in each.findings]
+        plain["household_nos"], plain["loan_nos"] = plain["households"], plain["loans"]
         known_from = plain["known_from"]
         plain["known_from"] = known_from and datetime.fromisoformat(known_from)
-        rows.append(tuple(_cell(plain[name]) for name in columns))
-    return Table(tuple(_IN_A_CELL.get(name, name) for name in columns), rows)
+        rows.append(tuple(_cell(plain[name]) for name in keys(columns)))
+    return Table(columns, rows)
 
 
 def _cell(value: Any) -> Any:

@@ -23,6 +23,7 @@ from domain.policy import Book, NoRuling
 from domain.subsidy import Calculation, LoanTerms, Movement, Subsidy, eligible, subsidies
 from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
 from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.settlement.columns import LINES, REPLAY
 
 _LAST_DAY: Final = date(9000, 1, 1)
 RULES: Final = (
@@ -32,10 +33,6 @@ RULES: Final = (
 STATES: Final = ("paid", "reserved", "limited", "to_pay", "to_recover", "not_judged")
 _OF_THE_LOAN: Final = frozenset(RULES) - {"subsidy_share", "credit_cap_fen"}
 """Without a ruling of one of these tables a loan cannot be judged in any quarter."""
-COLUMNS: Final = (
-    "township", "village", "household_no", "bank", "loan_no", "period", "due_fen", "paid_fen",
-    "reserved_fen", "limit_fen", "note", "left_fen", "state", "reason",
-)  # fmt: skip
 Progress = Callable[[int, int], None]
 
 
@@ -247,11 +244,6 @@ def _objections(view: View) -> dict[str, Objections]:
     return {loan_id: Objections(told) for loan_id, told in found.items()}
 
 
-REPLAY_COLUMNS: Final = (
-    "bank", "township", "lines_moved", "due_fen", "replayed_fen", "difference_fen",
-)  # fmt: skip
-
-
 def replay(view: View, last: Period, rules: Rules, *, scope: Scope = COUNTY) -> Table:
     """What other rules would have made of every quarter up to `last`, by bank and township.
 
@@ -271,7 +263,7 @@ def replay(view: View, last: Period, rules: Rules, *, scope: Scope = COUNTY) -> 
         (*place, moved, due_fen, replayed_fen, replayed_fen - due_fen)
         for place, (moved, due_fen, replayed_fen) in sorted(sums.items())
     ]
-    return Table(REPLAY_COLUMNS, rows)
+    return Table(REPLAY, rows)
 
 
 def _sums(found: Sequence[Due]) -> dict[tuple[str, str, str, str], int]:
@@ -307,7 +299,7 @@ def as_table(found: Sequence[Due]) -> Table:
                 due.reason,
             )
         )
-    return Table(COLUMNS, rows)
+    return Table(LINES, rows)
 
 
 _Taken = dict[str, tuple[int, int]]

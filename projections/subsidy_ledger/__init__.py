@@ -11,6 +11,7 @@ from projections.facts.reading import (
     parameters_of_loans,
     question,
 )
+from projections.subsidy_ledger.columns import COLUMNS
 
 
 def subsidy_ledger(
@@ -24,7 +25,8 @@ def subsidy_ledger(
     most: int | None = None,
 ) -> Table:
     """One line a payment, in the order of the log; `after` is the line before a page."""
-    return view.ask(
+    return view.table(
+        COLUMNS,
         question(__name__).replace("{guaranteed}", guaranteed("l.loan_id")),
         **parameters_of_loans(scope),
         household_no=household_no,

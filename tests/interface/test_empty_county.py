@@ -16,8 +16,11 @@ OF_THE_TREE = ("/v1/log/checkpoint", "/v1/log/proofs")
 """What asks about the tree waits until something is signed, and is not answered before that."""
 
 
-def questions(callers: Callers) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each GET of the contract without a name in its path, and what it has to be asked with."""
+def questions(callers: Callers, also: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each GET of the contract without a name in its path, and what it is asked with.
+
+    `also`: what is asked of those that take it.
+    """
     paths = callers.client.get("/v1/openapi.json").json()["paths"]
     for path, methods in sorted(paths.items()):
         if (
@@ -27,7 +30,9 @@ def questions(callers: Callers) -> Iterator[tuple[str, dict[str, Any]]]:
             and not path.startswith(OF_THE_TREE)
         ):
             told = methods["get"].get("parameters", [])
-            yield path, {p["name"]: NEEDED[p["name"]] for p in told if p.get("required")}
+            needed = {p["name"]: NEEDED[p["name"]] for p in told if p.get("required")}
+            taken = {p["name"]: also[p["name"]] for p in told if p["name"] in also}
+            yield path, needed | taken
 
 
 def drawn(callers: Callers) -> None:
@@ -45,9 +50,9 @@ def walk(
     """How each question was answered to each reader who may put it."""
     drawn(callers)
     found = {}
-    for path, query in questions(callers):
+    for path, query in questions(callers, also):
         for reader in readers:
-            answer = getattr(callers, reader).get(path.removeprefix("/v1"), **query, **also)
+            answer = getattr(callers, reader).get(path.removeprefix("/v1"), **query)
             if answer.status_code != 403:
                 found[path, reader] = answer
     return found

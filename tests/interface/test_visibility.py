@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from python_calamine import CalamineWorkbook
 from support import controls as c
+from support.columns import declared
 from support.county import conversation
 from support.everything import tell_everything
 from support.service import Callers, service
@@ -41,6 +42,8 @@ from domain.kernel import Author
 from domain.loan import Loan
 from domain.publication import Edition
 from domain.visibility import READERS, ROLES
+from interface.exports.table_files import file_columns
+from projections.columns import BORROWER_NAME
 
 FEWEST_CELLS: Final = 140_000
 COUNTY: Final = ("CENTRE", "BUREAU", "FINANCE", "AUDIT")
@@ -506,6 +509,29 @@ def every_request(county: County) -> Iterator[tuple[str, Route, str, Mapping[str
             concrete = path.replace(places[0], name) if places else path
             for query in route.queries:
                 yield path, route, concrete, query
+
+
+def test_every_table_has_declared_columns_in_json_and_in_a_file(county: County) -> None:
+    columns = {column for table in declared().values() for column in table} | {BORROWER_NAME}
+    known = {column.key for column in columns}
+    titles = {column.heading for column in file_columns(tuple(columns))}
+    headed = 0
+    for path, route, concrete, query in every_request(county):
+        if not route.file:
+            continue
+        answer = county.callers.AUDIT.get(concrete, accept="text/csv", **query)
+        assert answer.status_code in (200, 404), f"{concrete}: {answer.text}"
+        if answer.status_code == 200:
+            heading = next(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+            assert set(heading) <= titles, f"{concrete}: {set(heading) - titles}"
+            headed += 1
+        if path == "/ledgers/journal":  # a file alone
+            continue
+        content = county.callers.AUDIT.get(concrete, **query).json()
+        if isinstance(content, dict):
+            shown = {name for line in content.get("lines", ()) for name in line}
+            assert shown <= known, f"{concrete}: {shown - known}"
+    assert headed > 40
 
 
 def test_every_reader_is_shown_what_is_his_and_nothing_else(

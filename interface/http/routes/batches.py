@@ -30,15 +30,22 @@ from domain.policy import table_names
 from interface.documents import notice_page, slip_page
 from interface.http.errors import problem, status_of
 from interface.http.masked_names import Shelf, masked_names, with_names
-from interface.http.query_params import After, AsOf, Code, KnownAt, No, answered, narrowed, view_of
-from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.query_params import (
+    Code,
+    No,
+    Quarter,
+    Read,
+    narrowed,
+    view_of,
+)
 from interface.http.routes.commands import recorded_answer
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible_positions
-from interface.imports.result_file import ORDER, ResultRows, results_in
+from interface.imports.result_file import ResultRows, results_in
 from interface.spreadsheet import UnreadableFile
 from projections.batches import batch_lines, batch_steps, batches, late_notices
+from projections.batches.columns import NOTICE, PAYMENT_ORDER
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
 from projections.settlement import as_table, run_of, settlement
@@ -46,7 +53,6 @@ from projections.settlement import as_table, run_of, settlement
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
 
 _ATTEMPTS = 3
-Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
 
 
 # ---- the run --------------------------------------------------------------------------
@@ -54,49 +60,35 @@ Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
 
 @router.get("/settlement", summary="结息 what every loan is due for every quarter, by two roads")
 async def settle(
-    request: Request,
+    read: Read,
     period: Quarter,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
     township: Code = None,
     bank: Code = None,
     left: Annotated[bool, Query(description="only what is to be paid or asked back")] = False,
-    position: After = None,
 ) -> Response:
     """Before the quarter's end this is an estimate. Both roads agree, or there is no answer.
 
     A loan that cannot be judged for want of a ruling is a line `not_judged` with its reason.
     """
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
+    _, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            last = named_quarter(period, view.book)
-            found = settlement(view, last, scope=narrowed(scope, bank, township))
-            if left:
-                found = [due for due in found if due.left_fen]
-            table = as_table(found)
-            if form != "json":
-                return table_file(table, form, f"settlement-{period}", headers_of(view))
-            return json_answer(
-                head_of(view)
-                | {
-                    "period": period,
-                    "estimate": view.as_of < last.until,
-                    "due_fen": sum(due.due_fen for due in found),
-                    "paid_fen": sum(due.paid_fen for due in found),
-                    "reserved_fen": sum(due.reserved_fen for due in found),
-                    "to_pay_fen": sum(max(due.left_fen, 0) for due in found),
-                    "to_recover_fen": sum(max(-due.left_fen, 0) for due in found),
-                    "not_judged": sum(due.state == "not_judged" for due in found),
-                    "lines": list(table.dicts()),
-                },
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+        last = named_quarter(period, view.book)
+        found = settlement(view, last, scope=narrowed(view, scope, bank, township))
+        if left:
+            found = [due for due in found if due.left_fen]
+        return as_table(found), {
+            "period": period,
+            "estimate": view.as_of < last.until,
+            "due_fen": sum(due.due_fen for due in found),
+            "paid_fen": sum(due.paid_fen for due in found),
+            "reserved_fen": sum(due.reserved_fen for due in found),
+            "to_pay_fen": sum(max(due.left_fen, 0) for due in found),
+            "to_recover_fen": sum(max(-due.left_fen, 0) for due in found),
+            "not_judged": sum(due.state == "not_judged" for due in found),
+        }
 
-    return await run_in_threadpool(answer)
+    return await read.table_saying(f"settlement-{period}", ask, dated=False)
 
 
 @router.post("/batches", status_code=201, summary="批次提出 propose a batch of what is due")
@@ -264,37 +256,21 @@ async def _filed(
 
 
 @router.get("/batches", summary="贴息批次 the batches and how far each has come")
-async def batch_list(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
-    _, scope = await service_of(request).reader(request)
-    return await answered(
-        request, "batches", lambda view: batches(view, scope=scope), as_of, known_at, position
-    )
+async def batch_list(read: Read) -> Response:
+    _, scope = await read.reader()
+    return await read.table("batches", lambda view: batches(view, scope=scope))
 
 
 @router.get("/batches/{no}", summary="一个批次 one batch: its sums and every step taken")
-async def batch(
-    request: Request,
-    no: No,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
-) -> Response:
-    service = service_of(request)
-    author, scope = await service.reader(request)
+async def batch(read: Read, no: No) -> Response:
+    author, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = _the_batch(view, no, scope)
-            steps = _visible_steps(view, author, no)
-            return json_answer(
-                head_of(view)
-                | {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)},
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> dict[str, Any]:
+        found = _the_batch(view, no, scope)
+        steps = _visible_steps(view, author, no)
+        return {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)}
 
-    return await run_in_threadpool(answer)
+    return await read.json(ask)
 
 
 def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
@@ -308,176 +284,124 @@ def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
 
 @router.get("/batches/{no}/lines", summary="批次明细 the lines of a batch")
 async def lines(
-    request: Request,
+    read: Read,
     no: No,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
     bank: Code = None,
     township: Code = None,
     household_no: Code = None,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    form = form_of(request)
+    _, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            _the_batch(view, no, scope)
-            own = narrowed(scope, bank, township)
-            table = batch_lines(view, no, scope=own, household_no=household_no)
-            if form != "json":
-                return table_file(table, form, f"batch-{no}", headers_of(view))
-            return json_answer(
-                head_of(view)
-                | {
-                    "batch_no": no,
-                    "late_notices": late_notices(view, no, scope),
-                    "lines": list(table.dicts()),
-                },
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+        _the_batch(view, no, scope)
+        own = narrowed(view, scope, bank, township)
+        table = batch_lines(view, no, scope=own, household_no=household_no)
+        return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
-    return await run_in_threadpool(answer)
+    return await read.table_saying(f"batch-{no}", ask, dated=False)
 
 
 @router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
 async def slip(
-    request: Request,
+    read: Read,
     no: No,
     household_no: Annotated[str, Query(pattern=c.NUMBER)],
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
     """A page to print, in Chinese: every figure to work it out by hand, the sum in capitals."""
-    service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = _the_batch(view, no, scope)
-            seen = batch_lines(view, no, scope=scope, household_no=household_no)
-            wanted = {line["line"] for line in seen.dicts()}
-            if not wanted:
-                raise HouseholdUnknown("household_no", household_no=household_no)
-            listed = [
-                line
-                for event in history(view.connection, [Batch.id_for(no)], view.known_at)
-                if event.topic == Batch.Listed.TOPIC
-                for line in event.content["lines"]
-                if line["line"] in wanted
-            ]
-            home = Household.id_for(household_no)
-            head = view.ask(_HEAD, household_id=home).rows
-            names = masked_names(view.connection, service.vault, [home])
-            sources = {
-                ruling.version: ruling.source
-                for name in table_names()
-                for ruling in view.book.table(name).rulings
-            }
-            name = names.get(head[0][0]) if head else None
-            late = late_notices(view, no, scope)
-            page = slip_page.household_page(found, household_no, name, listed, sources, late)
-            return Response(page, media_type="text/html; charset=utf-8")
+    def answer(view: View) -> Response:
+        found = _the_batch(view, no, scope)
+        seen = batch_lines(view, no, scope=scope, household_no=household_no)
+        wanted = {line["line"] for line in seen.dicts()}
+        if not wanted:
+            raise HouseholdUnknown("household_no", household_no=household_no)
+        listed = [
+            line
+            for event in history(view.connection, [Batch.id_for(no)], view.known_at)
+            if event.topic == Batch.Listed.TOPIC
+            for line in event.content["lines"]
+            if line["line"] in wanted
+        ]
+        home = Household.id_for(household_no)
+        head = view.ask(_HEAD, household_id=home).rows
+        names = masked_names(view.connection, read.service.vault, [home])
+        sources = {
+            ruling.version: ruling.source
+            for name in table_names()
+            for ruling in view.book.table(name).rulings
+        }
+        name = names.get(head[0][0]) if head else None
+        late = late_notices(view, no, scope)
+        page = slip_page.household_page(found, household_no, name, listed, sources, late)
+        return Response(page, media_type="text/html; charset=utf-8")
 
-    return await run_in_threadpool(answer)
+    return await read.respond(answer)
 
 
 _HEAD = """
 SELECT head FROM facts.standing_household(%(as_of)s, %(known_at)s)
  WHERE household_id = %(household_id)s
 """
-NOTICE = ("line", "borrower_name", "purpose", "principal_fen", "disbursed_on", "due_on",
-          "annual_rate_bp")  # fmt: skip
 
 
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
 async def notice(
-    request: Request,
+    read: Read,
     no: No,
     township: Code = None,
     village: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
     """A page to print; CSV, XLSX or JSON when they alone are accepted. Nothing else is shown."""
-    service = service_of(request)
-    _, scope = await service.reader(request)
-    html = "html" in request.headers.get("accept", "")
-    form = "json" if html else form_of(request)
+    _, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = _the_batch(view, no, scope)
-            own = narrowed(scope, None, township)
-            listed = batch_lines(view, no, scope=own, village=village)
-            table = _to_post(service, view, listed)
-            if html:
-                shown = list(table.dicts())
-                late = late_notices(view, no, scope)
-                page = notice_page.page(found, shown, township, village, late)
-                return Response(page, media_type="text/html; charset=utf-8")
-            if form != "json":
-                return table_file(table, form, f"notice-{no}", headers_of(view))
-            return json_answer(
-                head_of(view)
-                | {
-                    "batch_no": no,
-                    "late_notices": late_notices(view, no, scope),
-                    "lines": list(table.dicts()),
-                },
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+        _the_batch(view, no, scope)
+        own = narrowed(view, scope, None, township)
+        listed = batch_lines(view, no, scope=own, village=village)
+        table = _to_post(read.service, view, listed)
+        return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
-    return await run_in_threadpool(answer)
+    def printed(view: View) -> Response:
+        table, said = ask(view)
+        found, shown = _the_batch(view, no, scope), list(table.dicts())
+        page = notice_page.page(found, shown, township, village, said["late_notices"])
+        return Response(page, media_type="text/html; charset=utf-8")
+
+    if "html" in read.request.headers.get("accept", ""):
+        return await read.respond(printed)
+    return await read.table_saying(f"notice-{no}", ask, dated=False)
 
 
 def _to_post(service: Service, view: View, listed: Table) -> Table:
     """What a notice shows of the lines that money may leave for, and nothing more."""
     named = with_names(service.vault, view, listed).dicts()
     lines = [line for line in named if line["kind"] != "recovery" and line["state"] != "withdrawn"]
-    return Table(NOTICE, [tuple(line[name] for name in NOTICE) for line in lines])
+    return Table(NOTICE, [tuple(line[column.key] for column in NOTICE) for line in lines])
 
 
 @router.get("/batches/{no}/payment-order", summary="拨付指令文件 the lines a bank is to pay")
 async def payment_order(
-    request: Request,
+    read: Read,
     no: No,
     bank: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
     """The bank gets its own borrowers' accounts in clear; for everybody else they are masked."""
-    service = service_of(request)
-    _, scope = await service.reader(request)
+    _, scope = await read.reader()
     if scope.township is not None:
         raise HTTPException(403)
-    form = form_of(request)
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = _the_batch(view, no, scope)
-            own = narrowed(scope, bank, None)
-            listed = batch_lines(view, no, scope=own)
-            table = _order_of(service, view, listed, found, clear=scope.bank is not None)
-            if form != "json":
-                return table_file(table, form, f"order-{no}", headers_of(view))
-            rows = list(table.dicts())
-            return json_answer(
-                head_of(view)
-                | {
-                    "batch_no": no,
-                    "amount_fen": sum(r["amount_fen"] for r in rows),
-                    "late_notices": late_notices(view, no, scope),
-                    "lines": rows,
-                },
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+        found = _the_batch(view, no, scope)
+        listed = batch_lines(view, no, scope=narrowed(view, scope, bank, None))
+        table = _order_of(read.service, view, listed, found, clear=scope.bank is not None)
+        return table, {
+            "batch_no": no,
+            "amount_fen": sum(line["amount_fen"] for line in table.dicts()),
+            "late_notices": late_notices(view, no, scope),
+        }
 
-    return await run_in_threadpool(answer)
+    return await read.table_saying(f"order-{no}", ask, dated=False)
 
 
 def _order_of(
@@ -514,7 +438,7 @@ def _order_of(
                 "",
             )
         )
-    return Table(ORDER, rows)
+    return Table(PAYMENT_ORDER, rows)
 
 
 _DISBURSED = """

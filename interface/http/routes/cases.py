@@ -19,19 +19,18 @@ from application.ledger import Telling
 from domain.case import Case, CaseUnknown, Found
 from domain.kernel import Author
 from interface.http.query_params import (
-    After,
-    AsOf,
     Code,
     Cursor,
-    KnownAt,
     No,
     Page,
-    answered,
+    Read,
+    Reading,
+    assure_known,
     opened,
     page_of,
     view_of,
 )
-from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
+from interface.http.responses import headers_of, table_file
 from interface.http.routes.commands import recorded_answer
 from interface.http.routes.red_flags import rules_for
 from interface.http.service import Service, service_of
@@ -45,9 +44,9 @@ from projections.cases import (
     cases,
     cases_asking,
 )
-from projections.facts.reading import COUNTY, Table, View
+from projections.facts.reading import Table, View
 from projections.history import history
-from projections.schemes import COLUMNS, WITHOUT_CASES, as_table, found, schemes
+from projections.schemes import as_table, file_table, found, schemes
 
 router = APIRouter(prefix="/v1", tags=["线索 cases"], route_class=StrictRoute)
 
@@ -60,36 +59,28 @@ Stage = Literal["opened", "assigned", "proposed", "upheld", "dismissed", "closed
 
 @router.get("/red-flags/schemes", summary="同一套路 findings that belong together, by any rule")
 async def scheme_list(
-    request: Request,
+    read: Read,
     rule: Rule = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
     limit: Page = 200,
     cursor: Cursor = None,
-    position: After = None,
 ) -> Response:
     """At stake: no fen of one loan twice. `cases` hold findings of it: for the auditor alone."""
-    service = service_of(request)
-    author, scope = await service.reader(request)
-    if scope != COUNTY:
-        raise HTTPException(403)
-    form = form_of(request)
+    author = await read.for_the_county()
+    form = read.form
     after = opened(cursor, 1)
-    columns = COLUMNS if author.role == SUPERVISION else WITHOUT_CASES
+    with_cases = author.role == SUPERVISION
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            every, failed = schemes(view, asked=rules_for(author))
-            asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
-            if form != "json":
-                return table_file(
-                    as_table(asked, columns), form, f"schemes-{view.as_of}", headers_of(view)
-                )
-            rest = [s.plain() for s in asked if after is None or s.id > after[0]][: limit + 1]
-            table = Table(columns, [tuple(plain[name] for name in columns) for plain in rest])
-            return page_of(view, table, limit, ("scheme",), not_checked=failed)
+    def answer(view: View) -> Response:
+        every, failed = schemes(view, asked=rules_for(author))
+        asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
+        if form != "json":
+            table = file_table(asked, with_cases=with_cases)
+            return table_file(table, form, f"schemes-{view.as_of}", headers_of(view))
+        rest = [s for s in asked if after is None or s.id > after[0]][: limit + 1]
+        table = as_table(rest, with_cases=with_cases)
+        return page_of(view, table, limit, ("scheme",), not_checked=failed)
 
-    return await run_in_threadpool(answer)
+    return await read.respond(answer)
 
 
 @router.post("/cases", status_code=201, summary="线索立案 open a case on findings or objections")
@@ -132,46 +123,35 @@ def _found(service: Service, body: FindingsBody, case_no: str | None) -> Found:
 
 @router.get("/cases", summary="线索 the cases and how far each has come; or what one is asked")
 async def case_list(
-    request: Request,
+    read: Read,
     stage: Annotated[Stage | None, Query()] = None,
     rule: Rule = None,
     bank: Code = None,
     township: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
-    author = await _reader(request)
+    author = await _reader(read)
 
     def ask(view: View) -> Table:
+        assure_known(view, bank, township)
         if author.role != SUPERVISION:
             return cases_asking(view, author.organisation)
         return cases(view, Filter(None, stage, rule, bank, township))
 
-    return await answered(request, "cases", ask, as_of, known_at, position)
+    return await read.table("cases", ask)
 
 
 @router.get("/cases/{no}", summary="一件线索 what it rests on, every step, what came back")
-async def one_case(
-    request: Request,
-    no: No,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
-) -> Response:
-    service = service_of(request)
-    author = await _reader(request)
+async def one_case(read: Read, no: No) -> Response:
+    author = await _reader(read)
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            shown = _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
-            return json_answer(head_of(view) | shown, headers=headers_of(view))
+    def ask(view: View) -> dict[str, Any]:
+        return _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
 
-    return await run_in_threadpool(answer)
+    return await read.json(ask)
 
 
-async def _reader(request: Request) -> Author:
-    author = await service_of(request).author(request)
+async def _reader(read: Reading) -> Author:
+    author = await read.author()
     if author.role == "admin":
         raise HTTPException(403)
     return author

@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Query, Response
 
 from domain.kernel import identity
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
-    After,
-    AsOf,
     Code,
     Cursor,
-    KnownAt,
     Page,
+    Read,
     SeenDay,
-    answered,
     narrowed,
     opened,
-    page_of,
-    view_of,
 )
-from interface.http.responses import form_of, headers_of, table_file
-from interface.http.service import service_of
+from interface.http.responses import headers_of
 from projections.duties import KEY, duties, summary
 from projections.facts.reading import Table, View
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 Kind = Literal[
     "usage_check",
@@ -46,9 +40,7 @@ DueUntil = Annotated[SeenDay | None, Query(description="due on or before")]
 
 @router.get("/duties", summary="履职清单 what is due, done, late and not done")
 async def duty_list(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     duty: Kind | None = None,
@@ -57,83 +49,66 @@ async def duty_list(
     due_until: DueUntil = None,
     cursor: Cursor = None,
     limit: Page = 200,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
-    form = form_of(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = duties(
-                view,
-                scope=narrowed(scope, bank, township),
-                duty=duty,
-                state=state,
-                due_from=due_from,
-                due_until=due_until,
-                after=opened(cursor, len(KEY)),
-                most=limit + 1 if form == "json" else None,
-            )
-            if form != "json":
-                return table_file(table, form, f"duties-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, KEY)
+    def ask(view: View, most: int | None) -> Table:
+        return duties(
+            view,
+            scope=narrowed(view, scope, bank, township),
+            duty=duty,
+            state=state,
+            due_from=due_from,
+            due_until=due_until,
+            after=opened(cursor, len(KEY)),
+            most=most,
+        )
 
-    return await run_in_threadpool(answer)
+    return await read.page("duties", ask, limit, KEY)
 
 
 @router.get("/duties/summary", summary="履职汇总 duties counted by township and bank")
 async def duty_summary(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     due_until: DueUntil = None,
-    position: After = None,
 ) -> Response:
-    _, scope = await service_of(request).reader_of_loans(request)
-    return await answered(
-        request,
+    _, scope = await read.reader_of_loans()
+    return await read.table(
         "duties",
-        lambda view: summary(view, scope=narrowed(scope, bank, township), due_until=due_until),
-        as_of,
-        known_at,
-        position,
+        lambda view: summary(
+            view, scope=narrowed(view, scope, bank, township), due_until=due_until
+        ),
     )
 
 
 @router.get("/duties/calendar.ics", summary="履职日历 what is open, as a calendar")
 async def duty_calendar(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     duty: Kind | None = None,
     due_from: DueFrom = None,
     due_until: DueUntil = None,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = duties(
-                view,
-                scope=narrowed(scope, bank, township),
-                duty=duty,
-                due_from=due_from,
-                due_until=due_until,
-            )
-            return Response(
-                calendar(view, table),
-                media_type="text/calendar; charset=utf-8",
-                headers={"Cache-Control": "no-store", **headers_of(view)},
-            )
+    def answer(view: View) -> Response:
+        table = duties(
+            view,
+            scope=narrowed(view, scope, bank, township),
+            duty=duty,
+            due_from=due_from,
+            due_until=due_until,
+        )
+        return Response(
+            calendar(view, table),
+            media_type="text/calendar; charset=utf-8",
+            headers={"Cache-Control": "no-store", **headers_of(view)},
+        )
 
-    return await run_in_threadpool(answer)
+    return await read.respond(answer)
 
 
 def calendar(view: View, table: Table) -> str:

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Query, Response
 from starlette.exceptions import HTTPException
 
 from interface.exports.graphml import graphml
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
-    After,
-    AsOf,
     Code,
     Cursor,
-    KnownAt,
     Page,
-    answered,
-    county_service,
-    paged,
+    Read,
     position_of,
-    view_of,
 )
 from interface.http.responses import (
-    form_of,
     head_of,
     headers_of,
     json_answer,
@@ -45,7 +38,7 @@ from projections.fund_flow import (
 from projections.fund_flow.misuse import misuse
 from projections.fund_flow.unlinked import CATEGORIES, counts, unlinked
 
-router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"])
+router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
 _GRAPHML: Final = "application/graphml+xml"
 _KINDS: Final = "|".join(NODE_KINDS)
 _ACCOUNT: Final = r"^account-[0-9a-f]{24}$"
@@ -60,43 +53,39 @@ Account = Annotated[str | None, Query(pattern=_ACCOUNT, description="an account'
 
 @router.get("/fund-flow", summary="资金流向 from budget to where the money went, as a graph")
 async def fund_flow(
-    request: Request,
+    read: Read,
     household_no: Code = None,
     bank: Code = None,
     loan_no: Code = None,
     account: Account = None,
     batch_no: Code = None,
     hops: Hops = 2,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
     """The whole county by kinds of nodes; or what is around one household, loan, account or batch.
 
     GraphML by `Accept: application/graphml+xml`; CSV and XLSX a line an edge.
     """
-    service = await county_service(request)
+    await read.for_the_county()
     ask = _asked(household_no, bank, loan_no, account, batch_no, hops)
-    form = "graphml" if "graphml" in request.headers.get("accept", "") else form_of(request)
+    form = "graphml" if "graphml" in read.request.headers.get("accept", "") else read.form
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            graph = ask(view)
-            if ask is not whole and not graph.edges:
-                raise HTTPException(404)
-            name, headers = f"fund-flow-{view.as_of}", headers_of(view)
-            if form == "graphml":
-                text = graphml(graph.nodes(), list(graph.table().dicts()))
-                headers |= {"Content-Disposition": f'attachment; filename="{name}.graphml"'}
-                headers |= {"Cache-Control": "no-store"}
-                return Response(text, media_type=_GRAPHML, headers=headers)
-            if form != "json":
-                return table_file(graph.table(), form, name, headers)
-            drawn = {"nodes": graph.nodes(), "edges": list(graph.table().dicts())}
-            words = {"node_kinds": NODE_KINDS, "edge_kinds": EDGE_KINDS}
-            return json_answer(head_of(view) | drawn | words, headers=headers)
+    def answer(view: View) -> Response:
+        graph = ask(view)
+        if ask is not whole and not graph.edges:
+            raise HTTPException(404)
+        name, headers = f"fund-flow-{view.as_of}", headers_of(view)
+        if form == "graphml":
+            text = graphml(graph.nodes(), list(graph.table().dicts()))
+            headers |= {"Content-Disposition": f'attachment; filename="{name}.graphml"'}
+            headers |= {"Cache-Control": "no-store"}
+            return Response(text, media_type=_GRAPHML, headers=headers)
+        if form != "json":
+            return table_file(graph.table(), form, name, headers)
+        drawn = {"nodes": graph.nodes(), "edges": list(graph.table().dicts())}
+        words = {"node_kinds": NODE_KINDS, "edge_kinds": EDGE_KINDS}
+        return json_answer(head_of(view) | drawn | words, headers=headers)
 
-    return await run_in_threadpool(answer)
+    return await read.respond(answer)
 
 
 def _asked(
@@ -121,7 +110,7 @@ def _asked(
 
 @router.get("/fund-flow/edges", summary="资金流向明细 the single movements, each with its event")
 async def fund_flow_edges(
-    request: Request,
+    read: Read,
     source: Annotated[Node, Query(alias="from")] = None,
     to: Node = None,
     node: Node = None,
@@ -130,14 +119,11 @@ async def fund_flow_edges(
     household_no: Code = None,
     bank: Code = None,
     loan_no: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
     cursor: Cursor = None,
     limit: Page = 100,
-    position: After = None,
 ) -> Response:
     """Of a pair of nodes, of one (`node`), or of kinds of nodes: what an edge of the graph sums."""
-    await county_service(request)
+    await read.for_the_county()
     after = position_of(cursor)
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
@@ -147,57 +133,43 @@ async def fund_flow_edges(
             raise HTTPException(404)
         return table
 
-    return await paged(request, "fund-flow-edges", ask, as_of, known_at, position, limit, "edge_no")
+    return await read.page("fund-flow-edges", ask, limit, ("edge_no",))
 
 
 @router.get("/fund-flow/misuse", summary="流向违规 programme money that reached a forbidden place")
 async def fund_flow_misuse(
-    request: Request,
+    read: Read,
     by: Literal["loan", "account"] = "loan",
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
     """A line a loan and kind of money, or an account: least and most over the three methods."""
-    service = await county_service(request)
-    form = form_of(request)
+    await read.for_the_county()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = misuse(view)
-            table = found.loans if by == "loan" else found.accounts
-            if form != "json":
-                return table_file(table, form, f"misuse-{by}-{view.as_of}", headers_of(view))
-            said = {
-                "rulings": [ruling.to_dict() for ruling in found.rulings],
-                "lines": list(table.dicts()),
-            }
-            return json_answer(head_of(view) | said, headers=headers_of(view))
+    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+        found = misuse(view)
+        rulings = [ruling.to_dict() for ruling in found.rulings]
+        return found.loans if by == "loan" else found.accounts, {"rulings": rulings}
 
-    return await run_in_threadpool(answer)
+    return await read.table_saying(f"misuse-{by}", ask)
 
 
 @router.get(
     "/fund-flow/unlinked", summary="未挂接 payments without a known payer, payee, batch, trace"
 )
 async def fund_flow_unlinked(
-    request: Request,
+    read: Read,
     category: Annotated[
         str | None, Query(pattern=f"^({'|'.join(CATEGORIES)})$", description="default: counts")
     ] = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
     cursor: Cursor = None,
     limit: Page = 100,
-    position: After = None,
 ) -> Response:
     """How many of each category and how much money; of one category the payments themselves."""
-    await county_service(request)
+    await read.for_the_county()
     if category is None:
-        return await answered(request, "unlinked", counts, as_of, known_at, position)
+        return await read.table("unlinked", counts)
     after = position_of(cursor)
 
     def ask(view: View, most: int | None) -> Table:
         return unlinked(view, category, after=after, most=most)
 
-    return await paged(request, category, ask, as_of, known_at, position, limit, "position")
+    return await read.page(category, ask, limit, ("position",))

@@ -21,6 +21,7 @@ from domain.kernel import Author
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
 from domain.visibility import sees_all
 from interface.documents import slip_page
+from interface.http.checked_route import CheckedRoute
 from interface.http.masked_names import Shelf, masked, masked_names, with_names
 from interface.http.query_params import (
     After,
@@ -31,9 +32,10 @@ from interface.http.query_params import (
     KnownAt,
     No,
     Page,
+    Quarter,
+    Read,
     narrowed,
     opened,
-    page_of,
     position_of,
     view_of,
 )
@@ -41,13 +43,14 @@ from interface.http.responses import form_of, head_of, headers_of, json_answer, 
 from interface.http.service import Service, service_of
 from interface.http.visibility import opens, visible, visible_positions, visible_trace
 from projections import changes as diff
+from projections import households
 from projections.changes import Change
-from projections.facts.reading import Connection, Scope, Table, View, parameters_of
+from projections.facts.reading import Connection, Scope, Table, View
 from projections.history import Happening, Trace, as_table, history
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
@@ -120,70 +123,54 @@ class _OneKey:
 
 @router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
 async def loans(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     household_no: Code = None,
     cursor: Cursor = None,
     limit: Page = 200,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
-    form = form_of(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = loan_ledger(
-                view,
-                scope=narrowed(scope, bank, township),
-                household_no=household_no,
-                after=opened(cursor, 2),
-                most=limit + 1 if form == "json" else None,
-            )
-            table = with_names(service.vault, view, table)
-            if form != "json":
-                return table_file(table, form, f"loans-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, ("bank", "loan_no"))
+    def ask(view: View, most: int | None) -> Table:
+        table = loan_ledger(
+            view,
+            scope=narrowed(view, scope, bank, township),
+            household_no=household_no,
+            after=opened(cursor, 2),
+            most=most,
+        )
+        return with_names(read.service.vault, view, table)
 
-    return await run_in_threadpool(answer)
+    return await read.page("loans", ask, limit, ("bank", "loan_no"))
 
 
 @router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
 async def subsidies(
-    request: Request,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
+    read: Read,
     township: Code = None,
     bank: Code = None,
     household_no: Code = None,
-    period: Code = None,
+    loan_no: Code = None,
+    period: Quarter | None = None,
     cursor: Cursor = None,
     limit: Page = 200,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
-    form = form_of(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = subsidy_ledger(
-                view,
-                scope=narrowed(scope, bank, township),
-                household_no=household_no,
-                period=period,
-                after=position_of(cursor),
-                most=limit + 1 if form == "json" else None,
-            )
-            table = with_names(service.vault, view, table)
-            if form != "json":
-                return table_file(table, form, f"subsidies-{view.as_of}", headers_of(view))
-            return page_of(view, table, limit, ("position",))
+    def ask(view: View, most: int | None) -> Table:
+        table = subsidy_ledger(
+            view,
+            scope=narrowed(view, scope, bank, township),
+            household_no=household_no,
+            loan_no=loan_no,
+            period=period,
+            after=position_of(cursor),
+            most=most,
+        )
+        return with_names(read.service.vault, view, table)
 
-    return await run_in_threadpool(answer)
+    return await read.page("subsidies", ask, limit, ("position",))
 
 
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
@@ -241,28 +228,20 @@ def _with_visible_causes(view: View, reader: Author, found: list[Change]) -> lis
 
 @router.get("/loans/{no}", summary="贷款 one loan on any day")
 async def loan(
-    request: Request,
+    read: Read,
     no: No,
     bank: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
 ) -> Response:
-    service = service_of(request)
-    _, scope = await service.reader_of_loans(request)
+    _, scope = await read.reader_of_loans()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            table = loan_ledger(view, scope=narrowed(scope, bank, None), loan_no=no)
-            line = _the_one(table, no)
-            subsidies = subsidy_ledger(view, scope=narrowed(scope, line["bank"], None), loan_no=no)
-            table = with_names(service.vault, view, Table(table.columns, table.rows[:1]))
-            return json_answer(
-                head_of(view) | {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())},
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> dict[str, Any]:
+        table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
+        line = _the_one(table, no)
+        subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
+        table = with_names(read.service.vault, view, Table(table.columns, table.rows[:1]))
+        return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
-    return await run_in_threadpool(answer)
+    return await read.json(ask)
 
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
@@ -297,33 +276,21 @@ async def loan_history(
 
 
 @router.get("/households/{no}", summary="户 one household on any day: status and loans")
-async def household(
-    request: Request,
-    no: No,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    position: After = None,
-) -> Response:
-    service = service_of(request)
-    author, scope = await service.reader(request)
+async def household(read: Read, no: No) -> Response:
+    author, scope = await read.reader()
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            found = view.ask(_HOUSEHOLD, household_no=no, **parameters_of(scope))
-            if not found.rows or not opens(view.connection, author, Household.id_for(no)):
-                raise HouseholdUnknown(household_no=no)
-            home = next(found.dicts())
-            members = view.ask(_MEMBERS, household_id=home["household_id"])
-            names = masked_names(view.connection, service.vault, [home["household_id"]])
-            people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
-            loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
-            return json_answer(
-                head_of(view)
-                | {"household": home, "members": people, "loans": list(loans.dicts())},
-                headers=headers_of(view),
-            )
+    def ask(view: View) -> dict[str, Any]:
+        found = households.household(view, no, scope=scope)
+        if not found.rows or not opens(view.connection, author, Household.id_for(no)):
+            raise HouseholdUnknown(household_no=no)
+        home = next(found.dicts())
+        members = households.members(view, home["household_id"])
+        names = masked_names(view.connection, read.service.vault, [home["household_id"]])
+        people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
+        loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
+        return {"household": home, "members": people, "loans": list(loans.dicts())}
 
-    return await run_in_threadpool(answer)
+    return await read.json(ask)
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")
@@ -354,24 +321,11 @@ async def household_history(
     return await run_in_threadpool(answer)
 
 
-_HOUSEHOLD = """
-SELECT h.household_id, h.household_no, h.township, h.village, h.effective_on AS registered_on,
-       (SELECT s.category FROM facts.standing_status(%(as_of)s, %(known_at)s) s
-         WHERE s.household_id = h.household_id
-         ORDER BY s.effective_on DESC, s.of_position DESC LIMIT 1) AS category
-  FROM facts.standing_household(%(as_of)s, %(known_at)s) h
- WHERE h.household_no = %(household_no)s
-   AND (%(township)s::text IS NULL OR h.township = %(township)s)
-   AND (%(bank)s::text IS NULL OR EXISTS (
-        SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) l
-         WHERE l.household_id = h.household_id AND l.bank = %(bank)s))
-"""
-_MEMBERS = """
-SELECT DISTINCT ON (person) person, relation, head, joined, effective_on AS since
-  FROM facts.standing_member(%(as_of)s, %(known_at)s)
- WHERE household_id = %(household_id)s
- ORDER BY person, effective_on DESC, of_position DESC
-"""
+def _of_bank(scope: Scope, bank: str | None) -> Scope:
+    """The reader's own rows, of one bank: the loan is unknown where it has none of that number."""
+    if scope.bank is not None and bank not in (None, scope.bank):
+        raise HTTPException(403)
+    return scope._replace(bank=scope.bank or bank)
 
 
 def _the_one(table: Table, loan_no: str) -> dict[str, Any]:

@@ -2,79 +2,57 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
-from interface.http.query_params import After, AsOf, KnownAt, answered
-from interface.http.service import COUNTY_ROLES, scope_of, service_of
+from interface.http.checked_route import CheckedRoute
+from interface.http.query_params import Read
+from interface.http.service import COUNTY_ROLES, scope_of
 from projections.facts.reading import COUNTY
 from projections.links import benefits, guarantees, ratings, risk_fund, risks
 
-router = APIRouter(prefix="/v1", tags=["查询 reads"])
+router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/ratings", summary="信用评级 the latest rating of each household, with its age")
-async def rating_list(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
+async def rating_list(read: Read) -> Response:
     """A bank sees its own ratings, a township those of its households."""
-    _, scope = await service_of(request).reader(request)
-    return await answered(
-        request, "ratings", lambda view: ratings(view, scope=scope), as_of, known_at, position
-    )
+    _, scope = await read.reader()
+    return await read.table("ratings", lambda view: ratings(view, scope=scope))
 
 
 @router.get("/risks", summary="风险信息 each risk told, who took note, and how long it waited")
-async def risk_list(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
+async def risk_list(read: Read) -> Response:
     """The county's offices see all; others what they told or what concerns them."""
-    author = await service_of(request).author(request)
+    author = await read.author()
     if author.role == "admin":
         raise HTTPException(403)
     reader = None if author.role in COUNTY_ROLES else author.organisation
-    return await answered(
-        request, "risks", lambda view: risks(view, reader=reader), as_of, known_at, position
-    )
+    return await read.table("risks", lambda view: risks(view, reader=reader))
 
 
 @router.get("/guarantees", summary="担保 each guarantee and its fee, which must be nothing")
-async def guarantee_list(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
+async def guarantee_list(read: Read) -> Response:
     """A guarantee company and a bank see their own."""
-    author = await service_of(request).author(request)
+    author = await read.author()
     guarantor = author.organisation if author.role == "guarantor" else None
     scope = COUNTY if guarantor else scope_of(author)
     if scope.township is not None:
         raise HTTPException(403)
-    return await answered(
-        request,
-        "guarantees",
-        lambda view: guarantees(view, bank=scope.bank, guarantor=guarantor),
-        as_of,
-        known_at,
-        position,
+    return await read.table(
+        "guarantees", lambda view: guarantees(view, bank=scope.bank, guarantor=guarantor)
     )
 
 
 @router.get("/ledgers/risk-fund", summary="风险补偿金 paid in, compensated, recovered, ratio")
-async def risk_fund_ledger(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
-    _, scope = await service_of(request).reader(request)
-    if scope != COUNTY:
-        raise HTTPException(403)
-    return await answered(request, "risk-fund", risk_fund, as_of, known_at, position)
+async def risk_fund_ledger(read: Read) -> Response:
+    await read.for_the_county()
+    return await read.table("risk-fund", risk_fund)
 
 
 @router.get("/benefits", summary="利益联结 what fell due to each household, was paid, is short")
-async def benefit_list(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
-    _, scope = await service_of(request).reader(request)
+async def benefit_list(read: Read) -> Response:
+    _, scope = await read.reader()
     if scope.bank is not None:
         raise HTTPException(403)
-    return await answered(
-        request, "benefits", lambda view: benefits(view, scope=scope), as_of, known_at, position
-    )
+    return await read.table("benefits", lambda view: benefits(view, scope=scope))

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from application.commands import PublicationBody, PublishReport
 from application.ledger import Telling
@@ -17,7 +18,11 @@ from domain.kernel import Author
 from domain.publication import Publication, PublicationUnknown
 from domain.visibility import OPEN_REPORTS
 from interface.documents.publication import differences, edition
-from interface.http.query_params import After, AsOf, KnownAt, No, answered, county_service, view_of
+from interface.http.query_params import (
+    No,
+    Read,
+    view_of,
+)
 from interface.http.responses import json_answer
 from interface.http.routes.commands import recorded_answer
 from interface.http.service import Service, service_of
@@ -25,17 +30,9 @@ from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
+from projections.publications import edition_before, publications
 
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
-
-_PUBLISHED = """
-SELECT publication_no, report, report_as_of, known_at::timestamptz AS known_at, seen_position,
-       rules, row_count, sha256, effective_on, recorded_at, position
-  FROM facts.publication
- WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
-   AND (%(reports)s::text[] IS NULL OR report = ANY (%(reports)s))
- ORDER BY position
-"""
 
 
 @router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
@@ -60,17 +57,15 @@ def _made(service: Service, body: PublicationBody) -> Any:
 
 
 @router.get("/publications", summary="已公布报表 what was published, when, and its digest")
-async def published(
-    request: Request, as_of: AsOf = None, known_at: KnownAt = None, position: After = None
-) -> Response:
+async def published(read: Read) -> Response:
     """A bank and a township see the reports that are open to them, the county's offices all."""
-    _, scope = await service_of(request).reader(request)
-    reports = None if scope == COUNTY else list(OPEN_REPORTS)
+    _, scope = await read.reader()
+    reports = None if scope == COUNTY else OPEN_REPORTS
 
     def ask(view: View) -> Table:
-        return view.ask(_PUBLISHED, reports=reports)
+        return publications(view, reports)
 
-    return await answered(request, "publications", ask, as_of, known_at, position)
+    return await read.table("publications", ask)
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
@@ -96,7 +91,10 @@ async def check(request: Request, no: No) -> Response:
 
     `previous_differs`: what late entries had changed in the edition before when this one went out.
     """
-    service = await county_service(request)
+    service = service_of(request)
+    _, scope = await service.reader(request)
+    if scope != COUNTY:
+        raise HTTPException(403)
 
     def answer() -> Response:
         told = _told(service, no)
@@ -105,8 +103,8 @@ async def check(request: Request, no: No) -> Response:
             again = edition(view, told["report"])
         with view_of(service, as_of, None, None) as view:
             now = edition(view, told["report"])
-            earlier = [row[0] for row in view.ask(_EARLIER, report=told["report"], no=no).rows]
-        late = _told_since(service, earlier[0], told["known_at"]) if earlier else []
+            earlier = edition_before(view, told["report"], no)
+        late = _told_since(service, earlier, told["known_at"]) if earlier else []
         return json_answer(
             {
                 **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
@@ -117,20 +115,12 @@ async def check(request: Request, no: No) -> Response:
                 "rules_then": told["rules"],
                 "rules_now": now.rules,
                 "differences": differences(told["content"], now.content),
-                "previous": earlier[0] if earlier else None,
+                "previous": earlier,
                 "previous_differs": late,
             }
         )
 
     return await run_in_threadpool(answer)
-
-
-_EARLIER = """
-SELECT publication_no FROM facts.publication
- WHERE report = %(report)s
-   AND position < (SELECT position FROM facts.publication WHERE publication_no = %(no)s)
- ORDER BY position DESC LIMIT 1
-"""
 
 
 def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]]:

@@ -14,14 +14,16 @@ from application.refusals import CursorMalformed
 from domain.kernel import Author
 from domain.visibility import LOOKS, sees_all
 from interface.exports.evidence import finding_bundle, finding_of
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
-    After,
     AsOf,
     Code,
     Cursor,
     Instant,
     KnownAt,
     Page,
+    Read,
+    assure_known,
     closed,
     opened,
     position_of,
@@ -43,7 +45,7 @@ from projections.red_flags import (
 )
 from projections.red_flags.runs import Status, changes, runs, statuses
 
-router = APIRouter(prefix="/v1", tags=["疑点 red flags"])
+router = APIRouter(prefix="/v1", tags=["疑点 red flags"], route_class=CheckedRoute)
 
 _ID = "^RF[0-9]{2}$"
 RuleId = Annotated[str | None, Query(pattern=_ID, description="default: all")]
@@ -62,44 +64,41 @@ class _Start(NamedTuple):
 
 @router.get("/red-flags", summary="疑点 each rule: clean, found with the proving events, or failed")
 async def red_flags(
-    request: Request,
+    read: Read,
     rule: RuleId = None,
     subject: Annotated[str | None, _SUBJECT] = None,
     bank: Code = None,
     township: Code = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
     limit: Annotated[int | None, Query(ge=1, le=1000, description="findings a page")] = None,
     cursor: Cursor = None,
-    position: After = None,
 ) -> Response:
     """CSV and XLSX: a line a finding. `known_from`: since when it could have been known.
 
     `runbook_zh`, `runbook_en`: what the supervisor does next with a finding of the rule.
     `limit`: in pages; each tells of the rules it came to, `next` where the next one begins.
     """
-    service, author = await _for_the_county(request)
-    form, asked = form_of(request), _rules_called(rule, author)
+    author = await read.for_the_county()
+    form, asked = read.form, _rules_called(rule, author)
     wanted = Wanted(subject=subject, bank=bank, township=township)
     start = _start_of(cursor)
     if start:
-        as_of, known_at = start.as_of, start.known_at
+        read.as_of, read.known_at = start.as_of, start.known_at
 
-    def answer() -> Response:
-        with view_of(service, as_of, known_at, position) as view:
-            if form != "json":
-                table = as_table(check_all(view, asked, wanted))
-                return table_file(table, form, f"red-flags-{view.as_of}", headers_of(view))
-            if limit is None and start is None:
-                found, following = check_all(view, asked, wanted), None
-            else:
-                found, following = _page(view, asked, wanted, start, limit or 100)
-            return json_answer(
-                head_of(view) | {"rules": [_plain(each) for each in found], "next": following},
-                headers=headers_of(view),
-            )
+    def answer(view: View) -> Response:
+        assure_known(view, bank, township)
+        if form != "json":
+            table = as_table(check_all(view, asked, wanted))
+            return table_file(table, form, f"red-flags-{view.as_of}", headers_of(view))
+        if limit is None and start is None:
+            found, following = check_all(view, asked, wanted), None
+        else:
+            found, following = _page(view, asked, wanted, start, limit or 100)
+        return json_answer(
+            head_of(view) | {"rules": [_plain(each) for each in found], "next": following},
+            headers=headers_of(view),
+        )
 
-    return await run_in_threadpool(answer)
+    return await read.respond(answer)
 
 
 def _page(

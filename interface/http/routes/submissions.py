@@ -19,6 +19,7 @@ from application.commands import COMMANDS, Command
 from application.ledger import Ledger, Outcome, Recorded, Telling
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
+from interface.http.checked_route import CheckedRoute
 from interface.http.errors import faults, problem
 from interface.http.responses import instant
 from interface.http.routes.commands import warnings_of
@@ -27,7 +28,7 @@ from interface.http.strict_json import Unacceptable, read
 from interface.imports.statement_files import LAYOUTS, own_columns, take_in
 from interface.spreadsheet import UnreadableFile
 
-router = APIRouter(prefix="/v1", tags=["批量 batches"])
+router = APIRouter(prefix="/v1", tags=["批量 batches"], route_class=CheckedRoute)
 
 _LINES_AT_ONCE = 1_000
 _MOST_ATOMIC_LINES = 100_000

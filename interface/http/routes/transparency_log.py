@@ -29,6 +29,7 @@ from domain.loan import PaymentUnknown
 from domain.visibility import topics_seen_by
 from interface.documents.checkpoint_page import page
 from interface.exports.evidence import bundle
+from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import AsOf, KnownAt, No
 from interface.http.responses import json_answer
 from interface.http.service import Service, service_of
@@ -36,7 +37,7 @@ from interface.http.visibility import visible, visible_trace, with_open_leaves
 from projections.facts.reading import COUNTY
 from projections.history import happenings, trace
 
-router = APIRouter(prefix="/v1", tags=["核验 proofs"])
+router = APIRouter(prefix="/v1", tags=["核验 proofs"], route_class=CheckedRoute)
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1

@@ -1,0 +1,23 @@
+"""One household (户) on any day, and who belonged to it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+from projections.households.columns import HOUSEHOLD, MEMBERS
+
+
+def household(view: View, household_no: str, *, scope: Scope = COUNTY) -> Table:
+    """Its line; none for a reader to whom it is not known."""
+    return view.table(
+        HOUSEHOLD,
+        question(__name__, "query.sql"),
+        household_no=household_no,
+        **parameters_of(scope),
+    )
+
+
+def members(view: View, household_id: UUID) -> Table:
+    """A line a person: what was recorded last."""
+    return view.table(MEMBERS, question(__name__, "members.sql"), household_id=household_id)

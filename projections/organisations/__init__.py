@@ -1,0 +1,10 @@
+"""Which banks and townships (银行、乡镇) there are: enrolled, or named by what is recorded."""
+
+from __future__ import annotations
+
+from projections.facts.reading import View, question
+
+
+def is_known(view: View, role: str, code: str) -> bool:
+    """Whether a loan or a household can be the bank's or the township's of this code."""
+    return bool(view.ask(question(__name__, "query.sql"), role=role, code=code).rows[0][0])

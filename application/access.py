@@ -119,9 +119,13 @@ def revoke_keys(owner_dsn: str, organisation: str, person: str) -> int:
         ).rowcount
 
 
-def organisation_codes(connection: Connection) -> list[str]:
-    """The codes of all organisations, in order."""
-    rows = connection.execute("SELECT code FROM ledger.organisation ORDER BY code")
+def organisation_codes(connection: Connection, *, role: str | None = None) -> list[str]:
+    """The codes of all organisations, or of those of a role, in order."""
+    rows = connection.execute(
+        "SELECT code FROM ledger.organisation"
+        " WHERE %(role)s::text IS NULL OR role = %(role)s ORDER BY code",
+        {"role": role},
+    )
     return [code for (code,) in rows]
 
 

@@ -92,6 +92,19 @@ def member_events(
     )
 
 
+def disbursements(
+    connection: Connection, loans: Collection[UUID]
+) -> Iterable[tuple[UUID, int, str, bytes]]:
+    """(loan, version, topic, state) of the disbursements of these loans, in order."""
+    return connection.execute(
+        "SELECT originator_id, originator_version, topic, state FROM ledger.event"
+        " WHERE originator_id = ANY(%s) AND topic = 'loan.disbursed.v1'"
+        " ORDER BY originator_id, originator_version",
+        (list(loans),),
+        binary=True,
+    )
+
+
 def wrapped_keys(connection: Connection, households: Collection[UUID]) -> dict[UUID, bytes]:
     """The wrapped key of each household that has one, under the present secret where there is."""
     rows = connection.execute(

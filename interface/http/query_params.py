@@ -18,12 +18,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application import commands as c
+from application.event_store.log_queries import last_position
 from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
 from domain.kernel import Author
 from interface.http.responses import Form, form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import Service, service_of
-from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View
+from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View, live_generation
 from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
@@ -80,15 +81,14 @@ def view_of(
 def _drawn(service: Service) -> int:
     """How far into the log the live facts have come; 0 when there are none yet."""
     with service.facts.connection() as connection:
-        row = connection.execute("SELECT position FROM projection.generation WHERE live").fetchone()
-    return row[0] if row else 0
+        live = live_generation(connection)
+    return live.position if live else 0
 
 
 def _recorded(service: Service) -> int:
     """The last position of the log; 0 when it is empty."""
     with service.facts.connection() as connection:
-        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-    return (row and row[0]) or 0
+        return last_position(connection)
 
 
 def narrowed(view: View, scope: Scope, bank: str | None, township: str | None) -> Scope:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from domain.batch import Batch
 from domain.calendar import civil_day
@@ -26,6 +27,12 @@ def batches(view: View, *, scope: Scope = COUNTY, batch_no: str | None = None) -
     """One line a batch with lines of the scope, oldest first; its sums are of these lines."""
     asked = question(__name__, "batches.sql")
     return view.table(BATCHES, asked, **parameters_of(scope), batch_no=batch_no)
+
+
+def head_of(view: View, household_id: UUID) -> str | None:
+    """The head of a household, by pseudonym; None when it is not registered at the two dates."""
+    rows = view.ask(question(__name__, "head.sql"), household_id=household_id).rows
+    return rows[0][0] if rows else None
 
 
 def batch_lines(

@@ -3,6 +3,7 @@
 import ast
 import functools
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,4 +125,20 @@ def test_the_domain_is_tested_without_a_database() -> None:
             known = node.id if isinstance(node, ast.Name) else ""
             if asked in fixtures or known in {"psycopg", "create_database"}:
                 found.append(f"{path.name}:{getattr(node, 'lineno', 0)}")
+    assert found == []
+
+
+def test_sql_stands_with_the_store_and_the_queries_alone() -> None:
+    """The interface asks functions. The server that it starts itself is its own affair."""
+    sql = re.compile(
+        r"\b(SELECT\s+\S+.*\sFROM|SELECT\s+FROM|INSERT\s+INTO|DELETE\s+FROM)\s", re.DOTALL
+    )
+    found = [
+        place
+        for place, node in nodes("interface", "domain")
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and sql.search(node.value)
+        and "embedded_db.py" not in place
+    ]
     assert found == []

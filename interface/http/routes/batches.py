@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application import commands as c
+from application.event_store.log_queries import disbursements
 from application.group_commit import with_event_ids
 from application.ledger import RULES, Ledger, Recorded
 from application.personal_data.encryption import masked_name, masked_number
@@ -44,7 +45,7 @@ from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible_positions
 from interface.imports.result_file import ResultRows, results_in
 from interface.spreadsheet import UnreadableFile
-from projections.batches import batch_lines, batch_steps, batches, late_notices
+from projections.batches import batch_lines, batch_steps, batches, head_of, late_notices
 from projections.batches.columns import NOTICE, PAYMENT_ORDER
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
@@ -324,25 +325,19 @@ async def slip(
             if line["line"] in wanted
         ]
         home = Household.id_for(household_no)
-        head = view.ask(_HEAD, household_id=home).rows
+        head = head_of(view, home)
         names = masked_names(view.connection, read.service.vault, [home])
         sources = {
             ruling.version: ruling.source
             for name in table_names()
             for ruling in view.book.table(name).rulings
         }
-        name = names.get(head[0][0]) if head else None
+        name = names.get(head) if head else None
         late = late_notices(view, no, scope)
         page = slip_page.household_page(found, household_no, name, listed, sources, late)
         return Response(page, media_type="text/html; charset=utf-8")
 
     return await read.respond(answer)
-
-
-_HEAD = """
-SELECT head FROM facts.standing_household(%(as_of)s, %(known_at)s)
- WHERE household_id = %(household_id)s
-"""
 
 
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
@@ -441,20 +436,12 @@ def _order_of(
     return Table(PAYMENT_ORDER, rows)
 
 
-_DISBURSED = """
-SELECT e.originator_id, e.originator_version, e.topic, e.state
-  FROM ledger.event e
- WHERE e.originator_id = ANY(%(loans)s::uuid[]) AND e.topic = 'loan.disbursed.v1'
- ORDER BY e.originator_id, e.originator_version
-"""
-
-
 def _payees(service: Service, view: View, loans: Sequence[UUID]) -> dict[str, dict[str, str]]:
     """By loan: the account and name that it was disbursed to; absent when erased."""
     found: dict[str, dict[str, str]] = {}
     told = [
         (loan, version, topic, msgspec.json.decode(state))
-        for loan, version, topic, state in view.ask(_DISBURSED, loans=list(loans)).rows
+        for loan, version, topic, state in disbursements(view.connection, loans)
     ]
     service.vault.unlock(
         Shelf(view.connection), {UUID(content["household_id"]) for *_, content in told}

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from application.case_commands import CaseBody, FindingsBody, JoinCase, OpenCase
 from application.case_decisions import SUPERVISION
 from application.commands import Command
+from application.event_store.log_queries import last_position
 from application.ledger import Telling
 from domain.case import Case, CaseUnknown, Found
 from domain.kernel import Author
@@ -110,8 +111,7 @@ async def _told(request: Request, kind: type[Command], body: FindingsBody, no: s
 
 def _found(service: Service, body: FindingsBody, case_no: str | None) -> Found:
     with service.facts.connection() as connection:
-        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-    last = (row and row[0]) or 0
+        last = last_position(connection)
     names = [f"{each.rule} {each.subject}" for each in body.findings]
     objections = [(each.batch_no, each.objection_no) for each in body.objections]
     with view_of(service, body.as_of, body.known_at, last) as view:

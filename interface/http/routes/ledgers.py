@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from application.access import organisation_codes
 from application.refusals import LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
@@ -345,16 +346,7 @@ def _loan_events(
     if own is not None and bank not in (None, own):
         raise HTTPException(403)
     named = own or bank
-    banks = (
-        [named]
-        if named
-        else [
-            row[0]
-            for row in connection.execute(
-                "SELECT code FROM ledger.organisation WHERE role = 'bank'"
-            )
-        ]
-    )
+    banks = [named] if named else organisation_codes(connection, role="bank")
     found = []
     for code in banks:
         events = visible(connection, reader, history(connection, [Loan.id_for(code, no)], known_at))

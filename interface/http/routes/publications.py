@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.commands import PublicationBody, PublishReport
+from application.event_store.log_queries import last_position
 from application.ledger import Telling
 from application.publish_decisions import may_publish
 from domain.calendar import civil_day
@@ -50,8 +51,7 @@ async def publish(request: Request, body: PublicationBody) -> Response:
 
 def _made(service: Service, body: PublicationBody) -> Any:
     with service.facts.connection() as connection:
-        row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-    last = (row and row[0]) or 0
+        last = last_position(connection)
     with view_of(service, body.as_of, body.known_at, last) as view:
         return edition(view, body.report)
 

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from application.commands import EVENT_ID
+from application.event_store.log_queries import last_position, position_of
 from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
 from application.transparency_log.notes import NoteMalformed
 from application.transparency_log.proofs import (
@@ -57,8 +58,7 @@ async def status(request: Request) -> Response:
         with service.facts.connection() as connection:
             proofs = Proofs(connection, service.deployment.origin)
             newest = proofs.newest()
-            row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-            last = (row and row[0]) or 0
+            last = last_position(connection)
             sealed = newest.head.size if newest else 0
             return json_answer(
                 {
@@ -124,18 +124,14 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
 
 @router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
 async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
-    service = service_of(request)
     """For who recorded the event, and for the county's offices if they may see it."""
+    service = service_of(request)
     author, scope = await service.reader_of_loans(request)
     originator_id, _, version = event_id.partition(".")
 
     def answer(proofs: Proofs) -> Response:
-        row = proofs.connection.execute(
-            "SELECT position FROM ledger.event"
-            " WHERE originator_id = %s AND originator_version = %s",
-            (originator_id, int(version)),
-        ).fetchone()
-        events = happenings(proofs.connection, row or ())
+        position = position_of(proofs.connection, originator_id, version)
+        events = happenings(proofs.connection, () if position is None else (position,))
         if scope != COUNTY:
             events = [event for event in events if event.organisation == author.organisation]
         if not visible(proofs.connection, author, events):
@@ -234,8 +230,7 @@ def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
             except ValueError as error:
                 raise HTTPException(422) from error
             except NotSealed as error:
-                row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-                told = (row and row[0]) or 0
+                told = last_position(connection)
                 if error.position > told:
                     raise BeyondLog(position=error.position, last=told) from error
                 coming = service.sealing and not service.sealing_trouble and error.position <= told

@@ -65,6 +65,7 @@ def red_flags(
         [checked] = found
         rows = [_line(finding) for finding in checked.findings[:most]]
         _show(("对象", "金额(元)", "最早可知", "证明事件"), rows)
+        OUT.print(f"{checked.rule.runbook_zh}\n{checked.rule.runbook_en}", highlight=False)
     if file is not None:
         OUT.print(f"{sum(each.how_many for each in found)} 行 lines → {file}", highlight=False)
     raise typer.Exit(1 if any(each.error for each in found) else 0)

@@ -1,8 +1,11 @@
-"""Red flags (疑点): one self-contained file a rule, asked of the facts at any two dates.
+"""Red flags (疑点): one folder a rule, queried from the facts at any two dates.
 
-A rule file is TOML: what it is and why, the policy tables its parameters come from, one SQL
-question, and examples that must and must not be flagged. The question is asked as a reader, with a
-time limit, and gives
+`rules/rf08_pooled_loans/` holds all of one rule:
+  rule.toml       what it is, its source, why, what the supervisor does next, what its subjects are,
+                  and the policy tables that its parameters come from
+  query.sql       one query
+  examples.toml   what it must and must not flag; the tests alone read them
+The query runs as a reader, with a time limit, and gives
   subject, amount_fen   whom or what it concerns, and the money at stake
   positions             the events that prove it: the last of them makes it known
   since                 (if it has it) the day on which an omission became one, or a document known
@@ -17,9 +20,10 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Final, Literal, NamedTuple
 
 import psycopg
@@ -32,38 +36,56 @@ from projections.settlement import RoadsDisagree
 
 Severity = Literal["high", "medium", "low"]
 _KEYS: Final = {
-    "id", "title_zh", "title_en", "severity", "source", "why", "parameters", "sql", "example",
+    "id", "title_zh", "title_en", "severity", "subjects", "source", "why", "runbook_zh",
+    "runbook_en", "parameters", "sql",
 }  # fmt: skip
+_OPTIONAL: Final = {"relations", "stands_alone"}
+SUBJECTS: Final = {
+    "account": r"account-[0-9a-f]{24}",
+    "allocation": r"\d{4} [^ ]+",
+    "bank_month": r"\w+ \d{4}-\d\d",
+    "bank_month_figure": r"\w+ \d{4}-\d\d (average|households|balance)",
+    "batch": r"[^ ]+",
+    "clerk_household": r"\w+/[^ ]+ [^ ]+",
+    "county": r"county",
+    "household": r"[^ ]+",
+    "household_quarter": r"[^ ]+ \d{4}Q[1-4]",
+    "instalment": r"[^ ]+ [^ ]+ \d{4}-\d\d-\d\d",
+    "loan": r"\w+/[^ ]+",
+    "loan_duty": r"\w+/[^ ]+( \w+)? \d{4}-\d\d-\d\d",
+    "loan_quarter": r"\w+/[^ ]+ \d{4}Q[1-4]",
+    "payment": r"[^ ]+",
+    "person": r"person person-[0-9a-f]{24}",
+    "plan": r"plan \d{4} \w+",
+    "report": r"\w+/[^ ]+ [^ ]+ [\w.-]+ \d{4}-\d\d-\d\d( \w+)?",
+    "voucher": r"[^ ]+",
+}
+"""What a finding may be about, and how its subject is written."""
 _SECONDS: Final = 20
 Reckoned = dict[str, tuple[dict[str, Any], set[str]]]
 
 
-class Example(NamedTuple):
-    """What is told, a command a line, and whether the rule must flag it on a day.
-
-    A line may name the day on which it is told (`on`); without, it is told today.
-    """
-
-    what: str
-    hit: bool
-    told: str
-    as_of: date = date(2024, 1, 1)
-
-
 class Rule(NamedTuple):
-    """One red flag. `version` names the whole text of its file."""
+    """One red flag. `version` names its text: rule.toml with its query.
+
+    `runbook_zh`, `runbook_en`: what the supervisor does with a finding. `subjects`: keys of
+    SUBJECTS. `stands_alone`: a finding is grouped with no other, whichever loans it mentions.
+    """
 
     id: str
     title_zh: str
     title_en: str
     severity: Severity
+    subjects: tuple[str, ...]
     source: str
     why: str
+    runbook_zh: str
+    runbook_en: str
     parameters: dict[str, str]
-    relations: tuple[str, ...]
     sql: str
-    examples: tuple[Example, ...]
     version: str
+    relations: tuple[str, ...] = ()
+    stands_alone: bool = False
 
     @property
     def tables(self) -> frozenset[str]:
@@ -125,40 +147,43 @@ class Checked(NamedTuple):
         return "found" if self.how_many else "clean"
 
 
-def parse(name: str, text: str) -> Rule:
-    """Read one rule file, strictly. Raises ValueError, naming the file, for anything unexpected."""
-    told = tomllib.loads(text)
-    if set(told) - {"relations"} != _KEYS:
-        raise ValueError(f"{name}: a rule has {sorted(_KEYS)}, not {sorted(told)}")
-    if told["id"] != name.upper() or not re.fullmatch(r"RF[0-9]{2}", told["id"]):
-        raise ValueError(f"{name}: the id is the file's name: {told['id']}")
-    if told["severity"] not in ("high", "medium", "low"):
-        raise ValueError(f"{name}: no such severity: {told['severity']}")
-    if not re.match(r"\[[PND]\] ", told["source"]):
+def parse(text: str) -> Rule:
+    """Read the text of one rule, strictly. Raises ValueError for anything unexpected."""
+    given = tomllib.loads(text)
+    name = given.get("id", "")
+    if not re.fullmatch(r"RF[0-9]{2}", name):
+        raise ValueError(f"an id is RF and two digits, not {name!r}")
+    if given.keys() - _OPTIONAL != _KEYS:
+        raise ValueError(f"{name}: a rule has {sorted(_KEYS)}, not {sorted(given)}")
+    if given["severity"] not in ("high", "medium", "low"):
+        raise ValueError(f"{name}: no such severity: {given['severity']}")
+    if not re.match(r"\[[PND]\] ", given["source"]):
         raise ValueError(f"{name}: a source begins with [P], [N] or [D]")
-    relations = tuple(told.get("relations", ()))
-    if not set(relations) <= set(RELATIONS):
-        raise ValueError(f"{name}: relations are {sorted(RELATIONS)}, not {relations}")
-    examples = tuple(Example(**each) for each in told["example"])
-    if {example.hit for example in examples} != {True, False}:
-        raise ValueError(f"{name}: a rule has examples that must be flagged, and that must not")
-    plain = {key: told[key] for key in _KEYS - {"example"}}
-    version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return Rule(**plain, relations=relations, examples=examples, version=version)
+    for key, known in (("subjects", SUBJECTS), ("relations", RELATIONS)):
+        given[key] = tuple(given.get(key, ()))
+        if not set(given[key]) <= known.keys():
+            raise ValueError(f"{name}: {key} are {sorted(known)}, not {given[key]}")
+    return Rule(**given, version=hashlib.sha256(text.encode()).hexdigest()[:12])
+
+
+def folders() -> dict[str, Traversable]:
+    """The folder of each rule, by its id, in the order of the ids. Its name begins with the id."""
+    found = resources.files(__name__).joinpath("rules").iterdir()
+    named = {each.name[:4].upper(): each for each in found if each.name.startswith("rf")}
+    return dict(sorted(named.items()))
+
+
+def text_of(id: str) -> str:
+    """The text of a rule, as its version names it: TOML, the query as `sql` before rule.toml."""
+    folder = folders()[id]
+    query, rest = (folder.joinpath(name).read_text("utf-8") for name in ("query.sql", "rule.toml"))
+    return f"sql = '''\n{query}'''\n\n{rest}"
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
     """Every rule, in the order of their ids."""
-    folder = resources.files(__name__).joinpath("rules")
-    ids = sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return tuple(parse(id, text_of(id)) for id in ids)
-
-
-def text_of(id: str) -> str:
-    """The text of a rule's file, as its version names it."""
-    file = resources.files(__name__).joinpath("rules", f"{id.lower()}.toml")
-    return file.read_text("utf-8")
+    return tuple(parse(text_of(id)) for id in folders())
 
 
 def rule(id: str) -> Rule:

@@ -24,7 +24,6 @@ from projections.red_flags import Rule, check_all, rules
 from projections.schemes.columns import COLUMNS, FILE, FILE_WITHOUT_CASES, WITHOUT_CASES
 
 OBJECTION: Final = "objection"
-_ALONE: Final = frozenset({"RF12", "RF17", "RF18", "RF25", "RF26"})
 _MANY_CUSTOMERS: Final = frozenset({"merchant", "bank"})
 _HOUSEHOLDS_CONNECTED: Final = 2
 _SHARED: Final = "="
@@ -199,10 +198,11 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
             told_of[tie].add(household)
     connecting = {tie for tie, homes in told_of.items() if len(homes) >= _HOUSEHOLDS_CONNECTED}
 
+    alone = {rule.id for rule in rules() if rule.stands_alone}
     names = _Names()
     for finding in findings:
         names.root(finding.name)
-        if finding.rule not in _ALONE:
+        if finding.rule not in alone:
             proof = proofs[finding.name]
             for shared in (*map(str, proof.loans), *(t for t, _ in proof.ties if t in connecting)):
                 names.unite(f"{_SHARED}{shared}", finding.name)

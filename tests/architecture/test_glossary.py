@@ -1,16 +1,14 @@
 """The glossary names what the program has, all of it, and nothing that it has not."""
 
-import importlib
-import pkgutil
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+from support.refusals import refusals
+
 from domain.catalogue import EVENTS
 from domain.household import Category, Leaving
-from domain.kernel import Refused
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 from domain.subsidy import REASONS
 from projections.facts.statements import statements, tables
@@ -44,20 +42,8 @@ def names(section: str) -> list[str]:
     return [in_code(cells)[-1] for cells in sections()[section]]
 
 
-def subclasses(kind: type) -> Iterator[type]:
-    for below in kind.__subclasses__():
-        yield below
-        yield from subclasses(below)
-
-
 def refusal_codes() -> list[str]:
-    """The codes of all refusals of the program, whoever has imported them."""
-    for name in ("domain", "application"):
-        package = importlib.import_module(name)
-        for module in pkgutil.walk_packages(package.__path__, f"{name}."):
-            importlib.import_module(module.name)
-    ours = ("domain.", "application.")
-    return [r.__dict__["CODE"] for r in subclasses(Refused) if r.__module__.startswith(ours)]
+    return [kind.__dict__["CODE"] for kind in refusals()]
 
 
 def accounts() -> set[str]:

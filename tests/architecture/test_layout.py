@@ -112,3 +112,16 @@ def test_the_locks_name_no_address_and_pin_every_package_by_hash() -> None:
         assert "--index" not in text
         pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
         assert [line for line in pins if "==" not in line or not line.endswith("\\")] == []
+
+
+def test_the_domain_is_tested_without_a_database() -> None:
+    """A fixture of a database or a service, or a connection, in tests/domain."""
+    fixtures = {"database", "shared_database", "server", "api", "service", "callers"}
+    found = []
+    for path in sorted((ROOT / "tests" / "domain").glob("*.py")):
+        for node in ast.walk(tree(path)):
+            asked = node.arg if isinstance(node, ast.arg) else ""
+            known = node.id if isinstance(node, ast.Name) else ""
+            if asked in fixtures or known in {"psycopg", "create_database"}:
+                found.append(f"{path.name}:{getattr(node, 'lineno', 0)}")
+    assert found == []

@@ -9,7 +9,8 @@ import msgspec
 import psycopg
 import pytest
 from support.county import drawn
-from support.red_flags import Teller
+from support.examples import Example, examples_of
+from support.red_flags import record_example
 
 from application.personal_data.encryption import Vault
 from application.transparency_log.proofs import Proofs, trust_policy
@@ -17,10 +18,12 @@ from application.transparency_log.sealer import Sealer
 from application.transparency_log.signer import FileSigner
 from interface.auditor import verify
 from interface.exports.evidence import finding_bundle, finding_of
-from projections.red_flags import Example, Rule, check, rules
+from projections.red_flags import Rule, check, rules
 
 ORIGIN = "test.local/ledger/sha-256"
-EXAMPLES = [(rule, example) for rule in rules() for example in rule.examples if example.hit]
+EXAMPLES = [
+    (rule, example) for rule in rules() for example in examples_of(rule.id) if example.flagged
+]
 _KINDS = {"RF12": 2, "RF21": 2, "RF26": 9}
 """How many examples of a rule are asked, where it flags several kinds; of the others the first."""
 ASKED = [
@@ -31,12 +34,12 @@ ASKED = [
 
 
 @pytest.mark.parametrize(
-    ("rule", "example"), ASKED, ids=[f"{rule.id}: {each.what}" for rule, each in ASKED]
+    ("rule", "example"), ASKED, ids=[f"{rule.id}: {each.name}" for rule, each in ASKED]
 )
 def test_its_evidence_is_accepted(
     database: Any, tmp_path: Path, rule: Rule, example: Example
 ) -> None:
-    Teller(database).tell(example.told)
+    record_example(database, example)
     signer = FileSigner.create(tmp_path / "key.json")
     sealer = Sealer(database.dsn, ORIGIN, signer, Vault(database.keys).authenticate)
     sealer.catch_up()

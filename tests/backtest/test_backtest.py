@@ -31,9 +31,9 @@ from projections.red_flags import check, rules
 from projections.red_flags import rule as rule_called
 
 SEEDS, FACTOR = (1, 2), 0.01
-EVERY_FLAG = [f"RF{number:02d}" for number in range(1, 28)]
 NOT_PLANTED = {"RF28"}
 """Nobody looks at anybody in the simulated counties; the examples of the rule stand for it."""
+EVERY_FLAG = [rule.id for rule in rules() if rule.id not in NOT_PLANTED]
 FLOORS: dict[str, dict[str, int]] = tomllib.loads(
     Path(__file__).with_name("floors.toml").read_text("utf-8")
 )

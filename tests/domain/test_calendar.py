@@ -13,12 +13,16 @@ from domain.calendar import (
     Period,
     add_months,
     civil_day,
+    last_of_month,
+    named_quarter,
     quarter,
     quarter_name,
     quarter_of,
     settlement_day,
     term_months,
 )
+from domain.policy import POLICY
+from domain.programme import supposed
 
 DAYS = st.dates(date(2016, 1, 1), date(2035, 12, 31))
 ONE_DAY = timedelta(days=1)
@@ -37,6 +41,7 @@ def test_a_period_holds_its_first_day_and_not_the_day_it_runs_until():
     assert date(2023, 6, 21) not in period
     assert period.last == date(2023, 6, 20)
     assert len(period) == len(list(period)) == 92
+    assert (next(iter(period)), list(period)[-1]) == (period.first, period.last)
 
 
 @pytest.mark.parametrize("until", [date(2023, 3, 21), date(2023, 3, 20)])
@@ -171,3 +176,25 @@ def test_a_quarter_is_left_by_one_day_more(day):
     held = quarter_of(day)
 
     assert held.last + ONE_DAY == held.until
+
+
+def test_another_settlement_day_moves_the_quarters_of_the_years_it_rules():
+    later = supposed(POLICY, "settlement_day", 25, date(2024, 1, 1), date(2023, 6, 1))
+    second = Period(date(2024, 3, 26), date(2024, 6, 26))
+
+    assert quarter(2024, 1, later) == Period(date(2023, 12, 21), date(2024, 3, 26))
+    assert quarter(2024, 2, later) == named_quarter("2024Q2", later) == second
+    assert quarter_name(second, later) == "2024Q2"
+    assert settlement_day(date(2024, 3, 21), later) == date(2024, 3, 25)
+    assert quarter(2023, 4, later) == quarter(2023, 4)
+    with pytest.raises(ValueError, match="not a settlement quarter"):
+        quarter_name(quarter(2024, 2), later)
+
+
+@pytest.mark.parametrize(
+    ("month", "last"),
+    [("2023-01", date(2023, 1, 31)), ("2023-11", date(2023, 11, 30)),
+     ("2023-12", date(2023, 12, 31)), ("2024-02", date(2024, 2, 29))],
+)  # fmt: skip
+def test_a_month_ends_on_the_day_before_the_next_one_also_in_december(month, last):
+    assert last_of_month(month) == last

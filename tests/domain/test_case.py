@@ -9,10 +9,43 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from support import controls
+from support.in_memory import InMemoryLedger, recorded, refused
+from support.in_memory import given as in_which
 
-from domain.case import STAGES, Case, Finding, Found, LoanOfCase, at_stake_fen
-from domain.case_register import CaseRegister, FindingInCase, NothingToJoin, RecoveryInCase
+from application.commands import Command
+from application.ledger import Telling
+from application.refusals import OrganisationUnknown
+from domain.case import (
+    STAGES,
+    AnswerDayPast,
+    BothRoles,
+    Case,
+    CaseElsewhere,
+    CaseNumberTaken,
+    CaseUnknown,
+    ExplanationMissing,
+    Finding,
+    Found,
+    LoanOfCase,
+    NotInvestigator,
+    NotRectified,
+    NotSupervisor,
+    RequestUnknown,
+    WrongCaseStage,
+    at_stake_fen,
+)
+from domain.case_register import (
+    CaseRegister,
+    FindingInCase,
+    FindingUnknown,
+    NothingToJoin,
+    RecoveryElsewhere,
+    RecoveryInCase,
+)
 from domain.kernel import Author, Note, Refused
+from domain.loan import Loan
+from domain.steps import StepBefore
 
 _SPACE = UUID(int=0)
 PEOPLE = ("bao", "cai", "he", "yu")
@@ -117,6 +150,141 @@ def test_a_recovery_is_in_one_case() -> None:
     register.enter_recovery(note("cai"), case_no="XS-1", recovery="x.1")
     with pytest.raises(RecoveryInCase):
         register.enter_recovery(note("cai"), case_no="XS-1", recovery="x.1")
+
+
+# ---- given, when, then ----------------------------------------------------------------
+
+FOUND = controls.found_of("L1")
+ASSIGNED = [controls.case_of(FOUND), controls.assignment()]
+PROPOSED = [*ASSIGNED, controls.proposal()]
+UPHELD = [*PROPOSED, controls.upholding()]
+
+
+def case_of(ledger: InMemoryLedger) -> Case:
+    return ledger.aggregate(Case, Case.id_for("XS-1"))
+
+
+def by(person: str, said: Command, organisation: str = "AUDIT") -> Telling:
+    return Telling(said, Author("auditor", organisation, person))
+
+
+def test_a_case_is_opened_once_on_findings_that_are_in_no_case() -> None:
+    ledger = in_which(controls.case_of(FOUND))
+
+    again = controls.case_of(controls.found_of("L2", subject="b"), ref="XS-2")
+    assert isinstance(refused(ledger, again), CaseNumberTaken)
+    same = controls.case_of(FOUND, ref="XS-2", case_no="XS-2")
+    assert isinstance(refused(ledger, same), FindingInCase)
+    gone = Found((), (), missing=("RF08 b",))
+    nothing = controls.case_of(gone, ref="XS-3", case_no="XS-3")
+    assert isinstance(refused(ledger, nothing), FindingUnknown)
+
+
+def test_a_case_is_its_own_offices() -> None:
+    ledger = in_which(*ASSIGNED)
+
+    refusal = refused(ledger, by("cai", controls.case_note(), "SUPERVISION"))
+
+    assert isinstance(refusal, CaseElsewhere)
+    assert refusal.details["office"] == "AUDIT"
+    other = controls.case_note(case_no="XS-9")
+    assert isinstance(refused(ledger, other), CaseUnknown)
+
+
+def test_nobody_supervises_and_investigates_one_case() -> None:
+    ledger = in_which(controls.case_of(FOUND))
+
+    assert isinstance(refused(ledger, controls.assignment(investigator="bao")), BothRoles)
+    recorded(ledger, controls.assignment())
+    refusal = refused(ledger, by("cai", controls.assignment(ref="JB-2", investigator="he")))
+    assert isinstance(refusal, BothRoles)
+    back = by("he", controls.assignment(ref="JB-2", investigator="bao"))
+    assert isinstance(refused(ledger, back), BothRoles), "whoever supervised once"
+
+
+def test_the_investigator_proposes_and_the_supervisor_decides() -> None:
+    ledger = in_which(*ASSIGNED)
+
+    assert isinstance(refused(ledger, by("bao", controls.proposal())), NotInvestigator)
+    assert isinstance(refused(ledger, controls.upholding()), WrongCaseStage)
+    recorded(ledger, controls.proposal())
+    assert isinstance(refused(ledger, by("cai", controls.upholding())), NotSupervisor)
+    recorded(ledger, controls.upholding())
+
+    assert case_of(ledger).stage == "upheld"
+
+
+@pytest.mark.parametrize(("day", "open_still"), [("2024-05-20", True), ("2024-05-21", False)])
+def test_a_case_is_decided_when_the_day_of_an_explanation_has_passed(
+    day: str, open_still: bool
+) -> None:
+    asked = controls.explanation_request()
+    ledger = in_which(*ASSIGNED, asked, controls.proposal())
+    said = controls.dismissal(effective_on=day)
+
+    if open_still:
+        assert isinstance(refused(ledger, said), ExplanationMissing)
+    else:
+        recorded(ledger, said)
+
+
+def test_an_explanation_is_asked_of_an_organisation_that_there_is_until_the_day_or_later() -> None:
+    ledger = in_which(*ASSIGNED)
+
+    nobody = controls.explanation_request(organisation="NOBODY")
+    assert isinstance(refused(ledger, nobody), OrganisationUnknown)
+    past = controls.explanation_request(until_on="2024-05-06")
+    assert isinstance(refused(ledger, past), AnswerDayPast)
+    recorded(ledger, controls.explanation_request(until_on="2024-05-07"))
+
+
+def test_who_was_asked_explains_once_and_to_all_others_there_is_no_such_case() -> None:
+    ledger = in_which(*ASSIGNED, controls.explanation_request())
+
+    other = Telling(controls.explanation(), controls.OTHER_BANK)
+    assert isinstance(refused(ledger, other), CaseUnknown)
+    recorded(ledger, controls.explanation())
+    assert isinstance(refused(ledger, controls.explanation(ref="SM-2")), RequestUnknown)
+
+
+def test_a_proposal_does_not_cover_what_came_after_it() -> None:
+    ledger = in_which(*PROPOSED, controls.explanation_request())
+
+    assert isinstance(refused(ledger, controls.upholding()), WrongCaseStage)
+
+
+def test_an_upheld_case_is_closed_once_something_was_put_right_and_so_again_when_reopened() -> None:
+    ledger = in_which(*UPHELD)
+
+    assert isinstance(refused(ledger, controls.closing()), NotRectified)
+    recorded(ledger, controls.rectification())
+    early = controls.closing(effective_on="2024-05-06")
+    assert isinstance(refused(ledger, early), StepBefore)
+    recorded(ledger, controls.closing())
+    for said in (
+        controls.reopening(), controls.proposal(ref="JY-2"), controls.upholding(ref="RD-2"),
+    ):  # fmt: skip
+        recorded(ledger, said)
+    assert isinstance(refused(ledger, controls.closing(ref="BJ-2")), NotRectified)
+
+
+def test_a_recovery_counts_in_one_case_and_on_a_loan_of_it() -> None:
+    lent = [controls.household(), controls.loan(), controls.repay()]
+    other_loan = {"loan_no": "L2", "ref": "LN-2"}
+    repaid = controls.repay(ref="RP-2", loan_no="L2", principal_fen=1)
+    ledger = in_which(*lent, controls.loan(**other_loan), repaid, *ASSIGNED)
+    first, second = ledger.events(Loan.Repaid)
+
+    def linked(event: Loan.Repaid, ref: str) -> Command:
+        row = ledger.log.stored(event.originator_id, event.version)  # type: ignore[arg-type]
+        assert row is not None
+        return controls.case_recovery(row.event_id, ref=ref)
+
+    assert isinstance(refused(ledger, linked(second, "ZH-2")), RecoveryElsewhere)
+    [event, _] = recorded(ledger, linked(first, "ZH-1"))
+    assert isinstance(event, Case.RecoveryLinked)
+    assert event.amount_fen == 2_000_000, "the principal; interest was not misused"
+    assert isinstance(refused(ledger, linked(first, "ZH-3")), RecoveryInCase)
 
 
 # ---- any steps in any order -----------------------------------------------------------

@@ -103,8 +103,18 @@ def test_what_is_not_exactly_yuan_is_refused(text):
 @pytest.mark.parametrize("number", [50_000, True, None, 50000 / 1])
 def test_only_text_and_decimals_are_read_as_yuan(number):
     """A bare number does not say whether it is yuan or fen."""
-    with pytest.raises(TypeError, match="yuan are read from text or Decimal"):
+    kind = type(number).__name__
+    with pytest.raises(TypeError, match=f"yuan are read from text or Decimal, not from {kind}"):
         fen(number)
+
+
+def test_a_decimal_with_a_long_exponent_is_refused_as_it_stands_and_never_spelt_out():
+    with pytest.raises(ValueError, match=r"^not an amount in yuan: 1E\+30000$"):
+        fen(Decimal("1E+30000"))
+
+
+def test_nothing_has_no_sign():
+    assert yuan(0) == "0.00"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +138,8 @@ def test_only_text_and_decimals_are_read_as_yuan(number):
         (10_1001_0101_01, "壹拾亿壹仟零壹万零壹佰零壹元零壹分"),
         (1_0000_0000_0000_00, "壹万亿元整"),
         (1481220000, "壹仟肆佰捌拾壹万贰仟贰佰元整"),
+        (1_1000_00, "壹万壹仟元整"),
+        (1_0950_00, "壹万零玖佰伍拾元整"),
     ],
 )
 def test_amounts_in_capitals(amount_fen, capitals):

@@ -977,6 +977,7 @@ def test_a_question_that_is_none_is_refused_at_its_parameter(api: Api, query: st
     said = assure_problem(api.send("AUDIT", "GET", f"/v1/ledgers/loans?{query}"), 422)
     name = query.partition("=")[0]
     assert [error["pointer"] for error in said["errors"]] == [f"/{name}"]
+    assert (name == "cursor") == (said["errors"][0]["code"] == "cursor_malformed")
 
 
 @pytest.mark.parametrize(

@@ -315,16 +315,11 @@ def planted_in(text: str) -> list[str]:
 
 
 def text_of(answer: Any) -> str:
-    """An answer as a reader sees it, workbooks unpacked; the made-up people of rule files apart."""
+    """An answer as a reader sees it, workbooks unpacked."""
     if answer.content[:2] == b"PK":
         sheet = CalamineWorkbook.from_filelike(io.BytesIO(answer.content)).get_sheet_by_index(0)
         return "\n".join(str(cell) for row in sheet.to_python() for cell in row)
-    text = str(answer.content.decode("utf-8-sig"))
-    if text.startswith('{"format":"mingzhang-evidence/'):
-        bundle = json.loads(text)
-        assert bundle.pop("rules")
-        return json.dumps(bundle, ensure_ascii=False)
-    return text
+    return str(answer.content.decode("utf-8-sig"))
 
 
 READS = {

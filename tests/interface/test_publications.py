@@ -92,7 +92,8 @@ def test_a_number_is_published_once_and_nothing_of_a_day_to_come(callers: Caller
     assert early["code"] == "step_before", "it reports on the day after"
     publish(callers, "funds", "C-7", effective_on="2023-12-31")
     assert publish(callers, "funds", "C-3", 409, as_of="2999-01-01")["code"] == "dated_in_future"
-    assert callers.AUDIT.get("/publications/none").status_code == 404
+    none = callers.AUDIT.get("/publications/none")
+    assert (none.status_code, none.json()["code"]) == (404, "publication_unknown")
     far = publish(callers, "funds", "C-5", 422, known_at="0001-01-01T00:00:00+14:00")
     assert far["errors"][0]["code"] == "out_of_reach"
     assert publish(callers, "loans", "C-4", 422)["errors"][0]["pointer"] == "/report"

@@ -15,7 +15,9 @@ import pytest
 from python_calamine import CalamineWorkbook
 from support import controls as c
 from support.chance import wait_until
-from support.county import conversation, tell_lines
+from support.county import conversation
+from support.examples import examples_of
+from support.red_flags import record_lines
 from support.service import Callers, service
 
 from interface.auditor.verify import Row, bytes_of, open_checkpoint, plain, policy_of, proven
@@ -31,7 +33,7 @@ MANY = 20_000
 def callers(shared_database: Any) -> Iterator[Callers]:
     """A loan of NRCB to a household of T01 that went round in seven days, and one beside it."""
     with conversation(shared_database) as ledger:
-        tell_lines(ledger, ROUND_TRIP.examples[0].told)
+        record_lines(ledger, examples_of("RF11")[0].lines)
         ledger.tell(c.household(ref="H-2", household_no="H2", township_code="T02"), c.BUREAU)
         ledger.tell(c.loan(ref="LN-2", loan_no="L2", household_no="H2"), c.OTHER_BANK)
     with service(shared_database) as callers:

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 from support import controls as c
 from support.chance import wait_until
-from support.county import SteppingClock, conversation, tell_lines
+from support.county import SteppingClock, conversation
+from support.examples import examples_of
 from support.flags import said_at_once, standing
+from support.red_flags import record_lines
 
 from application.access import enrol
 from application.ledger import Ledger
@@ -26,7 +28,7 @@ from projections.red_flags.runs import Status, changes, progress, runs, statuses
 from projections.red_flags.watching import LANES, Watcher
 
 ROUND_TRIP, LIMITS = rule("RF11"), rule("RF05")
-HIT = ROUND_TRIP.examples[0].told
+HIT = examples_of("RF11")[0].lines
 BROKEN = "SELECT 'x' AS subject, 1 / (SELECT 0) AS amount_fen, ARRAY[1] AS positions"
 DAYS = "flag_round_trip_days@"
 REPAYMENTS = """
@@ -87,12 +89,12 @@ def test_every_rule_is_either_not_checked_or_checked_and_clean(county: County) -
 def test_a_finding_appears_with_the_event_that_completes_it_and_goes_with_its_correction(
     county: County,
 ) -> None:
-    lent, repaid = HIT.strip().rsplit("\n", 1)
-    tell_lines(county.ledger, lent)
+    *lent, repaid = HIT
+    record_lines(county.ledger, lent)
     county.step()
     assert county.status().status == "clean"
 
-    completing = tell_lines(county.ledger, repaid)
+    completing = record_lines(county.ledger, [repaid])
     county.step()
     assert (county.status().status, county.status().position) == ("found", completing.position)
     [line] = changes(county.connection, rule="RF11").dicts()
@@ -107,7 +109,7 @@ def test_a_finding_appears_with_the_event_that_completes_it_and_goes_with_its_co
 
 
 def test_only_rules_that_ask_about_what_was_told_are_asked_again(county: County) -> None:
-    tell_lines(county.ledger, HIT)
+    record_lines(county.ledger, HIT)
     county.step()
     assert county.step() == 0, "nothing came"
     before = statuses(county.connection)
@@ -149,7 +151,7 @@ def test_every_table_of_the_facts_is_known_to_be_fed_by_some_event() -> None:
 
 
 def test_a_run_that_says_nothing_new_adds_no_row_and_a_new_day_one_a_rule(county: County) -> None:
-    tell_lines(county.ledger, HIT)
+    record_lines(county.ledger, HIT)
     county.step()
     stored = len(runs(county.connection).rows)
     assert stored == len(rules())
@@ -167,7 +169,7 @@ def test_a_run_that_says_nothing_new_adds_no_row_and_a_new_day_one_a_rule(county
 def test_a_finding_that_merely_changes_is_said_again_once_an_hour_at_most(database: Any) -> None:
     every = ROUND_TRIP._replace(sql=REPAYMENTS)
     with conversation(database, clock=SteppingClock(START - timedelta(days=1))) as ledger:
-        tell_lines(ledger, HIT)
+        record_lines(ledger, HIT)
         made = County(database, ledger, every)
         made.step()
         for part in (1, 2):
@@ -186,7 +188,7 @@ def test_a_finding_that_merely_changes_is_said_again_once_an_hour_at_most(databa
 def test_a_rule_that_fails_is_an_error_of_its_own_and_what_it_found_stays(database: Any) -> None:
     broken = ROUND_TRIP._replace(sql=BROKEN, version="broken")
     with conversation(database, clock=SteppingClock(START - timedelta(days=1))) as ledger:
-        tell_lines(ledger, HIT)
+        record_lines(ledger, HIT)
         whole = County(database, ledger, ROUND_TRIP, LIMITS)
         whole.step()
         seen = whole.status().position
@@ -212,7 +214,7 @@ def test_a_rule_that_fails_is_an_error_of_its_own_and_what_it_found_stays(databa
 
 def test_a_rule_that_goes_on_failing_adds_one_run_a_day(database: Any) -> None:
     with conversation(database) as ledger:
-        tell_lines(ledger, HIT)
+        record_lines(ledger, HIT)
         whole = County(database, ledger, ROUND_TRIP)
         whole.step()
         whole.close()
@@ -239,7 +241,7 @@ def test_a_rule_in_error_is_asked_again_only_after_a_while(database: Any) -> Non
 def test_a_run_names_the_ruling_that_it_asked_by_also_where_two_days_have_two(
     county: County,
 ) -> None:
-    tell_lines(county.ledger, HIT)
+    record_lines(county.ledger, HIT)
     county.step()
     [before] = runs(county.connection, rule="RF11").dicts()
     [days] = [v for version, v in before["rulings"].items() if version.startswith(DAYS)]
@@ -260,7 +262,7 @@ def test_a_run_names_the_ruling_that_it_asked_by_also_where_two_days_have_two(
 
 
 def test_another_text_of_a_rule_and_facts_drawn_anew_are_asked_at_once(county: County) -> None:
-    tell_lines(county.ledger, HIT)
+    record_lines(county.ledger, HIT)
     county.step()
     county.projector.rebuild()
     assert county.step() == len(rules())
@@ -300,7 +302,7 @@ def asked_by(county: County, watcher: Watcher) -> list[str]:
 
 def test_several_watchers_take_turns(county: County) -> None:
     second = Watcher(county.database.dsn, county.clock)
-    tell_lines(county.ledger, HIT)
+    record_lines(county.ledger, HIT)
     assert county.step() == len(rules())
     county.ledger.tell(c.members(household_no="H1"), c.BUREAU)
     county.projector.catch_up()
@@ -336,7 +338,7 @@ def test_nobody_changes_what_was_stored_and_readers_store_nothing(county: County
 
 
 def test_what_is_stored_may_be_emptied_and_fills_again(county: County) -> None:
-    tell_lines(county.ledger, HIT)
+    record_lines(county.ledger, HIT)
     county.step()
     county.connection.execute(
         "TRUNCATE projection.red_flag_status, projection.red_flag_change, projection.red_flag_run"

@@ -381,9 +381,9 @@ def batch_line(line: int, amount_fen: int, **other: Any) -> Line:
     return Line(**told)
 
 
-def step(kind: type[c.Command], ref: str, on: str = "2024-01-02", **told: Any) -> c.Command:
+def step(kind: type[c.Command], its_ref: str, on: str = "2024-01-02", **told: Any) -> c.Command:
     """One of the statements about batch PC-1."""
-    return kind.model_validate({"ref": ref, "effective_on": on, "batch_no": "PC-1", **told})
+    return kind.model_validate({"ref": its_ref, "effective_on": on, "batch_no": "PC-1", **told})
 
 
 def publication(edition: Edition, **other: Any) -> c.PublishReport:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application.access import Organisation, enrol
-from application.commands import COMMANDS, Command
+from application.commands import Command
 from application.ledger import Ledger, Recorded
 from domain.kernel import Author, Refused
 from interface.deployment import COUNTY_OFFICES
@@ -68,18 +67,6 @@ def refusal(ledger: Ledger, command: Command, by: Author) -> Refused:
     except Refused as refused:
         return refused
     raise AssertionError(f"recorded: {recorded}")
-
-
-def tell_lines(ledger: Ledger, text: str) -> Recorded:
-    """Tell what a rule's example tells, a command a line; returns how the last one fared."""
-    recorded = None
-    for line in text.strip().splitlines():
-        told = json.loads(line)
-        organisation, role = told.pop("by").split(":")
-        command = COMMANDS[told.pop("type")].model_validate(told)
-        recorded = ledger.tell(command, Author(role, organisation, "example"))
-    assert recorded is not None
-    return recorded
 
 
 def told(ledger: Ledger, *tellings: tuple[Command, Author]) -> list[Recorded]:

@@ -74,6 +74,7 @@ async def red_flags(
 ) -> Response:
     """CSV and XLSX: a line a finding. `known_from`: since when it could have been known.
 
+    `runbook_zh`, `runbook_en`: what the supervisor does next with a finding of the rule.
     `limit`: in pages; each tells of the rules it came to, `next` where the next one begins.
     """
     author = await read.for_the_county()
@@ -162,6 +163,9 @@ def _described(rule: Rule) -> dict[str, Any]:
         "severity": rule.severity,
         "source": rule.source,
         "why": rule.why,
+        "runbook_zh": rule.runbook_zh,
+        "runbook_en": rule.runbook_en,
+        "subjects": list(rule.subjects),
     }
 
 

@@ -1,0 +1,276 @@
+"""given · when · then without a database: the real ledger over a log that is kept in memory.
+
+Commands, roles, decisions, the check of what a decision read, references and encryption are the
+product's own. The log alone is another one: rows in a list, in order, each written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from threading import Lock
+from typing import Any, Final, NoReturn, TypeVar, cast
+from uuid import UUID
+
+import pytest
+from support import controls
+
+from application import batch_decisions, case_decisions, link_decisions, publish_decisions
+from application import case_commands as k
+from application import commands as c
+from application.event_store.event_log import EventLog, Heard, Stored, TakenMeanwhile, ToldBefore
+from application.ledger import RULES, Ledger, Telling
+from application.personal_data.encryption import Keys
+from domain.balance import Balance
+from domain.household import Household
+from domain.kernel import Aggregate, Author, Event, Refused
+
+E = TypeVar("E", bound=Event)
+DECISIONS: Final = (batch_decisions, case_decisions, link_decisions, publish_decisions)
+"""Imported: whoever imports a module of decisions registers them."""
+KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"c" * 32, b"a" * 32, wrapping_number=0)
+TODAY: Final = date(2026, 1, 5)
+AUTHORS: Final = {
+    author.role: author
+    for author in (
+        controls.BANK, controls.TOWNSHIP, controls.CENTRE, controls.BUREAU, controls.FINANCE,
+        controls.GUARANTOR, controls.AUDITOR, controls.ADMIN,
+    )
+}  # fmt: skip
+"""Who reports: the first of these whose role may."""
+SECOND_PERSON: Final[dict[type[c.Command], Author]] = {
+    c.OrderPayment: controls.SECOND_FINANCE,
+    k.AskExplanation: controls.INVESTIGATOR,
+    k.NoteOnCase: controls.INVESTIGATOR,
+    k.ProposeDecision: controls.INVESTIGATOR,
+    k.RectifyCase: controls.INVESTIGATOR,
+    k.LinkRecovery: controls.INVESTIGATOR,
+}
+"""Steps that another person takes than the one before."""
+
+
+class Store:
+    """The rows and the household keys that several ledgers share; one of them appends at a time."""
+
+    def __init__(self) -> None:
+        self.rows: list[Stored] = []
+        self.keys: dict[UUID, bytes] = {}
+        self.lock = Lock()
+
+
+class InMemoryLog(EventLog):
+    """The event log over a `Store`. It has no connection: what is not written here fails."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        super().__init__("", ledger.vault.authenticate)
+        self._store, self._ledger = store, ledger
+        self._rows: list[Stored] = []
+        self._holds_lock = False
+
+    @property
+    def connection(self) -> NoReturn:
+        raise AssertionError("a domain test asks for no database")
+
+    # ---- appending --------------------------------------------------------------------
+
+    def append_behind(self, tails: Sequence[bytes], position: int) -> tuple[int, datetime] | None:
+        if len(self._store.rows) != position:
+            return None
+        after = self.begin_append()
+        try:
+            stored = self.write(tails, after)
+        except TakenMeanwhile:
+            raise ToldBefore from None
+        finally:
+            if not self._rows:
+                self.rollback()
+        self.commit()
+        return stored
+
+    def begin_append(self) -> tuple[int, int]:
+        assert self._store.lock.acquire(timeout=1)
+        self._holds_lock = True
+        return len(self._store.rows), 0
+
+    def write(self, tails: Sequence[bytes], after: tuple[int, int]) -> tuple[int, datetime]:
+        rows = self._store.rows
+        recorded_at = self._ledger._clock()
+        if rows:
+            recorded_at = max(recorded_at, rows[-1].recorded_at + timedelta(microseconds=1))
+        taken = {(row.organisation, row.ref, row.part) for row in rows}
+        events = {(row.originator_id, row.originator_version) for row in rows}
+        for position, tail in enumerate(tails, after[0] + 1):
+            row = row_of(position, recorded_at, tail)
+            reference = (row.organisation, row.ref, row.part)
+            event = (row.originator_id, row.originator_version)
+            if reference in taken or event in events:
+                self._rows.clear()
+                raise TakenMeanwhile
+            taken.add(reference)
+            events.add(event)
+            self._rows.append(row)
+        return after[0] + len(tails), recorded_at
+
+    def keep_keys(self, wrapped: dict[UUID, bytes]) -> None:
+        self._kept |= wrapped
+
+    def destroy_keys(self, households: Sequence[UUID]) -> None:
+        self._destroyed += households
+
+    def commit(self) -> None:
+        self._store.rows += self._rows
+        self._store.keys |= self._kept
+        for household in self._destroyed:
+            self._store.keys.pop(household, None)
+        self.rollback()
+
+    def rollback(self) -> None:
+        self._rows, self._kept, self._destroyed = [], {}, []
+        if self._holds_lock:
+            self._holds_lock = False
+            self._store.lock.release()
+
+    # ---- reading ----------------------------------------------------------------------
+
+    def last_position(self) -> int:
+        return len(self._store.rows)
+
+    def changed(self, after: int, until: int) -> set[UUID]:
+        return {row.originator_id for row in self._store.rows[after:until]}
+
+    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
+        wanted = set(told)
+        return {
+            (row.organisation, row.ref): Heard(row.position, row.recorded_at, row.told)
+            for row in self._store.rows
+            if row.part == 0 and (row.organisation, row.ref) in wanted
+        }
+
+    def events_of(self, aggregates: Sequence[UUID]) -> Iterator[tuple[int, int, str, bytes]]:
+        for place, id in enumerate(aggregates):
+            for row in self._store.rows:
+                if row.originator_id == id:
+                    yield place, row.originator_version, row.topic, row.state
+
+    def stored(self, originator_id: UUID, version: int) -> Stored | None:
+        named = (originator_id, version)
+        found = (r for r in self._store.rows if (r.originator_id, r.originator_version) == named)
+        return next(found, None)
+
+    def wrapped_keys(self, households: list[UUID]) -> dict[UUID, bytes]:
+        keys = self._store.keys
+        return {household: keys[household] for household in households if household in keys}
+
+    def present_wrapping(self) -> bytes | None:
+        return None
+
+    def looks_since(self, organisation: str, person: str, since: datetime) -> int:
+        return sum(
+            row.topic == Household.LookedAt.TOPIC
+            and (row.organisation, row.event().person) == (organisation, person)
+            and row.recorded_at > since
+            for row in self._store.rows
+        )
+
+    def organisations(self, role: str) -> list[str]:
+        return {"bank": ["NRCB", "PSBC"], "township": ["T01", "T02"]}.get(role, [])
+
+
+def row_of(position: int, recorded_at: datetime, tail: bytes) -> Stored:
+    """The row that a tail (`event_log.row_tail`) becomes at its place in the log."""
+    columns, at = [], 0
+    while at < len(tail):
+        end = at + 4 + int.from_bytes(tail[at : at + 4], "big")
+        columns.append(tail[at + 4 : end])
+        at = end
+    id, version, topic, organisation, ref, part, told, state = columns
+    number = int.from_bytes
+    return Stored(
+        position, recorded_at, UUID(bytes=id), number(version, "big"), topic.decode(),
+        organisation.decode(), ref.decode(), number(part, "big"), told, state, b"",
+    )  # fmt: skip
+
+
+class InMemoryLedger(Ledger):
+    """The ledger of a county on a civil day, which a test may move."""
+
+    def __init__(self, today: date = TODAY, store: Store | None = None, keys: Keys = KEYS) -> None:
+        self.day = today
+        self.store = store or Store()
+        super().__init__("", keys, clock=self._noon)
+        self.log = InMemoryLog(self.store, self)
+
+    def events(self, kind: type[E]) -> list[E]:
+        """The events of a kind that were recorded, in order."""
+        found = (row.event() for row in self.store.rows if row.topic == kind.TOPIC)
+        return [event for event in found if isinstance(event, kind)]
+
+    def replayed(self) -> InMemoryLedger:
+        """Another ledger over the same log: it remembers nothing and replays everything."""
+        return InMemoryLedger(self.day, self.store)
+
+    def _noon(self) -> datetime:
+        return datetime(self.day.year, self.day.month, self.day.day, 4, tzinfo=UTC)
+
+
+# ---- given · when · then --------------------------------------------------------------
+
+Said = c.Command | Telling
+"""A command, by the one who ordinarily reports it, or by somebody named."""
+
+
+def given(*said: Said, today: date = TODAY) -> InMemoryLedger:
+    """A ledger in which all of this was recorded, in this order."""
+    ledger = InMemoryLedger(today)
+    for each in said:
+        recorded(ledger, each)
+    return ledger
+
+
+def recorded(ledger: InMemoryLedger, said: Said) -> list[Event]:
+    """The events that a command adds, in order. Raises Refused."""
+    telling = _telling(said)
+    ledger.tell(*telling)
+    reference = (telling.by.organisation, telling.command.ref)
+    return [r.event() for r in ledger.store.rows if (r.organisation, r.ref) == reference]
+
+
+def refused(ledger: InMemoryLedger, said: Said) -> Refused:
+    """Why a command is refused; it leaves the log as it was, and speaks both languages."""
+    before = len(ledger.store.rows)
+    with pytest.raises(Refused) as found:
+        recorded(ledger, said)
+    assert len(ledger.store.rows) == before
+    assert "?" not in found.value.zh + found.value.en, "every word of the text has its value"
+    return found.value
+
+
+def reverse(ledger: InMemoryLedger, event: Event, **other: Any) -> Telling:
+    """The reversal (冲正) of an event, today, by the organisation that reported it."""
+    row = ledger.log.stored(cast(UUID, event.originator_id), event.version)
+    assert row is not None
+    said = {
+        "ref": f"CZ-{len(ledger.store.rows)}", "effective_on": ledger.day,
+        "event_id": row.event_id, "reason": "录入有误",
+    }  # fmt: skip
+    command = c.CorrectEvent.model_validate({**said, **other})
+    return Telling(command, Author(event.role, row.organisation, event.person))
+
+
+def state_of(aggregate: Aggregate) -> dict[str, Any]:
+    """All that an aggregate remembers, but for its place in the log; balances day by day."""
+    gone = ("id", "version", "last_on", "pending", "_warned")
+    return {
+        name: vars(value) if isinstance(value, Balance) else value
+        for name, value in vars(aggregate).items()
+        if name not in gone
+    }
+
+
+def _telling(said: Said) -> Telling:
+    if isinstance(said, Telling):
+        return said
+    kind = type(said)
+    roles = RULES[kind].roles
+    first = next(author for role, author in AUTHORS.items() if role in roles)
+    return Telling(said, SECOND_PERSON.get(kind, first))

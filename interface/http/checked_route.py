@@ -14,6 +14,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from application.refusals import ParameterRepeated, ParameterUnknown
+from domain.kernel import Refused
+from interface.http.service import service_of
 
 _MOST_SHOWN = 100
 """Characters of a parameter's name that an answer repeats."""
@@ -27,7 +29,12 @@ class CheckedRoute(APIRoute):
         known = frozenset(_declared(self.dependant))
 
         async def checked(request: Request) -> Response:
-            check_parameters([name for name, _ in request.query_params.multi_items()], known)
+            try:
+                check_parameters([name for name, _ in request.query_params.multi_items()], known)
+            except Refused:
+                if self.path.startswith("/v1/"):  # a stranger is told 401 and no more
+                    await service_of(request).author(request)
+                raise
             return await handle(request)
 
         return checked

@@ -586,6 +586,6 @@ def test_the_extension_of_a_settled_loan_is_recorded_with_a_warning(api: Api) ->
 
 def test_an_export_of_an_unknown_ending_is_refused_and_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "loans.docx"
-    said = CliRunner().invoke(app.app, ["export", str(path)])
+    said = CliRunner().invoke(app, ["export", str(path)])
     assert said.exit_code == 2
     assert not path.exists()

@@ -15,7 +15,6 @@ from time import monotonic_ns
 import msgspec
 import psycopg
 
-from application.event_store.guards import Connection
 from application.event_store.migrations import PINNED
 from domain.kernel import Author
 
@@ -117,16 +116,6 @@ def revoke_keys(owner_dsn: str, organisation: str, person: str) -> int:
             " WHERE organisation = %s AND person = %s AND revoked_at IS NULL",
             (organisation, person),
         ).rowcount
-
-
-def organisation_codes(connection: Connection, *, role: str | None = None) -> list[str]:
-    """The codes of all organisations, or of those of a role, in order."""
-    rows = connection.execute(
-        "SELECT code FROM ledger.organisation"
-        " WHERE %(role)s::text IS NULL OR role = %(role)s ORDER BY code",
-        {"role": role},
-    )
-    return [code for (code,) in rows]
 
 
 def organisation_of(dsn: str, code: str, role: str) -> Organisation | None:

@@ -595,10 +595,7 @@ class EventLog(ApplicationRecorder):
         return row[0] if row else 0
 
     def organisations(self, role: str) -> list[str]:
-        rows = self.connection.execute(
-            "SELECT code FROM ledger.organisation WHERE role = %s ORDER BY code", (role,)
-        )
-        return [row[0] for row in rows]
+        return log_queries.organisation_codes(self.connection, role=role)
 
     # ---- the library's recorder -------------------------------------------------------
 

@@ -105,6 +105,16 @@ def disbursements(
     )
 
 
+def organisation_codes(connection: Connection, *, role: str | None = None) -> list[str]:
+    """The codes of all organisations, or of those of a role, in order."""
+    rows = connection.execute(
+        "SELECT code FROM ledger.organisation"
+        " WHERE %(role)s::text IS NULL OR role = %(role)s ORDER BY code",
+        {"role": role},
+    )
+    return [code for (code,) in rows]
+
+
 def wrapped_keys(connection: Connection, households: Collection[UUID]) -> dict[UUID, bytes]:
     """The wrapped key of each household that has one, under the present secret where there is."""
     rows = connection.execute(

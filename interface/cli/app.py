@@ -17,6 +17,7 @@ from rich.table import Table as Grid
 
 from application import access
 from application.event_store.event_log import DatabaseError, utc_now
+from application.event_store.log_queries import organisation_codes
 from application.event_store.migrations import MigrationAltered, admit, migrate
 from application.ledger import Ledger
 from domain.household import Household
@@ -510,7 +511,7 @@ def _load_demo(deployment: Deployment) -> None:
     key_file = deployment.settings.data / "demo-keys.json"
     if not key_file.exists():
         with Facts(deployment.dsn, most=1).connection() as connection:
-            codes = access.organisation_codes(connection)
+            codes = organisation_codes(connection)
         owner = deployment.owner_dsn
         keys = {code: access.issue_key(owner, code, f"{code.lower()}-demo") for code in codes}
         for office in ("FINANCE", "AUDIT"):  # where one person may not take two steps

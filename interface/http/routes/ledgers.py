@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.access import organisation_codes
+from application.event_store.log_queries import organisation_codes
 from application.refusals import LoanAmbiguous
 from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown

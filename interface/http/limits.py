@@ -25,6 +25,8 @@ _MOST_BYTES = {
     "/v1/submissions": _MOST_BATCH_BYTES,
     "/v1/log/witness": _MOST_NOTE_BYTES,
 }
+_NEVER_READ = b"application/x-www-form-urlencoded"
+"""No route of the interface takes it, and unquoting a large one would hold everybody up."""
 _QUIET_SECONDS = 30.0
 _SLOWEST_BYTES_A_SECOND = 8_192
 """A caller may be silent for so long, and on the whole not slower than so many bytes a second."""
@@ -51,21 +53,19 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        credentials, length = "", b"0"
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         head = len(scope.get("raw_path") or b"") + len(scope["query_string"])
-        for name, value in scope["headers"]:
-            head += len(name) + len(value)
-            if name == b"authorization":
-                credentials = value.decode("latin-1")
-            elif name == b"content-length":
-                length = value
-        if head > MOST_HEAD_BYTES:
+        credentials = headers.get(b"authorization", b"").decode("latin-1")
+        if head + sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEAD_BYTES:
             await _turn_away(431, None, receive, send, known=False)
         elif scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
         elif await self._known(credentials, scope, receive, send):
             most = _MOST_BYTES.get(scope["path"], _MOST_BODY_BYTES)
-            if not length.isdigit() or int(length[:20]) > most:
+            length = headers.get(b"content-length", b"0")
+            if scope["path"].startswith("/v1/") and _is_never_read(scope):
+                await _turn_away(415, None, receive, send)
+            elif not length.isdigit() or int(length[:20]) > most:
                 await _turn_away(413, None, receive, send)
             else:
                 await self._measured(most, scope, receive, send)
@@ -125,6 +125,13 @@ class Door:
         except BodyCut:
             if cut is not None and not answered:
                 await _turn_away(cut, None, receive, send, more=more)
+
+
+def _is_never_read(scope: Scope) -> bool:
+    return any(
+        name == b"content-type" and value.strip().lower().startswith(_NEVER_READ)
+        for name, value in scope["headers"]
+    )
 
 
 async def _turn_away(

@@ -28,6 +28,7 @@ from interface.http.strict_json import Unacceptable, read
 MB = 1 << 20
 TOLD = {"ref": "r", "effective_on": "2023-05-01"}
 NDJSON, JSON = "application/x-ndjson", "application/json"
+TRIES = 5
 
 
 class Api(NamedTuple):
@@ -140,23 +141,37 @@ BODIES: dict[str, tuple[str, str, Callable[[], bytes]]] = {
 }  # fmt: skip
 
 
-def lasting(api: Api, who: str, path: str, content: bytes, kind: str = JSON) -> tuple[Any, float]:
+def watched(api: Api, ask: Callable[[], Any]) -> tuple[Any, float]:
     """The answer, and how long the loop stood still at most meanwhile."""
     api.ticker.start()
-    answer = api.send(who, path, content, kind)
+    answer = ask()
     return answer, api.ticker.longest()
+
+
+def unfrozen(api: Api, ordinary: float, ask: Callable[[], Any]) -> Any:
+    """The answer, once it came without a freeze.
+
+    What freezes the loop does so each time; a busy machine holds it up now and then.
+    """
+    stood = []
+    for _ in range(TRIES):
+        answer, seconds = watched(api, ask)
+        stood.append(seconds)
+        if seconds < 10 * ordinary + Ticker.STEP_SECONDS:
+            return answer
+    raise AssertionError(f"the loop stood still each time: {stood}; ordinary {ordinary}")
 
 
 @pytest.fixture(scope="module")
 def ordinary(api: Api) -> float:
     """How long a megabyte of an ordinary bank's result makes the loop stand still."""
     item = '{"line":1,"paid":true,"voucher":"20230401-1"}'
-    longest = 0.0
-    for _ in range(3):
-        answer, stood = lasting(api, "NRCB", "/v1/batches/B/results", results(item))
+    body, stood = results(item), []
+    for _ in range(TRIES):
+        answer, seconds = watched(api, lambda: api.send("NRCB", "/v1/batches/B/results", body))
         assert answer.status_code in (404, 409), answer.text
-        longest = max(longest, stood)
-    return longest
+        stood.append(seconds)
+    return sorted(stood)[TRIES // 2]
 
 
 @pytest.mark.parametrize("kind", BODIES)
@@ -167,10 +182,9 @@ def test_no_body_makes_others_wait_longer_than_an_ordinary_one_of_its_size(
     content = made()
     assert len(content) <= MB
 
-    answer, stood = lasting(api, who, path, content)
+    answer = unfrozen(api, ordinary, lambda: api.send(who, path, content))
 
     assert answer.status_code in (200, 400, 403, 404, 413, 422), answer.text[:300]
-    assert stood < 10 * ordinary + Ticker.STEP_SECONDS, (stood, ordinary)
     if path != "/v1/submissions":
         assert len(answer.content) < 50_000
 
@@ -192,17 +206,20 @@ FORMS = {
 @pytest.mark.parametrize("kind", FORMS)
 def test_no_form_makes_others_wait_longer(api: Api, ordinary: float, kind: str) -> None:
     multipart = "multipart/form-data; boundary=cut"
-    answer, stood = lasting(api, "NRCB", "/v1/files", FORMS[kind] + b"--cut--\r\n", multipart)
+    content = FORMS[kind] + b"--cut--\r\n"
+    answer = unfrozen(api, ordinary, lambda: api.send("NRCB", "/v1/files", content, multipart))
     assert answer.status_code in (400, 422), answer.text[:300]
-    assert stood < 10 * ordinary + Ticker.STEP_SECONDS, (stood, ordinary)
 
 
-def test_a_form_in_the_way_of_queries_makes_nobody_wait(api: Api, ordinary: float) -> None:
+@pytest.mark.parametrize(
+    "content", [b"a&" * MB * 4, b"a=" + b"%41" * MB * 4], ids=["fields", "escapes"]
+)
+def test_a_form_in_the_way_of_queries_makes_nobody_wait(
+    api: Api, ordinary: float, content: bytes
+) -> None:
     kind = "application/x-www-form-urlencoded"
-    for content in (b"a&" * (MB // 2), b"a=" + b"%41" * (MB // 3 - 10)):
-        answer, stood = lasting(api, "NRCB", "/v1/files", content, kind)
-        assert answer.status_code in (400, 422)
-        assert stood < 10 * ordinary + Ticker.STEP_SECONDS, (stood, ordinary)
+    answer = unfrozen(api, ordinary, lambda: api.send("NRCB", "/v1/files", content, kind))
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -222,11 +239,8 @@ def test_a_form_in_the_way_of_queries_makes_nobody_wait(api: Api, ordinary: floa
 def test_no_head_makes_others_wait_longer(
     api: Api, ordinary: float, path: str, headers: dict[str, str]
 ) -> None:
-    api.ticker.start()
-    answer = api.get("AUDIT", path, **headers)
-    stood = api.ticker.longest()
+    answer = unfrozen(api, ordinary, lambda: api.get("AUDIT", path, **headers))
     assert answer.status_code in (200, 401, 404, 406, 422), answer.text[:200]
-    assert stood < 10 * ordinary + Ticker.STEP_SECONDS, (stood, ordinary)
 
 
 def test_the_time_to_find_a_doubled_name_grows_no_faster_than_the_text() -> None:

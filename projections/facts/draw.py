@@ -18,16 +18,15 @@ from typing import Any
 import psycopg
 
 from domain.calendar import civil_day
+from projections.facts.projection import CORRECTIONS, projecting
 from projections.facts.reading import LIVE, RAISE_WATERMARK
 from projections.facts.statements import (
-    CORRECTIONS,
     PINNED,
-    drawing,
+    active_rows,
+    definition,
+    fingerprint,
     indexes,
-    read,
     schema_of,
-    shape,
-    standing,
     tables,
 )
 
@@ -105,7 +104,7 @@ class Projector:
             "SELECT obj_description(to_regnamespace('facts_' || number)::oid, 'pg_namespace')"
             " FROM projection.generation WHERE live"
         ).fetchone()
-        return row is not None and row[0] != shape()
+        return row is not None and row[0] != fingerprint()
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Draw all facts anew beside the live ones, then let them take their place.
@@ -289,12 +288,11 @@ class Projector:
         schema = schema_of(number)
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
         self.connection.execute(
-            f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{shape()}'".encode()
+            f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{fingerprint()}'".encode()
         )
         self._in_schema(number)
-        self.connection.execute(read("schema.sql").encode())
-        for table in tables():
-            self.connection.execute(standing(table).encode())
+        self.connection.execute("\n".join(map(definition, tables())).encode())
+        self.connection.execute(";\n".join(map(active_rows, tables())).encode())
         self.connection.execute(
             f"GRANT USAGE ON SCHEMA {schema} TO mingzhang_reader;"
             f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO mingzhang_reader;"
@@ -346,7 +344,7 @@ class Projector:
                 (corrections,),
             )
         }
-        work = drawing(told, corrections, corrected)
+        work = projecting(told, corrections, corrected)
         self.connection.execute(";\n".join(work).encode())
 
 

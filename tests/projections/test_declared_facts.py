@@ -18,7 +18,7 @@ from domain.catalogue import EVENTS, kind_of
 from projections.facts.declaration import ADDITIONS, TABLES, Addition, Column, columns
 from projections.facts.draw import Projector
 from projections.facts.projection import STATEMENTS
-from projections.facts.statements import schema_of
+from projections.facts.statements import fingerprint, schema_of
 
 STORED = Path(__file__).parents[1] / "stored"
 MORE: list[tuple[str, dict[str, Any]]] = [
@@ -180,6 +180,7 @@ def test_the_columns_are_those_of_the_schema_that_the_service_compares_itself_wi
     }
     wrong = {name for name in here | there if here.get(name) != there.get(name)}
     assert {name: (here.get(name), there.get(name)) for name in wrong} == {}
+    assert expected()["schema facts"].endswith(fingerprint()), "facts projected otherwise"
 
 
 class Member(NamedTuple):

@@ -219,7 +219,7 @@ def test_a_form_in_the_way_of_queries_makes_nobody_wait(
 ) -> None:
     kind = "application/x-www-form-urlencoded"
     answer = unfrozen(api, ordinary, lambda: api.send("NRCB", "/v1/files", content, kind))
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,9 @@ class Writer(Thread):
         self._dice = random.Random(seed)
 
     def run(self) -> None:
-        with httpx2.Client(base_url=self._base, headers=self._headers, timeout=30) as client:
+        with httpx2.Client(
+            base_url=self._base, headers=self._headers, timeout=30, verify=False
+        ) as client:
             for number in self._numbers:
                 if self.stopping.is_set():
                     return

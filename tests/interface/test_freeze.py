@@ -80,7 +80,7 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
     ticker = Ticker()
     with (
         serving(place, tmp_path_factory.mktemp("data"), ticker) as port,
-        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False) as client,
     ):
         api = Api(port, client, ticker, keys, place)
         first = api.tell("NRCB", "/v1/loans", loan("P-1")).json()["position"]

@@ -18,9 +18,9 @@ from conftest import create_database, drop_database
 
 from application.commands import Ground, RulingItem, SetRulings
 from domain.kernel import Author
+from interface.cli.backtest_command import backtest
 from interface.simulation.backtest import BacktestCounty, Score, Told, told
 from interface.simulation.backtest.bench import LAST
-from interface.simulation.backtest.command import backtest
 from interface.simulation.backtest.curves import curves, picture
 from interface.simulation.backtest.labels import Label
 from interface.simulation.backtest.matching import Named, shows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
@@ -20,7 +21,8 @@ from projections.facts.draw import Projector
 from projections.facts.projection import STATEMENTS
 from projections.facts.statements import fingerprint, schema_of
 
-STORED = Path(__file__).parents[1] / "stored"
+ROOT = Path(__file__).parents[2]
+STORED = ROOT / "tests" / "stored"
 MORE: list[tuple[str, dict[str, Any]]] = [
     (
         "household.members-changed.v1",
@@ -181,6 +183,16 @@ def test_the_columns_are_those_of_the_schema_that_the_service_compares_itself_wi
     wrong = {name for name in here | there if here.get(name) != there.get(name)}
     assert {name: (here.get(name), there.get(name)) for name in wrong} == {}
     assert expected()["schema facts"].endswith(fingerprint()), "facts projected otherwise"
+
+
+def test_every_insert_names_its_columns() -> None:
+    """The facts', and those of the tables of red-flag runs."""
+    files = [path for kind in ("*.py", "*.sql") for path in (ROOT / "projections").rglob(kind)]
+    texts = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in files} | STATEMENTS
+    found = {
+        where: re.findall(r"INSERT INTO \S+\s+[^\s(].*", text) for where, text in texts.items()
+    }
+    assert {where: inserts for where, inserts in found.items() if inserts} == {}
 
 
 class Member(NamedTuple):

@@ -1,0 +1,54 @@
+"""The roles (角色) in which organisations act, and how far each one reads.
+
+A new office is one line here. What a role may submit stands with each command (`ROLES`); what it
+may read follows from its reach: `domain.visibility` for events, `interface.http.permissions` for
+queries.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+
+
+class Reach(Enum):
+    """Whose loans and households an organisation reads."""
+
+    LENT = "lent"
+    """Of the loans that it lent."""
+    RESIDENT = "resident"
+    """Of the households that live in it, and of their loans."""
+    GUARANTEED = "guaranteed"
+    """Of the loans that it guarantees."""
+    COUNTY = "county"
+    """Of the whole county."""
+    NOTHING = "nothing"
+    """No business at all: it runs the machine."""
+
+
+class Role(StrEnum):
+    """A role as the log and the contract write it, its Chinese name, and its reach."""
+
+    zh: str
+    reach: Reach
+
+    def __new__(cls, value: str, zh: str, reach: Reach) -> Role:
+        role = str.__new__(cls, value)
+        role._value_, role.zh, role.reach = value, zh, reach
+        return role
+
+    BANK = "bank", "银行", Reach.LENT
+    TOWNSHIP = "township", "乡镇", Reach.RESIDENT
+    GUARANTOR = "guarantor", "担保公司", Reach.GUARANTEED
+    CENTRE = "centre", "金融扶贫服务中心", Reach.COUNTY
+    BUREAU = "bureau", "乡村振兴局", Reach.COUNTY
+    FINANCE = "finance", "财政局", Reach.COUNTY
+    AUDITOR = "auditor", "审计局", Reach.COUNTY
+    ADMIN = "admin", "系统管理员", Reach.NOTHING
+
+
+BUSINESS = tuple(role for role in Role if role.reach is not Reach.NOTHING)
+"""Every role that takes part in the programme."""
+SUPERVISION = Role.AUDITOR
+"""The office that opens cases and sees every one of them."""
+SUPERVISED = tuple(role for role in BUSINESS if role is not SUPERVISION)
+"""Whom the supervision may ask to explain."""

@@ -10,7 +10,8 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table as Grid
 
-from application.commands import Command, EraseHousehold, LookAtHousehold
+from application.command import Command
+from application.commands.household import EraseHousehold, LookAtHousehold
 from application.ledger import Recorded
 from application.personal_data.encryption import Vault
 from application.personal_data.key_rotation import rotate_wrapping as rotate

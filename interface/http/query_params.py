@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application import commands as c
+from application import fields as f
 from application.event_store.log_queries import last_position
 from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
@@ -43,14 +43,14 @@ def _in_sight(day: date) -> date:
     return day
 
 
-SeenDay = Annotated[c.Day, AfterValidator(_in_sight)]
+SeenDay = Annotated[f.Day, AfterValidator(_in_sight)]
 """A day that can be asked about: not more than ten years ahead."""
 AsOf = Annotated[SeenDay | None, Query(description="civil day, default today")]
-Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
+Instant = Annotated[f.Instant, AfterValidator(_in_utc)]
 KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
-No = Annotated[str, Path(pattern=c.NUMBER)]
-Code = Annotated[str | None, Query(pattern=c.NUMBER)]
-Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
+No = Annotated[str, Path(pattern=f.NUMBER)]
+Code = Annotated[str | None, Query(pattern=f.NUMBER)]
+Quarter = Annotated[f.Quarter, Query(description="settlement quarter, 2023Q4")]
 Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[

@@ -24,15 +24,10 @@ from support.county import conversation
 from support.everything import tell_everything
 from support.service import Callers, service
 
-from application import decisions
 from application.access import Organisation, enrol, issue_key
-from application.commands import (
-    PostNotice,
-    RaiseObjection,
-    ResolveObjection,
-    VerifyBatch,
-)
-from application.decisions import subsidy_due
+from application.commands import subsidy
+from application.commands.batch import PostNotice, RaiseObjection, ResolveObjection, VerifyBatch
+from application.commands.subsidy import subsidy_due
 from application.ledger import Ledger
 from domain.batch import Batch, Run
 from domain.case import Case
@@ -118,7 +113,7 @@ def _tell_the_rest(ledger: Ledger) -> None:
     also = {"bank": "PSBC", "loan_no": "OD1", "period": "2022Q1", "amount_fen": 1}
     ledger.tell(c.pay(ref="PAY-OD", **also), c.FINANCE)  # NRCB lent to the household as well
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decisions, "subsidy_due", _due_as_once)
+        patch.setattr(subsidy, "subsidy_due", _due_as_once)
         ledger.tell(c.pay(ref="PAY-OLD", voucher="V-O", **also | {"amount_fen": 2}), c.FINANCE)
     ledger.tell(c.look(), c.BANK)
     ledger.tell(c.look(), c.AUDITOR)

@@ -10,7 +10,8 @@ from prometheus_client import Counter
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import NUMBER, LookAtHousehold, LookBody
+from application.commands.household import LookAtHousehold
+from application.fields import NUMBER
 from application.ledger import Telling
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
@@ -19,9 +20,9 @@ from domain.visibility import sees_all
 from interface.http.masked_names import laid_open, looks_at
 from interface.http.query_params import AsOf, KnownAt
 from interface.http.responses import form_of, json_answer, table_file
-from interface.http.routes.commands import recorded_content
+from interface.http.routes.commands import answers, recorded_content
 from interface.http.service import Service, service_of
-from interface.http.strict_json import StrictRoute, takes
+from interface.http.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
 
@@ -38,17 +39,12 @@ _TOLD_BEFORE = {
 No = Annotated[str, Path(pattern=NUMBER)]
 
 
-@router.post(
-    "/households/{no}/looks",
-    status_code=201,
-    summary="查看个人信息 look at a household's personal data, on record",
-)
-@takes(LookAtHousehold)
-async def look(request: Request, no: No, body: LookBody) -> Response:
-    """Names, identity and account numbers in clear. The same `ref` again shows nothing."""
+@answers(router, LookAtHousehold)
+async def look(request: Request, command: LookAtHousehold) -> Response:
+    """Answer with names, identity and account numbers in clear; the same `ref` shows nothing."""
     service = service_of(request)
     by = await service.author(request)
-    command = LookAtHousehold.model_construct(**{**vars(body), "household_no": no})
+    no = command.household_no
     try:
         recorded = await service.writer.tell(Telling(command, by))
     except TooManyLooks:

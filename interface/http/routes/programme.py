@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from application.commands import Day
+from application.fields import Day
 from domain.calendar import civil_day, named_quarter
 from domain.policy import Book, NoRuling, Ruling, table_names
 from domain.programme import supposed

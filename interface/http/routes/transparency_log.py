@@ -14,8 +14,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import EVENT_ID
 from application.event_store.log_queries import last_position, position_of
+from application.fields import EVENT_ID
 from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
 from application.transparency_log.notes import NoteMalformed
 from application.transparency_log.proofs import (

@@ -6,21 +6,19 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Final
 
-from application.commands import (
-    AllocateFund,
+from application.command import Command
+from application.commands.batch import (
     ApproveBatch,
-    Command,
-    Ground,
     OrderPayment,
     PostNotice,
     ProposeBatch,
-    RecoverSubsidy,
-    RulingItem,
-    SetRulings,
     TellResult,
-    TransferFund,
     VerifyBatch,
 )
+from application.commands.fund import AllocateFund, TransferFund
+from application.commands.programme import RulingItem, SetRulings
+from application.commands.subsidy import RecoverSubsidy
+from application.fields import Ground
 from application.ledger import Ledger
 from domain.batch import Batch, Line
 from domain.calendar import DAY, Period, quarter_name
@@ -100,8 +98,7 @@ class Offices:
                     period=quarter_name(period),
                     bank=self._scope.bank,
                     township=self._scope.township,
-                    run=run,
-                ),
+                ).listing(run),
                 CENTRE,
             )
 

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from application.commands import (
-    Account,
-    AgreeRepaymentPlan,
+from application.command import Command
+from application.commands.bank_report import ReportScale
+from application.commands.household import (
     ChangeMembers,
     ChangeStatus,
-    CheckUsage,
-    Command,
     DecideCredit,
-    DisburseLoan,
-    ExtendLoan,
-    Ground,
-    LeftBody,
-    MemberBody,
-    ObserveOutflow,
-    OutflowAccount,
+    LeavingMember,
+    NewMember,
     RecommendDemand,
     RegisterHousehold,
+)
+from application.commands.loan import (
+    AgreeRepaymentPlan,
+    CheckUsage,
+    DisburseLoan,
+    ExtendLoan,
+    ObserveOutflow,
+    OutflowAccount,
     RemindBorrower,
     RepayLoan,
-    ReportScale,
 )
+from application.fields import Account, Ground
 from application.ledger import Telling
 from domain.household import Category
 from domain.kernel import Author
@@ -103,7 +104,7 @@ def member_change(home: Home, on: int, added: list[Person], left: list[tuple[Per
             effective_on=day(on),
             household_no=home.no,
             added=[_member(person, head=head) for person in added],
-            left=[LeftBody(id_no=person.id_no, reason=reason) for person, reason in left],
+            left=[LeavingMember(id_no=person.id_no, reason=reason) for person, reason in left],
         ),
         BUREAU,
     )
@@ -307,5 +308,5 @@ def scale_report(bank: str, period: str, on: int, loans: int, households: int, b
     return Telling(command, _CLERKS[bank][0])
 
 
-def _member(person: Person, *, head: bool) -> MemberBody:
-    return MemberBody(name=person.name, id_no=person.id_no, relation=person.relation, head=head)
+def _member(person: Person, *, head: bool) -> NewMember:
+    return NewMember(name=person.name, id_no=person.id_no, relation=person.relation, head=head)

@@ -2,7 +2,7 @@
 
 A new office is one line here. What a role may submit stands with each command (`ROLES`); what it
 may read follows from its reach: `domain.visibility` for events, `interface.http.permissions` for
-queries.
+queries, which may give a role a column of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Role(StrEnum):
     zh: str
     reach: Reach
 
-    def __new__(cls, value: str, zh: str, reach: Reach) -> Role:
+    def __new__(cls, value: str, zh: str = "", reach: Reach = Reach.NOTHING) -> Role:
         role = str.__new__(cls, value)
         role._value_, role.zh, role.reach = value, zh, reach
         return role
@@ -52,3 +52,21 @@ SUPERVISION = Role.AUDITOR
 """The office that opens cases and sees every one of them."""
 SUPERVISED = tuple(role for role in BUSINESS if role is not SUPERVISION)
 """Whom the supervision may ask to explain."""
+
+
+def by_role(table: str) -> dict[str, dict[Role, str]]:
+    """A table in plain text as words by the name of its row and by role.
+
+    A role has the column of its name, else that of its reach. Raises ValueError for a column that
+    is neither, and for a row that is too short or too long.
+    """
+    [_, *columns], *rows = (line.split() for line in table.strip().splitlines())
+    unknown = set(columns) - {*Role} - {reach.value for reach in Reach}
+    if unknown:
+        raise ValueError(f"no role and no reach: {unknown}")
+    column = {role: role if role in columns else role.reach.value for role in Role}
+    found: dict[str, dict[Role, str]] = {}
+    for name, *words in rows:
+        told = dict(zip(columns, words, strict=True))
+        found[name] = {role: told[column[role]] for role in Role if column[role] in told}
+    return found

@@ -24,6 +24,7 @@ from domain.household import Household
 from domain.kernel import Author
 from domain.loan import Loan
 from domain.money import yuan
+from domain.roles import Role
 from interface.cli.batch_commands import settle
 from interface.cli.log_commands import evidence, log_app, verify
 from interface.cli.personal_data_commands import erase, look, looks, rotate_wrapping
@@ -473,7 +474,7 @@ keys_app.command()(rotate_wrapping)
 
 
 @keys_app.command("enrol")
-def enrol(code: str, role: str, name: str) -> None:
+def enrol(code: str, role: Role, name: str) -> None:
     """登记机构 Enter an organisation."""
     with deployment_or_exit() as deployment:
         access.enrol(deployment.owner_dsn, [access.Organisation(code, role, name)])

@@ -24,7 +24,7 @@ from domain.calendar import civil_day
 from domain.kernel import Author
 from interface.http.responses import Form, form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import Service, service_of
-from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View, live_generation
+from projections.facts.reading import NotDrawnYet, Scope, Table, View, live_generation
 from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
@@ -170,24 +170,9 @@ class Reading:
         """Raises HTTPException 406."""
         return form_of(self.request)
 
-    async def author(self) -> Author:
-        """Raises HTTPException 401."""
-        return await self.service.author(self.request)
-
     async def reader(self) -> tuple[Author, Scope]:
-        """Raises HTTPException 401, 403."""
+        """Who reads, and which rows. Raises HTTPException 401, 403."""
         return await self.service.reader(self.request)
-
-    async def reader_of_loans(self) -> tuple[Author, Scope]:
-        """The same where a guarantee company may ask as well."""
-        return await self.service.reader_of_loans(self.request)
-
-    async def for_the_county(self) -> Author:
-        """Of the county's offices and auditors alone. Raises HTTPException 401, 403."""
-        author, scope = await self.reader()
-        if scope != COUNTY:
-            raise HTTPException(403)
-        return author
 
     async def respond(self, answer: Callable[[View], Response]) -> Response:
         """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog."""

@@ -13,8 +13,9 @@ from support import controls
 from support.service import Callers, service
 
 from application.commands.batch import CorrectResult, OrderPayment, TellResult
+from interface.http.permissions import route_of
 from interface.http.request_log import write_logs_to
-from interface.http.routes.commands import PLAIN, route_of
+from interface.http.routes.commands import PLAIN
 
 NAME, ID_NO, ACCOUNT, WORD = "金丝雀", "440524188001010014", "62229999CANARY", "CANARY"
 BY_ROLE = {

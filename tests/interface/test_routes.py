@@ -13,7 +13,8 @@ from support import controls
 from support.service import Callers, service
 
 from application.commands.batch import CorrectResult, OrderPayment, TellResult
-from interface.http.routes.commands import PLAIN, route_of
+from interface.http.permissions import route_of
+from interface.http.routes.commands import PLAIN
 
 PAID = {"line": 1, "paid": True, "voucher": "N-1"}
 

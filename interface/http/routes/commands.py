@@ -3,7 +3,6 @@
 An answer means that the events are on disk: it waits for the group commit.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from inspect import cleandoc
 from typing import Annotated, Any, TypeVar
@@ -19,6 +18,7 @@ from application.fields import EVENT_ID, NUMBER, Model
 from application.group_commit import submit_alone
 from application.ledger import Recorded, Telling
 from domain.kernel import Author
+from interface.http.permissions import route_of
 from interface.http.responses import instant
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
@@ -56,11 +56,6 @@ def warnings_of(recorded: Recorded) -> dict[str, Any]:
     if not recorded.warnings:
         return {}
     return {"warnings": [warned._asdict() for warned in recorded.warnings[:_MOST_WARNINGS]]}
-
-
-def route_of(kind: type[Command]) -> str:
-    """The path of a command's route, which calls what names the aggregate `no`."""
-    return re.sub(r"\{\w+\}", "{no}", kind.PATH or "")
 
 
 def body_of(kind: type[Command]) -> type[BaseModel]:

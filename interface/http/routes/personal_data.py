@@ -8,7 +8,6 @@ import structlog
 from fastapi import APIRouter, Path, Request, Response
 from prometheus_client import Counter
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from application.commands.household import LookAtHousehold
 from application.fields import NUMBER
@@ -16,7 +15,7 @@ from application.ledger import Telling
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
-from domain.visibility import sees_all
+from domain.roles import Role
 from interface.http.masked_names import laid_open, looks_at
 from interface.http.query_params import AsOf, KnownAt
 from interface.http.responses import form_of, json_answer, table_file
@@ -62,7 +61,7 @@ async def look(request: Request, command: LookAtHousehold) -> Response:
 
 
 def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
-    bank = by.organisation if by.role == "bank" else None
+    bank = by.organisation if by.role == Role.BANK else None
     with service.facts.connection() as connection:
         return laid_open(connection, service.vault, no, bank=bank)
 
@@ -72,9 +71,7 @@ def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
 )
 async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None) -> Response:
     service = service_of(request)
-    by = await service.author(request)
-    if not sees_all(by.role, [Household.LookedAt.TOPIC]):
-        raise HTTPException(403)
+    await service.reader(request)
     form = form_of(request)
 
     def answer() -> Response:

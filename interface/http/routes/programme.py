@@ -64,7 +64,7 @@ async def replayed(
     bank: Code = None,
 ) -> Response:
     """By bank and township: what is due by the rules, by the others, and how many lines move."""
-    await read.for_the_county()
+    await read.reader()
 
     def ask(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)

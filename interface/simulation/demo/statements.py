@@ -30,18 +30,19 @@ from application.ledger import Telling
 from domain.household import Category
 from domain.kernel import Author
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+from domain.roles import Role
 from interface.simulation.demo.dice import day
 from interface.simulation.demo.people import BANKS, TOWNSHIPS, Person
 from interface.simulation.demo.plans import Home, LoanPlan
 
-BUREAU: Final = Author("bureau", "BUREAU", "bureau-01")
-FINANCE: Final = Author("finance", "FINANCE", "fin-01")
+BUREAU: Final = Author(Role.BUREAU, "BUREAU", "bureau-01")
+FINANCE: Final = Author(Role.FINANCE, "FINANCE", "fin-01")
 _CLERKS: Final = {
-    code: tuple(Author("bank", code, f"{code.lower()}-{n:02d}") for n in range(1, 7))
+    code: tuple(Author(Role.BANK, code, f"{code.lower()}-{n:02d}") for n in range(1, 7))
     for _, code, _ in BANKS
 }
 _CADRES: Final = {
-    code: tuple(Author("township", code, f"{code.lower()}-{n:02d}") for n in range(1, 5))
+    code: tuple(Author(Role.TOWNSHIP, code, f"{code.lower()}-{n:02d}") for n in range(1, 5))
     for code, _ in TOWNSHIPS
 }
 

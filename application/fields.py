@@ -189,7 +189,7 @@ def _deeper_than(levels: int, value: Any) -> bool:
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Ground(Model):

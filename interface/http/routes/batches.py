@@ -46,7 +46,7 @@ from interface.http.query_params import (
     narrowed,
     view_of,
 )
-from interface.http.routes.commands import answers, recorded_answer
+from interface.http.routes.commands import command_route, recorded_answer
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible_positions
@@ -97,7 +97,7 @@ async def settle(
     return await read.table_saying(f"settlement-{period}", ask, dated=False)
 
 
-@answers(router, ProposeBatch)
+@command_route(router, ProposeBatch)
 async def propose(request: Request, command: ProposeBatch) -> Response:
     """Answer with the proposal of what is due by all that is known now."""
     service = service_of(request)

@@ -29,7 +29,7 @@ from interface.http.query_params import (
     view_of,
 )
 from interface.http.responses import headers_of, table_file
-from interface.http.routes.commands import answers, submitted
+from interface.http.routes.commands import command_route, submitted
 from interface.http.routes.red_flags import rules_for
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute
@@ -81,13 +81,13 @@ async def scheme_list(
     return await read.respond(answer)
 
 
-@answers(router, OpenCase)
+@command_route(router, OpenCase)
 async def open_case(request: Request, command: OpenCase) -> Response:
     """Answer with the case on all findings of the schemes named."""
     return await _with_findings(request, command)
 
 
-@answers(router, JoinCase)
+@command_route(router, JoinCase)
 async def join_case(request: Request, command: JoinCase) -> Response:
     """Answer with what is in no case yet of the schemes that the case holds a part of."""
     return await _with_findings(request, command)

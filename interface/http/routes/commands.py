@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, create_model
+from pydantic import ConfigDict, create_model
 from starlette.concurrency import run_in_threadpool
 
 import application.commands  # noqa: F401 - defines every command
@@ -58,28 +58,35 @@ def warnings_of(recorded: Recorded) -> dict[str, Any]:
     return {"warnings": [warned._asdict() for warned in recorded.warnings[:_MOST_WARNINGS]]}
 
 
-def body_of(kind: type[Command]) -> type[BaseModel]:
+class Body(Model):
+    """Built at once, as FastAPI expects it."""
+
+    model_config = ConfigDict(defer_build=False)
+
+
+def body_of(kind: type[Command]) -> type[Body]:
     """What the body of a command's route holds: its fields but those that the path gives."""
     named = kind.path_fields()
-    if not named:
-        return kind
     fields: dict[str, Any] = {
         name: (field.annotation, field)
         for name, field in kind.model_fields.items()
         if name not in named
     }
     return create_model(
-        kind.__name__, __base__=Model, __module__=kind.__module__, __doc__=kind.__doc__, **fields
+        kind.__name__, __base__=Body, __module__=kind.__module__, __doc__=kind.__doc__, **fields
     )
 
 
-def answers(router: APIRouter, kind: type[C]) -> Callable[[Answer[C]], Answer[C]]:
+def command_route(router: APIRouter, kind: type[C]) -> Callable[[Answer[C]], Answer[C]]:
     """Let a function answer the route of a command, which is made from the command's class."""
 
     def add(answer: Answer[C]) -> Answer[C]:
+        kind.model_rebuild()  # now, so that no request waits for it
+        endpoint = takes(kind)(_endpoint(kind, answer))
+        vars(endpoint).update(vars(answer))  # what is said beside the function, of the route
         router.add_api_route(
             route_of(kind),
-            takes(kind)(_endpoint(kind, answer)),
+            endpoint,
             methods=["POST"],
             summary=kind.SUMMARY,
             description=cleandoc(kind.__doc__ or ""),
@@ -93,20 +100,19 @@ def answers(router: APIRouter, kind: type[C]) -> Callable[[Answer[C]], Answer[C]
 
 def _endpoint(kind: type[Command], answer: Answer[Any]) -> Callable[..., Awaitable[Response]]:
     body_type: Any = body_of(kind)
-    named = kind.path_fields()
-    if not named:  # the body is the command
 
-        async def whole(request: Request, body: body_type) -> Response:
-            return await answer(request, body)
+    async def whole(request: Request, body: body_type) -> Response:
+        return await answer(request, kind.model_construct(**vars(body)))
 
+    if not kind.path_fields():
         return whole
-    [name] = named
-    pattern = EVENT_ID if name == "event_id" else NUMBER
+    [named] = kind.path_fields()
+    pattern = EVENT_ID if named == "event_id" else NUMBER
 
     async def of_one(
         request: Request, body: body_type, no: Annotated[str, Path(pattern=pattern)]
     ) -> Response:
-        values: dict[str, Any] = {**vars(body), name: no}
+        values: dict[str, Any] = {**vars(body), named: no}
         return await answer(request, kind.model_construct(**values))
 
     return of_one
@@ -133,4 +139,4 @@ PLAIN = sorted(
 """The commands whose routes submit them and do nothing else."""
 
 for _kind in PLAIN:
-    answers(router, _kind)(submitted)
+    command_route(router, _kind)(submitted)

@@ -19,7 +19,7 @@ from domain.roles import Role
 from interface.http.masked_names import laid_open, looks_at
 from interface.http.query_params import AsOf, KnownAt
 from interface.http.responses import form_of, json_answer, table_file
-from interface.http.routes.commands import answers, recorded_content
+from interface.http.routes.commands import command_route, recorded_content
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute
 
@@ -38,7 +38,7 @@ _TOLD_BEFORE = {
 No = Annotated[str, Path(pattern=NUMBER)]
 
 
-@answers(router, LookAtHousehold)
+@command_route(router, LookAtHousehold)
 async def look(request: Request, command: LookAtHousehold) -> Response:
     """Answer with names, identity and account numbers in clear; the same `ref` shows nothing."""
     service = service_of(request)

@@ -24,7 +24,7 @@ from interface.http.query_params import (
     view_of,
 )
 from interface.http.responses import json_answer
-from interface.http.routes.commands import answers, submitted
+from interface.http.routes.commands import command_route, submitted
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute
 from interface.http.visibility import visible
@@ -35,7 +35,7 @@ from projections.publications import edition_before, publications
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
 
 
-@answers(router, PublishReport)
+@command_route(router, PublishReport)
 async def publish(request: Request, command: PublishReport) -> Response:
     """Answer with the publication; its bytes are stored with it."""
     service = service_of(request)

@@ -139,12 +139,26 @@ def queries_table() -> str:
 
 
 def documented(text: str) -> str:
-    """The text of docs/api.md, who may do what as it is here."""
+    """The text of docs/api.md, who may do what as it is here; a new command has a row at the end.
+
+    What the body holds is written by hand; of a new command its fields stand there.
+    """
     for command in COMMANDS.values():
         path, who = re.escape(route_of(command)), who_submits(command)
         row = rf"^(\| `{path}` [^|]*\|)[^|]*(?=\| (?:`{command.TYPE}` )?\|)"
-        text = re.sub(row, rf"\g<1> {who} ", text, flags=re.MULTILINE)
+        text, found = re.subn(row, rf"\g<1> {who} ", text, flags=re.MULTILINE)
+        if not found and command.PATH is not None:
+            *_, last = re.finditer(r"^\|(?:[^|\n]*\|){3}[^|\n]*`\{.*\|\n", text, re.MULTILINE)
+            text = text[: last.end()] + _row(command) + text[last.end() :]
     return _QUERIES_IN_TEXT.sub(queries_table(), text)
+
+
+def _row(command: type[Command]) -> str:
+    named = {*Command.model_fields, *command.path_fields()}
+    body = ", ".join(f"`{name}`" for name in command.model_fields if name not in named)
+    what, who = command.SUMMARY.split()[0], who_submits(command)
+    kind = "" if command.NEEDS_ANSWER else f"`{command.TYPE}` "
+    return f"| `{route_of(command)}` {what} | {who} | {kind}| {body} |\n"
 
 
 if __name__ == "__main__":

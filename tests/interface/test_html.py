@@ -1,4 +1,4 @@
-"""HTML comes from templates: all compile, all escape, and none prints a name that it did not get."""
+"""HTML comes from templates: all compile, all escape, and a name that is not given is an error."""
 
 from datetime import date
 from pathlib import Path

@@ -21,7 +21,7 @@ def page(checkpoint: Checkpoint) -> str:
         signed_at=f"{signed_at:%Y-%m-%d %H:%M:%S} (Asia/Shanghai)",
         size=checkpoint.head.size,
         root=" ".join(_groups(checkpoint.head.root.hex())),
-        code=Markup(code.svg_inline()),  # noqa: S704 - drawn by the library, of squares alone
+        code=Markup(code.svg_inline(omitsize=True)),  # noqa: S704 - drawn by the library, of squares alone
         note=checkpoint.text(),
     )
 

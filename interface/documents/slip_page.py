@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from domain.money import in_capitals, yuan
+from domain.money import in_capitals
 from domain.subsidy import REASONS
 from interface.documents.notice_page import late_clauses
-from interface.html import percent, render
+from interface.documents.rulings import CATEGORIES, rules_in_words
+from interface.html import render
 
 _PLACES = 6
-_CATEGORIES: dict[str | None, str] = {
-    "out_of_poverty": "脱贫户",
-    "monitored_unstable": "脱贫不稳定户",
-    "monitored_marginal": "边缘易致贫户",
-    "monitored_hardship": "突发严重困难户",
-    "none": "不享受",
-}
-"""The categories in the words of docs/glossary.md."""
-_WORDS = _CATEGORIES | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
-"""Codes that a ruling on a slip may hold."""
-_RULINGS = {
-    "credit_cap_fen": ("每户贴息本金上限", "元"),
-    "day_count": ("计息年天数", "天"),
-    "eligible_categories": ("享受贴息的户类别", ""),
-    "flat_rate_bp": ("固定利率", "%"),
-    "longest_term_months": ("最长期限", "个月"),
-    "lpr_five_year": ("五年期以上 LPR", "%"),
-    "lpr_one_year": ("一年期 LPR", "%"),
-    "one_year_term_months": ("适用一年期 LPR 的最长期限", "个月"),
-    "rate_basis": ("贴息利率", ""),
-    "settlement_day": ("结息日", "日"),
-    "settlement_months": ("结息月", " 月"),
-    "subsidy_share": ("贴息比例", "%"),
-}
-"""What a slip calls a ruling, and its unit: fen as 元, basis points as %."""
-
-
 _KINDS = {"subsidy": "本次贴息", "top_up": "本次补贴", "recovery": "应追回"}
 """What a line of a batch is, in words."""
 
@@ -54,7 +27,7 @@ def page(trace: dict[str, Any]) -> str:
         last=_day_before(paid["until"]),
         household_no=household["household_no"],
         loan_id=calculation["loan_id"],
-        category=_CATEGORIES.get(household["category_when_paid"], "—"),
+        category=CATEGORIES.get(household["category_when_paid"], "—"),
         paid_on=payment["effective_on"],
         paid_to=" ".join(trace.get("paid_to", {}).values()),
         late=late_clauses(trace["late_notices"]),
@@ -62,7 +35,9 @@ def page(trace: dict[str, Any]) -> str:
         capitals=in_capitals(paid["amount_fen"]),
         recovered_fen=trace["recovered_fen"],
         returned_fen=trace.get("returned_fen", 0),
-        rules=_rules((rule["version"], rule["value_then"], rule["source"]) for rule in rules),
+        rules=rules_in_words(
+            (rule["version"], rule["value_then"], rule["source"]) for rule in rules
+        ),
         known_on=calculation["known_on"],
         event_id=payment["event_id"],
         position=payment["position"],
@@ -97,7 +72,7 @@ def household_page(
         total_fen=total_fen,
         capitals=in_capitals(total_fen),
         recover_fen=sum(line["amount_fen"] for line in lines) - total_fen,
-        rules=_rules(
+        rules=rules_in_words(
             (version, value, sources.get(version, "—")) for version, value in sorted(cited.items())
         ),
     )
@@ -109,7 +84,7 @@ def _listed(line: dict[str, Any]) -> dict[str, Any]:
         "what": _KINDS[line["kind"]],
         "last": _day_before(line["until"]),
         "loan_id": f"{line['bank']}/{line['loan_no']}",
-        "category": _CATEGORIES.get(line.get("category"), "—"),
+        "category": CATEGORIES.get(line.get("category"), "—"),
         "note": line.get("note") or "",
         "calculation": _explained(line["calculation"]),
     }
@@ -127,25 +102,6 @@ def _explained(calculation: dict[str, Any]) -> dict[str, Any]:
         "amount_fen": calculation["amount_fen"],
         "reasons": [REASONS[reason] for reason in calculation["reasons"]],
     }
-
-
-def _rules(cited: Iterable[tuple[str, Any, str]]) -> list[dict[str, str]]:
-    """Rulings in words and units: (version, value, source)."""
-    shown = []
-    for version, value, source in cited:
-        name, unit = _RULINGS.get(version.partition("@")[0], ("", ""))
-        shown.append(
-            {"name": name, "version": version, "value": _shown(value, unit), "source": source}
-        )
-    return shown
-
-
-def _shown(value: Any, unit: str) -> str:
-    if isinstance(value, list):
-        return "、".join(_WORDS.get(each, str(each)) for each in value) + unit
-    if unit == "元":
-        return f"{yuan(value)} 元"
-    return percent(value) if unit == "%" else f"{value} {unit}".strip()
 
 
 def _day_before(day: str) -> date:

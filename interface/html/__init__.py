@@ -11,15 +11,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
-from domain.money import yuan
+from domain.money import percent, yuan
 
 ROOMS = ("documents",)
 """The rooms of `interface` that have templates."""
-
-
-def percent(bp: int) -> str:
-    """Basis points as a percentage: 365 is 3.65%."""
-    return f"{yuan(bp)}%"
 
 
 def _environment() -> Environment:

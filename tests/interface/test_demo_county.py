@@ -20,7 +20,7 @@ from domain.calendar import Period, add_months
 from domain.identity_number import problems
 from domain.loan import Loan
 from interface.simulation.demo import County, Loaded, county, load
-from interface.simulation.demo.schemes import FLAGS
+from interface.simulation.demo.misuse import FLAGS
 
 FACTOR = 0.02
 PLAN_2023_FEN = 32_337_000_000

@@ -94,8 +94,6 @@ def checkpoint(
         if html is not None:
             from interface.documents.checkpoint_page import page
 
-            from interface.documents.checkpoint_page import page
-
             html.write_text(page(proofs.checkpoint()), "utf-8")
         print(proofs.checkpoint().text() if old is None else proofs.update(old), end="")
 

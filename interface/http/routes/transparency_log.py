@@ -52,7 +52,7 @@ Size = Annotated[int, Query(ge=0, lt=1 << 62)]
 @router.get("/log", summary="日志状态 how much is recorded and how much is sealed")
 async def status(request: Request) -> Response:
     service = service_of(request)
-    await service.author(request)
+    await service.reader(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
@@ -212,12 +212,12 @@ async def cosign(request: Request) -> Response:
 
 
 async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
-    """Ask the tree as somebody known; waits a while for what is not sealed yet.
+    """Ask the tree as a reader of this route; waits a while for what is not sealed yet.
 
     Raises NotSealedYet; BeyondLog, for what is not recorded.
     """
     service = service_of(request)
-    await service.author(request)
+    await service.reader(request)
     return await run_in_threadpool(_patiently, service, ask)
 
 

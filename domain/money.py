@@ -52,6 +52,25 @@ def yuan(fen: int) -> str:
     return f"{sign}{whole}.{parts:02d}"
 
 
+def with_commas(fen: int) -> str:
+    """Write fen as yuan with commas between thousands, as `fen` reads it again.
+
+    >>> with_commas(5000000), with_commas(-123456), with_commas(5)
+    ('50,000.00', '-1,234.56', '0.05')
+    """
+    whole, _, parts = yuan(abs(fen)).partition(".")
+    return f"{'-' if fen < 0 else ''}{int(whole):,}.{parts}"
+
+
+def in_wan(fen: int) -> str:
+    """Write fen as 万元 with two decimals, half up. Raises ValueError below zero.
+
+    >>> in_wan(26_257_000_000), in_wan(50)
+    ('26,257.00', '0.00')
+    """
+    return with_commas(divide_half_up(fen, 10_000))
+
+
 def percent(bp: int) -> str:
     """Basis points as a percentage: 365 is 3.65%."""
     return f"{yuan(bp)}%"

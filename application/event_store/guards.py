@@ -36,7 +36,7 @@ REBUILDING = 7291005
 """The advisory lock that rebuilds of the facts share: until they end, none need be live."""
 _FACTS_SCHEMA = f"schema {FACTS}"
 _OF_FACTS = re.compile(rf"^[a-z ]+ {FACTS}(\.|$)")
-_SCHEMAS = ["ledger", "projection"]
+_SCHEMAS = ["ledger", "projection", "console"]
 _ATTEMPTS = 5
 _OWN_SETTINGS = {
     "fsync": "on",

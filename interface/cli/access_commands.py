@@ -1,10 +1,12 @@
-"""The schema, and who may log in and send: migrate, keys."""
+"""The schema, who sends by a key, and who signs in to the console: migrate, keys, people."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from application import access
+from application import access, people
 from application.event_store.event_log import DatabaseError
 from application.event_store.migrations import MigrationAltered, admit, migrate
 from application.personal_data.key_rotation import rotate_wrapping as rotate
@@ -21,6 +23,8 @@ from interface.deployment import COUNTY_OFFICES
 app = typer.Typer()
 keys_app = typer.Typer(help="密钥 Keys of organisations.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+people_app = typer.Typer(help="人员 Persons who sign in to the console.", no_args_is_help=True)
+app.add_typer(people_app, name="people")
 
 
 @app.command("migrate")
@@ -75,3 +79,45 @@ def rotate_wrapping() -> None:
         " and destroy the old copies",
         highlight=False,
     )
+
+
+@people_app.command("enrol")
+def enrol_person(
+    organisation: str,
+    person: str,
+    name: str,
+    password: Annotated[
+        str,
+        typer.Option(
+            prompt="口令 password",
+            hide_input=True,
+            confirmation_prompt=True,
+            envvar="MINGZHANG_PASSWORD",
+            help="at least 12 characters; asked for when it is not given",
+        ),
+    ],
+) -> None:
+    """登记人员 Enter a person with a first password, or give him new ones; his sessions end."""
+    with deployment_or_exit() as deployment:
+        try:
+            secret = people.enrol(
+                deployment.owner_dsn, deployment.keys, organisation, person, name, password
+            )
+        except people.PersonUnknown as error:
+            raise cannot_go_on(f"机构未登记 / no such organisation: {error}") from error
+        except people.PasswordTooShort as error:
+            raise cannot_go_on(f"口令太短 / the password is too short: {error}") from error
+    OUT.print("一次性验证码的密钥，只显示这一次 / secret of the one-time codes, shown once:")
+    print(secret)
+    print(people.address_of_secret(organisation, person, secret))
+
+
+@people_app.command("disable")
+def disable_person(organisation: str, person: str) -> None:
+    """停用人员 Let a person sign in no more; his sessions end."""
+    with deployment_or_exit() as deployment:
+        try:
+            ended = people.disable(deployment.owner_dsn, organisation, person)
+        except people.PersonUnknown as error:
+            raise cannot_go_on(f"没有此人 / no such person: {error}") from error
+    OUT.print(f"{ended} sessions ended")

@@ -32,6 +32,7 @@ _MODULES = {
     "look": "personal_data_commands",
     "looks": "personal_data_commands",
     "keys": "access_commands",
+    "people": "access_commands",
 }
 """The module in `interface.cli` of each command, in the order in which help lists them."""
 

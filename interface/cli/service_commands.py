@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from application import access
+from application import access, people
 from application.event_store.event_log import utc_now
 from application.event_store.log_queries import organisation_codes
 from application.ledger import Ledger
@@ -55,7 +55,9 @@ def serve(
             _load_demo(deployment)
         _welcome(deployment, demo=demo)
         uvicorn.run(
-            create_app(deployment, projecting=projecting, sealing=sealing, watching=watching),
+            create_app(
+                deployment, projecting=projecting, sealing=sealing, watching=watching, demo=demo
+            ),
             host=settings.host,
             port=settings.port,
             http=LimitedProtocol,
@@ -119,6 +121,8 @@ def _load_demo(deployment: Deployment) -> None:
             projector.rebuild(progress)
             projector.close()
     key_file = deployment.settings.data / "demo-keys.json"
+    if empty or key_file.exists():  # the county in this ledger is made up
+        _enrol_demo_people(deployment)
     if not key_file.exists():
         with Facts(deployment.dsn, most=1).connection() as connection:
             codes = organisation_codes(connection)
@@ -130,10 +134,24 @@ def _load_demo(deployment: Deployment) -> None:
         key_file.write_text(json.dumps(keys, indent=1, ensure_ascii=False), "utf-8")
 
 
+def _enrol_demo_people(deployment: Deployment) -> None:
+    """A person of each organisation, who signs in with one click; two where two are needed."""
+    from interface.simulation.demo.people import organisations
+
+    names = "陈李张王赵刘周吴孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于"
+    found = [
+        (each.code, f"{each.code.lower()}-demo", f"{name}某")
+        for each, name in zip(organisations(), names, strict=False)
+    ]
+    second = [(office, f"{office.lower()}-demo-2", "蔡某") for office in ("FINANCE", "AUDIT")]
+    people.enrol_for_demo(deployment.owner_dsn, [*found, *second])
+
+
 def _welcome(deployment: Deployment, *, demo: bool) -> None:
     settings = deployment.settings
     base = f"http://{settings.host}:{settings.port}"
-    OUT.print(f"明账 mingzhang  {base}/docs   health {base}/healthz", highlight=False)
+    OUT.print(f"明账 mingzhang  控制台 console {base}/", highlight=False)
+    OUT.print(f"接口 API {base}/docs   health {base}/healthz", highlight=False)
     if deployment.keys.wrapping_next is not None:
         OUT.print("[red]封装密钥更换未完成 / unfinished:[/red] keys rotate-wrapping")
     if demo:

@@ -17,6 +17,7 @@ from application.event_store.clock import TOLERANCE, WATCH, instant_of
 from application.event_store.event_log import Clock, microseconds, utc_now
 from application.event_store.log_queries import clocks, last_position, sequenced
 from application.refusals import ClockJumped
+from interface.console import app as console
 from interface.deployment import Deployment
 from interface.html import compile_templates
 from interface.http import errors
@@ -69,18 +70,24 @@ def create_app(
     projecting: bool = True,
     sealing: bool = True,
     watching: bool = True,
+    demo: bool = False,
     clock: Clock = utc_now,
 ) -> FastAPI:
     """The application over a deployment.
 
     `projecting`, `sealing`, `watching`: whether it draws the facts, seals the log, and asks the red
-    flags itself.
+    flags itself. `demo`: the data are made up, and the console says so.
     """
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         service = Service(
-            deployment, projecting=projecting, sealing=sealing, watching=watching, clock=clock
+            deployment,
+            projecting=projecting,
+            sealing=sealing,
+            watching=watching,
+            demo=demo,
+            clock=clock,
         )
         service.start(asyncio.get_running_loop())
         await service.tracing.open()
@@ -119,6 +126,7 @@ def create_app(
         personal_data,
         submissions,
         transparency_log,
+        console,
     ):
         app.router.routes.extend(module.router.routes)  # flat: nested routers are searched twice
     app.add_middleware(Door)

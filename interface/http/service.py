@@ -16,6 +16,7 @@ from application.access import UNKNOWN, AccessList
 from application.event_store.event_log import Clock, utc_now
 from application.group_commit import GroupWriter
 from application.ledger import Ledger
+from application.people import People
 from application.personal_data.encryption import Vault
 from domain.kernel import Author
 from interface.deployment import Deployment
@@ -44,15 +45,18 @@ class Service:
         projecting: bool,
         sealing: bool,
         watching: bool,
+        demo: bool = False,
         clock: Clock = utc_now,
     ) -> None:
         self.deployment = deployment
+        self.demo = demo
         self.clock = clock
         self._promises = deployment.promises()
         self.writer = GroupWriter(self.ledger)
         self.facts = Facts(deployment.dsn, clock=clock)
         self.tracing = Tracing(deployment.dsn)
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
+        self.people = People(deployment.dsn, deployment.keys, clock)
         self.health = HealthCheck()
         self._key_watch = KeyWatch(self.facts)
         self._schema_watch = SchemaWatch(self.facts)
@@ -67,6 +71,7 @@ class Service:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         gc.freeze()
         gc.set_threshold(*_COLLECTIONS)
+        self.people.open()
         self.writer.start(loop)
         self._key_watch.start()
         self._schema_watch.start()
@@ -89,6 +94,7 @@ class Service:
         self._access.close()
         self._key_watch.stop()
         self._schema_watch.stop()
+        self.people.close()
         self.health.stop()
         self.facts.close()
 

@@ -207,12 +207,12 @@ def test_another_owners_name_is_not_named(owner: psycopg.Connection[Any]) -> Non
         DO $$ DECLARE command text; BEGIN
           FOR command IN
             SELECT format('ALTER TABLE %s OWNER TO mz_other', oid::regclass) FROM pg_class
-             WHERE relkind = 'r' AND (relnamespace::regnamespace::text IN ('ledger', 'projection')
+             WHERE relkind = 'r' AND (relnamespace::regnamespace::text IN ('ledger', 'projection', 'console')
                                       OR oid = 'public.mingzhang_migration'::regclass)
             UNION ALL SELECT format('ALTER FUNCTION %s OWNER TO mz_other', oid::regprocedure)
               FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace
             UNION ALL SELECT format('ALTER SCHEMA %s OWNER TO mz_other', nspname)
-              FROM pg_namespace WHERE nspname IN ('ledger', 'projection')
+              FROM pg_namespace WHERE nspname IN ('ledger', 'projection', 'console')
           LOOP EXECUTE command; END LOOP; END $$"""
     assert named_after(owner, change) == []
 

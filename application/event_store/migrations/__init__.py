@@ -15,6 +15,7 @@ SERVICE_ROLES = (
     "mingzhang_reader",
     "mingzhang_sealer",
     "mingzhang_watcher",
+    "mingzhang_console",
 )
 
 PINNED = "-c search_path=pg_catalog,pg_temp"

@@ -73,9 +73,15 @@ async def payment_slip(
 async def _traced(
     request: Request, no: str, as_of: Any, known_at: datetime | None
 ) -> dict[str, Any]:
-    """The trace of a payment that the reader may see. Raises PaymentUnknown."""
     service = service_of(request)
     author, _ = await service.reader(request)
+    return await traced(service, author, no, as_of, known_at)
+
+
+async def traced(
+    service: Service, author: Author, no: str, as_of: Any, known_at: datetime | None
+) -> dict[str, Any]:
+    """The trace of a payment that the reader may see. Raises PaymentUnknown."""
     found = await service.tracing.trace(no, known_at)
     if found and not sees_all(author.role, {event.topic for event in found.events}):
         found = await run_in_threadpool(_visible_trace, service, author, found)

@@ -1,0 +1,274 @@
+"""The frame of every page: who looks, in which language, at which two dates, and the way about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from importlib import resources
+from typing import Annotated, Any, Final, Literal, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from application.event_store.log_queries import last_position, sequenced
+from application.people import Session
+from domain.calendar import civil_day
+from domain.kernel import Author
+from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
+from interface.console.track import track
+from interface.console.words import LANGUAGES, Language, Words
+from interface.html import render
+from interface.http.permissions import QUERIES
+from interface.http.service import Service, service_of
+from projections.facts.reading import NotDrawnYet
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
+        " base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",  # with none a form's Origin would be null
+    "Cache-Control": "private, no-store",
+}
+"""What every page says of itself. A page holds no script and no style of its own."""
+_CSS: Final = resources.files("interface.console").joinpath("static/console.css").read_bytes()
+STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
+_LANGUAGE_COOKIE: Final = "mz-lang"
+_LANGUAGE_SECONDS: Final = 31_536_000
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+MENU: Final = (
+    ("overview", "/overview", "/ledgers/loans"),
+    ("loans", "/ledgers/loans", "/ledgers/loans"),
+    ("subsidies", "/ledgers/subsidies", "/ledgers/subsidies"),
+    ("search", "/search", "/subsidy-payments/{no}/trace"),
+)
+"""Name, address, and the query whose row of the permission table opens the page."""
+
+
+class Elsewhere(Exception):
+    """The page stands at another address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
+class NotSignedIn(Exception):
+    """No session: the page is shown after signing in."""
+
+
+class Wrong(Exception):
+    """A page cannot be shown; `key` names the sentence that says why."""
+
+    def __init__(self, status: int, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.status, self.key, self.values = status, key, values
+
+
+class Visit(NamedTuple):
+    """One look at one page."""
+
+    request: Request
+    service: Service
+    session: Session
+    words: Words
+    as_of: date
+    known_at: datetime | None
+    """None: all that is known."""
+
+    @property
+    def author(self) -> Author:
+        return self.session.whose.author
+
+    def allowed(self, query: str) -> bool:
+        """Whether the permission table gives the visitor's role anything of a query."""
+        return QUERIES[query].get(self.author.role, "-") != "-"
+
+    def address(self, path: str | None = None, **changes: object) -> str:
+        """An address with both dates as they are; of this page (`path` None) with all it says."""
+        given = dict(self.request.query_params)
+        if path is not None:
+            given = {name: given[name] for name in ("as_of", "known_at") if name in given}
+        given.pop("lang", None)
+        return address_of(path or self.request.url.path, given | changes)
+
+
+def address_of(path: str, query: Mapping[str, object]) -> str:
+    """A path and those of the parameters that say something."""
+    said = urlencode({name: value for name, value in query.items() if value not in (None, "")})
+    return f"{path}?{said}" if said else path
+
+
+def language_of(request: Request) -> Language:
+    """The one asked for, else the one of the last page, else Chinese."""
+    for asked in (request.query_params.get("lang"), request.cookies.get(_LANGUAGE_COOKIE)):
+        for language in LANGUAGES:
+            if language == asked:
+                return language
+    return "zh"
+
+
+def browser_of(request: Request) -> bytes:
+    """What a session is bound to: host, address and browser."""
+    agent = request.headers.get("user-agent", "")
+    text = "\0".join((request.url.netloc, client_of(request), agent))
+    return hashlib.sha256(text.encode(errors="replace")).digest()
+
+
+def client_of(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def is_guarded(request: Request) -> bool:
+    """Whether a password may travel: over https, or within this machine."""
+    return request.url.scheme == "https" or (request.url.hostname or "") in _LOOPBACK
+
+
+def cookie_of(request: Request) -> str:
+    """The session cookie's name; a browser takes `__Host-` over https alone."""
+    return "__Host-mz" if request.url.scheme == "https" else "mz"
+
+
+def assure_same_origin(request: Request) -> None:
+    """A form is sent by a page of this host. Raises Wrong 403; a missing Origin is refused."""
+    origin = urlsplit(request.headers.get("origin", "")).netloc
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if not origin or origin != request.headers.get("host") or site != "same-origin":
+        raise Wrong(403, "error.origin")
+
+
+async def session_of(request: Request) -> Session | None:
+    token = request.cookies.get(cookie_of(request))
+    if not token:
+        return None
+    people, browser = service_of(request).people, browser_of(request)
+    session = await run_in_threadpool(people.session, token, browser)
+    if session is not None:
+        request.scope["organisation"] = session.whose.organisation  # for the request log
+    return session
+
+
+async def visit(
+    request: Request,
+    as_of: Annotated[str | None, Query(max_length=40)] = None,
+    known_at: Annotated[str | None, Query(max_length=40)] = None,
+    lang: Literal["zh", "en"] | None = None,
+) -> Visit:
+    """Who looks, and at which dates. Raises NotSignedIn, Elsewhere, Wrong."""
+    del lang  # read where a page without a session reads it, too
+    service, session = service_of(request), await session_of(request)
+    if session is None:
+        raise NotSignedIn
+    now = service.clock()
+    today = civil_day(now)
+    day = read_day(as_of, today) if as_of else await _default_day(service, today)
+    if day is None:
+        raise Wrong(400, "error.day", field="as_of", value=as_of)
+    instant = None
+    if known_at and known_at.strip() not in NOW:
+        instant = read_instant(known_at, now)
+        if instant is None:
+            raise Wrong(400, "error.instant", field="known_at", value=known_at)
+    found = Visit(request, service, session, Words(language_of(request)), day, instant)
+    said = {
+        "as_of": None if not as_of or as_of.strip() in TODAY else str(day),
+        "known_at": exactly(instant) if instant else None,
+    }
+    if (as_of, known_at) != (said["as_of"], said["known_at"]):
+        raise Elsewhere(found.address(**said))
+    return found
+
+
+async def _default_day(service: Service, today: date) -> date:
+    """Today; of made-up data their last day, so that not every loan of them is overdue."""
+    if not service.demo:
+        return today
+
+    def last_told() -> date:
+        try:
+            with service.facts.at(today) as view:
+                return min(today, civil_day(view.drawn_through)) if view.position else today
+        except NotDrawnYet:
+            return today
+
+    return await run_in_threadpool(last_told)
+
+
+def assure_allowed(found: Visit, query: str) -> None:
+    """Raises Wrong 403, which says what the role may not do."""
+    if not found.allowed(query):
+        raise Wrong(403, "error.role", role=role_name(found.words, found.author))
+
+
+def role_name(words: Words, author: Author) -> str:
+    return words(f"role.{author.role}")
+
+
+async def page(found: Visit, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A template within the frame."""
+    frame = await _frame(found)
+    html = render(f"console/{template}", w=found.words, style=STYLE, frame=frame, **values)
+    return answer(html, found.request, status)
+
+
+def bare_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A template for somebody who is not signed in."""
+    words = Words(language_of(request))
+    html = render(f"console/{template}", w=words, style=STYLE, frame=None, **values)
+    return answer(html, request, status)
+
+
+def answer(html: str, request: Request, status: int) -> Response:
+    made = Response(html, status, HEADERS, "text/html; charset=utf-8")
+    if "lang" in request.query_params:
+        made.set_cookie(
+            _LANGUAGE_COOKIE, language_of(request), _LANGUAGE_SECONDS, samesite="lax", httponly=True
+        )
+    return made
+
+
+async def _frame(found: Visit) -> dict[str, Any]:
+    position, sealed = await run_in_threadpool(_positions, found.service)
+    today = civil_day(found.service.clock())
+    known_on = civil_day(found.known_at) if found.known_at else today
+    whose, here = found.session.whose, found.request.url.path
+    dates = ("as_of", "known_at", "lang", "cursor")
+    return {
+        "menu": [
+            {"key": name, "href": found.address(path), "here": here.startswith(path)}
+            for name, path, query in MENU
+            if found.allowed(query)
+        ],
+        "organisation": whose.organisation_name,
+        "person": whose.name,
+        "demo": found.service.demo,
+        "other_language": found.address(lang=found.words.other),
+        "as_of": found.as_of,
+        "known": in_china(found.known_at) if found.known_at else found.words("bar.now"),
+        "past": found.as_of < today or found.known_at is not None,
+        "kept": [each for each in found.request.query_params.multi_items() if each[0] not in dates],
+        "earlier": found.address(as_of=found.as_of - timedelta(days=1), cursor=None),
+        "later": found.address(as_of=found.as_of + timedelta(days=1), cursor=None),
+        "track": track(
+            found.as_of, known_on, today, lambda day: found.address(as_of=day, cursor=None)
+        ),
+        "position": position,
+        "sealed": sealed,
+        "trouble": found.service.sealing_trouble,
+        "printed_at": in_china(found.service.clock()),
+        "url": str(found.request.url),
+    }
+
+
+def _positions(service: Service) -> tuple[int, int]:
+    """How far the log goes, and how far it is sealed."""
+    with service.facts.connection() as connection:
+        return last_position(connection), sequenced(connection, service.deployment.origin)
+
+
+def style_sheet() -> Response:
+    """The one style sheet; its address changes with its content."""
+    kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(_CSS, media_type="text/css; charset=utf-8", headers=kept)

@@ -1,0 +1,95 @@
+"""A route that answers a person: what goes wrong is a page, with the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+
+from domain.kernel import Refused
+from interface.console.frame import (
+    HEADERS,
+    STYLE,
+    Elsewhere,
+    NotSignedIn,
+    Wrong,
+    address_of,
+    answer,
+    language_of,
+    session_of,
+)
+from interface.console.words import Words
+from interface.html import render
+from interface.http.checked_route import CheckedRoute
+from interface.http.errors import faults, status_of
+from projections.facts.reading import NotDrawnYet
+
+_ADDRESS_AT_FAULT = ("unknown_parameter", "repeated_parameter")
+
+
+class PageRoute(CheckedRoute):
+    """As CheckedRoute; a parameter that is left empty is dropped: one state has one address."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def shown(request: Request) -> Response:
+            given = request.query_params.multi_items()
+            if request.method == "GET" and any(not value for _, value in given):
+                return elsewhere(address_of(request.url.path, dict(given)))
+            try:
+                return await handle(request)
+            except Elsewhere as other:
+                return elsewhere(other.address)
+            except NotSignedIn:
+                back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                return elsewhere(address_of("/sign-in", {"next": back}))
+            except (Wrong, Refused, RequestValidationError, HTTPException, NotDrawnYet) as error:
+                return await _error_page(request, error)
+
+        return shown
+
+
+def elsewhere(address: str) -> Response:
+    return RedirectResponse(address, 303, HEADERS)
+
+
+async def _error_page(request: Request, error: Exception) -> Response:
+    words = Words(language_of(request))
+    status, sentence, code = _said(words, error)
+    session = await session_of(request)
+    html = render(
+        "console/error.html",
+        w=words,
+        style=STYLE,
+        frame=None,
+        status=status,
+        sentence=sentence,
+        code=code,
+        signed_in=session is not None,
+    )
+    made = answer(html, request, status)
+    if status == 503:
+        made.headers["Retry-After"] = "2"
+    return made
+
+
+def _said(words: Words, error: Exception) -> tuple[int, str, str]:
+    """The status of an error, a sentence that says what is wrong, and its permanent code."""
+    if isinstance(error, Wrong):
+        return error.status, words(error.key, **error.values), error.key.replace(".", "_")
+    if isinstance(error, Refused):
+        status = 400 if error.CODE in _ADDRESS_AT_FAULT else status_of(error)
+        return status, error.zh if words.language == "zh" else error.en, error.CODE
+    if isinstance(error, RequestValidationError):
+        [first, *_] = faults(error.errors(), beyond=1)
+        return 400, f"{first['pointer'][1:]}：{first[words.language]}", first["code"]
+    if isinstance(error, NotDrawnYet):
+        return 503, words("error.not_drawn_yet"), "not_drawn_yet"
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    key = f"error.status_{status}"
+    return status, words(key if words.has(key) else "error.status_500"), f"status_{status}"

@@ -1,0 +1,58 @@
+"""The time track: years and quarters as links, and where both dates stand. Geometry alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Final, NamedTuple
+
+from domain.calendar import quarter
+from domain.policy import NoRuling
+
+WIDTH: Final = 600
+_EDGE: Final = 12
+_YEARS: Final = 4
+
+
+class Mark(NamedTuple):
+    """A place on the track, and the day that it opens."""
+
+    x: int
+    day: date
+    name: str
+    href: str
+
+
+class Track(NamedTuple):
+    """`as_of` and `known` are where the two dates stand; None: not on it."""
+
+    years: list[Mark]
+    quarters: list[Mark]
+    as_of: int | None
+    known: int | None
+
+
+def track(as_of: date, known_on: date, today: date, address: Callable[[date], str]) -> Track:
+    """The years around both dates; `address`: where a day's mark leads."""
+    last = max(today, as_of, known_on).year
+    first = max(min(as_of.year, last - _YEARS + 1), last - 2 * _YEARS)
+    begin, days = date(first, 1, 1), (date(last + 1, 1, 1) - date(first, 1, 1)).days
+
+    def place(day: date) -> int | None:
+        passed = (day - begin).days
+        return _EDGE + passed * (WIDTH - 2 * _EDGE) // days if 0 <= passed <= days else None
+
+    years, quarters = [], []
+    for year in range(first, last + 1):
+        years.append(_mark(date(year, 12, 31), place(date(year, 1, 1)), str(year), address))
+        for number in range(1, 5):
+            try:
+                end = quarter(year, number).last
+            except NoRuling:
+                continue
+            quarters.append(_mark(end, place(end), f"{year}Q{number}", address))
+    return Track(years, quarters, place(as_of), place(known_on))
+
+
+def _mark(day: date, x: int | None, name: str, address: Callable[[date], str]) -> Mark:
+    return Mark(x or 0, day, name, address(day))

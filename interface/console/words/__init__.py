@@ -1,0 +1,41 @@
+"""The words of the pages, in two languages: words.zh.toml and words.en.toml have the same keys."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+from typing import Final, Literal
+
+Language = Literal["zh", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
+
+
+@cache
+def catalogue(language: Language) -> dict[str, str]:
+    """Every sentence of a language by its key, `sign_in.title`."""
+    text = resources.files(__package__).joinpath(f"words.{language}.toml").read_text("utf-8")
+    return {
+        f"{page}.{key}": sentence
+        for page, sentences in tomllib.loads(text).items()
+        for key, sentence in sentences.items()
+    }
+
+
+class Words:
+    """The sentences of one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+        self._sentences = catalogue(language)
+
+    @property
+    def other(self) -> Language:
+        return "en" if self.language == "zh" else "zh"
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The sentence of a key, with these values in it. Raises KeyError."""
+        return self._sentences[key].format_map(values)
+
+    def has(self, key: str) -> bool:
+        return key in self._sentences

@@ -138,7 +138,7 @@ def _enrol_demo_people(deployment: Deployment) -> None:
     """A person of each organisation, who signs in with one click; two where two are needed."""
     from interface.simulation.demo.people import organisations
 
-    names = "陈李张王赵刘周吴孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于"
+    names = "陈李张王赵刘周吴孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜"
     found = [
         (each.code, f"{each.code.lower()}-demo", f"{name}某")
         for each, name in zip(organisations(), names, strict=False)

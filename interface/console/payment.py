@@ -52,6 +52,7 @@ async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
     trace = await traced(found.service, found.author, no, found.as_of, found.known_at)
     paid, calculation = trace["payment"]["content"], trace["calculation"]
     household = trace["household_on_disbursement_day"]
+    loan = _loan(trace)
     before, after = _timeline(found.words, trace)
     names = {each.code: each.name for each in await _organisations(found)}
     return await page(
@@ -66,7 +67,8 @@ async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
         last=_day_before(paid["until"]),
         household_no=household["household_no"],
         category=_category(found.words, household["category_when_paid"]),
-        loan_no=_loan_no(trace),
+        loan_no=loan["loan_no"],
+        bank=names.get(loan["bank"], loan["bank"]),
         calculation=calculation,
         segments=[s | {"last": _day_before(s["until"])} for s in calculation["segments"]],
         reasons=[REASONS[reason] for reason in calculation["reasons"]],
@@ -85,7 +87,9 @@ async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
         event_id=trace["payment"]["event_id"],
         list_address=found.address("/ledgers/subsidies"),
         period_address=found.address("/ledgers/subsidies", period=paid["period"]),
-        loan_address=found.address("/ledgers/subsidies", loan_no=_loan_no(trace)),
+        loan_address=found.address(
+            "/ledgers/subsidies", bank=loan["bank"], loan_no=loan["loan_no"]
+        ),
         household_address=found.address("/ledgers/loans", household_no=household["household_no"]),
     )
 
@@ -94,9 +98,10 @@ async def _organisations(found: Visit) -> list[Organisation]:
     return await run_in_threadpool(found.service.people.organisations)
 
 
-def _loan_no(trace: Mapping[str, Any]) -> str:
-    events = (e for e in trace["loan_events"] if e["event"] == "loan.disbursed.v1")
-    return next((e["content"]["loan_no"] for e in events), "")
+def _loan(trace: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was disbursed, as it was reported."""
+    told = (e["content"] for e in reversed(trace["loan_events"]))
+    return next(content for content in told if "loan_no" in content and "bank" in content)
 
 
 def _category(words: Words, code: str | None) -> str:
@@ -133,7 +138,7 @@ def _entry(words: Words, event: Mapping[str, Any], cut: int) -> Entry:
     return Entry(
         day=event["effective_on"],
         what=_what(words, event),
-        said=[_said(words, key, content[key]) for key in _FIELDS if content.get(key) is not None],
+        said=[_said(words, key, content[key]) for key in _FIELDS if _says(key, content.get(key))],
         organisation=event["told_by"]["organisation"],
         position=event["position"],
         known_on=known_on,
@@ -143,6 +148,11 @@ def _entry(words: Words, event: Mapping[str, Any], cut: int) -> Entry:
         here=event["position"] == cut,
         reversed=event["corrected_by"] is not None,
     )
+
+
+def _says(key: str, value: Any) -> bool:
+    """Whether the timeline gives a value: no penalty is not worth a word."""
+    return value is not None and (key, value) != ("penalty_fen", 0)
 
 
 def _what(words: Words, event: Mapping[str, Any]) -> str:

@@ -207,7 +207,8 @@ def test_another_owners_name_is_not_named(owner: psycopg.Connection[Any]) -> Non
         DO $$ DECLARE command text; BEGIN
           FOR command IN
             SELECT format('ALTER TABLE %s OWNER TO mz_other', oid::regclass) FROM pg_class
-             WHERE relkind = 'r' AND (relnamespace::regnamespace::text IN ('ledger', 'projection', 'console')
+             WHERE relkind = 'r' AND (relnamespace::regnamespace::text
+                                            IN ('ledger', 'projection', 'console')
                                       OR oid = 'public.mingzhang_migration'::regclass)
             UNION ALL SELECT format('ALTER FUNCTION %s OWNER TO mz_other', oid::regprocedure)
               FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace

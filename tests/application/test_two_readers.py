@@ -61,9 +61,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     taken = parallel_reading._result
 
     def result(future: Any) -> Any:
-        stretch = taken(future)
-        begun.append(stretch.after)
-        return stretch
+        log_range = taken(future)
+        begun.append(log_range.after)
+        return log_range
 
     monkeypatch.setattr(parallel_reading, "_result", result)
     return begun

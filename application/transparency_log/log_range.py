@@ -11,7 +11,7 @@ import msgspec
 
 from application.transparency_log.merkle import SIZE
 from application.transparency_log.nodes import STEP, TILE, Connection, TreeNodes
-from application.transparency_log.rows import MAC, POSITION, SEALED, columns_of, rows_between
+from application.transparency_log.rows import AUTHENTICATED, MAC, POSITION, columns_of, rows_between
 from domain.catalogue import EVENTS
 
 _HEAD = slice(2, 58)
@@ -74,7 +74,7 @@ def read_range(
             faults.append(_missing(position, found - position))
             leaves += [bytes(SIZE)] * (found - position)
             position = found
-        if authenticate(row[SEALED]) != row[MAC]:
+        if authenticate(row[AUTHENTICATED]) != row[MAC]:
             faults.append((position, *_diagnosed(row)))
         leaves.append(leaf(row))
         if kept is not None:

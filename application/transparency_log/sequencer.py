@@ -110,7 +110,7 @@ class Sequencer:
             return Sequenced(added, checkpoint)
 
     def catch_up(self, told: Callable[[int], None] = lambda _: None) -> int:
-        """Sequence until nothing is left; `told` is given how many were added. Raises LogAltered."""
+        """Sequence until nothing is left; `told` is given the number added. Raises LogAltered."""
         total = 0
         while added := self.sequence().added:
             total += added

@@ -24,7 +24,7 @@ from application.ledger import Ledger, Looks, carries_out
 from application.refusals import DatedInFuture, OrganisationUnknown
 from domain.case import Case, Found
 from domain.case_register import CaseRegister, FindingUnknown, NothingToJoin, RecoveryElsewhere
-from domain.kernel import Author, Event, Note
+from domain.kernel import AnyEvent, Author, Note
 from domain.loan import Loan
 from domain.steps import assure_follows
 
@@ -181,7 +181,7 @@ def link_recovery(ledger: Ledger, command: LinkRecovery, note: Note) -> None:
     _register(ledger).enter_recovery(note, case_no=case.case_no, recovery=command.event_id)
 
 
-def _came_back_fen(told: Event) -> int:
+def _came_back_fen(told: AnyEvent) -> int:
     """Of a repayment the principal: interest is no part of what was misused."""
     if isinstance(told, Loan.SubsidyRecovered | Loan.CompensationRecovered):
         return told.amount_fen

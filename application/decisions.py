@@ -53,7 +53,7 @@ from domain.catalogue import EVENTS, kind_of
 from domain.fund import Fund
 from domain.household import Household, HouseholdUnknown, Left, Member
 from domain.identity_number import birth_day
-from domain.kernel import Author, Event, NotCorrectable, Note
+from domain.kernel import AnyEvent, Author, NotCorrectable, Note
 from domain.loan import Instalment, Loan, LoanUnknown, PaidByBatchOnly
 from domain.policy import Value
 from domain.programme import Programme, RuleMalformed
@@ -527,8 +527,8 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         )
     else:
         aggregate.correct(note, version=version, topic=topic, reason=command.reason)
-    if topic == Loan.Disbursed.TOPIC:
-        _unlink(ledger, event, note, command.reason)
+    if isinstance(event, Loan.Disbursed):
+        _unlink(ledger, id, event, note, command.reason)
     if command.replacement is not None:
         body_type, tell_anew = REPLACED_BY[topic]
         replacement = _replacement(command, body_type, aggregate)
@@ -548,9 +548,9 @@ def correct_event(ledger: Ledger, command: CorrectEvent, note: Note) -> None:
         aggregate.assure_enough(lowest_fen)
 
 
-def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
+def _unlink(ledger: Ledger, id: UUID, disbursed: Loan.Disbursed, note: Note, reason: str) -> None:
     household = ledger.aggregate(Household, disbursed.household_id)
-    household.no_longer_borrows(note, loan_id=disbursed.originator_id, reason=reason)
+    household.no_longer_borrows(note, loan_id=id, reason=reason)
     if disbursed.renews_loan_no is not None:
         ledger.loan(disbursed.bank, disbursed.renews_loan_no).no_longer_renewed(
             note, by_loan_no=disbursed.loan_no, reason=reason
@@ -593,7 +593,7 @@ def _replacement(
 
 def event_named(
     ledger: Ledger, event_id: str, told_by: str | None = None
-) -> tuple[UUID, int, Event]:
+) -> tuple[UUID, int, AnyEvent]:
     """The aggregate, version and event of an event id. Raises EventUnknown.
 
     `told_by`: the only organisation whose events there are.

@@ -16,8 +16,7 @@ from time import sleep
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
-from msgspec import UNSET
-from msgspec.structs import force_setattr
+from msgspec.structs import replace
 
 from application.commands import Command
 from application.event_store.clock import WATCH, ClockWatch
@@ -54,7 +53,7 @@ from application.transparency_log.promises import Promises, ranges_of
 from domain.bank_report import BankReport
 from domain.calendar import civil_day
 from domain.household import Household
-from domain.kernel import Aggregate, Author, Event, Note, Refused, Warned
+from domain.kernel import Aggregate, AnyEvent, Author, Envelope, Note, Refused, Warned
 from domain.loan import Loan
 from domain.policy import Book
 from domain.programme import Programme
@@ -141,7 +140,8 @@ class _Undecided(NamedTuple):
     """An event that commands before in the same batch recorded, not yet in the log."""
 
     organisation: str
-    event: Event
+    version: int
+    event: AnyEvent
 
 
 class _Reused(NamedTuple):
@@ -291,8 +291,7 @@ class Ledger:
         """Replay these aggregates from the log, in one question; new ones are empty."""
         fresh = [kind(id) for id, kind in wanted.items()]
         for place, version, topic, state in self.log.events_of(list(wanted)):
-            aggregate = fresh[place]
-            decode(topic, state).placed(aggregate.id, version).mutate(aggregate)
+            fresh[place].evolve(decode(topic, state), version)
         self._cache.update((aggregate.id.int, aggregate) for aggregate in fresh)
         return fresh
 
@@ -307,11 +306,11 @@ class Ledger:
     def _in_memory(self, id: UUID) -> bool:
         return id.int in self._now or id.int in self._cache
 
-    def told_event(self, id: UUID, version: int) -> tuple[str, Event] | None:
+    def told_event(self, id: UUID, version: int) -> tuple[str, AnyEvent] | None:
         """An event and the organisation that told it, by this batch or before; None: no such."""
-        for organisation, event in self._undecided.get(id.int, ()):
-            if event.version == version:
-                return organisation, event
+        for uncommitted in self._undecided.get(id.int, ()):
+            if uncommitted.version == version:
+                return uncommitted.organisation, uncommitted.event
         stored = self.log.stored(id, version)
         return None if stored is None else (stored.organisation, stored.event())
 
@@ -345,10 +344,10 @@ class Ledger:
     def looks_within(self, time: timedelta, by: Author) -> int:
         """How often a person looked at personal data of late, in this batch too."""
         waiting = sum(
-            isinstance(event, Household.LookedAt)
-            and (organisation, event.person) == (by.organisation, by.person)
+            isinstance(each.event, Household.LookedAt)
+            and (each.organisation, each.event.person) == (by.organisation, by.person)
             for undecided in self._undecided.values()
-            for organisation, event in undecided
+            for each in undecided
         )
         return waiting + self.log.looks_since(by.organisation, by.person, self._clock() - time)
 
@@ -447,23 +446,11 @@ class Ledger:
         organisation, ref = by.organisation.encode(), command.ref.encode()
         for aggregate in list(self._now.values()):
             warnings += aggregate.collect_warnings()
-            for event in aggregate.collect_events():
-                version = cast(int, event.originator_version)
-                if event.personal is not UNSET:
-                    household = aggregate.sealed_for
-                    assert household is not None
-                    if self._have_key(household):
-                        place = (aggregate.id, version, event.TOPIC)
-                        force_setattr(
-                            event, "sealed", self.vault.seal(household, place, event.personal)
-                        )
-                    force_setattr(event, "personal", UNSET)
+            for envelope in aggregate.collect_events():
+                event, version = self._encrypted(envelope), envelope.originator_version
                 if isinstance(event, Household.Erased):
                     self._erased.append(aggregate.id)
-                force_setattr(event, "originator_id", UNSET)
-                force_setattr(event, "originator_version", UNSET)
                 state = encode(event)
-                event.placed(aggregate.id, version)
                 tails.append(
                     row_tail(
                         aggregate.id,
@@ -477,9 +464,20 @@ class Ledger:
                     )
                 )
                 events.append((aggregate.id, version))
-                undecided = _Undecided(by.organisation, event)
+                undecided = _Undecided(by.organisation, version, event)
                 self._undecided.setdefault(aggregate.id.int, []).append(undecided)
         return _Draft(tails, tuple(events), fingerprint, tuple(dict.fromkeys(warnings)))
+
+    def _encrypted(self, envelope: Envelope[Any]) -> AnyEvent:
+        """The event as it is stored: what is personal encrypted, or left out of an erased home."""
+        event, household = envelope.event, envelope.household
+        if envelope.personal is None:
+            return event
+        assert household is not None
+        if not self._have_key(household):
+            return event
+        place = (envelope.originator_id, envelope.originator_version, event.TOPIC)
+        return replace(event, sealed=self.vault.seal(household, place, envelope.personal))
 
     def _store(self, outcomes: list[_Answer], drafts: Sequence[_Draft]) -> list[Outcome] | None:
         tails = [tail for draft in drafts for tail in draft.tails]
@@ -651,8 +649,8 @@ class Ledger:
         spoilt = {found.id: type(found) for found in self._now.values() if found.pending}
         if spoilt:
             for fresh in self.fetch(spoilt):
-                for _, event in self._undecided.get(fresh.id.int, ()):
-                    event.mutate(fresh)
+                for each in self._undecided.get(fresh.id.int, ()):
+                    fresh.evolve(each.event, each.version)
 
     def _forget_undecided(self) -> None:
         """Forget all that was looked at: it may hold decisions that were never stored."""

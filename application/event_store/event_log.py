@@ -31,7 +31,7 @@ from application.event_store.log_queries import DATABASE_US
 from application.event_store.migrations import PINNED
 from application.refusals import ClockJumped
 from domain.catalogue import EVENTS
-from domain.kernel import Event, TopicUnknown
+from domain.kernel import AnyEvent, Envelope, TopicUnknown
 
 _READ_BACK = (
     "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
@@ -134,8 +134,8 @@ class Stored(NamedTuple):
     def event_id(self) -> str:
         return f"{self.originator_id}.{self.originator_version}"
 
-    def event(self) -> Event:
-        return decode(self.topic, self.state).placed(self.originator_id, self.originator_version)
+    def event(self) -> AnyEvent:
+        return decode(self.topic, self.state)
 
 
 class Heard(NamedTuple):
@@ -146,7 +146,7 @@ class Heard(NamedTuple):
     told: bytes
 
 
-def encode(event: Event) -> bytes:
+def encode(event: AnyEvent) -> bytes:
     """The stored content of an event: canonical JSON (RFC 8785; tested against it).
 
     Raises TopicUnknown.
@@ -156,8 +156,8 @@ def encode(event: Event) -> bytes:
     return _encode(event)
 
 
-def decode(topic: str, state: bytes) -> Event:
-    event: Event = _decoders[topic](state)
+def decode(topic: str, state: bytes) -> AnyEvent:
+    event: AnyEvent = _decoders[topic](state)
     return event
 
 
@@ -275,17 +275,20 @@ class EventMapper(Mapper[UUID]):
         pass
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        version = domain_event.originator_version
+        event = domain_event.event
         return StoredEvent(
             originator_id=domain_event.originator_id,
-            originator_version=version,
-            topic=domain_event.TOPIC,
-            state=encode(domain_event),
+            originator_version=domain_event.originator_version,
+            topic=event.TOPIC,
+            state=encode(event),
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        event = decode(stored_event.topic, stored_event.state)
-        return event.placed(UUID(str(stored_event.originator_id)), stored_event.originator_version)
+        return Envelope(
+            UUID(str(stored_event.originator_id)),
+            stored_event.originator_version,
+            decode(stored_event.topic, stored_event.state),
+        )
 
 
 class EventLog(ApplicationRecorder):

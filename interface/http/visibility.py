@@ -144,7 +144,7 @@ def _replayed(connection: Connection, kind: type[A], ids: Iterable[UUID]) -> lis
 def replay(aggregate: Aggregate, event: Happening) -> None:
     """Let a stored event happen to its aggregate."""
     told = decode(event.topic, msgspec.json.encode(event.content))
-    told.placed(aggregate.id, event.version).mutate(aggregate)
+    aggregate.evolve(told, event.version)
 
 
 def _loans_of_the_grounds(event: Happening) -> Mapping[UUID, int]:

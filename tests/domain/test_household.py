@@ -291,7 +291,9 @@ def test_what_is_reversed_in_any_order_leaves_the_household_as_it_never_was(
     versions = sorted(h1(ledger).live)
     chance.shuffle(versions)
     for version in versions:
-        recorded(ledger, reverse(ledger, h1(ledger).live[version]))
+        row = ledger.log.stored(h1(ledger).id, version)
+        assert row is not None
+        recorded(ledger, reverse(ledger, row))
 
     household = h1(ledger)
     assert not household.exists

@@ -444,7 +444,7 @@ def test_no_less_than_nothing_is_owed_and_what_is_reversed_leaves_nothing_behind
     for version in sorted(l1(ledger).live, reverse=True):
         stored = ledger.log.stored(l1(ledger).id, version)
         assert stored is not None
-        recorded(ledger, reverse(ledger, stored.event()))
+        recorded(ledger, reverse(ledger, stored))
 
     loan, nothing = l1(ledger), Loan(l1(ledger).id)
     assert not loan.exists

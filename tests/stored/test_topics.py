@@ -7,7 +7,6 @@ import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from support.controls import BANK, loan
@@ -69,7 +68,7 @@ def test_an_event_that_the_domain_does_not_know_is_not_stored(
     stranger = defined(topic, "elsewhere")
     event = stranger(effective_on=date(2024, 1, 1), role="bank", person="li")
     with pytest.raises(TopicUnknown):
-        encode(event.placed(uuid4(), 1))
+        encode(event)
 
     def disburse(self: Ledger, *_: Any) -> None:
         self.aggregate(Loan, Loan.id_for("NRCB", "L1")).record(event)

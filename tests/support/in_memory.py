@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from support import controls
 
 from application import batch_decisions, case_decisions, link_decisions, publish_decisions
@@ -56,6 +57,17 @@ class Store:
         self.rows: list[Stored] = []
         self.keys: dict[UUID, bytes] = {}
         self.lock = Lock()
+        self._events: dict[int, Event] = {}
+
+    def event(self, row: Stored) -> Event:
+        """The event of a row: the same object, whenever it is asked for."""
+        if row.position not in self._events:
+            self._events[row.position] = row.event()
+        return self._events[row.position]
+
+    def row_of(self, event: Event) -> Stored:
+        """The row whose event a test holds."""
+        return next(row for row in self.rows if self._events.get(row.position) is event)
 
 
 class InMemoryLog(EventLog):
@@ -202,7 +214,7 @@ class InMemoryLedger(Ledger):
 
     def events(self, kind: type[E]) -> list[E]:
         """The events of a kind that were recorded, in order."""
-        found = (row.event() for row in self.store.rows if row.topic == kind.TOPIC)
+        found = (self.store.event(row) for row in self.store.rows if row.topic == kind.TOPIC)
         return [event for event in found if isinstance(event, kind)]
 
     def replayed(self) -> InMemoryLedger:
@@ -232,7 +244,8 @@ def recorded(ledger: InMemoryLedger, said: Said) -> list[Event]:
     telling = _telling(said)
     ledger.tell(*telling)
     reference = (telling.by.organisation, telling.command.ref)
-    return [r.event() for r in ledger.store.rows if (r.organisation, r.ref) == reference]
+    rows = ledger.store.rows
+    return [ledger.store.event(r) for r in rows if (r.organisation, r.ref) == reference]
 
 
 def refused(ledger: InMemoryLedger, said: Said) -> Refused:
@@ -245,26 +258,33 @@ def refused(ledger: InMemoryLedger, said: Said) -> Refused:
     return found.value
 
 
-def reverse(ledger: InMemoryLedger, event: Event, **other: Any) -> Telling:
+def reverse(ledger: InMemoryLedger, event: Event | Stored, **other: Any) -> Telling:
     """The reversal (冲正) of an event, today, by the organisation that reported it."""
-    row = ledger.log.stored(cast(UUID, event.originator_id), event.version)
-    assert row is not None
+    row = event if isinstance(event, Stored) else ledger.store.row_of(event)
     said = {
         "ref": f"CZ-{len(ledger.store.rows)}", "effective_on": ledger.day,
         "event_id": row.event_id, "reason": "录入有误",
     }  # fmt: skip
     command = c.CorrectEvent.model_validate({**said, **other})
-    return Telling(command, Author(event.role, row.organisation, event.person))
+    told = row.event()
+    return Telling(command, Author(told.role, row.organisation, told.person))
 
 
 def state_of(aggregate: Aggregate) -> dict[str, Any]:
-    """All that an aggregate remembers, but for its place in the log; balances day by day."""
+    """All that an aggregate remembers, but for its place in the log; balances day by day.
+
+    Events are compared without their encrypted values, which are there only once it is stored.
+    """
     gone = ("id", "version", "last_on", "pending", "_warned")
-    return {
-        name: vars(value) if isinstance(value, Balance) else value
-        for name, value in vars(aggregate).items()
-        if name not in gone
-    }
+    return {name: _compared(value) for name, value in vars(aggregate).items() if name not in gone}
+
+
+def _compared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _compared(each) for key, each in value.items()}
+    if isinstance(value, Event):
+        return replace(value, sealed=None)
+    return vars(value) if isinstance(value, Balance) else value
 
 
 def _telling(said: Said) -> Telling:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, NoReturn
 from uuid import UUID
 
 from application.commands import OrderedValues
-from application.event_store.event_log import decode
+from application.event_store.mapper import decode
 from application.ledger import Ledger
 from application.personal_data.encryption import masked_name, masked_number
 from application.refusals import ResultDiffers

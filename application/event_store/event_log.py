@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from threading import Event, RLock
+from typing import Any, ClassVar, NamedTuple, NoReturn, cast
 from uuid import UUID
 
-import msgspec
 import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
-    Mapper,
+    IntegrityError,
     Notification,
+    ProgrammingError,
     StoredEvent,
     Subscription,
 )
@@ -28,10 +30,10 @@ from psycopg.pq import Format, TransactionStatus
 from application.event_store import log_queries
 from application.event_store.clock import WATCH, ClockWatch, instant_of
 from application.event_store.log_queries import DATABASE_US
+from application.event_store.mapper import decode
 from application.event_store.migrations import PINNED
 from application.refusals import ClockJumped
-from domain.catalogue import EVENTS
-from domain.kernel import AnyEvent, Envelope, TopicUnknown
+from domain.kernel import AnyEvent
 
 _READ_BACK = (
     "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
@@ -55,9 +57,9 @@ _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = struct.pack("!h", -1)
 _COPY_BLOCK = 1 << 18
 _COLUMNS = 11
+_NOTIFICATIONS_AT_ONCE = 500
+_POLL_SECONDS = 0.2
 
-_encode = msgspec.json.Encoder(order="sorted").encode
-_decoders = {topic: msgspec.json.Decoder(event).decode for topic, event in EVENTS.items()}
 _pack_stamp = struct.Struct("!iqiq").pack
 _pack_version = struct.Struct("!i16siqi").pack
 _pack_part = struct.Struct("!ihi").pack
@@ -138,27 +140,12 @@ class Stored(NamedTuple):
         return decode(self.topic, self.state)
 
 
-class Heard(NamedTuple):
-    """A command that the log already answers."""
+class AlreadyRecorded(NamedTuple):
+    """The first event of a command that is in the log."""
 
     position: int
     recorded_at: datetime
-    told: bytes
-
-
-def encode(event: AnyEvent) -> bytes:
-    """The stored content of an event: canonical JSON (RFC 8785; tested against it).
-
-    Raises TopicUnknown.
-    """
-    if EVENTS.get(event.TOPIC) is not type(event):
-        raise TopicUnknown(f"{type(event).__module__}.{type(event).__qualname__}")
-    return _encode(event)
-
-
-def decode(topic: str, state: bytes) -> AnyEvent:
-    event: AnyEvent = _decoders[topic](state)
-    return event
+    fingerprint: bytes
 
 
 def row_tail(
@@ -190,6 +177,24 @@ def row_tail(
             state,
         )
     )
+
+
+def rows_of(stored_events: Sequence[StoredEvent], report: Report) -> list[bytes]:
+    """The rows of one command's events, but for their place in the log: `row_tail`."""
+    organisation, ref = report.organisation.encode(), report.ref.encode()
+    return [
+        row_tail(
+            cast(UUID, stored.originator_id),
+            stored.originator_version,
+            stored.topic,
+            organisation,
+            ref,
+            part,
+            report.fingerprint,
+            stored.state,
+        )
+        for part, stored in enumerate(stored_events)
+    ]
 
 
 def whole_row(
@@ -268,35 +273,21 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-class EventMapper(Mapper[UUID]):
-    """The library's mapper over our own canonical content: nothing is ever re-serialised."""
+class Report(NamedTuple):
+    """Who reports the events of one command, under which reference, and its keyed fingerprint."""
 
-    def __init__(self) -> None:  # no transcoder, no compressor, no cipher: see `encode`
-        pass
-
-    def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        event = domain_event.event
-        return StoredEvent(
-            originator_id=domain_event.originator_id,
-            originator_version=domain_event.originator_version,
-            topic=event.TOPIC,
-            state=encode(event),
-        )
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        return Envelope(
-            UUID(str(stored_event.originator_id)),
-            stored_event.originator_version,
-            decode(stored_event.topic, stored_event.state),
-        )
+    organisation: str
+    ref: str
+    fingerprint: bytes
 
 
 class EventLog(ApplicationRecorder):
-    """One connection to the log. Not shared between threads.
+    """One connection to the log: the recorder of the `eventsourcing` library (its last section).
 
-    It is a recorder of the `eventsourcing` library for everything that reads; appending has a
-    door of its own (`begin_append` ... `commit`), because the library's pipelined insert can
-    stop for ever while it holds the lock (docs/decisions/0002).
+    The library's own recorder appends through a pipeline that can stop for ever while it holds the
+    lock (docs/decisions/0002), so appending is our own: `begin_append`, `write`, `commit`, or
+    `append_behind` for a few rows. The recorder's methods may be called from any thread; whoever
+    calls the others holds `lock`, or shares it with nobody.
     """
 
     def __init__(
@@ -309,8 +300,10 @@ class EventLog(ApplicationRecorder):
         transaction_seconds: int = 60,
         watch: ClockWatch = WATCH,
     ) -> None:
+        self.lock = RLock()
         self._watch = watch
         self._dsn = dsn
+        self._role = role
         self._authenticate = authenticate
         self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
         if role == "mingzhang_writer":  # waits for the disk, whatever the server was told
@@ -523,7 +516,9 @@ class EventLog(ApplicationRecorder):
         )
         return {row[0] for row in rows}
 
-    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
+    def find_by_reference(
+        self, references: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], AlreadyRecorded]:
         """What the log already holds under these (organisation, ref)."""
         rows = self.connection.execute(
             "SELECT asked.organisation, asked.ref, e.position, e.recorded_at, e.told"
@@ -531,10 +526,10 @@ class EventLog(ApplicationRecorder):
             " CROSS JOIN LATERAL (SELECT position, recorded_at, told FROM ledger.event"
             " WHERE organisation = asked.organisation AND ref = asked.ref AND part = 0"
             " LIMIT 1) e",  # LATERAL and LIMIT: by the index, also before there are statistics
-            ([organisation for organisation, _ in told], [ref for _, ref in told]),
+            ([organisation for organisation, _ in references], [ref for _, ref in references]),
             binary=True,
         )
-        return {(row[0], row[1]): Heard(*row[2:]) for row in rows}
+        return {(row[0], row[1]): AlreadyRecorded(*row[2:]) for row in rows}
 
     def events_of_commands(self, positions: Sequence[int]) -> dict[int, list[tuple[UUID, int]]]:
         """The ids of the events of each command, by the position at which its first one stands."""
@@ -605,7 +600,29 @@ class EventLog(ApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        raise NotImplementedError("append through application.ledger")
+        """Append as the events of one command, all or none; returns their positions.
+
+        `report`, a `Report`, must be given: no event is stored without its reporter and reference.
+        Raises ProgrammingError without it; IntegrityError when an event of this id and version, or
+        the reference, is in the log; NotStored, ClockJumped.
+        """
+        if not stored_events:
+            return None
+        report = kwargs.get("report")
+        if not isinstance(report, Report):
+            raise ProgrammingError("report=Report(organisation, ref, fingerprint) is missing")
+        rows = rows_of(stored_events, report)
+        with self.lock:
+            try:
+                after = self.begin_append()
+                last, _ = self.write(rows, after)
+                self.commit()
+            except BaseException as error:
+                self.rollback()
+                if isinstance(error, psycopg.errors.UniqueViolation):
+                    raise IntegrityError(str(error)) from error
+                raise
+        return list(range(after[0] + 1, last + 1))
 
     def select_events(
         self,
@@ -616,16 +633,24 @@ class EventLog(ApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        order = "DESC" if desc else "ASC"
-        rows = self.connection.execute(
+        query = (
             "SELECT originator_id, originator_version, topic, state FROM ledger.event"
-            " WHERE originator_id = %s AND originator_version > coalesce(%s, 0)"
-            " AND originator_version <= coalesce(%s, 9223372036854775807)"
-            f" ORDER BY originator_version {order} LIMIT %s",
-            (originator_id, gt, lte, limit),
-            binary=True,
+            " WHERE originator_id = %s"
         )
-        return [StoredEvent(*row) for row in rows]
+        values: list[UUID | str | int] = [originator_id]
+        if gt is not None:
+            query += " AND originator_version > %s"
+            values.append(gt)
+        if lte is not None:
+            query += " AND originator_version <= %s"
+            values.append(lte)
+        query += f" ORDER BY originator_version {'DESC' if desc else 'ASC'}"
+        if limit is not None:
+            query += " LIMIT %s"
+            values.append(limit)
+        with self.lock:
+            rows = self.connection.execute(query.encode(), values, binary=True)
+            return [StoredEvent(*row) for row in rows]
 
     def select_notifications(
         self,
@@ -636,23 +661,72 @@ class EventLog(ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        first = (start or 0) if inclusive_of_start else (start or 0) + 1
-        rows = self.connection.execute(
+        """Events with their positions, in order."""
+        query = (
             "SELECT originator_id, originator_version, topic, state, position FROM ledger.event"
-            " WHERE position >= %s AND position <= coalesce(%s, 9223372036854775807)"
-            " AND (%s::text[] IS NULL OR topic = ANY(%s)) ORDER BY position LIMIT %s",
-            (first, stop, list(topics) or None, list(topics) or None, limit),
-            binary=True,
+            f" WHERE position {'>=' if inclusive_of_start else '>'} %s"
         )
-        return [Notification(*row) for row in rows]
+        values: list[int | list[str]] = [start or 0]
+        if stop is not None:
+            query += " AND position <= %s"
+            values.append(stop)
+        if topics:
+            query += " AND topic = ANY (%s)"
+            values.append(list(topics))
+        values.append(limit)
+        with self.lock:
+            rows = self.connection.execute(
+                f"{query} ORDER BY position LIMIT %s".encode(), values, binary=True
+            )
+            return [Notification(*row) for row in rows]
 
     def max_notification_id(self) -> int | None:
-        return self.last_position() or None
+        """The last position; None for an empty log."""
+        with self.lock:
+            return self.last_position() or None
 
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription[ApplicationRecorder]:
-        raise NotImplementedError("follow the log by position: interface.workers.projector")
+        """Follow the log behind the position `gt`, on another connection."""
+        return LogSubscription(EventLog(self._dsn, role=self._role), gt, topics)
+
+
+class LogSubscription(Subscription[EventLog]):
+    """Notifications as they are recorded. It polls: a NOTIFY would make commits wait in turn."""
+
+    def __init__(self, recorder: EventLog, gt: int | None, topics: Sequence[str]) -> None:
+        super().__init__(recorder, gt, topics)
+        self._ready: deque[Notification] = deque()
+        self._stopped = Event()
+
+    def __exit__(self, *args: object, **kwargs: Any) -> None:
+        super().__exit__(*args, **kwargs)
+        self._recorder.close()
+
+    def stop(self) -> None:
+        """Let whoever waits for the next notification go. From any thread."""
+        super().stop()
+        self._stopped.set()
+
+    def __next__(self) -> Notification:
+        """The next one, as soon as it is recorded. Raises StopIteration when it was stopped."""
+        while not self._stopped.is_set():
+            if self._ready:
+                notification = self._ready.popleft()
+                self._last_notification_id = notification.id
+                return notification
+            self._ready.extend(
+                self._recorder.select_notifications(
+                    self._last_notification_id,
+                    _NOTIFICATIONS_AT_ONCE,
+                    topics=self._topics,
+                    inclusive_of_start=False,
+                )
+            )
+            if not self._ready:
+                self._stopped.wait(_POLL_SECONDS)
+        raise StopIteration
 
 
 def assure_safe(connection: psycopg.Connection[tuple[Any, ...]], environment: Any) -> None:

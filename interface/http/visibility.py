@@ -13,8 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.event_store.event_log import decode
 from application.event_store.log_queries import listed_lines
+from application.event_store.mapper import decode
 from application.refusals import LeafWithheld
 from domain.catalogue import kind_of
 from domain.household import Household

@@ -108,15 +108,18 @@ class Overtaken(InMemoryLog):
         return super().begin_append()
 
 
+class OvertakenLedger(InMemoryLedger):
+    LOG = Overtaken
+
+
 @pytest.mark.parametrize(("times", "busy"), [(7, False), (8, True)])
 def test_a_ledger_that_is_overtaken_eight_times_says_that_it_is_busy(
     times: int, busy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_module, "_PATIENCE_SECONDS", 0)
     one = given(controls.household(), controls.loan())
-    two = one.replayed()
-    two.log = log = Overtaken(two.store, two)
-    log.rival, log.times = one, times
+    two = OvertakenLedger(one.day, one.store)
+    two.log.rival, two.log.times = one, times
 
     if busy:
         with pytest.raises(LedgerBusy):

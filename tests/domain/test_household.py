@@ -230,7 +230,7 @@ def test_a_look_is_of_today_and_thirty_are_a_minutes_most() -> None:
 
 def test_a_change_of_category_that_is_reversed_never_was() -> None:
     ledger = given(controls.household(), controls.status())
-    [changed] = ledger.events(Household.StatusChanged)
+    [changed] = ledger.all_of(Household.StatusChanged)
 
     recorded(ledger, reverse(ledger, changed))
 
@@ -240,7 +240,7 @@ def test_a_change_of_category_that_is_reversed_never_was() -> None:
 
 def test_a_replacement_is_judged_as_if_it_were_said_anew() -> None:
     ledger = given(controls.household(), controls.status())
-    [changed] = ledger.events(Household.StatusChanged)
+    [changed] = ledger.all_of(Household.StatusChanged)
 
     nonsense = reverse(ledger, changed, replacement={"effective_on": "2023-06-01"})
     refusal = refused(ledger, nonsense)

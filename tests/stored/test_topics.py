@@ -13,7 +13,7 @@ from support.controls import BANK, loan
 from support.county import conversation
 
 from application.commands import DisburseLoan
-from application.event_store.event_log import encode
+from application.event_store.mapper import encode
 from application.ledger import RULES, Ledger
 from domain.catalogue import EVENTS
 from domain.kernel import Event, TopicTaken, TopicUnknown
@@ -44,7 +44,7 @@ def test_an_event_of_a_new_module_of_the_domain_is_known_without_being_listed(
     (folder / "forgiveness.py").write_text(NEW_MODULE, "utf-8")
     program = (
         f"import domain; domain.__path__.append({str(folder)!r});"
-        " from application.event_store.event_log import decode;"
+        " from application.event_store.mapper import decode;"
         ' state = b\'{"effective_on":"2024-01-01","person":"li","role":"bank"}\';'
         " print(type(decode('loan.forgiven.v1', state)).__module__)"
     )

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 from uuid import UUID
 
 import pytest
+from eventsourcing.persistence import StoredEvent
 from msgspec.structs import replace
 from support import controls
 
 from application import batch_decisions, case_decisions, link_decisions, publish_decisions
 from application import case_commands as k
 from application import commands as c
-from application.event_store.event_log import EventLog, Heard, Stored, TakenMeanwhile, ToldBefore
+from application.event_store.event_log import (
+    AlreadyRecorded,
+    EventLog,
+    Stored,
+    TakenMeanwhile,
+    ToldBefore,
+)
 from application.ledger import RULES, Ledger, Telling
 from application.personal_data.encryption import Keys
 from domain.balance import Balance
@@ -150,10 +157,12 @@ class InMemoryLog(EventLog):
     def changed(self, after: int, until: int) -> set[UUID]:
         return {row.originator_id for row in self._store.rows[after:until]}
 
-    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
-        wanted = set(told)
+    def find_by_reference(
+        self, references: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], AlreadyRecorded]:
+        wanted = set(references)
         return {
-            (row.organisation, row.ref): Heard(row.position, row.recorded_at, row.told)
+            (row.organisation, row.ref): AlreadyRecorded(row.position, row.recorded_at, row.told)
             for row in self._store.rows
             if row.part == 0 and (row.organisation, row.ref) in wanted
         }
@@ -163,6 +172,13 @@ class InMemoryLog(EventLog):
             for row in self._store.rows:
                 if row.originator_id == id:
                     yield place, row.originator_version, row.topic, row.state
+
+    def select_events(self, originator_id: UUID | str, **_: Any) -> Sequence[StoredEvent]:
+        return [
+            StoredEvent(row.originator_id, row.originator_version, row.topic, row.state)
+            for row in self._store.rows
+            if row.originator_id == originator_id
+        ]
 
     def stored(self, originator_id: UUID, version: int) -> Stored | None:
         named = (originator_id, version)
@@ -206,13 +222,18 @@ def row_of(position: int, recorded_at: datetime, tail: bytes) -> Stored:
 class InMemoryLedger(Ledger):
     """The ledger of a county on a civil day, which a test may move."""
 
+    LOG: ClassVar[type[InMemoryLog]] = InMemoryLog
+
     def __init__(self, today: date = TODAY, store: Store | None = None, keys: Keys = KEYS) -> None:
         self.day = today
         self.store = store or Store()
         super().__init__("", keys, clock=self._noon)
-        self.log = InMemoryLog(self.store, self)
 
-    def events(self, kind: type[E]) -> list[E]:
+    def construct_recorder(self) -> InMemoryLog:
+        self._log = self.LOG(self.store, self)
+        return self._log
+
+    def all_of(self, kind: type[E]) -> list[E]:
         """The events of a kind that were recorded, in order."""
         found = (self.store.event(row) for row in self.store.rows if row.topic == kind.TOPIC)
         return [event for event in found if isinstance(event, kind)]

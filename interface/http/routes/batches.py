@@ -105,7 +105,7 @@ def _proposed(service: Service, body: c.BatchBody, by: Author) -> Recorded:
     """Run the settlement and tell it; again if another batch came in between."""
     command = c.ProposeBatch.model_construct(**vars(body))
     with service.ledger_for_file() as ledger:
-        heard = ledger.log.heard([(by.organisation, body.ref)])
+        heard = ledger.log.find_by_reference([(by.organisation, body.ref)])
         runs = by.role in RULES[c.ProposeBatch].roles and not heard
         for attempt in range(_ATTEMPTS):
             if runs:

@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from application.event_store.event_log import EventLog
 from application.refusals import ReferenceReused
-from application.submission import Outcome, Recorded, Telling
+from application.submission import Outcome, Recorded, Reference, Telling
 from domain.kernel import Refused, Warned
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -23,7 +25,7 @@ _FEW = 300
 _SAMPLE = 32
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True):
     """What one command would append: its rows, the ids of its events, and what it warns of."""
 
     rows: list[bytes]
@@ -49,23 +51,23 @@ class References:
     def __init__(self, log: EventLog, submissions: Sequence[Telling]) -> None:
         """Asks the log for the references of these submissions."""
         self._recorded = log.find_by_reference([each.reference for each in submissions])
-        self._drafts: dict[tuple[str, str], Draft] = {}
+        self._drafts: dict[Reference, Draft] = {}
 
-    def find(self, submission: Telling, fingerprint: bytes) -> Answer | None:
+    def find(self, reference: Reference, fingerprint: bytes) -> Answer | None:
         """The answer to a submission whose reference is taken; None when it is to be decided."""
-        first = self._recorded.get(submission.reference)
+        first = self._recorded.get(reference)
         if first is not None:
             if first.fingerprint != fingerprint:
-                return ReferenceReused(ref=submission.command.ref, position=first.position)
+                return ReferenceReused(ref=reference[1], position=first.position)
             return Recorded(first.position, first.recorded_at, (), again=True)
-        draft = self._drafts.get(submission.reference)
+        draft = self._drafts.get(reference)
         if draft is None or draft.fingerprint == fingerprint:
             return draft
-        return ReusedInBatch(draft, submission.command.ref)
+        return ReusedInBatch(draft, reference[1])
 
-    def take(self, submission: Telling, draft: Draft) -> None:
-        """From now on its reference is taken."""
-        self._drafts[submission.reference] = draft
+    def take(self, reference: Reference, draft: Draft) -> None:
+        """From now on the reference is taken."""
+        self._drafts[reference] = draft
 
     @property
     def drafts(self) -> list[Draft]:

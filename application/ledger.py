@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import Application
-from eventsourcing.persistence import Recording
+from eventsourcing.persistence import Recording, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 from msgspec.structs import replace
 
@@ -275,9 +275,9 @@ class Ledger(Application[UUID]):
 
     def told_event(self, id: UUID, version: int) -> tuple[str, AnyEvent] | None:
         """An event and the organisation that told it, by this batch or before; None: no such."""
-        for organisation, its_version, event in self._unit.recorded(id):
-            if its_version == version:
-                return organisation, event
+        for organisation, envelope in self._unit.recorded(id):
+            if envelope.originator_version == version:
+                return organisation, envelope.event
         stored = self._log.stored(id, version)
         return None if stored is None else (stored.organisation, stored.event())
 
@@ -307,9 +307,9 @@ class Ledger(Application[UUID]):
     def looks_within(self, time: timedelta, by: Author) -> int:
         """How often a person looked at personal data of late, in this batch too."""
         waiting = sum(
-            isinstance(event, Household.LookedAt)
-            and (organisation, event.person) == (by.organisation, by.person)
-            for organisation, _, event in self._unit
+            isinstance(envelope.event, Household.LookedAt)
+            and (organisation, envelope.event.person) == (by.organisation, by.person)
+            for organisation, envelope in self._unit
         )
         return waiting + self._log.looks_since(by.organisation, by.person, self._clock() - time)
 
@@ -360,12 +360,13 @@ class Ledger(Application[UUID]):
         today = self.today()
         answers: list[Answer] = []
         for telling in tellings:
+            reference = telling.reference
             fingerprint = self.vault.fingerprint(telling.command.content())
-            answer = references.find(telling, fingerprint)
+            answer = references.find(reference, fingerprint)
             if answer is None:
                 try:
                     answer = self._decide(telling, fingerprint, today)
-                    references.take(telling, answer)
+                    references.take(reference, answer)
                 except Refused as refusal:
                     answer = refusal.with_traceback(None)
             answers.append(answer)
@@ -397,19 +398,19 @@ class Ledger(Application[UUID]):
 
     def _draft(self, report: Report) -> Draft:
         """Encrypt and encode what the decision recorded."""
-        stored, warnings = [], list[Warned]()
+        stored: list[StoredEvent] = []
+        events: list[tuple[UUID, int]] = []
+        warnings: list[Warned] = []
         for aggregate in list(self._unit.identity_map.values()):
             warnings += aggregate.collect_warnings()
             for envelope in aggregate.collect_events():
                 if isinstance(envelope.event, Household.Erased):
                     self._keyring.erase(aggregate.id)
                 stored.append(self.mapper.to_stored_event(self._encryptable(envelope)))
-                self._unit.add(
-                    aggregate.id, report.organisation, envelope.originator_version, envelope.event
-                )
-        events = tuple((cast(UUID, e.originator_id), e.originator_version) for e in stored)
+                events.append((aggregate.id, envelope.originator_version))
+                self._unit.add(report.organisation, envelope)
         once = tuple(dict.fromkeys(warnings))
-        return Draft(rows_of(stored, report), events, report.fingerprint, once)
+        return Draft(rows_of(stored, report), tuple(events), report.fingerprint, once)
 
     def _encryptable(self, envelope: Envelope[Any]) -> Envelope[Any]:
         """The envelope, its key assured; without its personal values if the household is erased."""

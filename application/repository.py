@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import Cache, Repository
@@ -32,6 +32,9 @@ class AggregateRepository(Repository[UUID]):
 
     def load(self, kind: type[A], id: UUID) -> A:
         """The aggregate, from memory or replayed from the log."""
+        held = self._cached.find(id)
+        if held is not None:  # `get` would find it too, in three times the time
+            return cast(A, held)
 
         def replayed(_: A | None, envelopes: Iterable[Envelope[Any]]) -> A:
             aggregate = kind(id)
@@ -75,12 +78,20 @@ class _AggregateCache(Cache[UUID, Any]):
         super().__init__()
         self.held: OrderedDict[int, Aggregate] = OrderedDict()
 
+    def find(self, key: UUID) -> Aggregate | None:
+        number = key.int
+        found = self.held.get(number)
+        if found is not None:
+            self.held.move_to_end(number)
+        return found
+
     def get(self, key: UUID, *, evict: bool = False) -> Aggregate:
         """Raises KeyError."""
+        found = self.find(key)
+        if found is None:
+            raise KeyError(key)
         if evict:
-            return self.held.pop(key.int)
-        found = self.held[key.int]
-        self.held.move_to_end(key.int)
+            del self.held[key.int]
         return found
 
     def put(self, key: UUID, value: Aggregate | None) -> None:

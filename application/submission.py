@@ -9,6 +9,9 @@ from uuid import UUID
 from application.commands import Command
 from domain.kernel import Author, Refused, Warned
 
+Reference = tuple[str, str]
+"""An organisation, and its own name for a command: used once and for ever."""
+
 
 class Telling(NamedTuple):
     """One command and who gives it."""
@@ -17,8 +20,7 @@ class Telling(NamedTuple):
     by: Author
 
     @property
-    def reference(self) -> tuple[str, str]:
-        """The organisation, and its own name for the command: used once and for ever."""
+    def reference(self) -> Reference:
         return self.by.organisation, self.command.ref
 
 

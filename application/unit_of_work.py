@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from application.repository import AggregateRepository
-from domain.kernel import Aggregate, AnyEvent
+from domain.kernel import Aggregate, Envelope
 
 A = TypeVar("A", bound=Aggregate)
 
 
-class Uncommitted(NamedTuple):
-    """An event that a command before in the same transaction recorded, not yet in the log."""
-
-    organisation: str
-    version: int
-    event: AnyEvent
+Uncommitted = tuple[str, Envelope[Any]]
+"""Who reported it, and an event of a command before in the same transaction, not in the log yet."""
 
 
 class UnitOfWork:
@@ -65,12 +61,13 @@ class UnitOfWork:
         """Undo what a command recorded before it was refused: what it changed is replayed."""
         if dirty := self.dirty:
             for fresh in self._repository.load_all(dirty):
-                for each in self._uncommitted.get(fresh.id.int, ()):
-                    fresh.evolve(each.event, each.version)
+                for _, envelope in self._uncommitted.get(fresh.id.int, ()):
+                    envelope.mutate(fresh)
 
-    def add(self, id: UUID, organisation: str, version: int, event: AnyEvent) -> None:
+    def add(self, organisation: str, envelope: Envelope[Any]) -> None:
         """Keep an event that will be stored, for the commands behind."""
-        self._uncommitted.setdefault(id.int, []).append(Uncommitted(organisation, version, event))
+        kept = self._uncommitted.setdefault(envelope.originator_id.int, [])
+        kept.append((organisation, envelope))
 
     def recorded(self, id: UUID) -> Collection[Uncommitted]:
         """The events that this transaction adds to an aggregate."""

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Event, RLock
-from typing import Any, ClassVar, NamedTuple, NoReturn, cast
+from typing import Any, ClassVar, NamedTuple, NoReturn
 from uuid import UUID
 
+import msgspec
 import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
@@ -184,7 +185,7 @@ def rows_of(stored_events: Sequence[StoredEvent], report: Report) -> list[bytes]
     organisation, ref = report.organisation.encode(), report.ref.encode()
     return [
         row_tail(
-            cast(UUID, stored.originator_id),
+            stored.originator_id,  # type: ignore[arg-type]  # text nowhere here
             stored.originator_version,
             stored.topic,
             organisation,
@@ -273,7 +274,7 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
-class Report(NamedTuple):
+class Report(msgspec.Struct, frozen=True):
     """Who reports the events of one command, under which reference, and its keyed fingerprint."""
 
     organisation: str

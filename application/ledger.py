@@ -30,14 +30,13 @@ from application.event_store.event_log import (
     ConnectionTroubled,
     EventLog,
     NotStored,
-    Report,
     TakenMeanwhile,
     ToldBefore,
-    rows_of,
     utc_now,
 )
 from application.event_store.guards import SchemaState
 from application.event_store.mapper import EventMapper
+from application.event_store.row_format import Report, rows_of
 from application.idempotency import (
     Answer,
     Draft,
@@ -58,7 +57,7 @@ from application.unit_of_work import UnitOfWork
 from domain.bank_report import BankReport
 from domain.calendar import civil_day
 from domain.household import Household
-from domain.kernel import Aggregate, AnyEvent, Author, Envelope, Note, Refused, Warned
+from domain.kernel import Aggregate, AnyEnvelope, AnyEvent, Author, Note, Refused, Warned
 from domain.loan import Loan
 from domain.policy import Book
 from domain.programme import Programme
@@ -412,7 +411,7 @@ class Ledger(Application[UUID]):
         once = tuple(dict.fromkeys(warnings))
         return Draft(rows_of(stored, report), tuple(events), report.fingerprint, once)
 
-    def _encryptable(self, envelope: Envelope[Any]) -> Envelope[Any]:
+    def _encryptable(self, envelope: AnyEnvelope) -> AnyEnvelope:
         """The envelope, its key assured; without its personal values if the household is erased."""
         household = envelope.household
         if household is None or self._keyring.assure(household):

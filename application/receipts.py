@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
-from application.event_store.event_log import Authenticate, EventLog, whole_row
+from application.event_store.event_log import Authenticate, EventLog
+from application.event_store.row_format import whole_row
 from application.submission import Outcome, Recorded
 from application.transparency_log.promises import Promises, ranges_of
 
@@ -24,7 +25,7 @@ class Receipts:
     def promise_of_rows(
         self, position: int, recorded_at: datetime, rows: Sequence[bytes]
     ) -> str | None:
-        """The promise of rows (`event_log.row_tail`) that have just been stored."""
+        """The promise of rows (`row_format.row_tail`) that have just been stored."""
         if self._promises is None:
             return None
         whole = [

@@ -12,7 +12,7 @@ from eventsourcing.persistence import EventStore
 
 from application.event_store.event_log import EventLog
 from application.event_store.mapper import decode
-from domain.kernel import Aggregate, Envelope
+from domain.kernel import Aggregate, AnyEnvelope
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -36,7 +36,7 @@ class AggregateRepository(Repository[UUID]):
         if held is not None:  # `get` would find it too, in three times the time
             return cast(A, held)
 
-        def replayed(_: A | None, envelopes: Iterable[Envelope[Any]]) -> A:
+        def replayed(_: A | None, envelopes: Iterable[AnyEnvelope]) -> A:
             aggregate = kind(id)
             for envelope in envelopes:
                 envelope.mutate(aggregate)

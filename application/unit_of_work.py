@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from application.repository import AggregateRepository
-from domain.kernel import Aggregate, Envelope
+from domain.kernel import Aggregate, AnyEnvelope
 
 A = TypeVar("A", bound=Aggregate)
 
 
-Uncommitted = tuple[str, Envelope[Any]]
+Uncommitted = tuple[str, AnyEnvelope]
 """Who reported it, and an event of a command before in the same transaction, not in the log yet."""
 
 
@@ -64,7 +64,7 @@ class UnitOfWork:
                 for _, envelope in self._uncommitted.get(fresh.id.int, ()):
                     envelope.mutate(fresh)
 
-    def add(self, organisation: str, envelope: Envelope[Any]) -> None:
+    def add(self, organisation: str, envelope: AnyEnvelope) -> None:
         """Keep an event that will be stored, for the commands behind."""
         kept = self._uncommitted.setdefault(envelope.originator_id.int, [])
         kept.append((organisation, envelope))

@@ -168,6 +168,9 @@ class Envelope(msgspec.Struct, Generic[A_contra], frozen=True):
         return aggregate
 
 
+AnyEnvelope = Envelope[Any]
+
+
 def told_by(note: Note) -> dict[str, Any]:
     """The fields that every event takes over from the command that it answers."""
     return {
@@ -189,7 +192,7 @@ class Aggregate:
         self.id = id
         self.version = 0
         self.last_on = date.min
-        self.pending: list[Envelope[Any]] = []
+        self.pending: list[AnyEnvelope] = []
         self.vouchers: dict[int, str] = {}
         self._warned: list[Warned] = []
 
@@ -227,7 +230,7 @@ class Aggregate:
         warned, self._warned = self._warned, []
         return warned
 
-    def collect_events(self) -> list[Envelope[Any]]:
+    def collect_events(self) -> list[AnyEnvelope]:
         """The events not yet handed to the log, in order; they are handed out once."""
         pending, self.pending = self.pending, []
         return pending

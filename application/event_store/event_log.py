@@ -7,15 +7,13 @@ and commits before the next one may begin, so nobody who reads in order can miss
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Event, RLock
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
-import msgspec
 import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
@@ -25,14 +23,29 @@ from eventsourcing.persistence import (
     StoredEvent,
     Subscription,
 )
-from psycopg.adapt import Dumper
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from application.event_store import log_queries
 from application.event_store.clock import WATCH, ClockWatch, instant_of
 from application.event_store.log_queries import DATABASE_US
 from application.event_store.mapper import decode
 from application.event_store.migrations import PINNED
+from application.event_store.row_format import (
+    ARRAY_DUMPERS,
+    COLUMN_ARRAYS,
+    COLUMN_COUNT,
+    COPY_HEADER,
+    COPY_TRAILER,
+    EPOCH,
+    MAC_LENGTH,
+    MICROSECOND,
+    Report,
+    columns_of,
+    microseconds,
+    pack_array,
+    pack_stamp,
+    rows_of,
+)
 from application.refusals import ClockJumped
 from domain.kernel import AnyEvent
 
@@ -47,27 +60,15 @@ _KEYS_READ_BACK = (
     " AND (k.wrapped = kept.wrapped OR k.wrapping_id <> substring(kept.wrapped FROM 1 FOR 8)))"
     " OR ledger.erased(kept.household_id)"  # rewrapped or erased by another process meanwhile
 )
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _APPEND_LOCK = 7291001
 _SETTINGS = (
     f"{PINNED} -c role={{role}} -c lock_timeout=10s -c transaction_timeout={{seconds}}s"
     " -c timezone=UTC"
 )
-_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_TRAILER = struct.pack("!h", -1)
 _COPY_BLOCK = 1 << 18
-_COLUMNS = 11
 _NOTIFICATIONS_AT_ONCE = 500
 _POLL_SECONDS = 0.2
 
-_pack_stamp = struct.Struct("!iqiq").pack
-_pack_version = struct.Struct("!i16siqi").pack
-_pack_part = struct.Struct("!ihi").pack
-_pack_length = struct.Struct("!i").pack
-_pack_array = struct.Struct("!iiiii").pack
-_pack_count = struct.pack("!h", _COLUMNS)
-_mac_length = struct.pack("!i", 32)
 
 TakenMeanwhile = psycopg.errors.UniqueViolation
 DatabaseError = psycopg.Error
@@ -149,139 +150,6 @@ class AlreadyRecorded(NamedTuple):
     fingerprint: bytes
 
 
-def row_tail(
-    originator_id: UUID,
-    version: int,
-    topic: str,
-    organisation: bytes,
-    ref: bytes,
-    part: int,
-    told: bytes,
-    state: bytes,
-) -> bytes:
-    """All columns that do not depend on the place in the log, in COPY's binary form.
-
-    Each value stands behind its length, so two different rows never give the same bytes.
-    """
-    name = topic.encode()
-    return b"".join(
-        (
-            _pack_version(16, originator_id.bytes, 8, version, len(name)),
-            name,
-            _pack_length(len(organisation)),
-            organisation,
-            _pack_length(len(ref)),
-            ref,
-            _pack_part(2, part, len(told)),
-            told,
-            _pack_length(len(state)),
-            state,
-        )
-    )
-
-
-def rows_of(stored_events: Sequence[StoredEvent], report: Report) -> list[bytes]:
-    """The rows of one command's events, but for their place in the log: `row_tail`."""
-    organisation, ref = report.organisation.encode(), report.ref.encode()
-    return [
-        row_tail(
-            stored.originator_id,  # type: ignore[arg-type]  # text nowhere here
-            stored.originator_version,
-            stored.topic,
-            organisation,
-            ref,
-            part,
-            report.fingerprint,
-            stored.state,
-        )
-        for part, stored in enumerate(stored_events)
-    ]
-
-
-def whole_row(
-    position: int, recorded_at: datetime, tail: bytes, authenticate: Callable[[bytes], bytes]
-) -> bytes:
-    """A row as COPY's binary form has it: what its leaf in the tree is made of."""
-    body = _pack_stamp(8, position, 8, microseconds(recorded_at)) + tail
-    return _pack_count + body + _mac_length + authenticate(body)
-
-
-class _RawArray(bytes):
-    """A PostgreSQL array in its binary form, made of values that stand behind their lengths."""
-
-    element_oid: ClassVar[int]
-
-
-class _UuidArray(_RawArray):
-    element_oid = 2950
-
-
-class _BigintArray(_RawArray):
-    element_oid = 20
-
-
-class _SmallintArray(_RawArray):
-    element_oid = 21
-
-
-class _TextArray(_RawArray):
-    element_oid = 25
-
-
-class _ByteaArray(_RawArray):
-    element_oid = 17
-
-
-_ARRAY_OIDS: dict[type[_RawArray], int] = {
-    _UuidArray: 2951,
-    _BigintArray: 1016,
-    _SmallintArray: 1005,
-    _TextArray: 1009,
-    _ByteaArray: 1001,
-}
-_COLUMN_ARRAYS: tuple[type[_RawArray], ...] = (
-    _UuidArray, _BigintArray, _TextArray, _TextArray, _TextArray, _SmallintArray, _ByteaArray,
-    _ByteaArray, _ByteaArray,
-)  # fmt: skip
-
-
-def _dumper_of(oid_of_array: int) -> type[Dumper]:
-    class RawArrayDumper(Dumper):
-        format = Format.BINARY
-        oid = oid_of_array
-
-        def dump(self, obj: Any) -> bytes:
-            return bytes(obj)
-
-    return RawArrayDumper
-
-
-_ARRAY_DUMPERS = {kind: _dumper_of(oid) for kind, oid in _ARRAY_OIDS.items()}
-
-
-def _columns_of(tail: bytes) -> list[bytes]:
-    """The columns of a row's tail, each still behind its length."""
-    columns, at = [], 0
-    while at < len(tail):
-        end = at + 4 + int.from_bytes(tail[at : at + 4], "big")
-        columns.append(tail[at:end])
-        at = end
-    return columns
-
-
-def microseconds(instant: datetime) -> int:
-    """Whole microseconds since 2000-01-01 UTC: PostgreSQL's own count."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-class Report(msgspec.Struct, frozen=True):
-    """Who reports the events of one command, under which reference, and its keyed fingerprint."""
-
-    organisation: str
-    ref: str
-    fingerprint: bytes
-
-
 class EventLog(ApplicationRecorder):
     """One connection to the log: the recorder of the `eventsourcing` library (its last section).
 
@@ -321,7 +189,7 @@ class EventLog(ApplicationRecorder):
         """The connection, opened again when it was lost."""
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._dsn, options=self._options, autocommit=True)
-            for kind, dumper in _ARRAY_DUMPERS.items():
+            for kind, dumper in ARRAY_DUMPERS.items():
                 self._connection.adapters.register_dumper(kind, dumper)
         return self._connection
 
@@ -343,20 +211,20 @@ class EventLog(ApplicationRecorder):
         if self._head is None or self._head[0] != position:
             return None
         recorded_us = max(self._now_us(), self._head[1] + 1)
-        columns: list[list[bytes]] = [[] for _ in _COLUMN_ARRAYS]
+        columns: list[list[bytes]] = [[] for _ in COLUMN_ARRAYS]
         macs = hashlib.sha256()
         for number, tail in enumerate(tails, position + 1):
-            body = _pack_stamp(8, number, 8, recorded_us) + tail
-            values = _columns_of(tail)
+            body = pack_stamp(8, number, 8, recorded_us) + tail
+            values = columns_of(tail)
             mac = self._authenticate(body)
             macs.update(mac)
-            values.append(_mac_length + mac)
+            values.append(MAC_LENGTH + mac)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        recorded_at = _EPOCH + recorded_us * _MICROSECOND
+        recorded_at = EPOCH + recorded_us * MICROSECOND
         arrays = (
-            kind(_pack_array(1, 0, kind.element_oid, len(tails), 1) + b"".join(column))
-            for kind, column in zip(_COLUMN_ARRAYS, columns, strict=True)
+            kind(pack_array(1, 0, kind.element_oid, len(tails), 1) + b"".join(column))
+            for kind, column in zip(COLUMN_ARRAYS, columns, strict=True)
         )
         row = self.connection.execute(
             "SELECT ledger.append(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -397,26 +265,26 @@ class EventLog(ApplicationRecorder):
         position, last_us = after
         recorded_us = max(self._now_us(), last_us + 1)
         authenticate = self._authenticate
-        rows = bytearray(_COPY_HEADER)
+        rows = bytearray(COPY_HEADER)
         macs = hashlib.sha256()
         with self.connection.cursor().copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
             for tail in tails:
                 position += 1
-                body = _pack_stamp(8, position, 8, recorded_us) + tail
-                rows += _pack_count
+                body = pack_stamp(8, position, 8, recorded_us) + tail
+                rows += COLUMN_COUNT
                 rows += body
-                rows += _mac_length
+                rows += MAC_LENGTH
                 mac = authenticate(body)
                 macs.update(mac)
                 rows += mac
                 if len(rows) > _COPY_BLOCK:
                     copy.write(bytes(rows))
                     rows.clear()
-            rows += _COPY_TRAILER
+            rows += COPY_TRAILER
             copy.write(bytes(rows))
         self._head = (position, recorded_us)
         self._written = (after[0], len(tails), macs.digest())
-        return position, _EPOCH + recorded_us * _MICROSECOND
+        return position, EPOCH + recorded_us * MICROSECOND
 
     def _now_us(self) -> int:
         """What the clock says, in microseconds since 2000. Raises ClockJumped."""

@@ -10,12 +10,12 @@ import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent
 
 from domain.catalogue import EVENTS
-from domain.kernel import AnyEvent, Envelope, TopicUnknown
+from domain.kernel import AnyEnvelope, AnyEvent, Envelope, TopicUnknown
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decoders = {topic: msgspec.json.Decoder(event).decode for topic, event in EVENTS.items()}
 
-Encrypt = Callable[[Envelope[Any]], AnyEvent]
+Encrypt = Callable[[AnyEnvelope], AnyEvent]
 """The event with its personal values encrypted. Called only where there are some."""
 
 
@@ -34,7 +34,7 @@ def decode(topic: str, state: bytes) -> AnyEvent:
     return event
 
 
-def _no_key(envelope: Envelope[Any]) -> NoReturn:
+def _no_key(envelope: AnyEnvelope) -> NoReturn:
     raise TypeError(f"personal values and no key: {envelope.event.TOPIC}")
 
 
@@ -47,13 +47,13 @@ class EventMapper(Mapper[UUID]):
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """Raises TopicUnknown, and what `encrypt` raises."""
-        envelope: Envelope[Any] = domain_event
+        envelope: AnyEnvelope = domain_event
         event = envelope.event if envelope.personal is None else self._encrypt(envelope)
         return StoredEvent(
             envelope.originator_id, envelope.originator_version, event.TOPIC, encode(event)
         )
 
-    def to_domain_event(self, stored_event: StoredEvent) -> Envelope[Any]:
+    def to_domain_event(self, stored_event: StoredEvent) -> AnyEnvelope:
         id = stored_event.originator_id
         return Envelope(
             id if isinstance(id, UUID) else UUID(id),

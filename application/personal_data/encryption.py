@@ -26,7 +26,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec.structs import replace
 
-from domain.kernel import AnyEvent, Envelope
+from domain.kernel import AnyEnvelope, AnyEvent
 from domain.numbers import normal_number
 
 _KEY_NAMES = ("wrapping", "pseudonym", "content", "authenticity")
@@ -291,7 +291,7 @@ class Vault:
         box = cipher.encrypt(nonce, _encode(values), _bound_to(event))
         return b2a_base64(nonce + box, newline=False).decode()
 
-    def encrypt(self, envelope: Envelope[Any]) -> AnyEvent:
+    def encrypt(self, envelope: AnyEnvelope) -> AnyEvent:
         """The event with its personal values encrypted, bound to its place. Raises KeyGone."""
         event, household, personal = envelope.event, envelope.household, envelope.personal
         if household is None or personal is None:

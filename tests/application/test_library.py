@@ -24,8 +24,9 @@ from eventsourcing.persistence import (
 from support.controls import BANK, household, loan, repay
 from support.county import conversation
 
-from application.event_store.event_log import EventLog, Report
+from application.event_store.event_log import EventLog
 from application.event_store.mapper import EventMapper
+from application.event_store.row_format import Report
 from application.ledger import Ledger
 from application.personal_data.encryption import KeyGone, Mac
 from domain.kernel import Author, Envelope, Note

@@ -205,7 +205,7 @@ class InMemoryLog(EventLog):
 
 
 def row_of(position: int, recorded_at: datetime, tail: bytes) -> Stored:
-    """The row that a tail (`event_log.row_tail`) becomes at its place in the log."""
+    """The row that a tail (`row_format.row_tail`) becomes at its place in the log."""
     columns, at = [], 0
     while at < len(tail):
         end = at + 4 + int.from_bytes(tail[at : at + 4], "big")

@@ -102,13 +102,13 @@ def settled(view: View) -> tuple[float, float, int]:
 def run(ground: Ground) -> list[Result]:
     database = demo_county(ground)
     facts = Facts(database.dsn, most=1)
-    dice = random.Random(4)
+    rng = random.Random(4)
     ratios: dict[str, list[float]] = {"amounts": [], "ledgers": []}
     took: dict[str, list[float]] = {"sum": [], "amounts": [], "ledgers": []}
     for _ in range(25 if ground.full else 15):
-        as_of = date(2022, 1, 1) + timedelta(days=dice.randrange(1_000))
+        as_of = date(2022, 1, 1) + timedelta(days=rng.randrange(1_000))
         known_at = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
-        with facts.at(as_of, known_at + timedelta(days=dice.randrange(90))) as view:
+        with facts.at(as_of, known_at + timedelta(days=rng.randrange(90))) as view:
             view.ask(SUM)
             began = perf_counter()
             view.ask(SUM)

@@ -144,7 +144,8 @@ def create_database(server: str, *, projected: bool = False) -> Database:
 def _copy(server: str, template: str) -> Database:
     name = f"{_PREFIX}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        made = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"  # half the work
+        connection.execute(made.encode())
         _let_project(connection, name)
     dsn = f"{server} dbname={name}"
     return Database(dsn, dsn, Keys.generate())

@@ -27,7 +27,10 @@ from interface.exports.table_files import file_columns, file_rows
 from interface.spreadsheet import write_csv, write_xlsx
 from projections.settlement import STATES, as_table, settlement
 
+app = typer.Typer()
 
+
+@app.command()
 def settle(
     period: Annotated[str, typer.Argument(help="the last quarter, 2023Q4")],
     as_of: AsOf = None,

@@ -51,7 +51,9 @@ from projections.facts.comparison import export_facts, wrong_facts
 from projections.facts.draw import Projector
 from projections.history import trace as trace_payment
 
+app = typer.Typer()
 log_app = typer.Typer(help="日志 The log itself: seals, proofs, witnesses.", no_args_is_help=True)
+app.add_typer(log_app, name="log")
 
 T = TypeVar("T")
 Target = Annotated[Path, typer.Argument(help="where to")]
@@ -156,6 +158,7 @@ def cosigned(path: Annotated[Path, typer.Argument(exists=True, dir_okay=False)])
     OUT.print(f"{added} 个共签 cosignatures")
 
 
+@app.command()
 def verify(
     anchor: Annotated[
         list[Path] | None, typer.Option(exists=True, help="a checkpoint kept elsewhere")
@@ -245,6 +248,7 @@ def _wrong_keys(deployment: Deployment) -> list[str]:
         return list(wrong_keys(proofs.connection, lambda: Keys.load(key_file)))
 
 
+@app.command()
 def evidence(
     what: Annotated[str, typer.Argument(help="payment number, or red flag with --subject")],
     subject: Annotated[str | None, typer.Option(help="whom a red flag, as RF11, flags")] = None,

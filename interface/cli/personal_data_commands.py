@@ -13,7 +13,6 @@ from rich.table import Table as Grid
 from application.commands import Command, EraseHousehold, LookAtHousehold
 from application.ledger import Recorded
 from application.personal_data.encryption import Vault
-from application.personal_data.key_rotation import rotate_wrapping as rotate
 from domain.calendar import civil_day
 from domain.household import Household
 from domain.kernel import Author, Refused
@@ -35,7 +34,10 @@ Ref = Annotated[str, typer.Option(help="the organisation's own number for it")]
 Why = Annotated[str, typer.Option(help="why")]
 Document = Annotated[str | None, typer.Option(help="on what paper it rests")]
 
+app = typer.Typer()
 
+
+@app.command()
 def erase(
     household_no: str,
     as_: As,
@@ -54,6 +56,7 @@ def erase(
     OUT.print("旧备份仍含密钥：请运行 / old backups still hold the key: keys rotate-wrapping")
 
 
+@app.command()
 def look(
     household_no: str,
     as_: As,
@@ -76,6 +79,7 @@ def look(
     print(json.dumps(shown, ensure_ascii=False, indent=1, default=str))
 
 
+@app.command()
 def looks(household_no: str) -> None:
     """查看记录 Show who looked at a household's people, when and why."""
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
@@ -112,15 +116,3 @@ def _tell(
         ledger.close()
     ERR.print(f"[red]{code}[/red] {zh} / {en}", highlight=False)
     raise typer.Exit(1)
-
-
-def rotate_wrapping() -> None:
-    """更换封装密钥 Change the wrapping secret: older backups open no household's key any more."""
-    with deployment_or_exit() as deployment:
-        done = rotate(deployment.owner_dsn, deployment.settings.key_file)
-    OUT.print(
-        f"重新封装 re-wrapped {done.rewrapped} · 打不开 unreadable {done.unreadable}"
-        " · 请即备份数据库和密钥文件，并销毁旧的 / back up database and key file now,"
-        " and destroy the old copies",
-        highlight=False,
-    )

@@ -27,6 +27,8 @@ from projections.red_flags import rule as rule_called
 
 _RIGHT = ("疑点数", "金额(元)")
 
+app = typer.Typer()
+
 
 def rule_or_exit(id: str) -> Rule:
     """The red flag of an id; ends the program when there is none."""
@@ -37,6 +39,7 @@ def rule_or_exit(id: str) -> Rule:
         raise typer.Exit(2) from error
 
 
+@app.command("red-flags")
 def red_flags(
     as_of: AsOf = None,
     known_at: KnownAt = None,

@@ -25,8 +25,9 @@ _MOST_BYTES = {
     "/v1/submissions": _MOST_BATCH_BYTES,
     "/v1/log/witness": _MOST_NOTE_BYTES,
 }
-_NEVER_READ = b"application/x-www-form-urlencoded"
-"""No route of the interface takes it, and unquoting a large one would hold everybody up."""
+_FORM = b"application/x-www-form-urlencoded"
+_MOST_FORM_BYTES = 64 << 10
+"""Such a form is unquoted at once: a large one would hold everybody up."""
 _QUIET_SECONDS = 30.0
 _SLOWEST_BYTES_A_SECOND = 8_192
 """A caller may be silent for so long, and on the whole not slower than so many bytes a second."""
@@ -62,10 +63,10 @@ class Door:
             await self._app(scope, receive, send)
         elif await self._known(credentials, scope, receive, send):
             most = _MOST_BYTES.get(scope["path"], _MOST_BODY_BYTES)
+            if _is_form(scope):
+                most = _MOST_FORM_BYTES
             length = headers.get(b"content-length", b"0")
-            if scope["path"].startswith("/v1/") and _is_never_read(scope):
-                await _turn_away(415, None, receive, send)
-            elif not length.isdigit() or int(length[:20]) > most:
+            if not length.isdigit() or int(length[:20]) > most:
                 await _turn_away(413, None, receive, send)
             else:
                 await self._measured(most, scope, receive, send)
@@ -127,9 +128,9 @@ class Door:
                 await _turn_away(cut, None, receive, send, more=more)
 
 
-def _is_never_read(scope: Scope) -> bool:
+def _is_form(scope: Scope) -> bool:
     return any(
-        name == b"content-type" and value.strip().lower().startswith(_NEVER_READ)
+        name == b"content-type" and value.strip().lower().startswith(_FORM)
         for name, value in scope["headers"]
     )
 

@@ -28,9 +28,9 @@ ADMIN = Author("admin", "ADMIN", "accounts")
 
 @given(st.text(alphabet="0123456789abcXYZ", min_size=4, max_size=30), st.randoms())
 @example("6228480402", None)
-def test_blanks_hyphens_and_letter_case_make_no_other_number(number: str, dice: Any) -> None:
+def test_blanks_hyphens_and_letter_case_make_no_other_number(number: str, rng: Any) -> None:
     written = "".join(
-        letter + (dice.choice(["", " ", "-", "\u3000", "—"]) if dice else "") for letter in number
+        letter + (rng.choice(["", " ", "-", "\u3000", "—"]) if rng else "") for letter in number
     )
     vault = Vault(Keys.generate())
 

@@ -152,7 +152,7 @@ def test_after_each_step_names_are_read_and_written_and_the_next_rotation_finish
 
 
 def test_killed_at_any_moment_a_rotation_loses_no_name(place: Place) -> None:
-    dice = Random(SEED)
+    rng = Random(SEED)
     endless = (
         "import sys; from pathlib import Path\n"
         "from application.personal_data.key_rotation import rotate_wrapping\n"
@@ -171,7 +171,7 @@ def test_killed_at_any_moment_a_rotation_loses_no_name(place: Place) -> None:
                     lambda before=before: Keys.load(place.key_file).wrapping != before,  # type: ignore[misc]
                     "a rotation is done",
                 )
-            time.sleep(dice.uniform(0, 0.05 * (round_ + 1)))
+            time.sleep(rng.uniform(0, 0.05 * (round_ + 1)))
             process.send_signal(signal.SIGKILL)
         keys = Keys.load(place.key_file)
         secrets.add(keys.wrapping)

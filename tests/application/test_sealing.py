@@ -34,9 +34,9 @@ def test_the_root_is_that_of_the_stored_rows_however_they_were_sealed(
 ) -> None:
     origin = f"test.local/ledger/{hash_name}"
     naive = log.naive(HASHES[hash_name])
-    dice = random.Random(7)
+    rng = random.Random(7)
     size = 0
-    while (done := log.seal(dice.choice([1, 2, 3, 16, 17]), origin)).added:
+    while (done := log.seal(rng.choice([1, 2, 3, 16, 17]), origin)).added:
         assert done.checkpoint is not None
         size += done.added
         assert done.checkpoint.head == Head(origin, size, naive.mth(0, size))
@@ -47,8 +47,8 @@ def test_the_root_is_that_of_the_stored_rows_however_they_were_sealed(
 def test_nodes_above_the_first_kept_level_are_kept_whole(database: Any, tmp_path: Path) -> None:
     log = Log(database, tmp_path, copies=40)
     assert log.last > 3 * 256
-    dice = random.Random(11)
-    while log.seal(dice.choice([1, 100, 255, 256, 257])).added:
+    rng = random.Random(11)
+    while log.seal(rng.choice([1, 100, 255, 256, 257])).added:
         pass
     naive = log.naive(HASHES["sha-256"])
     with psycopg.connect(database.dsn) as connection:

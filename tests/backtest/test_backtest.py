@@ -18,9 +18,9 @@ from conftest import create_database, drop_database
 
 from application.commands import Ground, RulingItem, SetRulings
 from domain.kernel import Author
+from interface.cli.backtest_command import backtest
 from interface.simulation.backtest import BacktestCounty, Score, Told, told
 from interface.simulation.backtest.bench import LAST
-from interface.simulation.backtest.command import backtest
 from interface.simulation.backtest.curves import curves, picture
 from interface.simulation.backtest.labels import Label
 from interface.simulation.backtest.matching import Named, shows
@@ -98,7 +98,7 @@ def test_no_rule_falls_below_its_floor(measured: Measured, flag: str) -> None:
 def test_among_honest_people_a_grave_red_flag_is_raised_by_what_the_simulator_knows_alone(
     database: Any, seed: int
 ) -> None:
-    county = BacktestCounty(seed, 0.005, crooked=False)
+    county = BacktestCounty(seed, 0.005, with_fraud=False)
     with told(database.owner_dsn, database.dsn, database.keys, county) as bench:
         grave = score(bench, [rule for rule in rules() if rule.severity == "high"])
 

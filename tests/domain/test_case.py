@@ -121,7 +121,7 @@ _findings = st.lists(
 
 @given(_findings, st.randoms(use_true_random=False))
 def test_what_is_at_stake_depends_on_no_order_and_never_exceeds_the_sum(
-    findings: list[Finding], dice: object
+    findings: list[Finding], rng: object
 ) -> None:
     fen = at_stake_fen(findings)
     assert fen == at_stake_fen(reversed(findings))

@@ -206,7 +206,7 @@ class ServiceProcess:
         until = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                if httpx2.get(f"{self.base}/healthz", timeout=5).status_code == 200:
+                if httpx2.get(f"{self.base}/healthz", timeout=5, verify=False).status_code == 200:
                     return
             except httpx2.TransportError:
                 pass

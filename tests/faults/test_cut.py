@@ -136,11 +136,11 @@ def stored(scene: Scene) -> Counter[str]:
     return Counter(dict(rows))
 
 
-def armed(scene: Scene, number: int, dice: random.Random, size: list[int]) -> str:
+def armed(scene: Scene, number: int, rng: random.Random, size: list[int]) -> str:
     """Choose where to cut this batch: anywhere, and each second time near the last answer."""
-    direction = dice.choice([UP, DOWN]) if number % 2 else DOWN
+    direction = rng.choice([UP, DOWN]) if number % 2 else DOWN
     first = 1 if number % 2 else max(1, size[DOWN] - 60)
-    place = dice.randint(first, size[direction])
+    place = rng.randint(first, size[direction])
     scene.proxy.cut_after(place, direction)
     return f"seed {SEED}, batch {number} cut after byte {place} {('up', 'down')[direction]}"
 
@@ -156,11 +156,11 @@ def usual_size(scene: Scene) -> list[int]:
 def test_a_batch_cut_at_a_random_byte_is_told_again_and_stands_once_and_whole(
     scene: Scene,
 ) -> None:
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     size = usual_size(scene)
     unknown_commits = 0
     for number in range(3, 3 + CUTS):
-        place = armed(scene, number, dice, size)
+        place = armed(scene, number, rng, size)
         outcomes = scene.ledger.tell_all(batch(number), atomic=True)
         assert all(isinstance(outcome, Recorded) for outcome in outcomes), (place, outcomes[:2])
         positions = [outcome.position for outcome in outcomes if isinstance(outcome, Recorded)]
@@ -177,11 +177,11 @@ def test_a_batch_whose_line_stays_dead_is_whole_or_absent_and_a_later_retry_comp
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_module, "_PATIENCE_SECONDS", 0)
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     size = usual_size(scene)
     came_back = Counter[int]()
     for number in range(3, 3 + CUTS // 2):
-        place = armed(scene, number, dice, size)
+        place = armed(scene, number, rng, size)
         scene.proxy.closed_to_all = True
         with suppress(*ConnectionTroubled):
             scene.ledger.tell_all(batch(number), atomic=True)

@@ -70,10 +70,12 @@ class Writer(Thread):
         self._base, self._loan_no, self._numbers = base, loan_no, numbers
         self._headers = {"Authorization": f"Bearer {key}"}
         self._new_ref = new_ref
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
 
     def run(self) -> None:
-        with httpx2.Client(base_url=self._base, headers=self._headers, timeout=30) as client:
+        with httpx2.Client(
+            base_url=self._base, headers=self._headers, timeout=30, verify=False
+        ) as client:
             for number in self._numbers:
                 if self.stopping.is_set():
                     return
@@ -81,7 +83,7 @@ class Writer(Thread):
 
     def _hangs_up(self, number: int, attempt: int) -> bool:
         """Each tenth statement, and some more by chance: so some answers are always lost."""
-        return attempt == 0 and (number % 10 == 5 or self._dice.random() < 0.05)
+        return attempt == 0 and (number % 10 == 5 or self._rng.random() < 0.05)
 
     def _tell(self, client: httpx2.Client, number: int) -> None:
         for attempt in count():
@@ -111,7 +113,7 @@ class Writer(Thread):
 
 def written_under(world: World, victims: list[str], seed: int, *, new_ref: bool) -> list[Writer]:
     """Have banks write while the victims are killed and started again."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     numbers = iter(range(seed * 1_000_000, (seed + 1) * 1_000_000, 10_000))
     loan_nos = [f"K{seed}-{place}" for place in range(WRITERS)]
     key = support.open_accounts(world.owner_dsn, "NRCB")["NRCB"]
@@ -126,7 +128,7 @@ def written_under(world: World, victims: list[str], seed: int, *, new_ref: bool)
         for writer in writers:
             writer.start()
         for victim in victims:
-            time.sleep(dice.uniform(0.3, 0.9))
+            time.sleep(rng.uniform(0.3, 0.9))
             if victim in ("service", "both"):
                 service.kill()
             if victim in ("database", "both"):

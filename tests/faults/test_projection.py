@@ -31,15 +31,15 @@ DAY = date(2023, 12, 31)
 PROJECTOR = """
 import random, sys
 from projections.facts.draw import Projector
-dice = random.Random(int(sys.argv[2]))
+rng = random.Random(int(sys.argv[2]))
 projector = Projector(sys.argv[1])
 projector.connection
 print("ready", flush=True)
 while True:
-    if dice.random() < 0.1:
+    if rng.random() < 0.1:
         projector.rebuild()
     else:
-        projector.advance(most=dice.randint(1, 200))
+        projector.advance(most=rng.randint(1, 200))
     print("drawn", flush=True)
 """
 
@@ -60,7 +60,7 @@ def facts_of(owner_dsn: str) -> dict[str, tuple[int, str]]:
 
 def write_on(place: Place, stopping: Event, faults: list[str]) -> None:
     """Repayments, and corrections of some of them, until told to stop."""
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     ledger = Ledger(place.dsn, place.keys)
     try:
         for round_ in count():
@@ -68,14 +68,14 @@ def write_on(place: Place, stopping: Event, faults: list[str]) -> None:
                 break
             first = 1 + round_ * 20
             commands = [
-                support.repayment(n, f"L{dice.randrange(LOANS)}") for n in range(first, first + 20)
+                support.repayment(n, f"L{rng.randrange(LOANS)}") for n in range(first, first + 20)
             ]
             told = support.tell_all(ledger, commands, support.bank())
             correction = CorrectEvent(
                 ref=f"C{round_}",
                 effective_on=date(2023, 9, 1),
                 reason="错报",
-                event_id=dice.choice(told).event_ids[0],
+                event_id=rng.choice(told).event_ids[0],
             )
             support.tell_all(ledger, [correction], support.bank())
     except BaseException as error:
@@ -87,7 +87,7 @@ def write_on(place: Place, stopping: Event, faults: list[str]) -> None:
 
 def test_after_many_kills_of_the_projector_the_facts_equal_a_rebuild(database: Place) -> None:
     support.lend(database, support.bank(), [f"L{n}" for n in range(LOANS)])
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     faults: list[str] = []
     stopping = Event()
     writer = Thread(target=write_on, args=(database, stopping, faults))
@@ -98,9 +98,9 @@ def test_after_many_kills_of_the_projector_the_facts_equal_a_rebuild(database: P
             with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE) as process:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"ready\n", f"seed {SEED}, kill {kill}"
-                for _ in range(dice.randint(0, 6)):
+                for _ in range(rng.randint(0, 6)):
                     assert process.stdout.readline() == b"drawn\n", f"seed {SEED}, kill {kill}"
-                time.sleep(dice.uniform(0.0, 0.05))
+                time.sleep(rng.uniform(0.0, 0.05))
                 assert process.poll() is None, f"it ended by itself: seed {SEED}, kill {kill}"
                 process.kill()
     finally:

@@ -32,13 +32,13 @@ from application.transparency_log.sealer import Sealer
 from application.transparency_log.signer import FileSigner
 from application.personal_data.encryption import Keys, Vault
 dsn, keys, signing_key, seed = sys.argv[1:]
-dice = random.Random(int(seed))
+rng = random.Random(int(seed))
 authenticate = Vault(Keys.load(Path(keys))).authenticate
 sealer = Sealer(dsn, "test.local/ledger/sha-256", FileSigner(Path(signing_key)), authenticate)
 sealer.seal(most=1)
 print("ready", flush=True)
 while True:
-    if sealer.seal(most=dice.randint(1, 60)).added:
+    if sealer.seal(most=rng.randint(1, 60)).added:
         print("sealed", flush=True)
 """
 
@@ -48,7 +48,7 @@ def test_after_many_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_p
     database.keys.save(keys)
     signer = FileSigner.create(signing_key)
     support.lend(database, support.bank(), [f"L{n}" for n in range(LOANS)])
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     faults: list[str] = []
     stopping = Event()
     writer = Thread(target=write_on, args=(database, stopping, faults))
@@ -62,9 +62,9 @@ def test_after_many_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_p
             ) as process:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"ready\n", f"seed {SEED}, kill {kill}"
-                for _ in range(dice.randint(0, 3)):
+                for _ in range(rng.randint(0, 3)):
                     assert process.stdout.readline() == b"sealed\n", f"seed {SEED}, kill {kill}"
-                time.sleep(dice.uniform(0.0, 0.05))
+                time.sleep(rng.uniform(0.0, 0.05))
                 assert process.poll() is None, f"it ended by itself: seed {SEED}, kill {kill}"
                 process.kill()
             with psycopg.connect(database.dsn) as connection:

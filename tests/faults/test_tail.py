@@ -45,12 +45,12 @@ class Tail(Thread):
 
 def write(place: Place, name: str, clock: Clock, events: int, faults: list[str]) -> None:
     """Tell repayments in groups of one to forty, on a loan of this writer's own."""
-    dice = random.Random(f"{SEED}{name}")
+    rng = random.Random(f"{SEED}{name}")
     ledger = Ledger(place.dsn, place.keys, clock=clock)
     told = 0
     try:
         while told < events:
-            size = min(dice.randint(1, 40), events - told)
+            size = min(rng.randint(1, 40), events - told)
             commands = [
                 support.repayment(told + n + 1, f"L{name}", ref=f"{name}-{told + n}")
                 for n in range(size)

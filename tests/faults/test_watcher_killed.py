@@ -48,7 +48,7 @@ def write_on(database: Any, stopping: Event) -> None:
 
     The more there are, the longer it waits: what the watcher is to ask stays small on any machine.
     """
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     with conversation(database) as ledger:
         number = 0
         while not stopping.wait(0.02 + number / 1_000):
@@ -64,14 +64,14 @@ def write_on(database: Any, stopping: Event) -> None:
                 ref=f"R-{no}", loan_no=no, principal_fen=4_900_000, effective_on="2023-03-16"
             )
             told = ledger.tell(back, c.BANK)
-            if dice.random() < 0.5:
+            if rng.random() < 0.5:
                 ledger.tell(c.correct(told.event_ids[0], ref=f"C-{no}"), c.BANK)
 
 
 def test_after_many_kills_of_the_watcher_what_is_stored_is_what_the_rules_say(
     database: Any,
 ) -> None:
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     stopping = Event()
     writer = Thread(target=write_on, args=(database, stopping))
     writer.start()
@@ -81,9 +81,9 @@ def test_after_many_kills_of_the_watcher_what_is_stored_is_what_the_rules_say(
             with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE) as process:
                 assert process.stdout is not None
                 assert process.stdout.readline() == b"ready\n", f"seed {SEED}, kill {kill}"
-                for _ in range(dice.randint(0, 2) + kill % 2):
+                for _ in range(rng.randint(0, 2) + kill % 2):
                     assert process.stdout.readline() == b"stored\n", f"seed {SEED}, kill {kill}"
-                time.sleep(dice.uniform(0.0, 0.5))
+                time.sleep(rng.uniform(0.0, 0.5))
                 assert process.poll() is None, f"it ended by itself: seed {SEED}, kill {kill}"
                 process.kill()
     finally:

@@ -83,7 +83,7 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
     data = tmp_path_factory.mktemp("data")
     with (
         serving(place, data) as port,
-        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, verify=False) as client,
     ):
         running = Api(port, client, keys, place)
         for who, path, body in (
@@ -620,7 +620,7 @@ def at_the_same_moment(api: Api, told_bodies: list[Body]) -> list[httpx2.Respons
     answers: list[httpx2.Response | None] = [None] * len(told_bodies)
 
     def send(place: int) -> None:
-        with httpx2.Client(base_url=api.client.base_url, timeout=60) as client:
+        with httpx2.Client(base_url=api.client.base_url, timeout=60, verify=False) as client:
             client.get("/healthz")
             barrier.wait()
             answers[place] = client.post(

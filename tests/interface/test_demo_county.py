@@ -20,7 +20,7 @@ from domain.calendar import Period, add_months
 from domain.identity_number import problems
 from domain.loan import Loan
 from interface.simulation.demo import County, Loaded, county, load
-from interface.simulation.demo.schemes import FLAGS
+from interface.simulation.demo.misuse import FLAGS
 
 FACTOR = 0.02
 PLAN_2023_FEN = 32_337_000_000
@@ -101,10 +101,10 @@ def test_the_days_may_be_asked_for_again(small: County) -> None:
 
 
 def test_the_full_county_has_the_size_of_the_plan(full: County) -> None:
-    eligible = [home for home in full.homes if home.category != "none"]
+    eligible = [household for household in full.households if household.category != "none"]
     assert len(eligible) == 6_142
-    assert 24 <= len(full.homes) - len(eligible) <= 60
-    assert len({home.township for home in full.homes}) == 26
+    assert 24 <= len(full.households) - len(eligible) <= 60
+    assert len({household.township for household in full.households}) == 26
     assert abs(full.lent_fen(2023) - PLAN_2023_FEN) <= PLAN_2023_FEN * 3 // 100
     assert full.lent_fen(2021) < full.lent_fen(2022) < full.lent_fen(2023)
 
@@ -120,21 +120,21 @@ def test_most_loans_are_ordinary_ones(full: County) -> None:
 
 
 def test_a_smaller_county_is_smaller_in_proportion(small: County, full: County) -> None:
-    assert len(small.homes) == pytest.approx(len(full.homes) * FACTOR, rel=0.05)
+    assert len(small.households) == pytest.approx(len(full.households) * FACTOR, rel=0.05)
     assert small.lent_fen(2023) == pytest.approx(PLAN_2023_FEN * FACTOR, rel=0.05)
 
 
 def test_every_identity_number_is_valid_and_belongs_to_one_person(full: County) -> None:
-    people = {person.id_no: person for home in full.homes for person in home.people}
+    people = {person.id_no: person for household in full.households for person in household.people}
     assert not [number for number in people if problems(number)]
     assert all(number.startswith("411381") for number in people)
-    shared = sum(len(home.people) for home in full.homes) - len(people)
+    shared = sum(len(household.people) for household in full.households) - len(people)
     planted = [s for s in full.schemes if s.kind == "person_in_two_households"]
     assert shared == len(planted)
 
 
 def test_some_names_hold_rare_characters(full: County) -> None:
-    names = [person.name for home in full.homes for person in home.people]
+    names = [person.name for household in full.households for person in household.people]
     assert any("䶮" in name for name in names)
     assert any(ord(character) > 0xFFFF for name in names for character in name)
 
@@ -156,16 +156,16 @@ def test_a_ring_is_three_households_or_more_whose_money_reached_one_firm(full: C
 
 def test_no_household_borrows_more_than_the_cap_unless_it_is_planted(full: County) -> None:
     planted = {no for scheme in full.schemes if scheme.households for no in scheme.households}
-    for home in full.homes:
-        if home.no in planted:
+    for household in full.households:
+        if household.no in planted:
             continue
-        for loan in home.loans:
+        for loan in household.loans:
             owed_fen = sum(
                 other.principal_fen
-                for other in home.loans
+                for other in household.loans
                 if other.disbursed <= loan.disbursed < other.closed
             )
-            assert owed_fen <= 5_000_000, home.no
+            assert owed_fen <= 5_000_000, household.no
 
 
 # ---- in the ledger ----------------------------------------------------------------------

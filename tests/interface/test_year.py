@@ -76,12 +76,12 @@ def year(shared_database: Any) -> Iterator[Year]:
 
 def moments(count: int) -> list[tuple[date, datetime]]:
     """Random days, and instants at which they may be asked about."""
-    dice = random.Random(7)
+    rng = random.Random(7)
     found = []
     for _ in range(count):
-        as_of = date(2022, 3, 1) + timedelta(days=dice.randrange(730))
-        known = as_of + timedelta(days=dice.randrange(-30, 400))
-        found.append((as_of, datetime.combine(known, time(dice.randrange(24)), UTC)))
+        as_of = date(2022, 3, 1) + timedelta(days=rng.randrange(730))
+        known = as_of + timedelta(days=rng.randrange(-30, 400))
+        found.append((as_of, datetime.combine(known, time(rng.randrange(24)), UTC)))
     return found
 
 

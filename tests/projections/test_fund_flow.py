@@ -121,9 +121,9 @@ def instants(facts: Facts) -> list[datetime]:
 def test_the_edges_of_each_kind_sum_to_their_ledger_at_any_two_dates(
     facts: Facts, seed: int
 ) -> None:
-    dice = random.Random(seed)
-    as_of = date(2021, 1, 1) + timedelta(days=dice.randint(0, 5 * 365))
-    assert_the_law(facts, as_of, dice.choice(instants(facts)))
+    rng = random.Random(seed)
+    as_of = date(2021, 1, 1) + timedelta(days=rng.randint(0, 5 * 365))
+    assert_the_law(facts, as_of, rng.choice(instants(facts)))
 
 
 def test_the_law_holds_for_every_kind_of_money_after_each_event(everything: Facts) -> None:

@@ -34,7 +34,7 @@ class County:
     def tell(self, command: Command, by: Author) -> Recorded:
         return self.ledger.tell(command, by)
 
-    def home(self, fen: int = 5_000_000, loan_no: str = "L", **other: Any) -> str:
+    def household(self, fen: int = 5_000_000, loan_no: str = "L", **other: Any) -> str:
         """A household with a loan; returns the loan's number."""
         self.number += 1
         n = self.number
@@ -90,7 +90,7 @@ def county(database: Any) -> Iterator[County]:
 
 def test_a_difference_of_rounded_totals_comes_back_to_the_fen(county: County) -> None:
     """50 000 for 92 days is 466.39, for 10 of them 50.69; the 82 days alone would be 415.69."""
-    loan = county.home()
+    loan = county.household()
     payment = county.pay(loan, 46_639)
     county.repay(loan, 5_000_000, Q2.first + 10 * DAY)
     assert county.found("RF02") == {f"NRCB/{loan} {PERIOD}": 41_570}
@@ -104,7 +104,7 @@ def test_no_more_is_claimed_than_was_paid_and_nothing_of_what_was_due_anyway(
     county: County,
 ) -> None:
     """Of 50 000 repaid after 41 days 207.85 is due: 10.00 was none too much, 300.00 by 92.15."""
-    little, much, all_of_it = county.home(), county.home(), county.home()
+    little, much, all_of_it = county.household(), county.household(), county.household()
     county.pay(little, 1_000)
     part = county.pay(much, 30_000)
     county.pay(all_of_it, 1_000)
@@ -118,7 +118,7 @@ def test_no_more_is_claimed_than_was_paid_and_nothing_of_what_was_due_anyway(
 
 def test_a_claim_is_known_from_the_payment_that_made_it_one(county: County) -> None:
     """The slip of the first part counted too many days, but not its money."""
-    loan = county.home()
+    loan = county.household()
     county.pay(loan, 20_000)
     second = county.ledger.log
     county.pay(loan, 26_639, "-2")
@@ -131,7 +131,7 @@ def test_a_claim_is_known_from_the_payment_that_made_it_one(county: County) -> N
 
 
 def test_of_a_quarter_paid_beyond_the_due_day_the_rounded_rest_is_claimed(county: County) -> None:
-    first, part = county.home(), county.home()
+    first, part = county.household(), county.household()
     payment = county.pay(first, 46_639)
     county.pay(part, 1_000)
     for loan in (first, part):  # ten days of the quarter were not overdue
@@ -151,7 +151,7 @@ def test_of_a_quarter_paid_beyond_the_due_day_the_rounded_rest_is_claimed(county
 
 def test_under_a_shared_cap_the_oldest_loan_keeps_its_room(county: County) -> None:
     """P1 of 30 000 is the older one, told later: L1 of 50 000 has room for 20 000, 186.56."""
-    loan = county.home()
+    loan = county.household()
     payment = county.pay(loan, 46_639)
     county.lend(
         1, 3_000_000, "P1", c.OTHER_BANK, effective_on="2023-03-01", contract_on="2023-03-01"
@@ -166,7 +166,7 @@ def test_under_a_shared_cap_the_oldest_loan_keeps_its_room(county: County) -> No
 
 def test_a_loan_that_was_repaid_leaves_its_room_to_the_younger_one(county: County) -> None:
     """What was paid on it for the days after is RF02's, and once it came back nothing is left."""
-    loan = county.home()
+    loan = county.household()
     payment = county.pay(loan, 46_639)
     county.repay(loan, 5_000_000, Q2.first + 10 * DAY)
     lent_on = (Q2.first + 10 * DAY).isoformat()
@@ -179,7 +179,7 @@ def test_a_loan_that_was_repaid_leaves_its_room_to_the_younger_one(county: Count
 
 
 def test_beyond_a_shared_cap_no_more_is_claimed_than_was_paid(county: County) -> None:
-    loan = county.home()
+    loan = county.household()
     county.pay(loan, 1_000)
     county.lend(
         1, 5_000_000, "P1", c.OTHER_BANK, effective_on="2023-03-01", contract_on="2023-03-01"
@@ -200,7 +200,7 @@ def told_by_chance(county: County, chance: Random) -> dict[str, History]:
     histories = {}
     for _ in range(25):
         fen = chance.randrange(1_000_000, 5_000_001, 7)
-        loan = county.home(fen)
+        loan = county.household(fen)
         due = left = fen_of(fen * 92)
         paid: dict[str, int] = defaultdict(int)
         for part in range(chance.randint(1, 3)):

@@ -17,7 +17,7 @@ from support.red_flags import flagged_by, record_example, record_lines, subjects
 
 from domain.calendar import DAY, named_quarter, quarter_of
 from interface.simulation.demo import County
-from interface.simulation.demo.schemes import FLAGS
+from interface.simulation.demo.misuse import FLAGS
 from projections.facts.answer_cache import Memory
 from projections.facts.reading import Facts, View
 from projections.red_flags import (

@@ -179,35 +179,35 @@ def test_a_quarter_paid_before_a_corrected_disbursement_day_is_asked_back(databa
     assert [entry["net_fen"] for entry in ledger_then] == [5_576]
 
 
-def _lives(dice: random.Random, ledger: Ledger, clock: SteppingClock) -> None:
+def _lives(rng: random.Random, ledger: Ledger, clock: SteppingClock) -> None:
     """Loans that are paid and corrected in every way that the contract offers."""
     for number in range(14):
-        loan_no, bank_day = f"R{number}", date(2022, 12, 1) + timedelta(dice.randrange(120))
-        amount_fen = dice.randrange(1_000_000, 6_000_000)
+        loan_no, bank_day = f"R{number}", date(2022, 12, 1) + timedelta(rng.randrange(120))
+        amount_fen = rng.randrange(1_000_000, 6_000_000)
         mine = {**(SECOND if number % 2 else {}), "loan_no": loan_no}
         mine |= {"principal_fen": amount_fen, "credited_fen": amount_fen}
         to(clock, "2023-06-25")
         first = mine | {"effective_on": str(bank_day), "contract_on": str(bank_day)}
         ledger.tell(c.loan(**first, ref=f"LN-{number}"), c.BANK)
         for period in ("2023Q1", "2023Q2"):
-            for part in range(dice.randrange(3)):
+            for part in range(rng.randrange(3)):
                 payment = c.pay(
                     ref=f"PAY-{number}-{period}-{part}", loan_no=loan_no, bank="NRCB",
-                    period=period, amount_fen=dice.randrange(1, 20_000),
-                    effective_on=str(date(2023, 6, 21) + timedelta(dice.randrange(4))),
+                    period=period, amount_fen=rng.randrange(1, 20_000),
+                    effective_on=str(date(2023, 6, 21) + timedelta(rng.randrange(4))),
                 )  # fmt: skip
                 try:
                     ledger.tell(payment, c.FINANCE)
                 except Refused:
                     continue
-                if dice.random() < 0.3:
+                if rng.random() < 0.3:
                     back = c.recover(ref=f"REC-{payment.ref}", loan_no=loan_no, bank="NRCB",
                                      payment_no=payment.ref, amount_fen=1)  # fmt: skip
                     to(clock, "2023-09-26")
                     ledger.tell(back, c.FINANCE)
-        to(clock, f"2023-10-{dice.randrange(1, 28):02}")
-        moved = date(2022, 12, 1) + timedelta(dice.randrange(300))
-        kind = dice.choice(["day", "household", "contract", "none", "reversed"])
+        to(clock, f"2023-10-{rng.randrange(1, 28):02}")
+        moved = date(2022, 12, 1) + timedelta(rng.randrange(300))
+        kind = rng.choice(["day", "household", "contract", "none", "reversed"])
         anew = {"day": {"effective_on": str(moved), "contract_on": str(moved)},
                 "household": {"household_no": "H9"},
                 "contract": {"contract_on": "1999-01-01"}}.get(kind)  # fmt: skip

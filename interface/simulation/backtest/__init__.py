@@ -1,4 +1,4 @@
-"""The back-test bench: a county whose honest and crooked people are known, asked by every rule.
+"""The back-test bench: a county whose honest people and fraud cases are known, asked by every rule.
 
 What a rule finds there can be compared with what was planted: precision, recall and the checks a
 supervisor makes for each true case. Everything is told through the ledger's ordinary door.

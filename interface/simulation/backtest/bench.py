@@ -12,9 +12,9 @@ from application.access import enrol
 from application.ledger import Ledger
 from application.personal_data.encryption import Keys
 from interface.simulation.backtest.county import BacktestCounty
-from interface.simulation.demo.dice import LAST_DAY, day
 from interface.simulation.demo.loading import Evening, Loading
 from interface.simulation.demo.quarters import Offices, Step
+from interface.simulation.demo.random_source import LAST_DAY, day
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts
 

@@ -7,59 +7,59 @@ from datetime import timedelta
 
 from application.commands import CheckUsage, RepayLoan
 from application.ledger import Telling
-from interface.simulation.backtest.crooked import Crooked
+from interface.simulation.backtest.fraud_cases import FraudCases
 from interface.simulation.backtest.honest import Honest
 from interface.simulation.backtest.labels import RECKONED, Entity, Label, Noise, entities, of_demo
 from interface.simulation.backtest.newcomers import NEWCOMER, Newcomers
 from interface.simulation.backtest.offices import Irregular, Regular
 from interface.simulation.demo import statements as say
 from interface.simulation.demo.county import County
-from interface.simulation.demo.dice import LAST_DAY, working_day
-from interface.simulation.demo.lives import CORRECT, REPORTED_MONTHS
-from interface.simulation.demo.plans import Home, LoanPlan, Planner
-from interface.simulation.demo.schemes import Misuse
+from interface.simulation.demo.life_events import CORRECT, REPORTED_MONTHS
+from interface.simulation.demo.misuse import Misuse
+from interface.simulation.demo.plans import HouseholdPlan, LoanPlan, Planner
+from interface.simulation.demo.random_source import LAST_DAY, working_day
 from interface.simulation.demo.statements import Correction
 
 
 class BacktestCounty(County):
-    """Always the same for the same seed, factor and people; `crooked=False`: honest people alone.
+    """Always the same for the same seed, factor and people; `with_fraud=False`: only honest people.
 
     What goes wrong in an honest county goes wrong by negligence (a late reminder), and is labelled.
     """
 
-    def __init__(self, seed: int, factor: float, *, crooked: bool = True) -> None:
-        self.crooked = crooked
+    def __init__(self, seed: int, factor: float, *, with_fraud: bool = True) -> None:
+        self.with_fraud = with_fraud
         self._miscounted: list[Noise] = []
         super().__init__(seed, factor)
 
     def _plant(self, planner: Planner) -> Misuse:
-        return super()._plant(planner) if self.crooked else Misuse()
+        return super()._plant(planner) if self.with_fraud else Misuse()
 
-    def _further(self, planner: Planner, misuse: Misuse) -> list[Home]:
-        new = Newcomers(planner, self._dice("newcomers"), misuse, self._calendar)
+    def _further(self, planner: Planner, misuse: Misuse) -> list[HouseholdPlan]:
+        new = Newcomers(planner, self._rng("newcomers"), misuse, self._calendar)
         self._honest = Honest(new, self._scaled)
         self._honest.plan()
-        self._crooked = Crooked(new, self._scaled)
+        self._fraud_cases = FraudCases(new, self._scaled)
         self.offices: Regular
-        if self.crooked:
-            self.offices = Irregular(new, self._crooked.unpaid)
-            self._crooked.plan()
+        if self.with_fraud:
+            self.offices = Irregular(new, self._fraud_cases.unpaid)
+            self._fraud_cases.plan()
         else:
             self.offices = Regular(new)
-        return new.homes
+        return new.households
 
     def _report(self, misuse: Misuse) -> None:
         """As in the demo; some banks miscount, see it within weeks, and correct their report."""
         super()._report(misuse)
-        dice = self._dice("miscounted")
+        rng = self._rng("miscounted")
         told = [
             (on, place)
             for on, entries in sorted(self._calendar.days.items())
             for place, (_, make, args) in enumerate(entries)
             if make is say.scale_report and args[:2] not in misuse.inflated
         ]
-        for on, place in dice.shuffled(told)[: 1 + self._scaled(8)]:
-            self._miscount(on, place, dice.between(10, 40))
+        for on, place in rng.shuffled(told)[: 1 + self._scaled(8)]:
+            self._miscount(on, place, rng.between(10, 40))
 
     def _miscount(self, on: int, place: int, days: int) -> None:
         corrected = working_day(on + days)
@@ -93,7 +93,7 @@ class BacktestCounty(County):
     def labels(self) -> list[Label]:
         """Every planted case, and what the demo's machinery noted by the way."""
         demo = [of_demo(each) for each in self.misuse.planted if each.kind not in RECKONED]
-        return [*demo, *self._crooked.labels(), *self.offices.labels()]
+        return [*demo, *self._fraud_cases.labels(), *self.offices.labels()]
 
     def noises(self) -> list[Noise]:
         """Every honest behaviour that may look like misuse."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from interface.simulation.demo.plans import Home, LoanPlan
-from interface.simulation.demo.schemes import FLAGS, Planted
+from interface.simulation.demo.misuse import FLAGS, Planted
+from interface.simulation.demo.plans import HouseholdPlan, LoanPlan
 
 Entity = tuple[str, str]
 
@@ -47,12 +47,15 @@ def loan_entity(loan: LoanPlan) -> Entity:
 
 
 def entities(
-    *, loans: Iterable[LoanPlan] = (), homes: Iterable[Home] = (), more: Iterable[Entity] = ()
+    *,
+    loans: Iterable[LoanPlan] = (),
+    households: Iterable[HouseholdPlan] = (),
+    more: Iterable[Entity] = (),
 ) -> frozenset[Entity]:
     """All that a case names: loans with their households, households, and whatever else."""
     loans = list(loans)
-    of_loans = [("household", loan.home.no) for loan in loans]
-    of_homes = [("household", home.no) for home in homes]
+    of_loans = [("household", loan.household.no) for loan in loans]
+    of_homes = [("household", household.no) for household in households]
     return frozenset([*map(loan_entity, loans), *of_loans, *of_homes, *more])
 
 
@@ -71,5 +74,5 @@ def of_demo(planted: Planted) -> Label:
         more = [("account", detail)]
     elif kind in ("usage_check_missed", "usage_check_late"):
         more = [("day", detail)]
-    of = entities(loans=planted.loans, homes=planted.homes, more=more)
+    of = entities(loans=planted.loans, households=planted.households, more=more)
     return Label(kind, FLAGS[kind], of)

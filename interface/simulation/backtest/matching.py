@@ -43,11 +43,11 @@ class Directory:
         for loan in county.loans:
             self._enter("loan", f"{loan.bank}/{loan.no}")
             self._known[loan.no] = loan_entity(loan)  # no two banks of the county share a number
-            self._enter("household", loan.home.no)
-            for account in (loan.payee_account, loan.home.account(loan.bank)):
+            self._enter("household", loan.household.no)
+            for account in (loan.payee_account, loan.household.account(loan.bank)):
                 self._known[pseudonym("account", account)] = ("account", account)
-        for home in county.homes:
-            self._enter("household", home.no)
+        for household in county.households:
+            self._enter("household", household.no)
         for organisation in county.organisations:
             if organisation.role == "bank":
                 self._enter("bank", organisation.code)

@@ -10,10 +10,16 @@ from application.ledger import Telling
 from domain.kernel import Author
 from domain.loan import PayeeKind
 from interface.simulation.demo import statements as say
-from interface.simulation.demo.dice import Dice, day, months_later, number, working_day
-from interface.simulation.demo.lives import OTHER, Calendar
-from interface.simulation.demo.plans import CAP_FEN, Home, LoanPlan, Planner, quoted_bp
-from interface.simulation.demo.schemes import Misuse
+from interface.simulation.demo.life_events import OTHER, Calendar
+from interface.simulation.demo.misuse import Misuse
+from interface.simulation.demo.plans import CAP_FEN, HouseholdPlan, LoanPlan, Planner, quoted_bp
+from interface.simulation.demo.random_source import (
+    RandomSource,
+    day,
+    months_later,
+    number,
+    working_day,
+)
 
 BATCH_TOWNSHIPS: Final = ("T25", "T26")
 """Whose subsidies of one quarter go by batch. A batch asks back whatever was overpaid there, so
@@ -24,44 +30,46 @@ NEWCOMER: Final = "newcomer"
 
 
 class Newcomers:
-    """Makes households and loans to order. The machinery of the demo then tells their lives."""
+    """Makes households and loans to order. The demo's machinery then reports their life events."""
 
-    def __init__(self, planner: Planner, dice: Dice, misuse: Misuse, calendar: Calendar) -> None:
-        self.planner, self.dice, self.misuse, self.calendar = planner, dice, misuse, calendar
-        self.homes: list[Home] = []
+    def __init__(
+        self, planner: Planner, rng: RandomSource, misuse: Misuse, calendar: Calendar
+    ) -> None:
+        self.planner, self.rng, self.misuse, self.calendar = planner, rng, misuse, calendar
+        self.households: list[HouseholdPlan] = []
         self._accounts = 0
         self._outflows = 0
-        self._taken = len(planner.homes) + len(planner.ineligible) + 1_000
+        self._taken = len(planner.households) + len(planner.ineligible) + 1_000
 
-    def home(self, *, like: Home | None = None) -> Home:
+    def household(self, *, like: HouseholdPlan | None = None) -> HouseholdPlan:
         """A registered household; `like`: in the same village, at the same bank."""
         self._taken += 1
-        home = self.planner.home(self._taken, "out_of_poverty")
-        home.in_scheme = True
+        household = self.planner.household(self._taken, "out_of_poverty")
+        household.in_scheme = True
         if like is not None:
-            home.village, home.bank = like.village, like.bank
-            self._move(home, like.township)
-        elif home.township in BATCH_TOWNSHIPS:
-            self._move(home, "T01")
-        self.homes.append(home)
-        return home
+            household.village, household.bank = like.village, like.bank
+            self._move(household, like.township)
+        elif household.township in BATCH_TOWNSHIPS:
+            self._move(household, "T01")
+        self.households.append(household)
+        return household
 
-    def home_in(self, township: str) -> Home:
-        home = self.home()
-        self._move(home, township)
-        return home
+    def home_in(self, township: str) -> HouseholdPlan:
+        household = self.household()
+        self._move(household, township)
+        return household
 
-    def _move(self, home: Home, township: str) -> None:
-        home.township, home.no = township, f"{township}{home.place:06d}"
+    def _move(self, household: HouseholdPlan, township: str) -> None:
+        household.township, household.no = township, f"{township}{household.place:06d}"
 
     def day(self, first_year: int = 2021, last_year: int = 2023) -> int:
         """Some working day on which loans are disbursed."""
         first, last = number(first_year, 3, 1), number(last_year, 9, 30)
-        return working_day(self.dice.between(first, last))
+        return working_day(self.rng.between(first, last))
 
     def lend(
         self,
-        home: Home,
+        household: HouseholdPlan,
         on: int,
         fen: int = FULL_FEN,
         *,
@@ -71,11 +79,11 @@ class Newcomers:
         payee: str = "",
     ) -> LoanPlan:
         """A loan that breaks no rule of its own, settled on `closed`, or about its due day."""
-        bank = bank or home.bank
+        bank = bank or household.bank
         on = working_day(on)
         due = months_later(on, months)
         loan = LoanPlan(
-            home=home,
+            household=household,
             bank=bank,
             principal_fen=fen,
             credited_fen=fen,
@@ -84,14 +92,14 @@ class Newcomers:
             contract=on,
             disbursed=on,
             due=due,
-            closed=closed or due - self.dice.between(0, 40),
+            closed=closed or due - self.rng.between(0, 40),
             purpose="养殖肉牛",
             scheme=NEWCOMER,
-            payee_account=payee or home.account(bank),
-            payee_name=home.borrower.name,
-            told=working_day(on + self.dice.between(0, 2)),
+            payee_account=payee or household.account(bank),
+            payee_name=household.borrower.name,
+            told=working_day(on + self.rng.between(0, 2)),
         )
-        home.loans.append(loan)
+        household.loans.append(loan)
         return loan
 
     def account(self) -> str:
@@ -111,7 +119,7 @@ class Newcomers:
     ) -> None:
         """Money of a loan is seen leaving its borrower's account, or another one: `payer`."""
         self._outflows += 1
-        told = max(on + self.dice.between(0, 4), loan.told)
+        told = max(on + self.rng.between(0, 4), loan.told)
         self.calendar.add(on, told, OTHER, _outflow, loan, self._outflows, on, fen, to, kind, payer)
 
     def tell(self, command: type[Command], by: Author, on: int, told: int = 0, **body: Any) -> None:

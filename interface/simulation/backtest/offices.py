@@ -20,10 +20,10 @@ from interface.simulation.backtest.labels import Label, Noise, entities
 from interface.simulation.backtest.newcomers import BATCH_TOWNSHIPS, Newcomers
 from interface.simulation.demo import statements as say
 from interface.simulation.demo.county import Payment
-from interface.simulation.demo.dice import months_later, number
 from interface.simulation.demo.people import FIRMS
-from interface.simulation.demo.plans import Home
+from interface.simulation.demo.plans import HouseholdPlan
 from interface.simulation.demo.quarters import CENTRE, Offices, Step
+from interface.simulation.demo.random_source import months_later, number
 from projections.facts.reading import Scope
 
 _PAID: Final = ("2024Q1", BATCH_TOWNSHIPS[0])
@@ -47,7 +47,7 @@ class Regular:
     BATCHES: Final = (f"PC-{_PAID[0]}", f"PC-{_DETAINED[0]}")
 
     def __init__(self, new: Newcomers) -> None:
-        self.new, self.dice = new, new.dice
+        self.new, self.rng = new, new.rng
         self._labels: list[Label] = []
         year = frozenset({("year", "2023")})
         self._labels.append(Label("plan_contradicts_itself", "RF26", year))
@@ -63,7 +63,7 @@ class Regular:
 
     def pays(self, payment: Payment) -> bool:
         """Whether finance pays a subsidy by itself that is due: no batch lists it."""
-        return (payment.period, payment.loan.home.township) != _PAID
+        return (payment.period, payment.loan.household.township) != _PAID
 
     def steps(self, of: Callable[[Scope], Offices]) -> Iterator[Step]:
         """What the offices do besides, and on which day."""
@@ -91,11 +91,11 @@ class Regular:
         self.new.tell(TransferFund, say.FINANCE, on, ref=voucher, year=2024, payer=payer,
                       payee=payee, amount_fen=fen, purpose="贴息资金", voucher=voucher)  # fmt: skip
 
-    def _agreement(self, agreement_no: str, *, paid: bool) -> list[Home]:
+    def _agreement(self, agreement_no: str, *, paid: bool) -> list[HouseholdPlan]:
         """A firm owes three households two instalments; unpaid: one short, one not at all."""
         new = self.new
-        first = new.home()
-        homes = [first, new.home(like=first), new.home(like=first)]
+        first = new.household()
+        households = [first, new.household(like=first), new.household(like=first)]
         on = number(2022, 3, 1)
         dues = [months_later(on, 6), months_later(on, 12)]
         instalments = [
@@ -103,17 +103,17 @@ class Regular:
             for due in dues
         ]
         new.tell(SignAgreement, say.cadre(first), on, ref=agreement_no, agreement_no=agreement_no,
-                 enterprise=FIRMS[0], households=lambda: [home.no for home in homes],
+                 enterprise=FIRMS[0], households=lambda: [household.no for household in households],
                  instalments=instalments)  # fmt: skip
-        for place, home in enumerate(homes):
+        for place, household in enumerate(households):
             for count, due in enumerate(dues):
                 fen = 50_000 if paid or place == 0 else (0 if place == 1 else 30_000)
                 if fen:
                     ref = f"FH-{agreement_no}-{place}-{count}"
                     new.tell(PayBenefit, say.cadre(first), due + 12, ref=ref, voucher=ref,
-                             agreement_no=agreement_no, household_no=home.no, kind="dividend",
+                             agreement_no=agreement_no, household_no=household.no, kind="dividend",
                              amount_fen=fen)  # fmt: skip
-        return homes[1:]
+        return households[1:]
 
 
 class Irregular(Regular):
@@ -125,10 +125,12 @@ class Irregular(Regular):
         super().__init__(new)
         self._forgotten = forgotten
         self._label("beyond_the_risk_fund", "RF25", ("county", "county"))
-        for home in self._agreement("LJ-2", paid=False):
+        for household in self._agreement("LJ-2", paid=False):
             more = ("agreement", "LJ-2")
             self._labels.append(
-                Label("dividend_not_delivered", "RF20", entities(homes=[home], more=[more]))
+                Label(
+                    "dividend_not_delivered", "RF20", entities(households=[household], more=[more])
+                )
             )
         for place, payee in enumerate((FIRMS[4], "机关食堂账户", FIRMS[6]), start=1):
             self._transfer(f"NZ-{place}", "贴息专户", payee, 300_000 + place)
@@ -139,7 +141,7 @@ class Irregular(Regular):
         self._borrower_in(_DETAINED[1])
 
     def pays(self, payment: Payment) -> bool:
-        if (payment.period, payment.loan.home.township) == _DETAINED:
+        if (payment.period, payment.loan.household.township) == _DETAINED:
             return False
         forgotten = (id(payment.loan), payment.period) in self._forgotten
         return super().pays(payment) and not forgotten

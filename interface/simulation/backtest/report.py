@@ -102,7 +102,7 @@ def _head(seeds: str, factor: str, size: str) -> Iterator[str]:
     yield ""
     yield f"Seeds {seeds}, factor {factor}: {size}. All of it was told through the ledger's ordinary"
     yield "door to a real PostgreSQL, the facts were drawn by the projector, and every rule was asked as"
-    yield "of the last day. The simulator (`interface/simulation/backtest`) knows who was crooked and who honest."
+    yield "of the last day. The simulator (`interface/simulation/backtest`) knows which cases are fraud and which people are honest."
     yield ""
     yield "- **种 planted**: cases that the rule should find. A kind that ends in `_sly` keeps just"
     yield "  outside of today's thresholds on purpose: missing it is the price of the threshold."

@@ -21,9 +21,9 @@ from domain.calendar import Period
 from domain.policy import ruling
 from interface.simulation.backtest.county import BacktestCounty
 from interface.simulation.backtest.labels import Label, entities
-from interface.simulation.demo.dice import LAST_DAY, day
-from interface.simulation.demo.lives import QUARTERS
-from interface.simulation.demo.plans import CAP_FEN, Home, LoanPlan, quoted_bp
+from interface.simulation.demo.life_events import QUARTERS
+from interface.simulation.demo.plans import CAP_FEN, HouseholdPlan, LoanPlan, quoted_bp
+from interface.simulation.demo.random_source import LAST_DAY, day
 from interface.simulation.demo.statements import Correction
 from projections.facts.reading import View
 from projections.red_flags.evidence import subsidised
@@ -49,14 +49,14 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
         for statement in today.statements
         if isinstance(statement, Telling)
     ]
-    for home in {id(loan.home): loan.home for loan in county.loans}.values():
-        found.extend(_over_the_cap(home))
-        found.extend(_loans_by_loans(home))
-        if not home.told:
-            of = entities(loans=home.loans)
+    for household in {id(loan.household): loan.household for loan in county.loans}.values():
+        found.extend(_over_the_cap(household))
+        found.extend(_loans_by_loans(household))
+        if not household.told:
+            of = entities(loans=household.loans)
             found.append(Label("unregistered_and_unchecked", "RF15", of, False))
-    for home, died, _ in county.misuse.deaths:
-        loans = [loan for loan in home.loans if loan.closed > died]
+    for household, died, _ in county.misuse.deaths:
+        loans = [loan for loan in household.loans if loan.closed > died]
         found.append(Label("dead_borrowers_loan", "RF22", entities(loans=loans), False))
     found.extend(_not_reminded(county))
     found.extend(_reports(county))
@@ -75,10 +75,10 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
     return found
 
 
-def _over_the_cap(home: Home) -> Iterator[Label]:
+def _over_the_cap(household: HouseholdPlan) -> Iterator[Label]:
     """What a household owed at once, on any day."""
     moved: dict[int, int] = defaultdict(int)
-    for loan in home.loans:
+    for loan in household.loans:
         moved[loan.disbursed] += loan.principal_fen
         for on, fen, *_ in loan.repaid:
             moved[on] -= fen
@@ -86,14 +86,14 @@ def _over_the_cap(home: Home) -> Iterator[Label]:
     for on in sorted(moved):
         owed_fen += moved[on]
         if owed_fen > CAP_FEN:
-            yield Label("owed_over_the_cap", "RF06", entities(homes=[home]), False)
+            yield Label("owed_over_the_cap", "RF06", entities(households=[household]), False)
             return
 
 
-def _loans_by_loans(home: Home) -> Iterator[Label]:
+def _loans_by_loans(household: HouseholdPlan) -> Iterator[Label]:
     """A settlement within a day of a new loan; renewals of the same principal, twice."""
-    for old in home.loans:
-        for new in home.loans:
+    for old in household.loans:
+        for new in household.loans:
             near = old is not new and new.disbursed > old.disbursed
             if near and abs(new.disbursed - old.closed) <= 1 and new.renews is not old:
                 yield Label("settled_when_lent", "RF13", entities(loans=[old, new]), False)
@@ -199,7 +199,7 @@ def _subsidised_wrongly(county: BacktestCounty, view: View) -> Iterator[Label]:
         if any(_more_than_owed(loan, *stretch[1:]) for stretch in stretches):
             yield Label("subsidised_beyond_what_was_owed", "RF02", of, False)
         last = stretches[-1][0]
-        of_home[id(loan.home)].extend(
+        of_home[id(loan.household)].extend(
             (loan, first.toordinal(), until.toordinal(), fen)
             for payment_no, first, until, fen in stretches
             if payment_no == last

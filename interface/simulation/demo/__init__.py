@@ -5,6 +5,6 @@ Nobody in it exists. `county` invents it from a seed, `load` tells it to a ledge
 
 from interface.simulation.demo.county import County, Day, county
 from interface.simulation.demo.loading import Loaded, load
-from interface.simulation.demo.schemes import Scheme
+from interface.simulation.demo.misuse import Scheme
 
 __all__ = ["County", "Day", "Loaded", "Scheme", "county", "load"]

@@ -16,8 +16,7 @@ from application.access import Organisation
 from application.ledger import Telling
 from domain.household import Category
 from interface.simulation.demo import statements as say
-from interface.simulation.demo.dice import LAST_DAY, Dice, day, number, working_day
-from interface.simulation.demo.lives import (
+from interface.simulation.demo.life_events import (
     CREDIT,
     DEMAND,
     MEMBERS,
@@ -30,19 +29,20 @@ from interface.simulation.demo.lives import (
     Storyteller,
     first_of,
 )
+from interface.simulation.demo.misuse import Misuse, Scheme, plant
 from interface.simulation.demo.people import BANKS, PURPOSES, Person, organisations
 from interface.simulation.demo.plans import (
     HOUSEHOLDS,
     INELIGIBLE_HOUSEHOLDS,
     LENT_IN_2023_FEN,
     THOUSAND_YUAN_FEN,
-    Home,
+    HouseholdPlan,
     LoanPlan,
     Planner,
     balance_to_the_plan,
     number_loans,
 )
-from interface.simulation.demo.schemes import Misuse, Scheme, plant
+from interface.simulation.demo.random_source import LAST_DAY, RandomSource, day, number, working_day
 from interface.simulation.demo.statements import Correction
 
 _REVIEWS: Final = tuple(
@@ -84,24 +84,24 @@ class County:
         self.seed, self.factor = seed, factor
         self.organisations: tuple[Organisation, ...] = organisations()
         planner = Planner(
-            self._dice("homes"), self._scaled(HOUSEHOLDS), self._scaled(INELIGIBLE_HOUSEHOLDS)
+            self._rng("homes"), self._scaled(HOUSEHOLDS), self._scaled(INELIGIBLE_HOUSEHOLDS)
         )
         self._people = planner.people
         planner.plan_loans()
         self._calendar = Calendar()
         misuse = self._plant(planner)
         balance_to_the_plan(
-            self._dice("balance"),
-            [*planner.homes, *planner.ineligible, *misuse.strangers],
+            self._rng("balance"),
+            [*planner.households, *planner.ineligible, *misuse.strangers],
             self._scaled(LENT_IN_2023_FEN),
         )
-        self.homes: list[Home] = [*planner.homes, *planner.ineligible]
-        self.homes.extend(self._further(planner, misuse))
-        self.loans: list[LoanPlan] = number_loans([*self.homes, *misuse.strangers])
+        self.households: list[HouseholdPlan] = [*planner.households, *planner.ineligible]
+        self.households.extend(self._further(planner, misuse))
+        self.loans: list[LoanPlan] = number_loans([*self.households, *misuse.strangers])
         self._payments: dict[int, list[Payment]] = {}
         self._reviews: dict[int, list[Review]] = {}
         self._tell_of_homes(misuse)
-        storyteller = Storyteller(self._calendar, self._dice("lives"), misuse)
+        storyteller = Storyteller(self._calendar, self._rng("lives"), misuse)
         for loan in self.loans:
             storyteller.tell(loan)
         self._report(misuse)
@@ -132,14 +132,14 @@ class County:
         return sum(x.principal_fen for x in self.loans if day(x.disbursed).year == year)
 
     def _plant(self, planner: Planner) -> Misuse:
-        return plant(planner, self._dice("schemes"), self._scaled)
+        return plant(planner, self._rng("schemes"), self._scaled)
 
-    def _further(self, planner: Planner, misuse: Misuse) -> list[Home]:  # noqa: ARG002
+    def _further(self, planner: Planner, misuse: Misuse) -> list[HouseholdPlan]:  # noqa: ARG002
         """Households that a county has besides; the demo has none."""
         return []
 
-    def _dice(self, purpose: str) -> Dice:
-        return Dice(f"{self.seed}/{self.factor}/{purpose}")
+    def _rng(self, purpose: str) -> RandomSource:
+        return RandomSource(f"{self.seed}/{self.factor}/{purpose}")
 
     def _scaled(self, count: int) -> int:
         return max(1, round(count * self.factor))
@@ -147,86 +147,88 @@ class County:
     # ---- households ---------------------------------------------------------------------
 
     def _tell_of_homes(self, misuse: Misuse) -> None:
-        add, dice = self._calendar.add, self._dice("register")
-        for home in self.homes:
-            add(home.registered, home.told, REGISTER, say.registration, home)
-        for home, ended, told in misuse.status_told_late:
-            for loan in home.loans:
+        add, rng = self._calendar.add, self._rng("register")
+        for household in self.households:
+            add(household.registered, household.told, REGISTER, say.registration, household)
+        for household, ended, told in misuse.status_told_late:
+            for loan in household.loans:
                 loan.known_late = True
-            add(ended, told, STATUS, say.status_change, home, ended, "none", "核查后清退")
-        for home, died, told in misuse.deaths:
-            self._died(home, died, told)
-        others = dice.shuffled([home for home in self.homes if not home.in_scheme])
+            add(ended, told, STATUS, say.status_change, household, ended, "none", "核查后清退")
+        for household, died, told in misuse.deaths:
+            self._died(household, died, told)
+        others = rng.shuffled(
+            [household for household in self.households if not household.in_scheme]
+        )
         changed = self._scaled(260)
-        for home in others[:changed]:
-            self._status_change(dice, home)
-        for home in others[changed : changed + self._scaled(900)]:
-            self._member_change(dice, home)
+        for household in others[:changed]:
+            self._status_change(rng, household)
+        for household in others[changed : changed + self._scaled(900)]:
+            self._member_change(rng, household)
         for count in range(self._scaled(620)):
-            self._refused(dice, dice.pick(self.homes), count)
+            self._refused(rng, rng.pick(self.households), count)
 
-    def _status_change(self, dice: Dice, home: Home) -> None:
-        on = home.told + dice.between(60, 1000)
-        lends_later = any(loan.disbursed >= on for loan in home.loans)
+    def _status_change(self, rng: RandomSource, household: HouseholdPlan) -> None:
+        on = household.told + rng.between(60, 1000)
+        lends_later = any(loan.disbursed >= on for loan in household.loans)
         category: Category
-        if home.category == "none":
+        if household.category == "none":
             category, reason = "monitored_hardship", "突发严重困难，纳入监测"
-        elif home.category == "out_of_poverty":
+        elif household.category == "out_of_poverty":
             category, reason = "monitored_unstable", "纳入监测"
-            if not lends_later and dice.chance(300):
+            if not lends_later and rng.chance(300):
                 category, reason = "none", "整户迁出或核查清退"
-        elif home.category == "monitored_marginal" and not lends_later:
+        elif household.category == "monitored_marginal" and not lends_later:
             category, reason = "none", "风险消除，解除监测"
         else:
             category, reason = "out_of_poverty", "风险消除，解除监测"
-        told = on + dice.between(0, 20)
-        self._calendar.add(on, told, STATUS, say.status_change, home, on, category, reason)
+        told = on + rng.between(0, 20)
+        self._calendar.add(on, told, STATUS, say.status_change, household, on, category, reason)
 
-    def _member_change(self, dice: Dice, home: Home) -> None:
-        on = home.told + dice.between(30, 1300)
-        others = [person for person in home.people[1:] if person is not home.borrower]
+    def _member_change(self, rng: RandomSource, household: HouseholdPlan) -> None:
+        on = household.told + rng.between(30, 1300)
+        others = [person for person in household.people[1:] if person is not household.borrower]
         added: list[Person] = []
         left: list[tuple[Person, str]] = []
-        if others and dice.chance(550):
+        if others and rng.chance(550):
             leaver = others[-1]
-            reason = "死亡" if leaver.born_year < 1950 else dice.pick(("婚嫁迁出", "外迁", "死亡"))
+            reason = "死亡" if leaver.born_year < 1950 else rng.pick(("婚嫁迁出", "外迁", "死亡"))
             left.append((leaver, reason))
         else:
-            male, born_year = dice.chance(510), dice.between(2021, 2022)
-            added.append(self._people.person(home.people[0].name[0], male, born_year, "孙辈"))
+            male, born_year = rng.chance(510), rng.between(2021, 2022)
+            added.append(self._people.person(household.people[0].name[0], male, born_year, "孙辈"))
             on = max(on, number(born_year, 12, 31))
-        told = on + dice.between(0, 15)
-        self._calendar.add(on, told, MEMBERS, say.member_change, home, on, added, left, False)
+        told = on + rng.between(0, 15)
+        self._calendar.add(on, told, MEMBERS, say.member_change, household, on, added, left, False)
 
-    def _died(self, home: Home, died: int, told: int) -> None:
-        people, dead = home.people, home.borrower
+    def _died(self, household: HouseholdPlan, died: int, told: int) -> None:
+        people, dead = household.people, household.borrower
         left, added = [(dead, "死亡")], []
         if dead is people[0] and len(people) > 1:
             heir = people[1]
             left.append((heir, "变更户主"))
             added.append(heir._replace(relation="户主"))
         self._calendar.add(
-            died, told, MEMBERS, say.member_change, home, died, added, left, bool(added)
+            died, told, MEMBERS, say.member_change, household, died, added, left, bool(added)
         )
 
-    def _refused(self, dice: Dice, home: Home, count: int) -> None:
+    def _refused(self, rng: RandomSource, household: HouseholdPlan, count: int) -> None:
         """An application that did not lead to a loan; some are never answered."""
         add, ref = self._calendar.add, f"N{count:05d}"
-        on = home.told + dice.between(20, 1000)
-        fen = dice.between(20, 50) * THOUSAND_YUAN_FEN
-        purpose = dice.weighted(PURPOSES)
-        add(on, on + dice.between(0, 2), DEMAND, say.demand, home, ref, on, fen, purpose)
-        if not dice.chance(50):
-            on += dice.between(3, 15)
-            why = dice.pick(_REFUSALS)
-            add(on, on + dice.between(0, 2), CREDIT, say.credit, home, home.bank, ref, on, fen,
-                purpose, why)  # fmt: skip
+        on = household.told + rng.between(20, 1000)
+        fen = rng.between(20, 50) * THOUSAND_YUAN_FEN
+        purpose = rng.weighted(PURPOSES)
+        add(on, on + rng.between(0, 2), DEMAND, say.demand, household, ref, on, fen, purpose)
+        if not rng.chance(50):
+            on += rng.between(3, 15)
+            why = rng.pick(_REFUSALS)
+            told = on + rng.between(0, 2)
+            add(on, told, CREDIT, say.credit, household, household.bank, ref, on, fen, purpose, why)
 
     # ---- reports, subsidies, reviews ----------------------------------------------------
 
     def _report(self, misuse: Misuse) -> None:
         """Each bank's monthly report: the truth at the month's end, but for those inflated."""
-        dice = self._dice("reports")
+        rng = self._rng("reports")
         for _, bank, _ in BANKS:
             loans = [loan for loan in self.loans if loan.bank == bank]
             moved = sorted(_movements(loans), key=itemgetter(0))
@@ -245,7 +247,7 @@ class County:
                         del of_home[home_no]
                 period = f"{year}-{month:02d}"
                 more = misuse.inflated.get((bank, period), (0, 0, 0))
-                on = working_day(until + dice.between(2, 6))
+                on = working_day(until + rng.between(2, 6))
                 self._calendar.add(
                     on, on, OTHER, say.scale_report, bank, period, on,
                     open_loans + more[0], len(of_home) + more[1], balance_fen + more[2],
@@ -254,7 +256,7 @@ class County:
 
     def _pay(self, misuse: Misuse) -> None:
         """When finance will pay each loan's subsidy for each quarter; a few are forgotten."""
-        dice = self._dice("subsidies")
+        rng = self._rng("subsidies")
         runs = {
             bank: [min(working_day(q.until + 9 + 4 * place), LAST_DAY) for q in QUARTERS]
             for place, (_, bank, _) in enumerate(BANKS)
@@ -267,7 +269,7 @@ class County:
                 run = next((on for on in runs[loan.bank][place:] if on >= loan.told), 0)
                 if not run:
                     continue
-                if dice.chance(4) and not loan.scheme:
+                if rng.chance(4) and not loan.scheme:
                     misuse.note("subsidy_missed", loan, period.name)
                     continue
                 voucher = f"PZ-{period.name}-{loan.bank}"
@@ -275,24 +277,24 @@ class County:
 
     def _review(self) -> None:
         """Which loans are looked at again after something was told late."""
-        dice = self._dice("reviews")
+        rng = self._rng("reviews")
         for loan in self.loans:
-            if loan.known_late and dice.chance(650):
+            if loan.known_late and rng.chance(650):
                 heard = max(loan.known_closed, loan.told) + 30
                 on = next((on for on in _REVIEWS if on >= heard), 0)
                 if on:
-                    review = Review(loan, dice.chance(850))
+                    review = Review(loan, rng.chance(850))
                     self._reviews.setdefault(on, []).append(review)
 
 
 def _movements(loans: list[LoanPlan]) -> Iterator[tuple[int, int, int, str]]:
     """(day, fen out, loans opened, household): what a bank's balance consists of."""
     for loan in loans:
-        yield loan.disbursed, loan.principal_fen, 1, loan.home.no
+        yield loan.disbursed, loan.principal_fen, 1, loan.household.no
         left_fen = loan.principal_fen
         for on, fen, _, _ in loan.repaid:
             left_fen -= fen
-            yield on, -fen, 0 if left_fen else -1, loan.home.no
+            yield on, -fen, 0 if left_fen else -1, loan.household.no
 
 
 def county(seed: int = 1, factor: float = 1.0) -> County:

@@ -132,7 +132,9 @@ class Loading:
             bank=plan.bank,
             period=_name(period),
             amount_fen=left_fen,
-            payee=Account(account=plan.home.account(plan.bank), name=plan.home.borrower.name),
+            payee=Account(
+                account=plan.household.account(plan.bank), name=plan.household.borrower.name
+            ),
             voucher=voucher,
         )
         return Telling(command, FINANCE)

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from application.access import Organisation
 from domain.identity_number import check_digit
-from interface.simulation.demo.dice import Dice, day, number
+from interface.simulation.demo.random_source import RandomSource, day, number
 
 REGION: Final = "411381"
 BANKS: Final = (
@@ -79,42 +79,42 @@ class Person(NamedTuple):
 class People:
     """Gives each person a name and an identity number that nobody else of the county has."""
 
-    def __init__(self, dice: Dice) -> None:
-        self._dice = dice
+    def __init__(self, rng: RandomSource) -> None:
+        self._rng = rng
         self._taken: set[str] = set()
 
     def surname(self) -> str:
-        dice = self._dice
-        if dice.chance(4):
-            return dice.pick(_TWO_PART_SURNAMES)
-        common = dice.chance(600)
-        return dice.pick(_SURNAMES[:24] if common else _SURNAMES)
+        rng = self._rng
+        if rng.chance(4):
+            return rng.pick(_TWO_PART_SURNAMES)
+        common = rng.chance(600)
+        return rng.pick(_SURNAMES[:24] if common else _SURNAMES)
 
     def person(self, surname: str, male: bool, born_year: int, relation: str) -> Person:
-        dice = self._dice
+        rng = self._rng
         given = _GIVEN["male" if male else "female"]
-        name = surname + dice.pick(given) + (dice.pick(given) if dice.chance(750) else "")
-        if dice.chance(4):
-            name = surname + dice.pick(_RARE)
+        name = surname + rng.pick(given) + (rng.pick(given) if rng.chance(750) else "")
+        if rng.chance(4):
+            name = surname + rng.pick(_RARE)
         return Person(name, self._identity_number(born_year, male), relation, born_year)
 
     def _identity_number(self, born_year: int, male: bool) -> str:
-        dice = self._dice
+        rng = self._rng
         while True:
-            born_on = day(number(born_year, 1, 1) + dice.between(0, 364))
-            order = dice.between(0, 499) * 2 + male
+            born_on = day(number(born_year, 1, 1) + rng.between(0, 364))
+            order = rng.between(0, 499) * 2 + male
             first = f"{REGION}{born_on:%Y%m%d}{order:03d}"
             if first not in self._taken:
                 self._taken.add(first)
                 return first + check_digit(first)
 
 
-def villages(dice: Dice) -> tuple[str, ...]:
+def villages(rng: RandomSource) -> tuple[str, ...]:
     """The villages of one township."""
-    wanted = dice.between(9, 18)
+    wanted = rng.between(9, 18)
     names: dict[str, None] = {}
     while len(names) < wanted:
-        names[f"{dice.pick(_SURNAMES[:60])}{dice.pick(_VILLAGE_ENDS)}村"] = None
+        names[f"{rng.pick(_SURNAMES[:60])}{rng.pick(_VILLAGE_ENDS)}村"] = None
     return tuple(names)
 
 

@@ -8,8 +8,15 @@ from typing import Final, NamedTuple
 
 from domain.household import Category
 from domain.policy import ruling
-from interface.simulation.demo.dice import FIRST_DAY, Dice, day, months_later, number, working_day
 from interface.simulation.demo.people import BANKS, PURPOSES, TOWNSHIPS, People, Person, villages
+from interface.simulation.demo.random_source import (
+    FIRST_DAY,
+    RandomSource,
+    day,
+    months_later,
+    number,
+    working_day,
+)
 
 HOUSEHOLDS: Final = 6_142
 INELIGIBLE_HOUSEHOLDS: Final = 44
@@ -31,7 +38,7 @@ _TERMS_MONTHS: Final = ((84, 12), (5, 18), (6, 24), (5, 36))
 
 
 @dataclass(slots=True, eq=False)
-class Home:
+class HouseholdPlan:
     """One household. `told` is the day on which the register told of it; 0: never."""
 
     place: int
@@ -77,7 +84,7 @@ _NONE: Final = Orders()
 class LoanPlan:
     """One loan as it truly was; days are numbers, `closed` is the day of the last repayment."""
 
-    home: Home
+    household: HouseholdPlan
     bank: str
     principal_fen: int
     credited_fen: int
@@ -112,35 +119,37 @@ def quoted_bp(contract: int, months: int) -> int:
 class Planner:
     """Invents households and the loans they take, one after another."""
 
-    def __init__(self, dice: Dice, size: int, ineligible: int) -> None:
-        self.dice = dice
-        self.people = People(dice)
-        self._villages = {code: villages(dice) for code, _ in TOWNSHIPS}
-        self.homes = [self.home(place) for place in range(1, size + 1)]
-        self.ineligible = [self.home(size + n, "none") for n in range(1, ineligible + 1)]
+    def __init__(self, rng: RandomSource, size: int, ineligible: int) -> None:
+        self.rng = rng
+        self.people = People(rng)
+        self._villages = {code: villages(rng) for code, _ in TOWNSHIPS}
+        self.households = [self.household(place) for place in range(1, size + 1)]
+        self.ineligible = [self.household(size + n, "none") for n in range(1, ineligible + 1)]
 
-    def stranger(self, place: int) -> Home:
+    def stranger(self, place: int) -> HouseholdPlan:
         """A household that the register never heard of."""
-        home = self.home(place)
-        home.told = 0
-        return home
+        household = self.household(place)
+        household.told = 0
+        return household
 
     def plan_loans(self) -> None:
-        for home in self.homes:
-            self._borrow(home)
+        for household in self.households:
+            self._borrow(household)
 
-    def plan(self, home: Home, bank: str, disbursed: int, principal_fen: int) -> LoanPlan:
+    def plan(
+        self, household: HouseholdPlan, bank: str, disbursed: int, principal_fen: int
+    ) -> LoanPlan:
         """One ordinary loan, from `disbursed` on, entered in the household's list."""
-        dice = self.dice
+        rng = self.rng
         disbursed = working_day(disbursed)
-        contract = disbursed - (dice.between(1, 9) if dice.chance(300) else 0)
-        months = dice.weighted(_TERMS_MONTHS)
+        contract = disbursed - (rng.between(1, 9) if rng.chance(300) else 0)
+        months = rng.weighted(_TERMS_MONTHS)
         rate_bp = quoted_bp(contract, months)
-        if dice.chance(170):
-            rate_bp += dice.pick((20, 35, 50, 70, 85))
+        if rng.chance(170):
+            rate_bp += rng.pick((20, 35, 50, 70, 85))
         due = months_later(disbursed, months)
         loan = LoanPlan(
-            home=home,
+            household=household,
             bank=bank,
             principal_fen=principal_fen,
             credited_fen=principal_fen,
@@ -150,129 +159,136 @@ class Planner:
             disbursed=disbursed,
             due=due,
             closed=self._closing(disbursed, due),
-            purpose=dice.weighted(PURPOSES),
-            payee_account=home.account(bank),
-            payee_name=home.borrower.name,
+            purpose=rng.weighted(PURPOSES),
+            payee_account=household.account(bank),
+            payee_name=household.borrower.name,
         )
-        home.loans.append(loan)
+        household.loans.append(loan)
         return loan
 
-    def home(self, place: int, category: Category | None = None) -> Home:
-        dice = self.dice
-        township = dice.pick(TOWNSHIPS)[0]
+    def household(self, place: int, category: Category | None = None) -> HouseholdPlan:
+        rng = self.rng
+        township = rng.pick(TOWNSHIPS)[0]
         people = self._family()
-        first = dice.weighted(_CATEGORIES) if category is None else category
-        registered = FIRST_DAY + dice.between(0, 20)
-        if category is None and dice.chance(35):
-            first = dice.weighted(_MONITORED)
-            registered = number(2021, 2, 1) + dice.between(0, 700)
+        first = rng.weighted(_CATEGORIES) if category is None else category
+        registered = FIRST_DAY + rng.between(0, 20)
+        if category is None and rng.chance(35):
+            first = rng.weighted(_MONITORED)
+            registered = number(2021, 2, 1) + rng.between(0, 700)
         registered = working_day(registered)
-        return Home(
+        return HouseholdPlan(
             place=place,
             no=f"{township}{place:06d}",
             township=township,
-            village=dice.pick(self._villages[township]),
+            village=rng.pick(self._villages[township]),
             category=first,
             people=people,
             borrower=next(p for p in people if 1959 <= p.born_year <= 2000),
             registered=registered,
-            told=working_day(registered + dice.between(0, 2)),
-            bank=dice.weighted(_BANK_WEIGHTS),
+            told=working_day(registered + rng.between(0, 2)),
+            bank=rng.weighted(_BANK_WEIGHTS),
         )
 
     def _family(self) -> list[Person]:
-        dice, people = self.dice, self.people
+        rng, people = self.rng, self.people
         surname = people.surname()
-        old_head = dice.chance(180)
-        born = dice.between(1944, 1957) if old_head else dice.between(1959, 1994)
-        male = dice.chance(860)
+        old_head = rng.chance(180)
+        born = rng.between(1944, 1957) if old_head else rng.between(1959, 1994)
+        male = rng.chance(860)
         family = [people.person(surname, male, born, "户主")]
-        if dice.chance(820):
+        if rng.chance(820):
             name = people.surname()
-            family.append(people.person(name, not male, born + dice.between(-3, 4), "配偶"))
-        children = dice.weighted(((25, 0), (35, 1), (30, 2), (10, 3)))
+            family.append(people.person(name, not male, born + rng.between(-3, 4), "配偶"))
+        children = rng.weighted(((25, 0), (35, 1), (30, 2), (10, 3)))
         for _ in range(max(children, 1) if old_head else children):
-            son = dice.chance(520)
-            years = dice.between(22, 30)
+            son = rng.chance(520)
+            years = rng.between(22, 30)
             child_born = min(born + years, 2000 if old_head else 2020)
             family.append(people.person(surname, son, child_born, "子" if son else "女"))
-        if not old_head and dice.chance(180):
-            mother = people.person(people.surname(), False, born - dice.between(20, 28), "母亲")
+        if not old_head and rng.chance(180):
+            mother = people.person(people.surname(), False, born - rng.between(20, 28), "母亲")
             family.append(mother)
         return family
 
-    def _borrow(self, home: Home) -> None:
-        dice = self.dice
-        year = dice.weighted(((36, 2021), (40, 2022), (23, 2023), (1, 0)))
+    def _borrow(self, household: HouseholdPlan) -> None:
+        rng = self.rng
+        year = rng.weighted(((36, 2021), (40, 2022), (23, 2023), (1, 0)))
         if not year:
             return
         span = 150 if year == 2023 else 340
-        begins = max(number(year, 1, 11) + dice.between(0, span), home.told + 20)
+        begins = max(number(year, 1, 11) + rng.between(0, span), household.told + 20)
         before: LoanPlan | None = None
         while begins <= _LAST_LENDING_DAY:
             most = CAP_FEN // THOUSAND_YUAN_FEN
-            thousands = most if dice.chance(800) else dice.between(10, most - 1)
-            loan = self.plan(home, home.bank, begins, thousands * THOUSAND_YUAN_FEN)
+            thousands = most if rng.chance(800) else rng.between(10, most - 1)
+            loan = self.plan(household, household.bank, begins, thousands * THOUSAND_YUAN_FEN)
             free = loan.closed
             if before is not None and begins == before.closed and loan.disbursed == begins:
                 loan.renews, before.renewed = before, True
-            if thousands <= 25 and dice.chance(600):
-                beside = min(most - thousands, dice.between(10, 40)) * THOUSAND_YUAN_FEN
-                later = loan.disbursed + dice.between(20, 90)
+            if thousands <= 25 and rng.chance(600):
+                beside = min(most - thousands, rng.between(10, 40)) * THOUSAND_YUAN_FEN
+                later = loan.disbursed + rng.between(20, 90)
                 if later < min(free, _LAST_LENDING_DAY):
-                    bank = home.bank if dice.chance(700) else dice.weighted(_BANK_WEIGHTS)
-                    free = max(free, self.plan(home, bank, later, beside).closed)
+                    bank = household.bank if rng.chance(700) else rng.weighted(_BANK_WEIGHTS)
+                    free = max(free, self.plan(household, bank, later, beside).closed)
             before = loan if free == loan.closed else None
-            if dice.chance(4):
+            if rng.chance(4):
                 break
-            renewed = before is not None and free == working_day(free) and dice.chance(350)
-            begins = free if renewed else free + dice.between(2, 25)
+            renewed = before is not None and free == working_day(free) and rng.chance(350)
+            begins = free if renewed else free + rng.between(2, 25)
 
     def _closing(self, disbursed: int, due: int) -> int:
         """On the due day or a little before it, early, or overdue."""
-        dice = self.dice
+        rng = self.rng
         term = due - disbursed
-        kind = dice.weighted(((330, "due"), (632, "early"), (34, "late"), (4, "never")))
+        kind = rng.weighted(((330, "due"), (632, "early"), (34, "late"), (4, "never")))
         if kind == "due":
-            return due - dice.between(0, 9)
+            return due - rng.between(0, 9)
         if kind == "early":
-            return disbursed + term * dice.between(30, 92) // 100
+            return disbursed + term * rng.between(30, 92) // 100
         if kind == "late":
-            return due + dice.between(4, 150)
+            return due + rng.between(4, 150)
         return due + 5_000
 
 
-def lent_in_2023_fen(homes: list[Home]) -> int:
+def lent_in_2023_fen(households: list[HouseholdPlan]) -> int:
     return sum(
-        loan.principal_fen for home in homes for loan in home.loans if loan.disbursed in _YEAR_2023
+        loan.principal_fen
+        for household in households
+        for loan in household.loans
+        if loan.disbursed in _YEAR_2023
     )
 
 
-def balance_to_the_plan(dice: Dice, homes: list[Home], wanted_fen: int) -> None:
+def balance_to_the_plan(
+    rng: RandomSource, households: list[HouseholdPlan], wanted_fen: int
+) -> None:
     """Take loans of 2023 away, or make small ones larger, until the year's sum is the plan's."""
-    lent_fen = lent_in_2023_fen(homes)
-    for home in dice.shuffled(homes):
+    lent_fen = lent_in_2023_fen(households)
+    for household in rng.shuffled(households):
         if lent_fen - wanted_fen < CAP_FEN:
             break
-        last = home.loans[-1] if home.loans else None
-        if last and last.disbursed in _YEAR_2023 and not home.in_scheme:
-            home.loans.pop()
+        last = household.loans[-1] if household.loans else None
+        if last and last.disbursed in _YEAR_2023 and not household.in_scheme:
+            household.loans.pop()
             lent_fen -= last.principal_fen
             if last.renews:
                 last.renews.renewed = False
-    for home in dice.shuffled(homes):
+    for household in rng.shuffled(households):
         if lent_fen >= wanted_fen:
             break
-        alone = home.loans[0] if len(home.loans) == 1 and not home.in_scheme else None
+        alone = (
+            household.loans[0] if len(household.loans) == 1 and not household.in_scheme else None
+        )
         if alone and alone.disbursed in _YEAR_2023 and alone.principal_fen < CAP_FEN:
             lent_fen += CAP_FEN - alone.principal_fen
             alone.principal_fen = alone.credited_fen = CAP_FEN
 
 
-def number_loans(homes: list[Home]) -> list[LoanPlan]:
+def number_loans(households: list[HouseholdPlan]) -> list[LoanPlan]:
     """All loans by the day of disbursement, each with its bank's own number."""
-    loans = [loan for home in homes for loan in home.loans]
-    loans.sort(key=lambda loan: (loan.disbursed, loan.home.place))
+    loans = [loan for household in households for loan in household.loans]
+    loans.sort(key=lambda loan: (loan.disbursed, loan.household.place))
     counted: dict[tuple[str, int], int] = {}
     for loan in loans:
         key = loan.bank, day(loan.disbursed).year

@@ -29,9 +29,9 @@ from application.ledger import Telling
 from domain.household import Category
 from domain.kernel import Author
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
-from interface.simulation.demo.dice import day
 from interface.simulation.demo.people import BANKS, TOWNSHIPS, Person
-from interface.simulation.demo.plans import Home, LoanPlan
+from interface.simulation.demo.plans import HouseholdPlan, LoanPlan
+from interface.simulation.demo.random_source import day
 
 BUREAU: Final = Author("bureau", "BUREAU", "bureau-01")
 FINANCE: Final = Author("finance", "FINANCE", "fin-01")
@@ -57,37 +57,37 @@ class Correction(NamedTuple):
 
 
 def clerk(loan: LoanPlan) -> Author:
-    return _CLERKS[loan.bank][loan.home.place % 6]
+    return _CLERKS[loan.bank][loan.household.place % 6]
 
 
-def cadre(home: Home) -> Author:
-    return _CADRES[home.township][home.place % 4]
+def cadre(household: HouseholdPlan) -> Author:
+    return _CADRES[household.township][household.place % 4]
 
 
 # ---- households -----------------------------------------------------------------------
 
 
-def registration(home: Home) -> Telling:
+def registration(household: HouseholdPlan) -> Telling:
     return Telling(
         RegisterHousehold(
-            ref=f"DJ-{home.no}",
-            effective_on=day(home.registered),
-            household_no=home.no,
-            township_code=home.township,
-            village=home.village,
-            category=home.category,
-            members=[_member(p, head=place == 0) for place, p in enumerate(home.people)],
+            ref=f"DJ-{household.no}",
+            effective_on=day(household.registered),
+            household_no=household.no,
+            township_code=household.township,
+            village=household.village,
+            category=household.category,
+            members=[_member(p, head=place == 0) for place, p in enumerate(household.people)],
         ),
         BUREAU,
     )
 
 
-def status_change(home: Home, on: int, category: Category, reason: str) -> Telling:
+def status_change(household: HouseholdPlan, on: int, category: Category, reason: str) -> Telling:
     return Telling(
         ChangeStatus(
-            ref=f"ZT-{home.no}",
+            ref=f"ZT-{household.no}",
             effective_on=day(on),
-            household_no=home.no,
+            household_no=household.no,
             category=category,
             reason=reason,
         ),
@@ -95,13 +95,18 @@ def status_change(home: Home, on: int, category: Category, reason: str) -> Telli
     )
 
 
-def member_change(home: Home, on: int, added: list[Person], left: list[tuple[Person, str]],
-                  head: bool) -> Telling:  # fmt: skip
+def member_change(
+    household: HouseholdPlan,
+    on: int,
+    added: list[Person],
+    left: list[tuple[Person, str]],
+    head: bool,
+) -> Telling:
     return Telling(
         ChangeMembers(
-            ref=f"CY-{home.no}",
+            ref=f"CY-{household.no}",
             effective_on=day(on),
-            household_no=home.no,
+            household_no=household.no,
             added=[_member(person, head=head) for person in added],
             left=[LeftBody(id_no=person.id_no, reason=reason) for person, reason in left],
         ),
@@ -109,33 +114,33 @@ def member_change(home: Home, on: int, added: list[Person], left: list[tuple[Per
     )
 
 
-def demand(home: Home, ref: str, on: int, fen: int, purpose: str) -> Telling:
+def demand(household: HouseholdPlan, ref: str, on: int, fen: int, purpose: str) -> Telling:
     return Telling(
         RecommendDemand(
             ref=f"XQ-{ref}",
             effective_on=day(on),
-            household_no=home.no,
+            household_no=household.no,
             amount_fen=fen,
             purpose=purpose,
         ),
-        cadre(home),
+        cadre(household),
     )
 
 
-def credit(home: Home, bank: str, ref: str, on: int, fen: int, purpose: str,
+def credit(household: HouseholdPlan, bank: str, ref: str, on: int, fen: int, purpose: str,
            refused: str | None) -> Telling:  # fmt: skip
     return Telling(
         DecideCredit(
             ref=f"SX-{ref}",
             effective_on=day(on),
-            household_no=home.no,
+            household_no=household.no,
             amount_fen=fen,
             purpose=purpose,
             decision="refused" if refused else "granted",
             reason=refused,
             told_on=day(on) if refused else None,
         ),
-        _CLERKS[bank][home.place % 6],
+        _CLERKS[bank][household.place % 6],
     )
 
 
@@ -153,8 +158,8 @@ def loan_body(loan: LoanPlan) -> dict[str, Any]:
         "loan_no": loan.no,
         "contract_no": f"HT-{loan.no}",
         "contract_on": day(loan.contract),
-        "household_no": loan.home.no,
-        "borrower_id_no": loan.home.borrower.id_no,
+        "household_no": loan.household.no,
+        "borrower_id_no": loan.household.borrower.id_no,
         "principal_fen": loan.principal_fen,
         "credited_fen": loan.credited_fen,
         "annual_rate_bp": loan.rate_bp,
@@ -181,12 +186,12 @@ def repayment_body(loan: LoanPlan, on: int, fen: tuple[int, int, int]) -> dict[s
         "principal_fen": fen[0],
         "interest_fen": fen[1],
         "penalty_fen": fen[2],
-        "payer": {"account": payer_account(loan), "name": loan.home.borrower.name},
+        "payer": {"account": payer_account(loan), "name": loan.household.borrower.name},
     }
 
 
 def payer_account(loan: LoanPlan) -> str:
-    return loan.orders.payer_account or loan.home.account(loan.bank)
+    return loan.orders.payer_account or loan.household.account(loan.bank)
 
 
 def repayment(loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int],
@@ -199,7 +204,7 @@ def repayment(loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int],
             principal_fen=fen[0],
             interest_fen=fen[1],
             penalty_fen=fen[2],
-            payer=Account(account=payer_account(loan), name=loan.home.borrower.name),
+            payer=Account(account=payer_account(loan), name=loan.household.borrower.name),
             ground=Ground(document=document) if document else None,
         ),
         clerk(loan),
@@ -257,7 +262,7 @@ _USES: Final = {
 
 
 def usage_check(loan: LoanPlan, count: int, on: int, finding: Finding, use: str) -> Telling:
-    by = cadre(loan.home)
+    by = cadre(loan.household)
     return Telling(
         CheckUsage(
             ref=f"DC-{loan.no}-{count:02d}",
@@ -267,8 +272,8 @@ def usage_check(loan: LoanPlan, count: int, on: int, finding: Finding, use: str)
             finding=finding,
             actual_use=_USES[finding].format(use),
             borrower_met=finding != "not_found",
-            with_bank=(loan.home.place + count) % 3 > 0,
-            inspector=f"{by.organisation} 驻村干部 {loan.home.place % 9 + 1}",
+            with_bank=(loan.household.place + count) % 3 > 0,
+            inspector=f"{by.organisation} 驻村干部 {loan.household.place % 9 + 1}",
         ),
         by,
     )
@@ -289,7 +294,7 @@ def repayment_plan(loan: LoanPlan, on: int, left_fen: int) -> Telling:
                 ],
             }
         ),
-        cadre(loan.home),
+        cadre(loan.household),
     )
 
 

@@ -10,14 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from interface.simulation.demo.dice import Dice, day, months_later, number, working_day
 from interface.simulation.demo.people import BANKS, FIRMS
 from interface.simulation.demo.plans import (
     CAP_FEN,
     THOUSAND_YUAN_FEN,
-    Home,
+    HouseholdPlan,
     LoanPlan,
     Planner,
+)
+from interface.simulation.demo.random_source import (
+    RandomSource,
+    day,
+    months_later,
+    number,
+    working_day,
 )
 
 FLAGS: Final = {
@@ -63,7 +69,7 @@ class Planted:
 
     kind: str
     loans: list[LoanPlan]
-    homes: list[Home]
+    households: list[HouseholdPlan]
     detail: str = ""
 
     def labelled(self) -> Scheme:
@@ -71,7 +77,7 @@ class Planted:
             self.kind,
             FLAGS[self.kind],
             tuple((loan.bank, loan.no) for loan in self.loans),
-            tuple(home.no for home in self.homes),
+            tuple(household.no for household in self.households),
             self.detail,
         )
 
@@ -82,17 +88,23 @@ class Misuse:
 
     planted: list[Planted] = field(default_factory=list)
     outflows: dict[int, list[tuple[int, int, str, str, str]]] = field(default_factory=dict)
-    status_told_late: list[tuple[Home, int, int]] = field(default_factory=list)
-    deaths: list[tuple[Home, int, int]] = field(default_factory=list)
-    strangers: list[Home] = field(default_factory=list)
+    status_told_late: list[tuple[HouseholdPlan, int, int]] = field(default_factory=list)
+    deaths: list[tuple[HouseholdPlan, int, int]] = field(default_factory=list)
+    strangers: list[HouseholdPlan] = field(default_factory=list)
     inflated: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
 
-    def label(self, kind: str, *loans: LoanPlan, homes: list[Home] | None = None) -> None:
+    def label(
+        self, kind: str, *loans: LoanPlan, households: list[HouseholdPlan] | None = None
+    ) -> None:
         for loan in loans:
             loan.scheme = loan.scheme or kind
-        households = homes if homes is not None else list(dict.fromkeys(x.home for x in loans))
-        for home in households:
-            home.in_scheme = True
+        households = (
+            households
+            if households is not None
+            else list(dict.fromkeys(x.household for x in loans))
+        )
+        for household in households:
+            household.in_scheme = True
         self.planted.append(Planted(kind, list(loans), households))
 
     def note(self, kind: str, loan: LoanPlan, detail: str) -> None:
@@ -103,9 +115,11 @@ class Misuse:
 class _Schemer:
     """Chooses ordinary households and bends one of their loans."""
 
-    def __init__(self, planner: Planner, dice: Dice, misuse: Misuse) -> None:
-        self.planner, self.dice, self.misuse = planner, dice, misuse
-        self._left = dice.shuffled([home for home in planner.homes if home.loans])
+    def __init__(self, planner: Planner, rng: RandomSource, misuse: Misuse) -> None:
+        self.planner, self.rng, self.misuse = planner, rng, misuse
+        self._left = rng.shuffled(
+            [household for household in planner.households if household.loans]
+        )
 
     def loan(self, fits: Callable[[LoanPlan], bool] | None = None) -> LoanPlan | None:
         """A loan that ends its household's list and is not part of a scheme yet."""
@@ -120,31 +134,31 @@ class _Schemer:
 
     def over_the_cap(self) -> None:
         if loan := self.loan(_of_full_size):
-            loan.principal_fen += self.dice.between(10, 100) * THOUSAND_YUAN_FEN
+            loan.principal_fen += self.rng.between(10, 100) * THOUSAND_YUAN_FEN
             loan.credited_fen = loan.principal_fen
             self.misuse.label("over_the_cap", loan)
 
     def split_between_banks(self) -> None:
         if loan := self.loan(lambda x: _of_full_size(x) and x.closed - x.disbursed > 200):
             others = [code for _, code, _ in BANKS if code != loan.bank]
-            begins = min(loan.disbursed + self.dice.between(5, 120), number(2023, 12, 20))
-            second = self.planner.plan(loan.home, self.dice.pick(others), begins, CAP_FEN)
+            begins = min(loan.disbursed + self.rng.between(5, 120), number(2023, 12, 20))
+            second = self.planner.plan(loan.household, self.rng.pick(others), begins, CAP_FEN)
             self.misuse.label("split_between_banks", loan, second)
 
     def term_too_long(self) -> None:
         if loan := self.loan():
-            loan.months = self.dice.pick((48, 60))
+            loan.months = self.rng.pick((48, 60))
             loan.due = months_later(loan.disbursed, loan.months)
-            loan.closed = loan.due - self.dice.between(0, 200)
+            loan.closed = loan.due - self.rng.between(0, 200)
             self.misuse.label("term_too_long", loan)
 
     def pooled_by_a_firm(self, number_of_ring: int) -> None:
-        dice = self.dice
+        rng = self.rng
         first = self.loan(_of_full_size)
         if first is None:
             return
         ring = [first]
-        for _ in range(dice.between(2, 8)):
+        for _ in range(rng.between(2, 8)):
             near = self.loan(
                 lambda x: _of_full_size(x) and abs(x.disbursed - first.disbursed) <= 45
             )
@@ -158,8 +172,8 @@ class _Schemer:
         firm = FIRMS[number_of_ring % len(FIRMS)]
         account = f"4105{number_of_ring:04d}88800001"
         for loan in ring:
-            fen = loan.principal_fen * dice.between(84, 100) // 100
-            flow = (loan.disbursed + dice.between(0, 20), fen, account, firm, "firm")
+            fen = loan.principal_fen * rng.between(84, 100) // 100
+            flow = (loan.disbursed + rng.between(0, 20), fen, account, firm, "firm")
             self.misuse.outflows.setdefault(id(loan), []).append(flow)
         self.misuse.label("pooled_by_a_firm", *ring)
         self.misuse.planted[-1].detail = account
@@ -172,19 +186,19 @@ class _Schemer:
 
     def round_trip(self) -> None:
         if loan := self.loan(_alone):
-            loan.closed = loan.disbursed + self.dice.between(2, 7)
+            loan.closed = loan.disbursed + self.rng.between(2, 7)
             self.misuse.label("round_trip", loan)
 
     def month_end_round_trip(self) -> None:
         if loan := self.loan(_at_month_end):
             first = day(loan.disbursed).replace(day=1).toordinal()
-            loan.closed = months_later(first, 1) + self.dice.between(1, 4)
+            loan.closed = months_later(first, 1) + self.rng.between(1, 4)
             self.misuse.label("month_end_round_trip", loan)
 
     def loan_repays_loan(self) -> None:
         latest = number(2023, 12, 20)
         if loan := self.loan(lambda x: x.closed < latest and x.closed == working_day(x.closed)):
-            again = self.planner.plan(loan.home, loan.bank, loan.closed, loan.principal_fen)
+            again = self.planner.plan(loan.household, loan.bank, loan.closed, loan.principal_fen)
             self.misuse.label("loan_repays_loan", loan, again)
 
     def diverted(self) -> None:
@@ -193,75 +207,77 @@ class _Schemer:
 
     def deducted_at_source(self) -> None:
         if loan := self.loan():
-            kept_fen = loan.principal_fen * self.dice.between(3, 10) // 100
+            kept_fen = loan.principal_fen * self.rng.between(3, 10) // 100
             loan.credited_fen = loan.principal_fen - kept_fen
-            if self.dice.chance(500):
+            if self.rng.chance(500):
                 flow = (loan.disbursed, kept_fen, "41130099000017", "村委会代管户", "village")
                 self.misuse.outflows.setdefault(id(loan), []).append(flow)
             self.misuse.label("deducted_at_source", loan)
 
     def borrower_over_65(self) -> None:
-        if loan := self.loan(lambda x: x.home.people[0].born_year < 1955 and _alone(x)):
-            loan.home.borrower = loan.home.people[0]
-            loan.payee_name = loan.home.borrower.name
+        if loan := self.loan(lambda x: x.household.people[0].born_year < 1955 and _alone(x)):
+            loan.household.borrower = loan.household.people[0]
+            loan.payee_name = loan.household.borrower.name
             self.misuse.label("borrower_over_65", loan)
 
     def person_in_two_households(self) -> None:
         first, second = self.loan(), self.loan()
         if first and second:
-            guest = first.home.borrower._replace(relation="亲属")
-            second.home.people.append(guest)
+            guest = first.household.borrower._replace(relation="亲属")
+            second.household.people.append(guest)
             self.misuse.label("person_in_two_households", first, second)
 
     def dead_borrower(self) -> None:
         if loan := self.loan(lambda x: x.closed - x.disbursed > 240):
-            died = loan.disbursed + self.dice.between(60, 150)
-            self.misuse.deaths.append((loan.home, died, died + self.dice.between(20, 200)))
+            died = loan.disbursed + self.rng.between(60, 150)
+            self.misuse.deaths.append((loan.household, died, died + self.rng.between(20, 200)))
             self.misuse.label("dead_borrower", loan)
 
     def backdated(self) -> None:
         if loan := self.loan(lambda x: x.closed - x.disbursed > 150):
-            loan.told = loan.disbursed + self.dice.between(38, 75)
+            loan.told = loan.disbursed + self.rng.between(38, 75)
             self.misuse.label("backdated", loan)
 
     def ineligible_told_late(self) -> None:
         if loan := self.loan(lambda x: x.closed - x.disbursed > 300 and _alone(x)):
-            ended = max(loan.disbursed - self.dice.between(3, 60), loan.home.told + 1)
-            told = loan.disbursed + self.dice.between(100, 270)
-            self.misuse.status_told_late.append((loan.home, ended, told))
+            ended = max(loan.disbursed - self.rng.between(3, 60), loan.household.told + 1)
+            told = loan.disbursed + self.rng.between(100, 270)
+            self.misuse.status_told_late.append((loan.household, ended, told))
             self.misuse.label("ineligible_told_late", loan)
 
     def ineligible_household(self) -> None:
-        home = next((home for home in self.planner.ineligible if not home.loans), None)
-        if home:
-            self._lend_once(home, "ineligible_household")
+        household = next(
+            (household for household in self.planner.ineligible if not household.loans), None
+        )
+        if household:
+            self._lend_once(household, "ineligible_household")
 
     def unregistered_household(self) -> None:
-        place = len(self.planner.homes) + len(self.planner.ineligible)
-        home = self.planner.stranger(place + len(self.misuse.strangers) + 1)
-        self.misuse.strangers.append(home)
-        self._lend_once(home, "unregistered_household")
+        place = len(self.planner.households) + len(self.planner.ineligible)
+        household = self.planner.stranger(place + len(self.misuse.strangers) + 1)
+        self.misuse.strangers.append(household)
+        self._lend_once(household, "unregistered_household")
 
     def inflated_report(self) -> None:
-        dice = self.dice
-        month = f"{dice.between(2021, 2023)}-{dice.pick(('06', '09', '12'))}"
-        bank = dice.pick(BANKS)[1]
-        loans = dice.between(3, 40)
-        more = (loans, loans - dice.between(0, 2), loans * dice.between(20, 50) * THOUSAND_YUAN_FEN)
+        rng = self.rng
+        month = f"{rng.between(2021, 2023)}-{rng.pick(('06', '09', '12'))}"
+        bank = rng.pick(BANKS)[1]
+        loans = rng.between(3, 40)
+        more = (loans, loans - rng.between(0, 2), loans * rng.between(20, 50) * THOUSAND_YUAN_FEN)
         self.misuse.inflated[bank, month] = more
         self.misuse.planted.append(Planted("inflated_report", [], [], f"{bank} {month}"))
 
-    def _lend_once(self, home: Home, kind: str) -> None:
-        dice = self.dice
-        begins = number(2021, 3, 1) + dice.between(0, 1000)
-        fen = dice.between(20, 50) * THOUSAND_YUAN_FEN
-        self.misuse.label(kind, self.planner.plan(home, home.bank, begins, fen))
+    def _lend_once(self, household: HouseholdPlan, kind: str) -> None:
+        rng = self.rng
+        begins = number(2021, 3, 1) + rng.between(0, 1000)
+        fen = rng.between(20, 50) * THOUSAND_YUAN_FEN
+        self.misuse.label(kind, self.planner.plan(household, household.bank, begins, fen))
 
 
-def plant(planner: Planner, dice: Dice, scaled: Callable[[int], int]) -> Misuse:
+def plant(planner: Planner, rng: RandomSource, scaled: Callable[[int], int]) -> Misuse:
     """Bend some loans of the county; `scaled` says how many for a number at full size."""
     misuse = Misuse()
-    schemer = _Schemer(planner, dice, misuse)
+    schemer = _Schemer(planner, rng, misuse)
     for ring in range(scaled(9)):
         schemer.pooled_by_a_firm(ring)
     # The choosiest first, while there is much to choose from.
@@ -294,7 +310,7 @@ def _of_full_size(loan: LoanPlan) -> bool:
 
 
 def _alone(loan: LoanPlan) -> bool:
-    return len(loan.home.loans) == 1
+    return len(loan.household.loans) == 1
 
 
 def _at_month_end(loan: LoanPlan) -> bool:

@@ -11,24 +11,24 @@ from domain.calendar import add_months
 T = TypeVar("T")
 
 
-class Dice:
-    """The same seed throws the same numbers, in every process and on every machine."""
+class RandomSource:
+    """The same seed gives the same numbers, in every process and on every machine."""
 
     def __init__(self, seed: str) -> None:
-        self._throw = Random(seed).random  # noqa: S311  a demo guards no secret
+        self._random = Random(seed).random  # noqa: S311  a demo guards no secret
 
     def chance(self, per_mille: int) -> bool:
-        return self._throw() * 1000 < per_mille
+        return self._random() * 1000 < per_mille
 
     def between(self, least: int, most: int) -> int:
         """A whole number from `least` to `most`, both included."""
-        return least + int(self._throw() * (most - least + 1))
+        return least + int(self._random() * (most - least + 1))
 
     def pick(self, choices: Sequence[T]) -> T:
-        return choices[int(self._throw() * len(choices))]
+        return choices[int(self._random() * len(choices))]
 
     def weighted(self, choices: Sequence[tuple[int, T]]) -> T:
-        left = int(self._throw() * sum(weight for weight, _ in choices))
+        left = int(self._random() * sum(weight for weight, _ in choices))
         for weight, choice in choices:
             left -= weight
             if left < 0:
@@ -36,7 +36,7 @@ class Dice:
         return choices[-1][1]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        return [items[place] for _, place in sorted((self._throw(), i) for i in range(len(items)))]
+        return [items[place] for _, place in sorted((self._random(), i) for i in range(len(items)))]
 
 
 def number(year: int, month: int, day: int) -> int:

@@ -31,7 +31,7 @@ class Planter:
     """Plants kinds of misuse in households of their own."""
 
     def __init__(self, new: Newcomers) -> None:
-        self.new, self.dice = new, new.dice
+        self.new, self.rng = new, new.rng
         self.cases: list[Case] = []
 
     def _case(

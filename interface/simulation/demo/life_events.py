@@ -8,10 +8,17 @@ from typing import Any, Final, NamedTuple
 from domain.calendar import quarter
 from domain.loan import PayeeKind
 from interface.simulation.demo import statements as say
-from interface.simulation.demo.dice import LAST_DAY, Dice, day, months_later, number, working_day
+from interface.simulation.demo.misuse import Misuse
 from interface.simulation.demo.people import MERCHANTS
 from interface.simulation.demo.plans import LoanPlan
-from interface.simulation.demo.schemes import Misuse
+from interface.simulation.demo.random_source import (
+    LAST_DAY,
+    RandomSource,
+    day,
+    months_later,
+    number,
+    working_day,
+)
 from interface.simulation.demo.statements import Correction
 
 REGISTER, STATUS, MEMBERS, DEMAND, CREDIT, LOAN, EXTEND, REPAY, OTHER, CORRECT = range(10)
@@ -65,56 +72,56 @@ class Calendar:
 class Storyteller:
     """Tells the life of each loan. What nobody planted but is wrong anyway is labelled too."""
 
-    def __init__(self, calendar: Calendar, dice: Dice, misuse: Misuse) -> None:
-        self.calendar, self.dice, self.misuse = calendar, dice, misuse
+    def __init__(self, calendar: Calendar, rng: RandomSource, misuse: Misuse) -> None:
+        self.calendar, self.rng, self.misuse = calendar, rng, misuse
         self._add = calendar.add
 
     def tell(self, loan: LoanPlan) -> None:
-        if loan.home.told:
+        if loan.household.told:
             self._apply(loan)
         mistaken = self._disburse(loan)
-        if 4 < loan.closed - loan.due < 200 and self.dice.chance(300):
+        if 4 < loan.closed - loan.due < 200 and self.rng.chance(300):
             loan.extended_due = months_later(loan.due, 6)
-            agreed = loan.due - self.dice.between(1, 15)
+            agreed = loan.due - self.rng.between(1, 15)
             self._add(agreed, max(agreed, loan.told), EXTEND, say.extension, loan, agreed)
         self._repay(loan, mistaken)
         self._flow(loan)
         self._remind(loan)
-        if loan.home.told:
+        if loan.household.told:
             self._check(loan)
 
     def _lag(self) -> int:
         """Days until an ordinary statement is told."""
-        return self.dice.weighted(((60, 0), (28, 1), (8, 2), (4, 4)))
+        return self.rng.weighted(((60, 0), (28, 1), (8, 2), (4, 4)))
 
     # ---- before and at disbursement -----------------------------------------------------
 
     def _apply(self, loan: LoanPlan) -> None:
-        dice, home = self.dice, loan.home
-        if loan.renews and dice.chance(800):
+        rng, household = self.rng, loan.household
+        if loan.renews and rng.chance(800):
             return
-        granted = max(loan.contract - dice.between(1, 8), home.told)
-        if dice.chance(650):
-            wished = max(granted - dice.between(4, 20), home.told)
-            self._add(wished, wished + self._lag(), DEMAND, say.demand, home, loan.no, wished,
+        granted = max(loan.contract - rng.between(1, 8), household.told)
+        if rng.chance(650):
+            wished = max(granted - rng.between(4, 20), household.told)
+            self._add(wished, wished + self._lag(), DEMAND, say.demand, household, loan.no, wished,
                       loan.principal_fen, loan.purpose)  # fmt: skip
         limit_fen = max(loan.principal_fen, 5_000_000)
-        self._add(granted, granted + self._lag(), CREDIT, say.credit, home, loan.bank, loan.no,
+        self._add(granted, granted + self._lag(), CREDIT, say.credit, household, loan.bank, loan.no,
                   granted, limit_fen, loan.purpose, None)  # fmt: skip
 
     def _disburse(self, loan: LoanPlan) -> bool:
         """Whether it was told wrongly at first."""
-        dice = self.dice
+        rng = self.rng
         loan.told = working_day(loan.told or loan.disbursed + self._lag())
         mistake: dict[str, Any] = {}
-        corrected = working_day(loan.told + dice.between(20, 120))
+        corrected = working_day(loan.told + rng.between(20, 120))
         plain = not (loan.scheme or loan.renews or loan.renewed)
-        if plain and dice.chance(4) and corrected <= LAST_DAY:
-            mistake = dice.pick(
+        if plain and rng.chance(4) and corrected <= LAST_DAY:
+            mistake = rng.pick(
                 (
-                    {"annual_rate_bp": loan.rate_bp + dice.pick((10, 90))},
+                    {"annual_rate_bp": loan.rate_bp + rng.pick((10, 90))},
                     {"principal_fen": loan.principal_fen + 1_000_000},
-                    {"due_on": day(months_later(loan.due, dice.pick((-1, 1))))},
+                    {"due_on": day(months_later(loan.due, rng.pick((-1, 1))))},
                 )
             )
         if loan.orders.due_told:
@@ -135,16 +142,16 @@ class Storyteller:
     # ---- repayments ---------------------------------------------------------------------
 
     def _repay(self, loan: LoanPlan, mistaken: bool) -> None:
-        dice = self.dice
+        rng = self.rng
         for count, (on, *amounts) in enumerate(self._repayments(loan), start=1):
             if on > LAST_DAY:
                 break
             fen = amounts[0], amounts[1], amounts[2]
             document = None
-            if dice.chance(105 if fen[0] else 55) and not mistaken:
-                told = on + dice.between(18 if fen[0] else 10, 60)
-                document = f"补报说明〔{day(told).year}〕{dice.between(1, 60)}号"
-                document = document if dice.chance(500) else None
+            if rng.chance(105 if fen[0] else 55) and not mistaken:
+                told = on + rng.between(18 if fen[0] else 10, 60)
+                document = f"补报说明〔{day(told).year}〕{rng.between(1, 60)}号"
+                document = document if rng.chance(500) else None
                 loan.known_late = loan.known_late or fen[0] > 0
                 if fen[0] and told - on > 20:
                     self.misuse.note("overpaid_after_late_report", loan, day(on).isoformat())
@@ -154,12 +161,12 @@ class Storyteller:
                 told, document, mistaken = loan.orders.closing_told, loan.orders.document, True
             told = min(working_day(max(told, loan.told)), LAST_DAY)
             wrong = None
-            if dice.chance(12 if fen[0] else 3) and not mistaken:
+            if rng.chance(12 if fen[0] else 3) and not mistaken:
                 wrong = self._mistake(loan, on, told, fen)
             told_on, told_fen = wrong or (on, fen)
             self._add(told_on, told, REPAY, say.repayment, loan, count, told_on, told_fen, document)
             if wrong:
-                corrected = working_day(told + dice.between(14, 60))
+                corrected = working_day(told + rng.between(14, 60))
                 if corrected <= LAST_DAY:
                     body = _as_told(say.repayment_body(loan, on, fen))
                     ref = say.repayment_ref(loan, count)
@@ -171,11 +178,11 @@ class Storyteller:
     def _mistake(self, loan: LoanPlan, on: int, told: int, fen: tuple[int, int, int]
                  ) -> tuple[int, tuple[int, int, int]] | None:  # fmt: skip
         """A wrong day or a wrong amount; never one that the ledger would have to refuse."""
-        dice = self.dice
+        rng = self.rng
         loan.known_late = loan.known_late or fen[0] > 0
-        if dice.chance(400) or not (fen[0] or fen[1] > 100):
-            wrong = max(on - dice.between(3, 20), loan.disbursed)
-            return (wrong if dice.chance(600) else min(on + 30, told)), fen
+        if rng.chance(400) or not (fen[0] or fen[1] > 100):
+            wrong = max(on - rng.between(3, 20), loan.disbursed)
+            return (wrong if rng.chance(600) else min(on + 30, told)), fen
         return on, (fen[0] // 10, fen[1] if fen[0] else fen[1] * 9 // 10, fen[2])
 
     def _repayments(self, loan: LoanPlan) -> list[tuple[int, int, int, int]]:
@@ -199,17 +206,17 @@ class Storyteller:
 
     def _moments(self, loan: LoanPlan) -> list[tuple[int, int]]:
         """When something is repaid, and how much principal each time."""
-        dice = self.dice
+        rng = self.rng
         moments: dict[int, int] = {}
         for period in QUARTERS:
-            on = period.until + (0 if dice.chance(700) else dice.between(1, 6))
+            on = period.until + (0 if rng.chance(700) else rng.between(1, 6))
             if loan.disbursed + 5 < on < loan.closed - 5:
                 moments[on] = 0
         left_fen = loan.principal_fen
-        if loan.closed - loan.disbursed > 120 and dice.chance(230):
-            for _ in range(dice.between(1, 2)):
-                part_fen = dice.between(2, 8) * loan.principal_fen // 2_000_000 * 100_000
-                on = loan.disbursed + dice.between(60, loan.closed - loan.disbursed - 20)
+        if loan.closed - loan.disbursed > 120 and rng.chance(230):
+            for _ in range(rng.between(1, 2)):
+                part_fen = rng.between(2, 8) * loan.principal_fen // 2_000_000 * 100_000
+                on = loan.disbursed + rng.between(60, loan.closed - loan.disbursed - 20)
                 if part_fen and on not in moments and on < loan.due:
                     moments[on] = part_fen
                     left_fen -= part_fen
@@ -219,13 +226,13 @@ class Storyteller:
     # ---- what else is seen --------------------------------------------------------------
 
     def _flow(self, loan: LoanPlan) -> None:
-        dice = self.dice
+        rng = self.rng
         flows = list(self.misuse.outflows.get(id(loan), ()))
-        if not flows and dice.chance(170):
-            shop = dice.between(0, len(MERCHANTS) - 1)
-            fen = loan.credited_fen * dice.between(15, 74) // 10_000_000 * 100_000
-            account = f"4139{loan.home.township[1:]}{shop:02d}00006"
-            on = loan.disbursed + dice.between(0, 25)
+        if not flows and rng.chance(170):
+            shop = rng.between(0, len(MERCHANTS) - 1)
+            fen = loan.credited_fen * rng.between(15, 74) // 10_000_000 * 100_000
+            account = f"4139{loan.household.township[1:]}{shop:02d}00006"
+            on = loan.disbursed + rng.between(0, 25)
             if fen:
                 flows.append((on, fen, account, MERCHANTS[shop], "merchant"))
         for count, (on, fen, account, name, kind) in enumerate(flows, start=1):
@@ -234,25 +241,25 @@ class Storyteller:
             self._add(on, told, OTHER, say.outflow, loan, count, on, fen, to)
 
     def _remind(self, loan: LoanPlan) -> None:
-        dice = self.dice
+        rng = self.rng
         if loan.closed > loan.due - 60:
-            kind = dice.weighted(((925, "in time"), (40, "missed"), (35, "late")))
-            on = loan.due - dice.between(60, 74)
+            kind = rng.weighted(((925, "in time"), (40, "missed"), (35, "late")))
+            on = loan.due - rng.between(60, 74)
             if kind == "late":
-                on = loan.due - dice.between(25, 55)
-            self._reminded(loan, "first", dice.pick(("phone", "sms", "visit")), on, kind)
+                on = loan.due - rng.between(25, 55)
+            self._reminded(loan, "first", rng.pick(("phone", "sms", "visit")), on, kind)
         if loan.closed > loan.due - 30:
-            kind = dice.weighted(((905, "in time"), (50, "missed"), (25, "late"), (20, "by phone")))
-            on = loan.due - dice.between(30, 44)
+            kind = rng.weighted(((905, "in time"), (50, "missed"), (25, "late"), (20, "by phone")))
+            on = loan.due - rng.between(30, 44)
             if kind == "late":
-                on = loan.due - dice.between(2, 25)
+                on = loan.due - rng.between(2, 25)
             channel = "phone" if kind == "by phone" else "written"
             self._reminded(loan, "written", channel, on, kind)
         if loan.closed > loan.due + 10:
-            on = loan.due + dice.between(3, 10)
+            on = loan.due + rng.between(3, 10)
             self._reminded(loan, "overdue", "visit", on, "in time")
-            on += dice.between(3, 20)
-            if loan.home.told and not loan.extended_due and dice.chance(750):
+            on += rng.between(3, 20)
+            if loan.household.told and not loan.extended_due and rng.chance(750):
                 left_fen = loan.principal_fen - sum(x[1] for x in loan.repaid if x[0] < on)
                 if left_fen:
                     told = max(on, loan.told)
@@ -267,21 +274,21 @@ class Storyteller:
         self._add(on, told, OTHER, say.reminder, loan, what, channel, on)
 
     def _check(self, loan: LoanPlan) -> None:
-        dice = self.dice
+        rng = self.rng
         ends = min(loan.closed, LAST_DAY)
-        diverted = dice.between(1, 2) if loan.scheme == "diverted" else 0
-        forbidden = dice.pick(_FORBIDDEN_USES)
+        diverted = rng.between(1, 2) if loan.scheme == "diverted" else 0
+        forbidden = rng.pick(_FORBIDDEN_USES)
         for count in range(1, 200):
             duty = months_later(loan.disbursed, 3 * count)
             if duty >= ends:
                 break
-            on = duty - dice.between(0, 12)
-            by_chance = dice.weighted(((890, "in time"), (60, "late"), (50, "missed")))
+            on = duty - rng.between(0, 12)
+            by_chance = rng.weighted(((890, "in time"), (60, "late"), (50, "missed")))
             kind = by_chance if loan.orders.checked else "missed"
             if (diverted and count >= diverted) or not loan.orders.met:
                 kind = "in time"
             if kind == "late":
-                on = duty + dice.between(1, 25)
+                on = duty + rng.between(1, 25)
             if kind != "in time":
                 self.misuse.note(f"usage_check_{kind}", loan, day(duty).isoformat())
             if kind == "missed" or on >= loan.closed:
@@ -290,10 +297,10 @@ class Storyteller:
             told = max(on + self._lag(), loan.told)
             if diverted and count >= diverted:
                 finding, use = "diverted", forbidden
-                if count == diverted and dice.chance(400):
-                    told += dice.between(30, 120)
+                if count == diverted and rng.chance(400):
+                    told += rng.between(30, 120)
                     loan.known_late = True
-            elif dice.chance(8) or not loan.orders.met:
+            elif rng.chance(8) or not loan.orders.met:
                 finding = "not_found"
             self._add(on, told, OTHER, say.usage_check, loan, count, on, finding, use)
 

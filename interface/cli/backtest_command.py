@@ -37,6 +37,10 @@ def _ground() -> Iterator[str]:
             postgres.stop()
 
 
+app = typer.Typer()
+
+
+@app.command()
 def backtest(
     seed: Annotated[list[int] | None, typer.Option(help="a county's seed; may be repeated")] = None,
     factor: Annotated[float, typer.Option(help="of the demo county's households")] = 0.1,

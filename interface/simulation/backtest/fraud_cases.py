@@ -1,4 +1,4 @@
-"""Crooked behaviour that is planted in the back-test county: which kinds, and how many of each.
+"""The fraud cases that are planted in the back-test county: which kinds, and how many of each.
 
 A kind whose name ends in `_sly` keeps just outside of what a rule looks at today: it is misuse all
 the same, and what tightening a threshold would gain.
@@ -14,7 +14,7 @@ from interface.simulation.backtest.lending import Lending
 from interface.simulation.backtest.newcomers import Newcomers
 
 
-class Crooked:
+class FraudCases:
     """Plants each kind of misuse, at least three times."""
 
     def __init__(self, new: Newcomers, scaled: Callable[[int], int]) -> None:

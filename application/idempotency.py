@@ -6,14 +6,14 @@ content that came with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from application.event_store.event_log import EventLog
+from application.event_store.event_log import AlreadyRecorded, EventLog
 from application.refusals import ReferenceReused
 from application.submission import Outcome, Recorded, Reference, Telling
 from domain.kernel import Refused, Warned
@@ -49,8 +49,8 @@ class References:
     """The references that are taken: in the log, as far as it was asked, and in this batch."""
 
     def __init__(self, log: EventLog, submissions: Sequence[Telling]) -> None:
-        """Asks the log for the references of these submissions."""
-        self._recorded = log.find_by_reference([each.reference for each in submissions])
+        """Asks the log for the references of these submissions; of none, nothing is asked."""
+        self._recorded = _recorded(log, submissions)
         self._drafts: dict[Reference, Draft] = {}
 
     def find(self, reference: Reference, fingerprint: bytes) -> Answer | None:
@@ -75,9 +75,15 @@ class References:
         return list(self._drafts.values())
 
 
+def _recorded(log: EventLog, submissions: Sequence[Telling]) -> Mapping[Reference, AlreadyRecorded]:
+    if not submissions:
+        return {}
+    return log.find_by_reference([each.reference for each in submissions])
+
+
 def any_recorded(log: EventLog, submissions: Sequence[Telling]) -> bool:
     """Whether a reference of these is in the log."""
-    return bool(submissions and log.find_by_reference([each.reference for each in submissions]))
+    return bool(_recorded(log, submissions))
 
 
 def seems_recorded(log: EventLog, submissions: Sequence[Telling]) -> bool:

@@ -9,13 +9,13 @@ again; and that what was recorded before is answered as the first time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import compress
 from pathlib import Path
 from time import sleep
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -23,7 +23,7 @@ from eventsourcing.persistence import Recording, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 from msgspec.structs import replace
 
-from application.commands import Command
+from application.command import Command
 from application.event_store.clock import WATCH, ClockWatch
 from application.event_store.event_log import (
     Clock,
@@ -49,7 +49,7 @@ from application.idempotency import (
 from application.personal_data.encryption import KeyGone, Keys, Vault
 from application.personal_data.keyring import Keyring
 from application.receipts import Receipts
-from application.refusals import DatedInFuture, LedgerBusy, LoanAmbiguous, NotPermitted
+from application.refusals import DatedInFuture, LedgerBusy, LoanAmbiguous
 from application.repository import AggregateRepository
 from application.submission import Outcome, Recorded, Telling
 from application.transparency_log.promises import Promises
@@ -62,45 +62,14 @@ from domain.loan import Loan
 from domain.policy import Book
 from domain.programme import Programme
 
-__all__ = ["RULES", "Ledger", "Looks", "Outcome", "Recorded", "Rule", "Telling", "carries_out"]
+__all__ = ["Ledger", "Outcome", "Recorded", "Telling"]
 
 A = TypeVar("A", bound=Aggregate)
-C = TypeVar("C", bound=Command)
 
 _ATTEMPTS = 8
 _PATIENCE_SECONDS = 0.05
 _MOST_CACHED = 30_000
 _FEW = 300
-
-
-Looks = Sequence[tuple[UUID, type[Aggregate]]]
-
-
-class Rule(NamedTuple):
-    """How one kind of command is carried out, by whom, and what it will look at."""
-
-    roles: frozenset[str]
-    decide: Callable[[Ledger, Any, Note], None]
-    looks_at: Callable[[Any, Author], Looks]
-
-
-RULES: dict[type[Command], Rule] = {}
-"""Filled by `application.decisions`, one function a command."""
-
-
-def carries_out(
-    command: type[C], *roles: str, looks_at: Callable[[C, Author], Looks]
-) -> Callable[[Callable[[Ledger, C, Note], None]], Callable[[Ledger, C, Note], None]]:
-    """Register a function as the one that carries out `command` for these roles.
-
-    `looks_at` names the aggregates it will need, so that a batch loads them in one question.
-    """
-
-    def register(decide: Callable[[Ledger, C, Note], None]) -> Callable[[Ledger, C, Note], None]:
-        RULES[command] = Rule(frozenset(roles), decide, looks_at)
-        return decide
-
-    return register
 
 
 class Ledger(Application[UUID]):
@@ -347,7 +316,7 @@ class Ledger(Application[UUID]):
         wanted = {
             id: kind
             for command, by in tellings
-            for id, kind in RULES[type(command)].looks_at(command, by)
+            for id, kind in command.reads(by)
             if not self._aggregates.holds(id)
         }
         if wanted:
@@ -373,9 +342,7 @@ class Ledger(Application[UUID]):
 
     def _decide(self, telling: Telling, fingerprint: bytes, today: date) -> Draft:
         command, by = telling
-        rule = RULES[type(command)]
-        if by.role not in rule.roles:
-            raise NotPermitted(role=by.role, command=command.TYPE)
+        command.assure_permitted(by)
         if command.effective_on > today and not command.MAY_LIE_AHEAD:
             raise DatedInFuture(effective_on=command.effective_on, today=today)
         ground = command.ground
@@ -387,7 +354,7 @@ class Ledger(Application[UUID]):
         )
         self._unit.identity_map.clear()
         try:
-            rule.decide(self, command, note)
+            command.handle(self, note)
         except Refused:
             self._unit.undo_command()
             raise

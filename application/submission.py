@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from application.commands import Command
+from application.command import Command
 from domain.kernel import Author, Refused, Warned
 
 Reference = tuple[str, str]

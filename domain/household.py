@@ -22,6 +22,7 @@ from domain.kernel import (
     identity,
     told_by,
 )
+from domain.roles import Role
 from domain.steps import assure_follows
 
 Category = Literal[
@@ -165,9 +166,9 @@ class Household(Aggregate):
 
         `borrowers`: borrower and disbursement day of each active loan of the reader's bank.
         """
-        if by.role == "township":
+        if by.role == Role.TOWNSHIP:
             return self.exists and self.township == by.organisation
-        if by.role == "bank":
+        if by.role == Role.BANK:
             return any(self.had_member(person, day) for person, day in borrowers)
         return self.version > 0
 

@@ -12,6 +12,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
+from msgspec.structs import force_setattr
+
+from domain.roles import Role
 
 _NAMES = UUID("6d696e67-7a68-616e-672e-6c6564676572")
 
@@ -80,9 +83,13 @@ class NotCorrectable(Refused):
 class Author(msgspec.Struct, frozen=True):
     """Who tells the ledger something, and in which of the programme's roles."""
 
-    role: str
+    role: Role
     organisation: str
     person: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a role that the programme does not have."""
+        force_setattr(self, "role", Role(self.role))
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):

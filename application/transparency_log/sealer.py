@@ -15,7 +15,7 @@ import psycopg
 
 from application.event_store.event_log import Clock, utc_now
 from application.event_store.migrations import PINNED
-from application.transparency_log.log_range import Authenticate, Stretch, read_stretch
+from application.transparency_log.log_range import Authenticate, LogRange, read_range
 from application.transparency_log.merkle import HASHES, SIZE
 from application.transparency_log.nodes import (
     Checkpoint,
@@ -25,7 +25,7 @@ from application.transparency_log.nodes import (
     last_checkpoint,
 )
 from application.transparency_log.notes import Head, parse_checkpoint
-from application.transparency_log.parallel_reading import place_of, stretches
+from application.transparency_log.parallel_reading import read_ranges, source_of
 from application.transparency_log.signer import Signer, SigningRefused
 
 _SEALER_LOCK = 7291002
@@ -147,19 +147,19 @@ class Sealer:
         Where many wait, a second process reads its share.
         """
 
-        def read(begin: int, end: int) -> Stretch:
-            return read_stretch(connection, nodes, self._authenticate, begin, end)
+        def read(begin: int, end: int) -> LogRange:
+            return read_range(connection, nodes, self._authenticate, begin, end)
 
         row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
         until = min(after + most, (row and row[0]) or 0)
-        place = place_of(self._dsn, _SETTINGS, self.origin, self._authenticate)
+        source = source_of(self._dsn, _SETTINGS, self.origin, self._authenticate)
         leaves, tiles = list[bytes](), list[bytes]()
-        with closing(stretches(place, after, until, read)) as all_of_them:
-            for stretch in all_of_them:
-                if stretch.faults:
-                    raise LogAltered(*stretch.faults[0])
-                leaves.append(stretch.leaves)
-                tiles.append(stretch.above)
+        with closing(read_ranges(source, after, until, read)) as all_of_them:
+            for log_range in all_of_them:
+                if log_range.faults:
+                    raise LogAltered(*log_range.faults[0])
+                leaves.append(log_range.leaves)
+                tiles.append(log_range.above)
         return b"".join(leaves), b"".join(tiles)
 
     @contextmanager

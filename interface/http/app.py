@@ -19,6 +19,7 @@ from application.event_store.log_queries import clocks, last_position, sequenced
 from application.event_store.row_format import microseconds
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
+from interface.html import compile_templates
 from interface.http import errors
 from interface.http.checked_route import CheckedRoute
 from interface.http.limits import Door
@@ -99,6 +100,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
         redoc_url=None,
     )
+    compile_templates()
     app.router.route_class = CheckedRoute
     errors.install(app)
     for module in (

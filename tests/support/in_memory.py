@@ -17,9 +17,16 @@ from eventsourcing.persistence import StoredEvent
 from msgspec.structs import replace
 from support import controls
 
-from application import batch_decisions, case_decisions, link_decisions, publish_decisions
-from application import case_commands as k
-from application import commands as c
+from application.command import Command
+from application.commands.batch import OrderPayment
+from application.commands.case import (
+    AskExplanation,
+    LinkRecovery,
+    NoteOnCase,
+    ProposeDecision,
+    RectifyCase,
+)
+from application.commands.correction import CorrectEvent
 from application.event_store.event_log import (
     AlreadyRecorded,
     EventLog,
@@ -27,15 +34,13 @@ from application.event_store.event_log import (
     TakenMeanwhile,
     ToldBefore,
 )
-from application.ledger import RULES, Ledger, Telling
+from application.ledger import Ledger, Telling
 from application.personal_data.encryption import Keys
 from domain.balance import Balance
 from domain.household import Household
 from domain.kernel import Aggregate, Author, Event, Refused
 
 E = TypeVar("E", bound=Event)
-DECISIONS: Final = (batch_decisions, case_decisions, link_decisions, publish_decisions)
-"""Imported: whoever imports a module of decisions registers them."""
 KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"c" * 32, b"a" * 32, wrapping_number=0)
 TODAY: Final = date(2026, 1, 5)
 AUTHORS: Final = {
@@ -46,13 +51,13 @@ AUTHORS: Final = {
     )
 }  # fmt: skip
 """Who reports: the first of these whose role may."""
-SECOND_PERSON: Final[dict[type[c.Command], Author]] = {
-    c.OrderPayment: controls.SECOND_FINANCE,
-    k.AskExplanation: controls.INVESTIGATOR,
-    k.NoteOnCase: controls.INVESTIGATOR,
-    k.ProposeDecision: controls.INVESTIGATOR,
-    k.RectifyCase: controls.INVESTIGATOR,
-    k.LinkRecovery: controls.INVESTIGATOR,
+SECOND_PERSON: Final[dict[type[Command], Author]] = {
+    OrderPayment: controls.SECOND_FINANCE,
+    AskExplanation: controls.INVESTIGATOR,
+    NoteOnCase: controls.INVESTIGATOR,
+    ProposeDecision: controls.INVESTIGATOR,
+    RectifyCase: controls.INVESTIGATOR,
+    LinkRecovery: controls.INVESTIGATOR,
 }
 """Steps that another person takes than the one before."""
 
@@ -205,7 +210,7 @@ class InMemoryLog(EventLog):
 
 
 def row_of(position: int, recorded_at: datetime, tail: bytes) -> Stored:
-    """The row that a tail (`row_format.row_tail`) becomes at its place in the log."""
+    """The row that a tail (`event_log.row_tail`) becomes at its place in the log."""
     columns, at = [], 0
     while at < len(tail):
         end = at + 4 + int.from_bytes(tail[at : at + 4], "big")
@@ -248,7 +253,7 @@ class InMemoryLedger(Ledger):
 
 # ---- given · when · then --------------------------------------------------------------
 
-Said = c.Command | Telling
+Said = Command | Telling
 """A command, by the one who ordinarily reports it, or by somebody named."""
 
 
@@ -286,7 +291,7 @@ def reverse(ledger: InMemoryLedger, event: Event | Stored, **other: Any) -> Tell
         "ref": f"CZ-{len(ledger.store.rows)}", "effective_on": ledger.day,
         "event_id": row.event_id, "reason": "录入有误",
     }  # fmt: skip
-    command = c.CorrectEvent.model_validate({**said, **other})
+    command = CorrectEvent.model_validate({**said, **other})
     told = row.event()
     return Telling(command, Author(told.role, row.organisation, told.person))
 
@@ -312,6 +317,5 @@ def _telling(said: Said) -> Telling:
     if isinstance(said, Telling):
         return said
     kind = type(said)
-    roles = RULES[kind].roles
-    first = next(author for role, author in AUTHORS.items() if role in roles)
+    first = next(author for role, author in AUTHORS.items() if role in kind.ROLES)
     return Telling(said, SECOND_PERSON.get(kind, first))

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import EVENT_ID
 from application.event_store.log_queries import last_position, position_of
+from application.fields import EVENT_ID
 from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
 from application.transparency_log.notes import NoteMalformed
 from application.transparency_log.proofs import (
@@ -52,7 +52,7 @@ Size = Annotated[int, Query(ge=0, lt=1 << 62)]
 @router.get("/log", summary="日志状态 how much is recorded and how much is sealed")
 async def status(request: Request) -> Response:
     service = service_of(request)
-    await service.author(request)
+    await service.reader(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
@@ -126,7 +126,7 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
 async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
     """For who recorded the event, and for the county's offices if they may see it."""
     service = service_of(request)
-    author, scope = await service.reader_of_loans(request)
+    author, scope = await service.reader(request)
     originator_id, _, version = event_id.partition(".")
 
     def answer(proofs: Proofs) -> Response:
@@ -149,7 +149,7 @@ async def receipts(
 ) -> Response:
     """A line each: event_id, position, receipt. The last position is the next `after`."""
     service = service_of(request)
-    author, scope = await service.reader_of_loans(request)
+    author, scope = await service.reader(request)
     shown = topics_seen_by(author.role) if scope == COUNTY else frozenset()
 
     def answer(proofs: Proofs) -> Response:
@@ -165,7 +165,7 @@ async def evidence(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
-    author, _ = await service.reader_of_loans(request)
+    author, _ = await service.reader(request)
     day = as_of or civil_day(service.clock())
 
     def answer(proofs: Proofs) -> Response:
@@ -212,12 +212,12 @@ async def cosign(request: Request) -> Response:
 
 
 async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
-    """Ask the tree as somebody known; waits a while for what is not sealed yet.
+    """Ask the tree as a reader of this route; waits a while for what is not sealed yet.
 
     Raises NotSealedYet; BeyondLog, for what is not recorded.
     """
     service = service_of(request)
-    await service.author(request)
+    await service.reader(request)
     return await run_in_threadpool(_patiently, service, ask)
 
 

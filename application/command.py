@@ -14,7 +14,7 @@ import msgspec
 
 from application.fields import Day, Ground, Model, Reference
 from application.refusals import NotPermitted
-from domain.kernel import Aggregate, Author, Event, Note
+from domain.kernel import Aggregate, AnyEvent, Author, Note
 from domain.roles import Role
 
 Reads = Sequence[tuple[UUID, type[Aggregate]]]
@@ -89,7 +89,7 @@ class Command(Model):
 class Correctable(Command):
     """A command that may replace what it recorded before (冲正)."""
 
-    RECORDS: ClassVar[tuple[type[Event], ...]]
+    RECORDS: ClassVar[tuple[type[AnyEvent], ...]]
     """The events that a correction replaces by this command."""
 
     @classmethod

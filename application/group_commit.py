@@ -122,8 +122,10 @@ def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exceptio
 
 def with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
     """The outcome; one of a command told before with what its first answer had."""
-    [outcome] = ledger.with_events([outcome])
+    [outcome] = ledger.receipts.with_events([outcome])
     if isinstance(outcome, Recorded) and outcome.promise is None:
-        promise = ledger.promise_of(outcome.position, len(outcome.events), outcome.recorded_at)
+        promise = ledger.receipts.promise_of(
+            outcome.position, len(outcome.events), outcome.recorded_at
+        )
         outcome = outcome._replace(promise=promise)
     return outcome

@@ -27,7 +27,7 @@ from application.ledger import Ledger
 from application.refusals import DatedInFuture, OrganisationUnknown
 from domain.case import Case, Found
 from domain.case_register import CaseRegister, FindingUnknown, NothingToJoin, RecoveryElsewhere
-from domain.kernel import Author, Event, Note
+from domain.kernel import AnyEvent, Author, Note
 from domain.loan import Loan
 from domain.roles import SUPERVISED, SUPERVISION
 from domain.steps import assure_follows
@@ -301,7 +301,7 @@ class LinkRecovery(OfCase):
         _register(ledger).enter_recovery(note, case_no=case.case_no, recovery=self.event_id)
 
 
-def _came_back_fen(told: Event) -> int:
+def _came_back_fen(told: AnyEvent) -> int:
     """Of a repayment the principal: interest is no part of what was misused."""
     if isinstance(told, Loan.SubsidyRecovered | Loan.CompensationRecovered):
         return told.amount_fen

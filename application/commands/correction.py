@@ -20,7 +20,7 @@ from domain.bank_report import BankReport
 from domain.catalogue import EVENTS, kind_of
 from domain.fund import Fund
 from domain.household import Household
-from domain.kernel import Author, Event, NotCorrectable, Note
+from domain.kernel import AnyEvent, Author, NotCorrectable, Note
 from domain.loan import Loan
 from domain.programme import Programme
 from domain.roles import Role
@@ -67,8 +67,8 @@ class CorrectEvent(Command):
             )
         else:
             aggregate.correct(note, version=version, topic=topic, reason=self.reason)
-        if topic == Loan.Disbursed.TOPIC:
-            _unlink(ledger, event, note, self.reason)
+        if isinstance(event, Loan.Disbursed):
+            _unlink(ledger, id, event, note, self.reason)
         if self.replacement is not None:
             self._replace(ledger, note, REPLACED_BY[topic], aggregate, version)
         if isinstance(aggregate, Fund):
@@ -126,9 +126,9 @@ def _named(kind: type[Correctable], aggregate: _Correctable) -> dict[str, Any]:
     return {"year": aggregate.year} if isinstance(aggregate, Fund) else {}
 
 
-def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
+def _unlink(ledger: Ledger, id: UUID, disbursed: Loan.Disbursed, note: Note, reason: str) -> None:
     household = ledger.aggregate(Household, disbursed.household_id)
-    household.no_longer_borrows(note, loan_id=disbursed.originator_id, reason=reason)
+    household.no_longer_borrows(note, loan_id=id, reason=reason)
     if disbursed.renews_loan_no is not None:
         ledger.loan(disbursed.bank, disbursed.renews_loan_no).no_longer_renewed(
             note, by_loan_no=disbursed.loan_no, reason=reason
@@ -137,7 +137,7 @@ def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
 
 def event_named(
     ledger: Ledger, event_id: str, told_by: str | None = None
-) -> tuple[UUID, int, Event]:
+) -> tuple[UUID, int, AnyEvent]:
     """The aggregate, version and event of an event id. Raises EventUnknown.
 
     `told_by`: the only organisation whose events there are.

@@ -14,8 +14,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from application.event_store.clock import TOLERANCE, WATCH, instant_of
-from application.event_store.event_log import Clock, microseconds, utc_now
+from application.event_store.event_log import Clock, utc_now
 from application.event_store.log_queries import clocks, last_position, sequenced
+from application.event_store.row_format import microseconds
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
 from interface.html import compile_templates

@@ -437,7 +437,7 @@ def test_a_payment_of_which_a_fen_was_recovered_did_not_come_back_whole() -> Non
 
     assert isinstance(refusal, ReturnedTooMuch)
     assert refusal.details["recovered_fen"] == 1
-    assert len(ledger.events(Loan.SubsidyReturned)) == 0
+    assert len(ledger.all_of(Loan.SubsidyReturned)) == 0
 
 
 # ---- any steps in any order -----------------------------------------------------------

@@ -201,9 +201,9 @@ def _results(
     tellings = [Telling(item, by) for item in waiting if isinstance(item, Command)]
     faulty = len(waiting) - len(tellings)
     told = ledger.tell_all(tellings, atomic=atomic, dry=atomic and faulty > 0)
-    outcomes = ledger.with_events(told)
+    outcomes = ledger.receipts.with_events(told)
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
-    promises = ledger.promises_of(outcomes)
+    promises = ledger.receipts.promises_of(outcomes)
     following = iter(enumerate(outcomes))
     for item in waiting:
         if isinstance(item, Command):

@@ -100,9 +100,9 @@ async def check(request: Request, no: No) -> Response:
         told = _told(service, no)
         as_of = datetime.fromisoformat(told["as_of"]).date()
         with view_of(service, as_of, datetime.fromisoformat(told["known_at"]), None) as view:
-            again = edition(view, told["report"])
+            again = edition(view, told["report"], like=told["content"])
         with view_of(service, as_of, None, None) as view:
-            now = edition(view, told["report"])
+            now = edition(view, told["report"], like=told["content"])
             earlier = edition_before(view, told["report"], no)
         late = _told_since(service, earlier, told["known_at"]) if earlier else []
         return json_answer(
@@ -128,7 +128,8 @@ def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]
     told = _told(service, no)
     as_of = datetime.fromisoformat(told["as_of"]).date()
     with view_of(service, as_of, datetime.fromisoformat(known_at), None) as view:
-        return differences(told["content"], edition(view, told["report"]).content)
+        known_then = edition(view, told["report"], like=told["content"])
+        return differences(told["content"], known_then.content)
 
 
 def _told(service: Service, no: str, reader: Author | None = None) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from interface.spreadsheet import Column
 from projections.columns import LOAN_ID, Columns
 from projections.facts.reading import Table
 
-
 _FILE_UNITS: Final = {"fen": "yuan", "bp": "percent"}
 """By kind, which is also how the contract's key ends: how the key of a file ends."""
 

@@ -49,12 +49,7 @@ def match_header(header: Sequence[str], columns: Sequence[Column]) -> Mapping[st
 
     Raises UnreadableFile naming every missing, repeated and unknown column.
     """
-    names = {
-        _plain(name): column
-        for column in columns
-        for name in column.names
-        if name
-    }
+    names = {_plain(name): column for column in columns for name in column.names if name}
     found = [names.get(_plain(title)) for title in header]
     times = Counter(column.key for column in found if column)
     missing = [column for column in columns if column.required and not times[column.key]]

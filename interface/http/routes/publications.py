@@ -19,6 +19,7 @@ from domain.kernel import Author
 from domain.publication import Publication, PublicationUnknown
 from domain.visibility import OPEN_REPORTS
 from interface.documents.publication import differences, edition
+from interface.http import schemas as s
 from interface.http.query_params import (
     No,
     Read,
@@ -32,8 +33,35 @@ from interface.http.visibility import visible
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
 from projections.publications import edition_before, publications
+from projections.publications.columns import PUBLICATIONS
 
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
+
+_DIFFERENCE = s.record(
+    "ReportDifference",
+    line=s.TEXT,
+    column=s.TEXT,
+    published=s.optional(s.TEXT),
+    now=s.optional(s.TEXT),
+)
+_CHECK = s.answer(
+    s.record(
+        "PublicationCheck",
+        publication_no=s.TEXT,
+        report=s.TEXT,
+        as_of=s.DAY,
+        known_at=s.INSTANT,
+        checked_on=s.DAY,
+        sha256=s.TEXT,
+        unaltered=s.FLAG,
+        reproduced=s.FLAG,
+        rules_then=s.TEXT,
+        rules_now=s.TEXT,
+        differences=s.several(_DIFFERENCE),
+        previous=s.optional(s.TEXT),
+        previous_differs=s.several(_DIFFERENCE),
+    )
+)
 
 
 @router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
@@ -57,6 +85,7 @@ def _made(service: Service, body: PublicationBody) -> Any:
 
 
 @router.get("/publications", summary="已公布报表 what was published, when, and its digest")
+@s.answers(s.table("Publications", PUBLICATIONS))
 async def published(read: Read) -> Response:
     """A bank and a township see the reports that are open to them, the county's offices all."""
     _, scope = await read.reader()
@@ -69,6 +98,7 @@ async def published(read: Read) -> Response:
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
+@s.answers(s.file(s.CSV), s.refused(PublicationUnknown))
 async def publication(request: Request, no: No) -> Response:
     service = service_of(request)
     author, _ = await service.reader(request)
@@ -86,6 +116,7 @@ async def publication(request: Request, no: No) -> Response:
 
 
 @router.get("/publications/{no}/check", summary="复现与差异 made again, and what differs by now")
+@s.answers(_CHECK, s.refused(PublicationUnknown))
 async def check(request: Request, no: No) -> Response:
     """`reproduced`: the same two dates give the same bytes. `differences`: the day as known now.
 

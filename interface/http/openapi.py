@@ -49,6 +49,13 @@ _SUCCESS: Final = {
 }
 _AGAIN: Final = "已报送过：第一次的答复 recorded before; the first answer again"
 _EXAMPLE_DEPTH: Final = 6
+_RETRY: Final = {"Retry-After": {"schema": s.WHOLE, "description": "多少秒后再试 seconds to wait"}}
+_HEADERS: Final[dict[int, Any]] = {
+    401: {"WWW-Authenticate": {"schema": s.TEXT, "description": "Bearer"}},
+    429: _RETRY,
+    503: _RETRY,
+}
+"""What a problem of a status says in its headers."""
 _OF_ANY_QUESTION: Final = {
     "unknown_parameter", "repeated_parameter", "unknown_filter", "cursor_malformed", "beyond_log",
     "no_ruling", "schema_altered", "ledger_busy", "clock_jumped",
@@ -207,6 +214,7 @@ def _problem(
     response = {
         "description": " ".join(HTTP_PROBLEMS[status][1:]),
         "content": {**content, PROBLEM_JSON: problem},
+        **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
     }
     names = (f"Problem{status}" + (f"No{n}" if n > 1 else "") for n in count(1))
     known = components["responses"]

@@ -23,7 +23,7 @@ from projections.subsidy_ledger import subsidy_ledger
 TARGET = 5
 SETTLEMENT = 20
 """Of both ledgers: our own bound, the plan of measurements sets none."""
-PAGE_LINES, PAGE_SHARE = 200, 0.4
+PAGE_LINES, PAGE_SHARE = 200, 0.3
 """A page of the loan ledger, and what share of the whole ledger it may cost: our own bound."""
 PEERS = {"hledger": 50, "ledger": 10}
 """Plain-text accounting tools, and how many times as fast we want to be."""

@@ -51,6 +51,13 @@ HEAD: Final[dict[str, Schema]] = {
     "known_through": INSTANT,
     "sealed": WHOLE,
 }
+_HEADERS: Final = {
+    "X-As-Of": {"schema": DAY, "description": "业务日 civil day"},
+    "X-Known-At": {"schema": INSTANT, "description": "认知时点 known at"},
+    "X-Position": {"schema": WHOLE, "description": "所见日志位置 position in the log"},
+    "X-Sealed": {"schema": WHOLE, "description": "已封存的事件数 events that are sealed"},
+}
+"""The head, for an answer that is a file."""
 _CURSOR: Final[Schema] = {"type": ["string", "null"], "description": "下一页的标记 the next page"}
 
 
@@ -129,7 +136,7 @@ def answer(schema: Schema, *, status: int = 200, media: str = JSON) -> Responses
 
 def found(name: str, /, **fields: Schema) -> Responses:
     """JSON alone: which ledger this is, and what was found in it."""
-    return answer(record(name, **HEAD, **fields))
+    return {200: {"headers": _HEADERS, **answer(record(name, **HEAD, **fields))[200]}}
 
 
 def table(name: str, columns: Columns, /, **fields: Schema) -> Responses:
@@ -153,7 +160,7 @@ def either(*answers: Responses) -> Responses:
     """One of several answers, by what is asked or by who asks; they leave as the same files."""
     schemas = [each[200]["content"][JSON]["schema"] for each in answers]
     content = answers[0][200]["content"] | {JSON: {"schema": {"anyOf": schemas}}}
-    return {200: {"content": content}}
+    return {200: {**answers[0][200], "content": content}}
 
 
 def with_files(name: str, /, **fields: Schema) -> Responses:
@@ -163,7 +170,8 @@ def with_files(name: str, /, **fields: Schema) -> Responses:
 
 def _with_files(schema: Schema) -> Responses:
     content: dict[str, Any] = {JSON: {"schema": schema}}
-    return {200: {"content": content | files()}}
+    headers = {"headers": _HEADERS} if HEAD.keys() <= schema["properties"].keys() else {}
+    return {200: {**headers, "content": content | files()}}
 
 
 def files() -> dict[str, Any]:

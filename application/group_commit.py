@@ -11,8 +11,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
+from application.command import Command
 from application.ledger import Ledger, Outcome, Recorded, Telling
-from domain.kernel import Refused
+from domain.kernel import Author, Refused
 
 _MOST_IN_GROUP = 500
 _QUIET_TURNS = 4
@@ -106,6 +107,13 @@ class GroupWriter:
         if self._joining and not self._gathering:
             self._gathering = True
             self._loop.call_soon(self._gather, 0, 0)
+
+
+def submit_alone(ledger: Ledger, command: Command, by: Author) -> Recorded:
+    """Submit one command in a conversation of its own; answered as in a group. Raises Refused."""
+    outcome = with_event_ids(ledger, ledger.tell(command, by))
+    assert isinstance(outcome, Recorded)
+    return outcome
 
 
 def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exception]:

@@ -8,18 +8,18 @@ again. What was told before is answered as the first time.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import compress
 from pathlib import Path
 from time import sleep
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from msgspec import UNSET
 from msgspec.structs import force_setattr
 
-from application.commands import Command
+from application.command import Command
 from application.event_store.clock import WATCH, ClockWatch
 from application.event_store.event_log import (
     Clock,
@@ -47,7 +47,6 @@ from application.refusals import (
     DatedInFuture,
     LedgerBusy,
     LoanAmbiguous,
-    NotPermitted,
     ReferenceReused,
 )
 from application.transparency_log.promises import Promises, ranges_of
@@ -60,7 +59,6 @@ from domain.policy import Book
 from domain.programme import Programme
 
 A = TypeVar("A", bound=Aggregate)
-C = TypeVar("C", bound=Command)
 
 _ATTEMPTS = 8
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -96,36 +94,6 @@ class Recorded(NamedTuple):
 
 
 Outcome = Recorded | Refused
-
-
-Looks = Sequence[tuple[UUID, type[Aggregate]]]
-
-
-class Rule(NamedTuple):
-    """How one kind of command is carried out, by whom, and what it will look at."""
-
-    roles: frozenset[str]
-    decide: Callable[[Ledger, Any, Note], None]
-    looks_at: Callable[[Any, Author], Looks]
-
-
-RULES: dict[type[Command], Rule] = {}
-"""Filled by `application.decisions`, one function a command."""
-
-
-def carries_out(
-    command: type[C], *roles: str, looks_at: Callable[[C, Author], Looks]
-) -> Callable[[Callable[[Ledger, C, Note], None]], Callable[[Ledger, C, Note], None]]:
-    """Register a function as the one that carries out `command` for these roles.
-
-    `looks_at` names the aggregates it will need, so that a batch loads them in one question.
-    """
-
-    def register(decide: Callable[[Ledger, C, Note], None]) -> Callable[[Ledger, C, Note], None]:
-        RULES[command] = Rule(frozenset(roles), decide, looks_at)
-        return decide
-
-    return register
 
 
 class _Draft(NamedTuple):
@@ -417,9 +385,7 @@ class Ledger:
         return outcomes, list(drafts.values())
 
     def _decide(self, command: Command, by: Author, fingerprint: bytes, today: date) -> _Draft:
-        rule = RULES[type(command)]
-        if by.role not in rule.roles:
-            raise NotPermitted(role=by.role, command=command.TYPE)
+        command.assure_permitted(by)
         if command.effective_on > today and not command.MAY_LIE_AHEAD:
             raise DatedInFuture(effective_on=command.effective_on, today=today)
         ground = command.ground
@@ -431,7 +397,7 @@ class Ledger:
         )
         self._now.clear()
         try:
-            rule.decide(self, command, note)
+            command.handle(self, note)
         except Refused:
             self._take_back()
             raise
@@ -638,7 +604,7 @@ class Ledger:
         """Load all that the commands will look at in one question, and the keys in another."""
         wanted: dict[UUID, type[Aggregate]] = {}
         for command, by in tellings:
-            for id, kind in RULES[type(command)].looks_at(command, by):
+            for id, kind in command.reads(by):
                 if id.int not in self._cache:
                     wanted[id] = kind
         if wanted:

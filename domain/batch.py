@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, Warned, identity, told_by
+from domain.roles import Role
 from domain.steps import assure_follows
 from domain.subsidy_limit import ObjectionFinding
 
@@ -502,7 +503,7 @@ class Batch(Aggregate):
     ) -> None:
         """Record a notice. Raises WrongStage, NoticeElsewhere, NoticeTooShort, StepBefore."""
         self._at("verified", "noticed")
-        by_township = note.by.role == "township"
+        by_township = note.by.role == Role.TOWNSHIP
         if by_township != (level != "county"):
             raise NoticeElsewhere(level=level, organisation=note.by.organisation)
         township = note.by.organisation if by_township else ""

@@ -20,6 +20,7 @@ from domain.kernel import (
     identity,
     told_by,
 )
+from domain.roles import Role
 from domain.steps import assure_follows
 
 Category = Literal[
@@ -163,9 +164,9 @@ class Household(Aggregate):
 
         `borrowers`: borrower and disbursement day of each active loan of the reader's bank.
         """
-        if by.role == "township":
+        if by.role == Role.TOWNSHIP:
             return self.exists and self.township == by.organisation
-        if by.role == "bank":
+        if by.role == Role.BANK:
             return any(self.had_member(person, day) for person, day in borrowers)
         return self.version > 0
 

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
+from domain.roles import Role
+
 _NAMES = UUID("6d696e67-7a68-616e-672e-6c6564676572")
 
 
@@ -82,9 +84,13 @@ class NotCorrectable(Refused):
 class Author(msgspec.Struct, frozen=True):
     """Who tells the ledger something, and in which of the programme's roles."""
 
-    role: str
+    role: Role
     organisation: str
     person: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a role that the programme does not have."""
+        force_setattr(self, "role", Role(self.role))
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):

@@ -34,15 +34,16 @@ from application.transparency_log.signer import (
     origin_of,
 )
 from domain.kernel import Author
+from domain.roles import Role
 from interface.deployment.embedded_db import EmbeddedPostgres
 from interface.deployment.settings import Settings
 
 COUNTY_OFFICES = [
-    Organisation("CENTRE", "centre", "金融扶贫服务中心"),
-    Organisation("BUREAU", "bureau", "乡村振兴局"),
-    Organisation("FINANCE", "finance", "财政局"),
-    Organisation("AUDIT", "auditor", "审计局"),
-    Organisation("ADMIN", "admin", "系统管理员"),
+    Organisation("CENTRE", Role.CENTRE, "金融扶贫服务中心"),
+    Organisation("BUREAU", Role.BUREAU, "乡村振兴局"),
+    Organisation("FINANCE", Role.FINANCE, "财政局"),
+    Organisation("AUDIT", Role.AUDITOR, "审计局"),
+    Organisation("ADMIN", Role.ADMIN, "系统管理员"),
 ]
 
 
@@ -201,7 +202,7 @@ def unify_stored_accounts(deployment: Deployment) -> None:
     ledger = Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
     try:
         if ledger.log.last_position():
-            unify_accounts(ledger, Author("admin", "ADMIN", "accounts"))
+            unify_accounts(ledger, Author(Role.ADMIN, "ADMIN", "accounts"))
     finally:
         ledger.close()
     done.touch()

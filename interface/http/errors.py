@@ -11,13 +11,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from application.commands import NO_CONTROL_CHARACTERS, NUMBER
 from application.event_store.event_log import (
     ConnectionTroubled,
     DatabaseFault,
     has_no_room,
     is_for_now,
 )
+from application.fields import NO_CONTROL_CHARACTERS, NUMBER
 from application.personal_data.encryption import KeysMissing
 from domain import text
 from domain.identity_number import PROBLEMS

@@ -129,8 +129,18 @@ def _complete(
             parameter.setdefault("description", _words()[name])
         parameter["example"] = _example(parameter["schema"], known, name)
     for media in operation.get("requestBody", {}).get("content", {}).values():
+        _name_form(media, operation["operationId"], known)
         media.setdefault("example", _example(media["schema"], known))
     operation["responses"] = _responses(route, method, components)
+
+
+def _name_form(media: dict[str, Any], operation_id: str, known: dict[str, Any]) -> None:
+    """A form is called after its operation, and not after its path as FastAPI calls it."""
+    old = media["schema"].get("$ref", "").removeprefix(_REF)
+    if old.startswith("Body_"):
+        name = operation_id.title().replace("_", "") + "Form"
+        known[name] = known.pop(old) | {"title": name}
+        media["schema"] = {"$ref": _REF + name}
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -20,18 +20,18 @@ from application.personal_data.encryption import Vault
 from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.http.health import HealthCheck
+from interface.http.permissions import scope_of
 from interface.workers.key_watch import KeyWatch
 from interface.workers.projector import ProjectorThread
 from interface.workers.red_flag_watcher import WatcherThreads
 from interface.workers.schema_watch import SchemaWatch
 from interface.workers.sealer import SealerThread
-from projections.facts.reading import COUNTY, Facts, Scope
+from projections.facts.reading import Facts, Scope
 from projections.history import Tracing
 
 _FILES_AT_ONCE = 2
 _COLLECTIONS = (20_000, 20, 50)
 """Cyclic garbage is rare here, and looking for it among cached aggregates is dear."""
-COUNTY_ROLES = frozenset({"centre", "bureau", "finance", "auditor"})
 
 
 class Service:
@@ -147,30 +147,9 @@ class Service:
         raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
 
     async def reader(self, request: Request) -> tuple[Author, Scope]:
-        """Who is asking, and whose rows he may see. Raises HTTPException 401, 403."""
+        """Who reads the query of this route, and which rows. Raises HTTPException 401, 403."""
         author = await self.author(request)
-        return author, scope_of(author)
-
-    async def reader_of_loans(self, request: Request) -> tuple[Author, Scope]:
-        """The same for a route of loans, which a guarantee company may ask as well."""
-        author = await self.author(request)
-        if author.role == "guarantor":
-            return author, Scope(guarantor=author.organisation)
-        return author, scope_of(author)
-
-
-def scope_of(author: Author) -> Scope:
-    """A bank reads its own loans, a township its own households, the county offices all.
-
-    Raises HTTPException 403 for roles without business of this kind.
-    """
-    if author.role == "bank":
-        return Scope(bank=author.organisation)
-    if author.role == "township":
-        return Scope(township=author.organisation)
-    if author.role in COUNTY_ROLES:
-        return COUNTY
-    raise HTTPException(403)
+        return author, scope_of(author, request.scope["route"].path.removeprefix("/v1"))
 
 
 ServiceOf = Callable[[Request], Service]

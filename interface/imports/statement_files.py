@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from application.commands import (
+from application.command import Command
+from application.commands.loan import (
     CheckUsage,
-    Command,
     DisburseLoan,
     ObserveOutflow,
     RemindBorrower,

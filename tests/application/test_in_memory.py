@@ -60,8 +60,7 @@ def rows(ledger: Ledger) -> list[Any]:
 
 
 def named(said: Telling) -> Sequence[Any]:
-    looks = ledger_module.RULES[type(said.command)].looks_at(said.command, said.by)
-    return [id for id, _ in looks]
+    return [id for id, _ in said.command.reads(said.by)]
 
 
 def test_the_same_commands_are_answered_and_stored_alike_in_both(database: Any) -> None:

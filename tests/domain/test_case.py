@@ -13,7 +13,7 @@ from support import controls
 from support.in_memory import InMemoryLedger, recorded, refused
 from support.in_memory import given as in_which
 
-from application.commands import Command
+from application.command import Command
 from application.ledger import Telling
 from application.refusals import OrganisationUnknown
 from domain.case import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import controls
 from support.in_memory import InMemoryLedger, given, recorded, refused, reverse, state_of
 
-from application import commands as c
+from application.command import Command
 from application.ledger import Telling
 from domain.kernel import NotCorrectable, Refused
 from domain.loan import (
@@ -42,7 +42,7 @@ from domain.steps import StepBefore
 LENT_ON = date(2023, 3, 10)
 
 
-def lent(*more: c.Command, **other: Any) -> InMemoryLedger:
+def lent(*more: Command, **other: Any) -> InMemoryLedger:
     """A household of T01 with loan L1, and what was reported since."""
     return given(controls.household(), controls.loan(**other), *more)
 
@@ -148,7 +148,7 @@ def test_a_repayment_of_nothing_is_refused_and_of_one_fen_of_penalty_recorded() 
     ],
     ids=lambda said: said.TYPE,
 )  # fmt: skip
-def test_nothing_is_reported_of_a_loan_for_a_day_before_it_was_disbursed(said: c.Command) -> None:
+def test_nothing_is_reported_of_a_loan_for_a_day_before_it_was_disbursed(said: Command) -> None:
     ledger = lent()
     the_day_before = said.model_copy(update={"effective_on": LENT_ON - timedelta(days=1)})
     the_day = said.model_copy(update={"effective_on": LENT_ON})
@@ -326,7 +326,7 @@ def test_subsidy_is_recovered_on_the_day_of_its_payment_or_later() -> None:
 # ---- compensation ---------------------------------------------------------------------
 
 
-def compensated(on: str, **other: Any) -> c.Command:
+def compensated(on: str, **other: Any) -> Command:
     return controls.compensation(loan_no="L1", effective_on=on, **other)
 
 

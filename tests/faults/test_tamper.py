@@ -467,7 +467,7 @@ def test_every_altered_cell_of_the_facts_is_seen(truth: Truth) -> None:
     tried = 0
     projector = Projector(truth.dsn)
     with (
-        projector.drawn_beside() as (live, fresh, _),
+        projector.projected_beside() as (live, fresh, _),
         psycopg.connect(truth.owner_dsn, autocommit=True) as owner,
     ):
         schema = schema_of(live)

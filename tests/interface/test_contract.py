@@ -28,7 +28,7 @@ from support.server import serving
 
 import interface.spreadsheet
 from application.access import issue_keys
-from application.commands import COMMANDS
+from application.command import COMMANDS
 from interface.http.app import create_app
 from interface.spreadsheet.refusals import UNREADABLE
 
@@ -216,7 +216,7 @@ def test_a_generated_client_writes_repeats_conflicts_and_reads(
 
 def converse(generated: Generated, bank: Any, auditor: Any) -> None:
     record = generated.module("api.writes.record_outflow")
-    body_type = generated.module("models.outflow_body").OutflowBody
+    body_type = generated.module("models.observe_outflow").ObserveOutflow
     body = body_type.from_dict(c.body(c.outflow(ref="OF-GEN"), "loan_no") | {"ref": "OF-GEN"})
 
     first = record.sync_detailed("L1", client=bank, body=body)

@@ -13,9 +13,9 @@ import pytest
 from support.controls import BANK, loan
 from support.county import conversation
 
-from application.commands import DisburseLoan
+from application.commands.loan import DisburseLoan
 from application.event_store.event_log import encode
-from application.ledger import RULES, Ledger
+from application.ledger import Ledger
 from domain.catalogue import EVENTS
 from domain.kernel import Event, TopicTaken, TopicUnknown
 from domain.loan import Loan
@@ -71,11 +71,10 @@ def test_an_event_that_the_domain_does_not_know_is_not_stored(
     with pytest.raises(TopicUnknown):
         encode(event.placed(uuid4(), 1))
 
-    def disburse(self: Ledger, *_: Any) -> None:
-        self.aggregate(Loan, Loan.id_for("NRCB", "L1")).record(event)
+    def disburse(_: DisburseLoan, ledger: Ledger, *__: Any) -> None:
+        ledger.aggregate(Loan, Loan.id_for("NRCB", "L1")).record(event)
 
-    rule = RULES[DisburseLoan]
-    monkeypatch.setitem(RULES, DisburseLoan, rule._replace(decide=disburse))
+    monkeypatch.setattr(DisburseLoan, "handle", disburse)
     with conversation(database) as ledger:
         with pytest.raises(TopicUnknown):
             ledger.tell(loan(), BANK)

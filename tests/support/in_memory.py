@@ -15,19 +15,24 @@ from uuid import UUID
 import pytest
 from support import controls
 
-from application import batch_decisions, case_decisions, link_decisions, publish_decisions
-from application import case_commands as k
-from application import commands as c
+from application.command import Command
+from application.commands.batch import OrderPayment
+from application.commands.case import (
+    AskExplanation,
+    LinkRecovery,
+    NoteOnCase,
+    ProposeDecision,
+    RectifyCase,
+)
+from application.commands.correction import CorrectEvent
 from application.event_store.event_log import EventLog, Heard, Stored, TakenMeanwhile, ToldBefore
-from application.ledger import RULES, Ledger, Telling
+from application.ledger import Ledger, Telling
 from application.personal_data.encryption import Keys
 from domain.balance import Balance
 from domain.household import Household
 from domain.kernel import Aggregate, Author, Event, Refused
 
 E = TypeVar("E", bound=Event)
-DECISIONS: Final = (batch_decisions, case_decisions, link_decisions, publish_decisions)
-"""Imported: whoever imports a module of decisions registers them."""
 KEYS: Final = Keys(b"w" * 32, b"p" * 32, b"c" * 32, b"a" * 32, wrapping_number=0)
 TODAY: Final = date(2026, 1, 5)
 AUTHORS: Final = {
@@ -38,13 +43,13 @@ AUTHORS: Final = {
     )
 }  # fmt: skip
 """Who reports: the first of these whose role may."""
-SECOND_PERSON: Final[dict[type[c.Command], Author]] = {
-    c.OrderPayment: controls.SECOND_FINANCE,
-    k.AskExplanation: controls.INVESTIGATOR,
-    k.NoteOnCase: controls.INVESTIGATOR,
-    k.ProposeDecision: controls.INVESTIGATOR,
-    k.RectifyCase: controls.INVESTIGATOR,
-    k.LinkRecovery: controls.INVESTIGATOR,
+SECOND_PERSON: Final[dict[type[Command], Author]] = {
+    OrderPayment: controls.SECOND_FINANCE,
+    AskExplanation: controls.INVESTIGATOR,
+    NoteOnCase: controls.INVESTIGATOR,
+    ProposeDecision: controls.INVESTIGATOR,
+    RectifyCase: controls.INVESTIGATOR,
+    LinkRecovery: controls.INVESTIGATOR,
 }
 """Steps that another person takes than the one before."""
 
@@ -215,7 +220,7 @@ class InMemoryLedger(Ledger):
 
 # ---- given · when · then --------------------------------------------------------------
 
-Said = c.Command | Telling
+Said = Command | Telling
 """A command, by the one who ordinarily reports it, or by somebody named."""
 
 
@@ -253,7 +258,7 @@ def reverse(ledger: InMemoryLedger, event: Event, **other: Any) -> Telling:
         "ref": f"CZ-{len(ledger.store.rows)}", "effective_on": ledger.day,
         "event_id": row.event_id, "reason": "录入有误",
     }  # fmt: skip
-    command = c.CorrectEvent.model_validate({**said, **other})
+    command = CorrectEvent.model_validate({**said, **other})
     return Telling(command, Author(event.role, row.organisation, event.person))
 
 
@@ -271,6 +276,5 @@ def _telling(said: Said) -> Telling:
     if isinstance(said, Telling):
         return said
     kind = type(said)
-    roles = RULES[kind].roles
-    first = next(author for role, author in AUTHORS.items() if role in roles)
+    first = next(author for role, author in AUTHORS.items() if role in kind.ROLES)
     return Telling(said, SECOND_PERSON.get(kind, first))

@@ -1,7 +1,7 @@
 """Routes of subsidy batches: the settlement run, the batch that lists it, its papers and results.
 
-The steps between (verification, notice, objection, approval, return) are plain statements and stand
-in `writes`. Here is what needs a calculation over the county, or a file.
+The other steps are commands alone: `routes.commands`. Here is what needs a calculation over the
+county, or a file.
 """
 
 from __future__ import annotations
@@ -9,20 +9,27 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from application import commands as c
+from application.command import Command
+from application.commands.batch import (
+    CorrectResult,
+    ProposeBatch,
+    ResultCorrectionItem,
+    TellResult,
+)
 from application.event_store.log_queries import disbursements
-from application.group_commit import with_event_ids
-from application.ledger import RULES, Ledger, Recorded
+from application.fields import NUMBER, Day, Ground, Name, Text
+from application.group_commit import submit_alone
+from application.ledger import Recorded
 from application.personal_data.encryption import masked_name, masked_number
-from domain.batch import Batch, BatchUnknown, RunOutdated
+from application.workflows.propose_batch import propose_batch
+from domain.batch import Batch, BatchUnknown, Run
 from domain.calendar import civil_day, named_quarter
 from domain.catalogue import EVENTS, kind_of
 from domain.household import Household, HouseholdUnknown
@@ -40,7 +47,7 @@ from interface.http.query_params import (
     narrowed,
     view_of,
 )
-from interface.http.routes.commands import recorded_answer
+from interface.http.routes.commands import command_route, recorded_answer
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible_positions
@@ -76,8 +83,6 @@ _BATCH = s.found(
 )
 _NOTICE = s.table("Notice", NOTICE, **_OF_A_BATCH) | s.refused(BatchUnknown)
 _NOTICE[200]["content"]["text/html"] = {"schema": s.TEXT}
-
-_ATTEMPTS = 3
 
 
 # ---- the run --------------------------------------------------------------------------
@@ -119,102 +124,53 @@ async def settle(
     return await read.table_saying(f"settlement-{period}", ask, dated=False)
 
 
-@router.post("/batches", status_code=201, summary="批次提出 propose a batch of what is due")
-@takes(c.ProposeBatch)
-async def propose(request: Request, body: c.BatchBody) -> Response:
-    """The service works out the lines on all it knows now; the same `ref` again changes nothing."""
+@command_route(router, ProposeBatch)
+async def propose(request: Request, command: ProposeBatch) -> Response:
+    """Answer with the proposal of what is due by all that is known now."""
     service = service_of(request)
     by = await service.author(request)
-    return recorded_answer(await run_in_threadpool(_proposed, service, body, by))
 
-
-def _proposed(service: Service, body: c.BatchBody, by: Author) -> Recorded:
-    """Run the settlement and tell it; again if another batch came in between."""
-    command = c.ProposeBatch.model_construct(**vars(body))
-    with service.ledger_for_file() as ledger:
-        heard = ledger.log.heard([(by.organisation, body.ref)])
-        runs = by.role in RULES[c.ProposeBatch].roles and not heard
-        for attempt in range(_ATTEMPTS):
-            if runs:
-                today = civil_day(service.clock())
-                with view_of(service, today, None, ledger.log.last_position()) as view:
-                    period = named_quarter(body.period, view.book)
-                    run = run_of(view, period, scope=Scope(body.bank, body.township))
-                command = command.model_copy(update={"run": run})
-            try:
-                return _tell(ledger, command, by)
-            except RunOutdated:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        raise RunOutdated
-
-
-# ---- money leaves and comes back ------------------------------------------------------
-
-
-@router.post("/batches/{no}/orders", status_code=201, summary="拨付指令 tell a bank to pay")
-@takes(c.OrderPayment)
-async def order(request: Request, no: No, body: c.OrderBody) -> Response:
-    """Every line is judged once more; what is due less by now is held and its money freed."""
-    return await _told(request, c.OrderPayment, body, no)
-
-
-@router.post("/batches/{no}/results", status_code=201, summary="拨付回盘 what a bank paid")
-@takes(c.TellResult)
-async def result(request: Request, no: No, body: c.ResultBody) -> Response:
-    return await _told(request, c.TellResult, body, no)
-
-
-def _tell(ledger: Ledger, command: c.Command, by: Author) -> Recorded:
-    """Raises Refused."""
-    outcome = with_event_ids(ledger, ledger.tell(command, by))
-    assert isinstance(outcome, Recorded)
-    return outcome
-
-
-async def _told(request: Request, kind: type[c.Command], body: c.Told, batch_no: str) -> Response:
-    """Tell it in a conversation of its own: it looks at every loan of a bank."""
-    service = service_of(request)
-    by = await service.author(request)
-    told: dict[str, Any] = {**vars(body), "batch_no": batch_no}
-    command = kind.model_construct(**told)
-
-    def tell() -> Recorded:
+    def proposed() -> Recorded:
         with service.ledger_for_file() as ledger:
-            return _tell(ledger, command, by)
+            return propose_batch(ledger, command, by, _Settlement(service))
 
-    return recorded_answer(await run_in_threadpool(tell))
+    return recorded_answer(await run_in_threadpool(proposed))
 
 
-@router.post(
-    "/batches/{no}/result-corrections",
-    status_code=201,
-    summary="回盘更正 put a bank's own results right, by its document",
-)
-async def result_correction(request: Request, no: No, body: c.ResultCorrectionBody) -> Response:
-    """Not paid, but it was; or paid, but it came back (退票). Money follows from `effective_on`."""
-    return await _told(request, c.CorrectResult, body, no)
+class _Settlement(NamedTuple):
+    """`SettlementRuns` from the facts."""
+
+    service: Service
+
+    def run(self, command: ProposeBatch, position: int) -> Run:
+        today = civil_day(self.service.clock())
+        with view_of(self.service, today, None, position) as view:
+            period = named_quarter(command.period, view.book)
+            return run_of(view, period, scope=Scope(command.bank, command.township))
+
+
+# ---- results as a file ---------------------------------------------------------------
 
 
 @router.post(
     "/batches/{no}/result-file", status_code=201, summary="拨付回盘文件 the same as a file"
 )
 @s.answers(s.FILE_REFUSED)
-@takes(c.TellResult)
+@takes(TellResult)
 async def result_file(
     request: Request,
     no: No,
     file: UploadFile,
-    ref: Annotated[c.Name, Form()],
-    effective_on: Annotated[c.Day, Form()],
+    ref: Annotated[Name, Form()],
+    effective_on: Annotated[Day, Form()],
 ) -> Response:
     """The payment order with 结果 (成功/失败), 流水号 and 原因 filled in. All of it, or nothing.
 
     Every column of the order that comes back must be the order's.
     """
 
-    def command(told: ResultRows) -> c.Command:
-        return c.TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=told.results)
+    def command(told: ResultRows) -> Command:
+        return TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=told.results)
 
     return await _filed(request, no, await file.read(), command)
 
@@ -225,22 +181,23 @@ async def result_file(
     summary="回盘更正文件 the same as a file",
 )
 @s.answers(s.FILE_REFUSED)
+@takes(CorrectResult)
 async def result_correction_file(
     request: Request,
     no: No,
     file: UploadFile,
-    ref: Annotated[c.Name, Form()],
-    effective_on: Annotated[c.Day, Form()],
-    document: Annotated[c.Text, Form()],
+    ref: Annotated[Name, Form()],
+    effective_on: Annotated[Day, Form()],
+    document: Annotated[Text, Form()],
 ) -> Response:
     """Rows of the payment order with the true 结果 (成功/失败/退票), each with its 原因."""
 
-    def command(told: ResultRows) -> c.Command:
-        corrections = [c.ResultCorrectionItem(**vars(item)) for item in told.results]
-        return c.CorrectResult(
+    def command(told: ResultRows) -> Command:
+        corrections = [ResultCorrectionItem(**vars(item)) for item in told.results]
+        return CorrectResult(
             ref=ref,
             effective_on=effective_on,
-            ground=c.Ground(document=document),
+            ground=Ground(document=document),
             batch_no=no,
             corrections=corrections,
         )
@@ -252,7 +209,7 @@ async def _filed(
     request: Request,
     no: str,
     content: bytes,
-    command: Callable[[ResultRows], c.Command],
+    command: Callable[[ResultRows], Command],
     *,
     correction: bool = False,
 ) -> Response:
@@ -267,7 +224,7 @@ async def _filed(
             rows = results_in(path, no, correction=correction)
         try:
             with service.ledger_for_file() as ledger:
-                return recorded_answer(_tell(ledger, command(rows), by))
+                return recorded_answer(submit_alone(ledger, command(rows), by))
         except Refused as refusal:
             fault = rows.located(refusal)
             if fault is None:
@@ -339,7 +296,7 @@ async def lines(
 async def slip(
     read: Read,
     no: No,
-    household_no: Annotated[str, Query(pattern=c.NUMBER)],
+    household_no: Annotated[str, Query(pattern=NUMBER)],
 ) -> Response:
     """A page to print, in Chinese: every figure to work it out by hand, the sum in capitals."""
     _, scope = await read.reader()
@@ -421,8 +378,6 @@ async def payment_order(
 ) -> Response:
     """The bank gets its own borrowers' accounts in clear; for everybody else they are masked."""
     _, scope = await read.reader()
-    if scope.township is not None:
-        raise HTTPException(403)
 
     def ask(view: View) -> tuple[Table, dict[str, Any]]:
         found = _the_batch(view, no, scope)

@@ -53,7 +53,7 @@ async def duty_list(
     cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def ask(view: View, most: int | None) -> Table:
         return duties(
@@ -78,7 +78,7 @@ async def duty_summary(
     bank: Code = None,
     due_until: DueUntil = None,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
     return await read.table(
         "duties",
         lambda view: summary(
@@ -97,7 +97,7 @@ async def duty_calendar(
     due_from: DueFrom = None,
     due_until: DueUntil = None,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def answer(view: View) -> Response:
         table = duties(

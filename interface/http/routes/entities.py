@@ -38,7 +38,7 @@ async def entity_list(
     cursor: Cursor = None,
     limit: Page = 100,
 ) -> Response:
-    await read.for_the_county()
+    await read.reader()
     after = _before(cursor)
 
     def ask(view: View, most: int | None) -> Table:
@@ -64,7 +64,7 @@ async def entity(
     read: Read,
     pseudonym: Annotated[str, Path(pattern=_PSEUDONYM)],
 ) -> Response:
-    await read.for_the_county()
+    await read.reader()
 
     def ask(view: View) -> Table:
         found = appearances(view, pseudonym)

@@ -94,7 +94,7 @@ async def fund_flow(
 
     GraphML by `Accept: application/graphml+xml`; CSV and XLSX a line an edge.
     """
-    await read.for_the_county()
+    await read.reader()
     ask = _asked(household_no, bank, loan_no, account, batch_no, hops)
     form = "graphml" if "graphml" in read.request.headers.get("accept", "") else read.form
 
@@ -153,7 +153,7 @@ async def fund_flow_edges(
     limit: Page = 100,
 ) -> Response:
     """Of a pair of nodes, of one (`node`), or of kinds of nodes: what an edge of the graph sums."""
-    await read.for_the_county()
+    await read.reader()
     after = position_of(cursor)
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
@@ -173,7 +173,7 @@ async def fund_flow_misuse(
     by: Literal["loan", "account"] = "loan",
 ) -> Response:
     """A line a loan and kind of money, or an account: least and most over the three methods."""
-    await read.for_the_county()
+    await read.reader()
 
     def ask(view: View) -> tuple[Table, dict[str, Any]]:
         found = misuse(view)
@@ -200,7 +200,7 @@ async def fund_flow_unlinked(
     limit: Page = 100,
 ) -> Response:
     """How many of each category and how much money; of one category the payments themselves."""
-    await read.for_the_county()
+    await read.reader()
     if category is None:
         return await read.table("unlinked", counts)
     after = position_of(cursor)

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute
 @router.get("/ledgers/funds", summary="资金台账 allocated, reserved, paid and free, by budget year")
 @s.answers(s.table("FundLedger", FUNDS))
 async def funds(read: Read) -> Response:
-    await read.for_the_county()
+    await read.reader()
     return await read.table("funds", fund_ledger)
 
 
@@ -34,7 +34,7 @@ async def whole_journal(
     ] = None,
 ) -> Response:
     """The whole of it; CSV unless XLSX or a tool's text is asked for."""
-    await read.for_the_county()
+    await read.reader()
     form: Form = "xlsx" if read.form == "xlsx" else "csv"
 
     def answer(view: View) -> Response:

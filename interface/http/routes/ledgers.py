@@ -20,6 +20,7 @@ from domain.calendar import civil_day
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
 from domain.loan import Loan, LoanUnknown, PaymentUnknown
+from domain.roles import Role
 from domain.visibility import sees_all
 from interface.documents import slip_page
 from interface.http import schemas as s
@@ -145,7 +146,7 @@ async def _traced(
 ) -> dict[str, Any]:
     """The trace of a payment that the reader may see. Raises PaymentUnknown."""
     service = service_of(request)
-    author, _ = await service.reader_of_loans(request)
+    author, _ = await service.reader(request)
     found = await service.tracing.trace(no, known_at)
     if found and not sees_all(author.role, {event.topic for event in found.events}):
         found = await run_in_threadpool(_visible_trace, service, author, found)
@@ -203,7 +204,7 @@ async def loans(
     cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def ask(view: View, most: int | None) -> Table:
         table = loan_ledger(
@@ -230,7 +231,7 @@ async def subsidies(
     cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def ask(view: View, most: int | None) -> Table:
         table = subsidy_ledger(
@@ -258,7 +259,7 @@ async def changes(
     position: After = None,
 ) -> Response:
     service = service_of(request)
-    author, scope = await service.reader_of_loans(request)
+    author, scope = await service.reader(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -308,7 +309,7 @@ async def loan(
     no: No,
     bank: Code = None,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def ask(view: View) -> dict[str, Any]:
         table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
@@ -330,7 +331,7 @@ async def loan_history(
     known_at: KnownAt = None,
 ) -> Response:
     service = service_of(request)
-    author, _ = await service.reader_of_loans(request)
+    author, _ = await service.reader(request)
     form = form_of(request)
 
     def answer() -> Response:
@@ -420,7 +421,7 @@ def _loan_events(
     connection: Connection, reader: Author, bank: str | None, no: str, known_at: datetime | None
 ) -> list[Happening]:
     """The events of the loan that the reader means and may see. Raises LoanUnknown, -Ambiguous."""
-    own = reader.organisation if reader.role == "bank" else None
+    own = reader.organisation if reader.role == Role.BANK else None
     if own is not None and bank not in (None, own):
         raise HTTPException(403)
     named = own or bank

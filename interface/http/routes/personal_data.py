@@ -8,21 +8,21 @@ import structlog
 from fastapi import APIRouter, Path, Request, Response
 from prometheus_client import Counter
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from application.commands import NUMBER, LookAtHousehold, LookBody
+from application.commands.household import LookAtHousehold
+from application.fields import NUMBER
 from application.ledger import Telling
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
-from domain.visibility import sees_all
+from domain.roles import Role
 from interface.http import schemas as s
 from interface.http.masked_names import laid_open, looks_at
 from interface.http.query_params import AsOf, KnownAt
 from interface.http.responses import form_of, json_answer, table_file
-from interface.http.routes.commands import recorded_content
+from interface.http.routes.commands import command_route, recorded_content
 from interface.http.service import Service, service_of
-from interface.http.strict_json import StrictRoute, takes
+from interface.http.strict_json import StrictRoute
 from projections.history.columns import LOOKS
 
 router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
@@ -52,18 +52,13 @@ _TOLD_BEFORE = {
 No = Annotated[str, Path(pattern=NUMBER)]
 
 
-@router.post(
-    "/households/{no}/looks",
-    status_code=201,
-    summary="查看个人信息 look at a household's personal data, on record",
-)
+@command_route(router, LookAtHousehold)
 @s.answers(_LOOK, s.refused(TooManyLooks))
-@takes(LookAtHousehold)
-async def look(request: Request, no: No, body: LookBody) -> Response:
-    """Names, identity and account numbers in clear. The same `ref` again shows nothing."""
+async def look(request: Request, command: LookAtHousehold) -> Response:
+    """Answer with names, identity and account numbers in clear; the same `ref` shows nothing."""
     service = service_of(request)
     by = await service.author(request)
-    command = LookAtHousehold.model_construct(**{**vars(body), "household_no": no})
+    no = command.household_no
     try:
         recorded = await service.writer.tell(Telling(command, by))
     except TooManyLooks:
@@ -81,7 +76,7 @@ async def look(request: Request, no: No, body: LookBody) -> Response:
 
 
 def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
-    bank = by.organisation if by.role == "bank" else None
+    bank = by.organisation if by.role == Role.BANK else None
     with service.facts.connection() as connection:
         return laid_open(connection, service.vault, no, bank=bank)
 
@@ -92,9 +87,7 @@ def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
 @s.answers(_LOOKED, s.refused(HouseholdUnknown))
 async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None) -> Response:
     service = service_of(request)
-    by = await service.author(request)
-    if not sees_all(by.role, [Household.LookedAt.TOPIC]):
-        raise HTTPException(403)
+    await service.reader(request)
     form = form_of(request)
 
     def answer() -> Response:

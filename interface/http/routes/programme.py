@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from application.commands import Day
+from application.fields import Day
 from domain.calendar import civil_day, named_quarter
 from domain.policy import Book, NoRuling, Ruling, table_names
 from domain.programme import supposed
@@ -72,7 +72,7 @@ async def replayed(
     bank: Code = None,
 ) -> Response:
     """By bank and township: what is due by the rules, by the others, and how many lines move."""
-    await read.for_the_county()
+    await read.reader()
 
     def ask(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import PublicationBody, PublishReport
+from application.commands.publication import PublishReport
 from application.event_store.log_queries import last_position
-from application.ledger import Telling
-from application.publish_decisions import may_publish
+from application.workflows.publish_report import with_edition
 from domain.calendar import civil_day
 from domain.kernel import Author
-from domain.publication import Publication, PublicationUnknown
+from domain.publication import Edition, Publication, PublicationUnknown
 from domain.visibility import OPEN_REPORTS
 from interface.documents.publication import differences, edition
 from interface.http import schemas as s
@@ -26,9 +25,9 @@ from interface.http.query_params import (
     view_of,
 )
 from interface.http.responses import json_answer
-from interface.http.routes.commands import recorded_answer
+from interface.http.routes.commands import command_route, submitted
 from interface.http.service import Service, service_of
-from interface.http.strict_json import StrictRoute, takes
+from interface.http.strict_json import StrictRoute
 from interface.http.visibility import visible
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
@@ -64,24 +63,25 @@ _CHECK = s.answer(
 )
 
 
-@router.post("/publications", status_code=201, summary="报表公布 publish a report of two dates")
-@takes(PublishReport)
-async def publish(request: Request, body: PublicationBody) -> Response:
-    """Its bytes are stored with it. The same `ref` again answers as the first time."""
+@command_route(router, PublishReport)
+async def publish(request: Request, command: PublishReport) -> Response:
+    """Answer with the publication; its bytes are stored with it."""
     service = service_of(request)
     by = await service.author(request)
-    command = PublishReport.model_construct(**vars(body))
-    if may_publish(by):
-        made = await run_in_threadpool(_made, service, body)
-        command = command.model_copy(update={"edition": made})
-    return recorded_answer(await service.writer.tell(Telling(command, by)))
+    whole = await run_in_threadpool(with_edition, command, by, _Editions(service))
+    return await submitted(request, whole)
 
 
-def _made(service: Service, body: PublicationBody) -> Any:
-    with service.facts.connection() as connection:
-        last = last_position(connection)
-    with view_of(service, body.as_of, body.known_at, last) as view:
-        return edition(view, body.report)
+class _Editions(NamedTuple):
+    """`Editions` from the facts."""
+
+    service: Service
+
+    def edition(self, command: PublishReport) -> Edition:
+        with self.service.facts.connection() as connection:
+            last = last_position(connection)
+        with view_of(self.service, command.as_of, command.known_at, last) as view:
+            return edition(view, command.report)
 
 
 @router.get("/publications", summary="已公布报表 what was published, when, and its digest")

@@ -107,7 +107,7 @@ async def red_flags(
     `runbook_zh`, `runbook_en`: what the supervisor does next with a finding of the rule.
     `limit`: in pages; each tells of the rules it came to, `next` where the next one begins.
     """
-    author = await read.for_the_county()
+    author, _ = await read.reader()
     form, asked = read.form, _rules_called(rule, author)
     wanted = Wanted(subject=subject, bank=bank, township=township)
     start = _start_of(cursor)

@@ -15,7 +15,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
-from application.commands import COMMANDS, Command
+from application.command import COMMANDS, Command
 from application.ledger import Ledger, Outcome, Recorded, Telling
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
@@ -197,7 +197,7 @@ def parsed_line(number: int, text: bytes) -> Command | Line:
         return _fault(number, None, "not_an_object", "须为对象", "an object is wanted", [])
     kind = told.pop("type", None)
     command_type = COMMANDS.get(kind) if isinstance(kind, str) else None
-    if command_type is None:
+    if command_type is None or command_type.NEEDS_ANSWER:
         return _fault(
             number, told.get("ref"), "unknown_type", "不认识的 type", "there is no such type", []
         )

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.commands import EVENT_ID
 from application.event_store.log_queries import last_position, position_of
+from application.fields import EVENT_ID
 from application.refusals import (
     BeyondLog,
     CosignatureRefused,
@@ -160,7 +160,7 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
 async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
     """For who recorded the event, and for the county's offices if they may see it."""
     service = service_of(request)
-    author, scope = await service.reader_of_loans(request)
+    author, scope = await service.reader(request)
     originator_id, _, version = event_id.partition(".")
 
     def answer(proofs: Proofs) -> Response:
@@ -184,7 +184,7 @@ async def receipts(
 ) -> Response:
     """A line each: event_id, position, receipt. The last position is the next `after`."""
     service = service_of(request)
-    author, scope = await service.reader_of_loans(request)
+    author, scope = await service.reader(request)
     shown = topics_seen_by(author.role) if scope == COUNTY else frozenset()
 
     def answer(proofs: Proofs) -> Response:
@@ -201,7 +201,7 @@ async def evidence(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
     service = service_of(request)
-    author, _ = await service.reader_of_loans(request)
+    author, _ = await service.reader(request)
     day = as_of or civil_day(service.clock())
 
     def answer(proofs: Proofs) -> Response:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, NoReturn
+from typing import Annotated, Final, NamedTuple, NoReturn
 from uuid import UUID
 
-from application.commands import OrderedValues
+from pydantic import StringConstraints
+
 from application.event_store.event_log import decode
+from application.fields import NO_CONTROL_CHARACTERS, Fen, Model
 from application.ledger import Ledger
 from application.personal_data.encryption import masked_name, masked_number
 from application.refusals import ResultDiffers
@@ -24,6 +26,25 @@ TITLES: Final = {
     "amount_fen": "金额",
 }
 _PLAIN: Final = ("loan_no", "household_no", "period", "amount_fen")
+
+Returned = Annotated[
+    str,
+    StringConstraints(
+        strict=True, strip_whitespace=True, max_length=128, pattern=NO_CONTROL_CHARACTERS
+    ),
+]
+"""A value of the payment order as it came back; empty where the order itself is."""
+
+
+class OrderedValues(Model):
+    """What the payment order says of a line; each value given must equal the order's."""
+
+    loan_no: Returned | None = None
+    household_no: Returned | None = None
+    period: Returned | None = None
+    payee_name: Returned | None = None
+    payee_account: Returned | None = None
+    amount_fen: Fen | None = None
 
 
 class Payee(NamedTuple):

@@ -44,7 +44,6 @@ from interface.cli.terminal import (
     up_to_date_facts,
 )
 from interface.deployment import Deployment
-from interface.documents.checkpoint_page import page
 from interface.exports.evidence import bundle, finding_bundle, finding_of
 from projections.cited_rules import wrong_rules
 from projections.facts.comparison import export_facts, wrong_facts
@@ -93,6 +92,8 @@ def checkpoint(
     """检查点 Show the newest checkpoint."""
     with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
         if html is not None:
+            from interface.documents.checkpoint_page import page
+
             html.write_text(page(proofs.checkpoint()), "utf-8")
         print(proofs.checkpoint().text() if old is None else proofs.update(old), end="")
 

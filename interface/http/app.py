@@ -18,6 +18,7 @@ from application.event_store.event_log import Clock, microseconds, utc_now
 from application.event_store.log_queries import clocks, last_position, sequenced
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
+from interface.html import compile_templates
 from interface.http import errors, openapi
 from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
@@ -103,6 +104,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
         redoc_url=None,
     )
+    compile_templates()
     app.router.route_class = CheckedRoute
     errors.install(app)
     for module in (

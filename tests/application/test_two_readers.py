@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -40,14 +43,14 @@ def log(
     server: str, written: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Log]:
     """A few stretches of events, all of them worth a second process."""
-    parallel_reading._lost()
+    parallel_reading.end()
     database = copy_database(server, written)
     log = Log(database, tmp_path, copies=0)
     assert log.last > 7 * SMALL
     monkeypatch.setattr(parallel_reading, "WORTH", 1)
     monkeypatch.setattr(parallel_reading, "STRETCH", SMALL)
     yield log
-    parallel_reading._lost()
+    parallel_reading.end()
     drop_database(server, database)
 
 
@@ -55,15 +58,22 @@ def log(
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Where the stretches begin that the second process read."""
     begun: list[int] = []
-    taken = parallel_reading._Second.answer
+    taken = parallel_reading._result
 
-    def answer(self: Any) -> Any:
-        stretch = taken(self)
+    def result(future: Any) -> Any:
+        stretch = taken(future)
         begun.append(stretch.after)
         return stretch
 
-    monkeypatch.setattr(parallel_reading._Second, "answer", answer)
+    monkeypatch.setattr(parallel_reading, "_result", result)
     return begun
+
+
+def second_process() -> Any:
+    """The process that reads beside this one."""
+    assert parallel_reading._pool is not None
+    [process] = parallel_reading._pool._processes.values()
+    return process
 
 
 def verified(log: Log, *, alone: bool = False, told: Any = lambda *_: None) -> Verified:
@@ -92,9 +102,7 @@ def test_two_processes_seal_and_verify_the_tree_that_one_would(
     seen: list[tuple[int, int]] = []
     assert verified(log, told=lambda *x: seen.append(x)) == verified(log, alone=True)
     assert answers and seen[-1] == (log.last, log.last) and seen == sorted(seen)
-    assert parallel_reading._running is not None and parallel_reading._running.lives(), (
-        "kept for the next time"
-    )
+    assert second_process().is_alive(), "kept for the next time"
 
 
 CHANGES = {
@@ -167,17 +175,19 @@ def test_a_second_process_that_dies_is_not_missed(
     log: Log, monkeypatch: pytest.MonkeyPatch, kept_ready: int
 ) -> None:
     monkeypatch.setattr(parallel_reading, "_KEPT_READY", kept_ready)
-    asked = parallel_reading._Second.ask
+    submitted = parallel_reading._submit
     killed: list[int] = []
 
-    def ask(self: Any, what: Any) -> None:
-        asked(self, what)
+    def submit(*work: Any) -> Any:
+        future = submitted(*work)
         if len(killed) < 3:
-            killed.append(self._process.pid)
-            os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            process = second_process()
+            killed.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+        return future
 
-    monkeypatch.setattr(parallel_reading._Second, "ask", ask)
+    monkeypatch.setattr(parallel_reading, "_submit", submit)
     done = log.seal()
     assert done.added == log.last and killed
     assert verified(log).faults == []
@@ -186,20 +196,16 @@ def test_a_second_process_that_dies_is_not_missed(
 
 def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
     log.seal()
-    running = parallel_reading._running
-    assert running is not None
     key = log.database.keys.authenticity
     for file in ("cmdline", "environ"):
-        shown = Path(f"/proc/{running._process.pid}/{file}").read_bytes()
+        shown = Path(f"/proc/{second_process().pid}/{file}").read_bytes()
         assert key not in shown and key.hex().encode() not in shown
         assert log.database.dsn.encode() not in shown
 
 
-def test_it_leaves_no_connection_open_and_ends_with_its_input(log: Log) -> None:
+def test_it_leaves_no_connection_open(log: Log) -> None:
     log.seal()
     verified(log)
-    running = parallel_reading._running
-    assert running is not None and running._process.stdin is not None
     with psycopg.connect(log.database.owner_dsn, autocommit=True) as owner:
         for _ in range(100):
             row = owner.execute(
@@ -210,8 +216,53 @@ def test_it_leaves_no_connection_open_and_ends_with_its_input(log: Log) -> None:
                 break
             owner.execute("SELECT pg_sleep(0.05)")
         assert row == (0,)
-    running._process.stdin.close()
-    assert running._process.wait(timeout=20) == 0
+
+
+FIRST = """
+import os, time
+from application.transparency_log import parallel_reading
+
+if __name__ == "__main__":
+    print(parallel_reading._submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    program = tmp_path / "first.py"
+    program.write_text(FIRST)
+    root = str(Path(__file__).parents[2])
+    first = subprocess.Popen(
+        [sys.executable, str(program)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    with first:
+        assert first.stdout is not None
+        second = Path("/proc") / first.stdout.readline().strip()
+        assert second.name.isdecimal() and second.exists()
+        first.kill()
+    until = time.monotonic() + 20
+    while _lives(second) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(second)
+
+
+def _lives(process: Path) -> bool:
+    try:
+        return "\nState:\tZ" not in (process / "status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_it_ends_when_it_is_idle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel_reading, "_IDLE_SECONDS", 0.1)
+    log.seal()
+    until = time.monotonic() + 20
+    while parallel_reading._pool is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert parallel_reading._pool is None
 
 
 def test_a_seal_that_is_no_key_of_ours_is_checked_by_one_process_alone(

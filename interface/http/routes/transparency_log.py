@@ -79,7 +79,7 @@ Size = Annotated[int, Query(ge=0, lt=1 << 62)]
 @s.answers(_STATUS)
 async def status(request: Request) -> Response:
     service = service_of(request)
-    await service.author(request)
+    await service.reader(request)
 
     def answer() -> Response:
         with service.facts.connection() as connection:
@@ -257,12 +257,12 @@ async def cosign(request: Request) -> Response:
 
 
 async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
-    """Ask the tree as somebody known; waits a while for what is not sealed yet.
+    """Ask the tree as a reader of this route; waits a while for what is not sealed yet.
 
     Raises NotSealedYet; BeyondLog, for what is not recorded.
     """
     service = service_of(request)
-    await service.author(request)
+    await service.reader(request)
     return await run_in_threadpool(_patiently, service, ask)
 
 

@@ -20,7 +20,8 @@ from application.event_store.row_format import microseconds
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
 from interface.html import compile_templates
-from interface.http import errors
+from interface.http import errors, openapi
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.limits import Door
 from interface.http.request_log import RequestLog
@@ -62,6 +63,10 @@ _RED_FLAGS_POSITION = Gauge(
 )
 _RED_FLAGS_FOUND = Gauge("mingzhang_red_flags_findings", "Findings that stand")
 _RED_FLAGS_IN_ERROR = Gauge("mingzhang_red_flags_in_error", "Rules that could not be checked")
+
+
+_HEALTH = s.answer(s.at_least(s.record("Health", status=s.TEXT, altered=s.several(s.TEXT))))
+"""While the database answers, how far all has come as well."""
 
 
 def create_app(
@@ -126,7 +131,10 @@ def create_app(
     app.add_middleware(RequestLog)
     app.add_middleware(ResponseHeaders)
 
+    openapi.install(app)
+
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
+    @s.answers(_HEALTH)
     async def healthz(request: Request) -> Response:
         service = service_of(request)
         return await service.health.answer("healthz", lambda: _health(service))

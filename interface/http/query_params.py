@@ -45,16 +45,23 @@ def _in_sight(day: date) -> date:
 
 SeenDay = Annotated[f.Day, AfterValidator(_in_sight)]
 """A day that can be asked about: not more than ten years ahead."""
-AsOf = Annotated[SeenDay | None, Query(description="civil day, default today")]
+AsOf = Annotated[
+    SeenDay | None, Query(description="业务日（中国），缺省为今日 civil day, default today")
+]
 Instant = Annotated[f.Instant, AfterValidator(_in_utc)]
-KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
+KnownAt = Annotated[
+    Instant | None, Query(description="认知时点（RFC 3339），缺省为现在 instant, default now")
+]
 No = Annotated[str, Path(pattern=f.NUMBER)]
 Code = Annotated[str | None, Query(pattern=f.NUMBER)]
-Quarter = Annotated[f.Quarter, Query(description="settlement quarter, 2023Q4")]
-Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
+Quarter = Annotated[f.Quarter, Query(description="结息期 settlement quarter, 2023Q4")]
+Page = Annotated[int, Query(ge=1, le=1000, description="每页行数，仅 JSON lines a page")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
-    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
+    int | None,
+    Query(
+        alias="position", ge=0, description="等到台账含此日志位置 wait until this position is drawn"
+    ),
 ]
 
 

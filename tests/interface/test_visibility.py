@@ -20,6 +20,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 from support import controls as c
 from support.columns import declared
+from support.contract import fault_of
 from support.county import conversation
 from support.everything import tell_everything
 from support.service import Callers, service
@@ -518,6 +519,19 @@ def every_request(county: County) -> Iterator[tuple[str, Route, str, Mapping[str
             concrete = path.replace(places[0], name) if places else path
             for query in route.queries:
                 yield path, route, concrete, query
+
+
+def test_every_answer_is_as_the_contract_says(county: County) -> None:
+    contract = county.callers.client.get("/v1/openapi.json").json()
+    answered, faults = set(), set()
+    for path, _, concrete, query in every_request(county):
+        for reader in ("AUDIT", "NRCB", "T01"):
+            answer = getattr(county.callers, reader).get(concrete, **query)
+            faults.add(fault_of(contract, "get", in_the_contract(path), answer))
+            if answer.status_code == 200:
+                answered.add(path)
+    assert faults == {None}
+    assert answered == ROUTES.keys()
 
 
 def test_every_table_has_declared_columns_in_json_and_in_a_file(county: County) -> None:

@@ -29,7 +29,7 @@ from application.event_store.mapper import EventMapper
 from application.event_store.row_format import Report
 from application.ledger import Ledger
 from application.personal_data.encryption import KeyGone, Mac
-from domain.kernel import Author, Envelope, Note
+from domain.kernel import Author, CommandContext, Envelope
 from domain.loan import Loan
 
 # The library's tests import its cipher over PyCryptodome; the same one over cryptography does.
@@ -101,7 +101,7 @@ def repaid(ledger: Ledger, principal_fen: int) -> Loan:
     """The loan L1, on which a repayment was recorded that is not in the log yet."""
     lent = ledger.repository.load(Loan, Loan.id_for("NRCB", "L1"))
     lent.repay(
-        Note(by=BANK, effective_on=date(2023, 8, 1)),
+        CommandContext(by=BANK, effective_on=date(2023, 8, 1)),
         principal_fen=principal_fen, interest_fen=0, penalty_fen=0, payer="account-1",
         personal={"payer_account": "6222", "payer_name": "张三"},
     )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
+from threading import enumerate as enumerate_threads
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -68,7 +69,10 @@ class OnADatabase:
         self.recorders = [
             kind(database.dsn, Mac(b"a" * 32)) for kind in (ReportedLog, AggregateLog)
         ]
+        before = set(enumerate_threads())
         yield
+        for thread in set(enumerate_threads()) - before:
+            thread.join()  # the library's readers are told to stop, and not waited for
         for recorder in self.recorders:
             recorder.close()
 

@@ -15,7 +15,7 @@ import msgspec
 
 from application.event_store.event_log import AlreadyRecorded, EventLog
 from application.refusals import ReferenceReused
-from application.submission import Outcome, Recorded, Reference, Telling
+from application.submission import Outcome, Recorded, Reference, Submission
 from domain.kernel import Refused, Warned
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -48,7 +48,7 @@ Answer = Recorded | Refused | Draft | ReusedInBatch
 class References:
     """The references that are taken: in the log, as far as it was asked, and in this batch."""
 
-    def __init__(self, log: EventLog, submissions: Sequence[Telling]) -> None:
+    def __init__(self, log: EventLog, submissions: Sequence[Submission]) -> None:
         """Asks the log for the references of these submissions; of none, nothing is asked."""
         self._recorded = _recorded(log, submissions)
         self._drafts: dict[Reference, Draft] = {}
@@ -75,18 +75,20 @@ class References:
         return list(self._drafts.values())
 
 
-def _recorded(log: EventLog, submissions: Sequence[Telling]) -> Mapping[Reference, AlreadyRecorded]:
+def _recorded(
+    log: EventLog, submissions: Sequence[Submission]
+) -> Mapping[Reference, AlreadyRecorded]:
     if not submissions:
         return {}
     return log.find_by_reference([each.reference for each in submissions])
 
 
-def any_recorded(log: EventLog, submissions: Sequence[Telling]) -> bool:
+def any_recorded(log: EventLog, submissions: Sequence[Submission]) -> bool:
     """Whether a reference of these is in the log."""
     return bool(_recorded(log, submissions))
 
 
-def seems_recorded(log: EventLog, submissions: Sequence[Telling]) -> bool:
+def seems_recorded(log: EventLog, submissions: Sequence[Submission]) -> bool:
     """Whether a sample of a large batch, such as a file that is sent again, is in the log."""
     many = len(submissions)
     return many > _FEW and any_recorded(log, submissions[:: -(-many // _SAMPLE)])

@@ -30,8 +30,8 @@ from application.event_store.event_log import (
     ConnectionTroubled,
     EventLog,
     NotStored,
+    ReferenceKnown,
     TakenMeanwhile,
-    ToldBefore,
     utc_now,
 )
 from application.event_store.guards import SchemaState
@@ -51,7 +51,7 @@ from application.personal_data.keyring import Keyring
 from application.receipts import Receipts
 from application.refusals import DatedInFuture, LedgerBusy, LoanAmbiguous
 from application.repository import AggregateRepository
-from application.submission import Outcome, Recorded, Telling
+from application.submission import Outcome, Recorded, Submission
 from application.transparency_log.promises import Promises
 from application.unit_of_work import UnitOfWork
 from domain.bank_report import BankReport
@@ -62,7 +62,7 @@ from domain.loan import Loan
 from domain.policy import Book
 from domain.programme import Programme
 
-__all__ = ["Ledger", "Outcome", "Recorded", "Telling"]
+__all__ = ["Ledger", "Outcome", "Recorded", "Submission"]
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -131,7 +131,7 @@ class Ledger(Application[UUID]):
     def save(self, *objs: Any, **kwargs: Any) -> list[Recording[UUID]]:
         """The library's own way to store, without a command: no role and no read set is judged.
 
-        The service itself stores by `tell_all`. `report`: as `EventLog.insert_events` needs it.
+        The service itself stores by `submit_all`. `report`: as `EventLog.insert_events` needs it.
         Raises what that raises, and KeyGone for personal values of a household without a key.
         """
         try:
@@ -146,15 +146,15 @@ class Ledger(Application[UUID]):
 
     # ---- submitting -------------------------------------------------------------------
 
-    def tell(self, command: Command, by: Author) -> Recorded:
+    def submit(self, command: Command, by: Author) -> Recorded:
         """Carry out one command. Raises Refused."""
-        [outcome] = self.tell_all([Telling(command, by)])
+        [outcome] = self.submit_all([Submission(command, by)])
         if isinstance(outcome, Refused):
             raise outcome
         return outcome
 
-    def tell_all(
-        self, tellings: Sequence[Telling], *, atomic: bool = False, dry: bool = False
+    def submit_all(
+        self, submissions: Sequence[Submission], *, atomic: bool = False, dry: bool = False
     ) -> list[Outcome]:
         """Carry out commands in order, in one transaction; an answer for each of them.
 
@@ -162,26 +162,26 @@ class Ledger(Application[UUID]):
         as it was; with `dry`, nothing is stored in any case. Commands that would have stood are
         then answered with position 0. Raises SchemaAltered.
         """
-        if not tellings:
+        if not submissions:
             return []
         if not dry:
             self._schema.assure_unaltered()
         with self._log.lock:
             for attempt in range(_ATTEMPTS):
-                outcomes = self._try_once(tellings, attempt, atomic=atomic, dry=dry)
+                outcomes = self._try_once(submissions, attempt, atomic=atomic, dry=dry)
                 if outcomes is not None:
                     return outcomes
                 self._forget()
                 sleep(_PATIENCE_SECONDS * attempt)
-        return [LedgerBusy() for _ in tellings]
+        return [LedgerBusy() for _ in submissions]
 
     def _try_once(
-        self, tellings: Sequence[Telling], attempt: int, *, atomic: bool, dry: bool
+        self, submissions: Sequence[Submission], attempt: int, *, atomic: bool, dry: bool
     ) -> list[Outcome] | None:
         """The answers, stored; None when the commands are to be decided again."""
         try:
-            return self._attempt(tellings, atomic=atomic, dry=dry, again=attempt > 0)
-        except (TakenMeanwhile, ToldBefore, KeyGone):
+            return self._attempt(submissions, atomic=atomic, dry=dry, again=attempt > 0)
+        except (TakenMeanwhile, ReferenceKnown, KeyGone):
             # Another writer was first, or a reference was not new: decide again, knowing it.
             return None
         except ConnectionTroubled:
@@ -287,7 +287,7 @@ class Ledger(Application[UUID]):
     # ---- one attempt ------------------------------------------------------------------
 
     def _attempt(
-        self, tellings: Sequence[Telling], *, atomic: bool, dry: bool, again: bool
+        self, submissions: Sequence[Submission], *, atomic: bool, dry: bool, again: bool
     ) -> list[Outcome] | None:
         """Decide and store once; None when what the decisions rest on is not so.
 
@@ -297,25 +297,25 @@ class Ledger(Application[UUID]):
         self._unit.begin()
         if self._seen < 0:
             self._seen = self._log.last_position()
-        asked = again or dry or seems_recorded(self._log, tellings)
-        references = References(self._log, tellings if asked else ())
-        self._prefetch(tellings)
-        answers = self._decide_all(tellings, references)
+        asked = again or dry or seems_recorded(self._log, submissions)
+        references = References(self._log, submissions if asked else ())
+        self._prefetch(submissions)
+        answers = self._decide_all(submissions, references)
 
         drafts = references.drafts
         refused = [isinstance(answer, Refused | ReusedInBatch) for answer in answers]
         storing = bool(drafts) and not dry and not (atomic and any(refused))
         if not asked:  # what is not stored is not compared by the log: ask for it now
-            unsure = list(compress(tellings, refused)) if storing else tellings
+            unsure = list(compress(submissions, refused)) if storing else submissions
             if any_recorded(self._log, unsure):
                 return None
         return self._store(answers, drafts) if storing else self._answer_only(answers)
 
-    def _prefetch(self, tellings: Sequence[Telling]) -> None:
+    def _prefetch(self, submissions: Sequence[Submission]) -> None:
         """Load all that the commands will read in one query, and the keys in another."""
         wanted = {
             id: kind
-            for command, by in tellings
+            for command, by in submissions
             for id, kind in command.reads(by)
             if not self._aggregates.holds(id)
         }
@@ -323,25 +323,27 @@ class Ledger(Application[UUID]):
             households = {aggregate.sealed_for for aggregate in self.fetch(wanted)} - {None}
             self._keyring.unlock(cast(set[UUID], households))
 
-    def _decide_all(self, tellings: Sequence[Telling], references: References) -> list[Answer]:
+    def _decide_all(
+        self, submissions: Sequence[Submission], references: References
+    ) -> list[Answer]:
         """Decide each command in order; what is recorded already is answered, not decided."""
         today = self.today()
         answers: list[Answer] = []
-        for telling in tellings:
-            reference = telling.reference
-            fingerprint = self.vault.fingerprint(telling.command.content())
+        for submission in submissions:
+            reference = submission.reference
+            fingerprint = self.vault.fingerprint(submission.command.content())
             answer = references.find(reference, fingerprint)
             if answer is None:
                 try:
-                    answer = self._decide(telling, fingerprint, today)
+                    answer = self._decide(submission, fingerprint, today)
                     references.take(reference, answer)
                 except Refused as refusal:
                     answer = refusal.with_traceback(None)
             answers.append(answer)
         return answers
 
-    def _decide(self, telling: Telling, fingerprint: bytes, today: date) -> Draft:
-        command, by = telling
+    def _decide(self, submission: Submission, fingerprint: bytes, today: date) -> Draft:
+        command, by = submission
         command.assure_permitted(by)
         if command.effective_on > today and not command.MAY_LIE_AHEAD:
             raise DatedInFuture(effective_on=command.effective_on, today=today)

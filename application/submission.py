@@ -13,7 +13,7 @@ Reference = tuple[str, str]
 """An organisation, and its own name for a command: used once and for ever."""
 
 
-class Telling(NamedTuple):
+class Submission(NamedTuple):
     """One command and who gives it."""
 
     command: Command

@@ -59,7 +59,7 @@ class NothingToPay(Refused):
 class RunOutdated(Refused):
     CODE, FIELD = "run_outdated", ""
     ZH = "计算后又有批次提出，请以同一编号重报"
-    EN = "another batch was proposed since the calculation: tell it again under the same reference"
+    EN = "another batch was proposed since the calculation: send it again under the same reference"
 
 
 class WrongStage(Refused):

@@ -248,7 +248,7 @@ class ReturnBatch(OfBatch):
 class OrderPayment(OfBatch):
     """Every line is judged once more; what is due less by now is held and its money freed."""
 
-    TYPE, SUMMARY = "payment-order", "拨付指令 tell a bank to pay"
+    TYPE, SUMMARY = "payment-order", "拨付指令 order a bank to pay"
     ROLES, PATH = (Role.FINANCE,), "/batches/{batch_no}/orders"
     READS_MANY = True
 

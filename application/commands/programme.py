@@ -51,7 +51,7 @@ class Ruled(Correctable):
 class SetRulings(Ruled):
     """`effective_on`: from which day it rules, a past or a later one perhaps."""
 
-    TYPE, SUMMARY = "ruling", "政策取值 tell what a document rules"
+    TYPE, SUMMARY = "ruling", "政策取值 record what a document rules"
     ROLES, PATH = (Role.CENTRE, Role.FINANCE), "/programme/rulings"
     RECORDS = (Programme.Ruled,)
 

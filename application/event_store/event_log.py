@@ -107,7 +107,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class ToldBefore(Exception):
+class ReferenceKnown(Exception):
     """A reference that was taken for new is in the log: nothing was stored."""
 
 
@@ -205,7 +205,7 @@ class EventLog(ApplicationRecorder):
 
         Returns (last position, recorded_at), durably; None when the log has gone on, when a reader
         was told meanwhile that all is known through a later instant, or when this connection has
-        not yet stored anything and cannot tell. Raises ToldBefore, NotStored.
+        not yet stored anything and cannot tell. Raises ReferenceKnown, NotStored.
         """
         assert self._authenticate is not None
         if self._head is None or self._head[0] != position:
@@ -234,7 +234,7 @@ class EventLog(ApplicationRecorder):
         if row is None or not row[0]:
             self._head = None
             if row is not None and row[0] is None:
-                raise ToldBefore
+                raise ReferenceKnown
             return None
         self._read_back(position, len(tails), macs.digest())
         self._head = (position + len(tails), recorded_us)

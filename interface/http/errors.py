@@ -79,14 +79,14 @@ HTTP_PROBLEMS = {
     429: ("too_many_requests", "请求过多", "too many requests"),
     431: ("headers_too_large", "请求头过大", "the head of the request is too large"),
     500: ("internal_error", "内部错误", "an internal error"),
-    503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: tell it again later"),
+    503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: send it again later"),
 }
 """By status: the code of what HTTP itself says, in both languages."""
 NO_ROOM = (
     503,
     "no_room",
     "存储空间不足，请以同一编号稍后重报",
-    "no room to store it: tell it again later",
+    "no room to store it: send it again later",
 )
 NOT_DRAWN_YET = (503, "not_drawn_yet", "台账正在生成，请稍后", "the facts are still being drawn")
 ROADS_DISAGREE = (

@@ -96,8 +96,8 @@ class TestAggregateRecorder(OnADatabase, persistence.AggregateRecorderTestCase):
 @pytest.fixture
 def ledger(database: Any) -> Iterator[Ledger]:
     with conversation(database) as ledger:
-        ledger.tell(household(), BUREAU)
-        ledger.tell(loan(), BANK)
+        ledger.submit(household(), BUREAU)
+        ledger.submit(loan(), BANK)
         yield ledger
 
 
@@ -113,7 +113,7 @@ def repaid(ledger: Ledger, principal_fen: int) -> Loan:
 
 
 def test_what_is_recorded_is_read_by_repository_and_notification_log(ledger: Ledger) -> None:
-    ledger.tell(repay(), BANK)
+    ledger.submit(repay(), BANK)
     id = Loan.id_for("NRCB", "L1")
 
     [disbursed, repayment] = ledger.events.get(id)
@@ -133,7 +133,7 @@ def test_save_stores_by_the_library_what_tell_reads(ledger: Ledger) -> None:
 
     assert recording.notification.id == 4
     assert b"6222" not in recording.notification.state and b"sealed" in recording.notification.state
-    again = ledger.tell(repay(ref="SAVED-1"), BANK)
+    again = ledger.submit(repay(ref="SAVED-1"), BANK)
     assert (again.position, again.again) == (4, True)
     assert ledger.loan("NRCB", "L1").repaid_fen == 2_000_000
 
@@ -142,7 +142,7 @@ def test_save_stores_nothing_without_a_reporter_twice_or_without_a_key(ledger: L
     with pytest.raises(ProgrammingError):
         ledger.save(repaid(ledger, 1))
     first = Report("NRCB", "SAVED-1", bytes(16))
-    ledger.tell(repay(ref="SAVED-1"), BANK)
+    ledger.submit(repay(ref="SAVED-1"), BANK)
     with pytest.raises(IntegrityError):
         ledger.save(repaid(ledger, 1), report=first)
     stranger = Loan(uuid4())

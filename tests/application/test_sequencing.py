@@ -94,7 +94,7 @@ def test_two_sequencers_at_once_sequence_everything_once(log: Log) -> None:
         sequencer.start()
     with conversation(log.database) as ledger:
         for n in range(20):
-            ledger.tell(c.household(ref=f"X{n}", household_no=f"X{n}"), c.BUREAU)
+            ledger.submit(c.household(ref=f"X{n}", household_no=f"X{n}"), c.BUREAU)
     for sequencer in sequencers:
         sequencer.join()
     while log.sequence().added:
@@ -197,7 +197,7 @@ def test_sealing_holds_no_append_up(log: Log) -> None:
         sitting.execute("INSERT INTO ledger.tree_node VALUES ('x', 0, 0, %s)", (bytes(32),))
         with conversation(log.database) as ledger:
             ledger.log.connection.execute("SET lock_timeout = '1s'")
-            assert not ledger.tell(c.household(ref="X", household_no="X"), c.BUREAU).again
+            assert not ledger.submit(c.household(ref="X", household_no="X"), c.BUREAU).again
         assert log.sequence().added == 0, "and nobody else seals meanwhile"
         sitting.rollback()
     assert log.sequence().added == log.last + 1

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from conftest import Database, copy_database, drop_database
 from support.county import conversation
-from support.everything import tell_everything
+from support.everything import submit_everything
 from support.sequenced import ORIGIN, Log
 
 from application.personal_data.encryption import Vault
@@ -34,7 +34,7 @@ SMALL = 256
 def written(shared_database: Database) -> Database:
     """A few ranges of events."""
     with conversation(shared_database) as ledger:
-        tell_everything(ledger, 80)
+        submit_everything(ledger, 80)
     return shared_database
 
 

@@ -14,7 +14,7 @@ from support.in_memory import InMemoryLedger, recorded, refused
 from support.in_memory import given as in_which
 
 from application.command import Command
-from application.ledger import Telling
+from application.ledger import Submission
 from application.refusals import OrganisationUnknown
 from domain.case import (
     STAGES,
@@ -166,8 +166,8 @@ def case_of(ledger: InMemoryLedger) -> Case:
     return ledger.aggregate(Case, Case.id_for("XS-1"))
 
 
-def by(person: str, said: Command, organisation: str = "AUDIT") -> Telling:
-    return Telling(said, Author("auditor", organisation, person))
+def by(person: str, said: Command, organisation: str = "AUDIT") -> Submission:
+    return Submission(said, Author("auditor", organisation, person))
 
 
 def test_a_case_is_opened_once_on_findings_that_are_in_no_case() -> None:
@@ -243,7 +243,7 @@ def test_an_explanation_is_asked_of_an_organisation_that_there_is_until_the_day_
 def test_who_was_asked_explains_once_and_to_all_others_there_is_no_such_case() -> None:
     ledger = in_which(*ASSIGNED, controls.explanation_request())
 
-    other = Telling(controls.explanation(), controls.OTHER_BANK)
+    other = Submission(controls.explanation(), controls.OTHER_BANK)
     assert isinstance(refused(ledger, other), CaseUnknown)
     recorded(ledger, controls.explanation())
     assert isinstance(refused(ledger, controls.explanation(ref="SM-2")), RequestUnknown)

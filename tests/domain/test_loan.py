@@ -12,7 +12,7 @@ from support import controls
 from support.in_memory import InMemoryLedger, given, recorded, refused, reverse, state_of
 
 from application.command import Command
-from application.ledger import Telling
+from application.ledger import Submission
 from domain.kernel import NotCorrectable, Refused
 from domain.loan import (
     BeforeDisbursement,
@@ -62,7 +62,7 @@ def test_a_loan_note_is_disbursed_once() -> None:
 
 
 def test_two_banks_may_use_one_number() -> None:
-    recorded(lent(), Telling(controls.loan(), controls.OTHER_BANK))
+    recorded(lent(), Submission(controls.loan(), controls.OTHER_BANK))
 
 
 def test_a_loan_is_due_at_least_one_day_after_its_disbursement() -> None:
@@ -257,7 +257,7 @@ def test_the_cap_is_of_the_household_over_all_banks_the_oldest_loan_first(
         effective_on="2023-03-09", contract_on="2023-03-09", principal_fen=older_fen
     )
     ledger = lent(principal_fen=2_000_000)
-    recorded(ledger, Telling(older, controls.OTHER_BANK))
+    recorded(ledger, Submission(older, controls.OTHER_BANK))
 
     assert due_fen(ledger, bank="NRCB") == fen
 

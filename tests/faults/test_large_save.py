@@ -18,7 +18,7 @@ from faults.support import ROOT, Place
 
 from application.event_store.event_log import EventLog
 from application.event_store.row_format import Report
-from application.ledger import Ledger, Recorded, Telling
+from application.ledger import Ledger, Recorded, Submission
 from application.personal_data.encryption import Mac
 
 EVENTS = 30_000
@@ -42,7 +42,7 @@ class SingleWriter(Thread):
             number += 1
             began = time.monotonic()
             try:
-                ledger.tell(support.repayment(number, "ONE"), support.bank("SINGLE"))
+                ledger.submit(support.repayment(number, "ONE"), support.bank("SINGLE"))
             except Exception as error:
                 self.faults.append(repr(error))
             self.waits.append(time.monotonic() - began)
@@ -56,7 +56,7 @@ def test_beside_a_large_save_no_other_writer_waits_for_more_than_its_writing(
     support.lend(database, support.bank("SINGLE"), ["ONE"])
     support.lend(database, support.bank("LARGE"), [f"L{n}" for n in range(LOANS)])
     many = [
-        Telling(support.repayment(n + 1, f"L{n % LOANS}"), support.bank("LARGE"))
+        Submission(support.repayment(n + 1, f"L{n % LOANS}"), support.bank("LARGE"))
         for n in range(EVENTS)
     ]
     single = SingleWriter(database)
@@ -65,7 +65,7 @@ def test_beside_a_large_save_no_other_writer_waits_for_more_than_its_writing(
     try:
         time.sleep(0.5)
         began = time.monotonic()
-        outcomes = ledger.tell_all(many, atomic=True)
+        outcomes = ledger.submit_all(many, atomic=True)
         took = time.monotonic() - began
         time.sleep(0.2)
     finally:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.backup import pg_tool
 from support.county import conversation, drawn
-from support.everything import tell_everything
+from support.everything import submit_everything
 
 from application.event_store.guards import APPEND_ONLY, missing_guards
 from application.personal_data.encryption import Keys, Vault
@@ -74,7 +74,7 @@ class Truth(NamedTuple):
 def truth(shared_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     place = shared_database
     with conversation(place) as ledger:
-        tell_everything(ledger, COPIES)
+        submit_everything(ledger, COPIES)
         last = ledger.log.last_position()
     file = tmp_path_factory.mktemp("signer") / "signing-key.json"
     signer = FileSigner.create(file)

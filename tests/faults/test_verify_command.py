@@ -20,7 +20,7 @@ from faults.support import in_database
 from faults.test_tamper import alter, forged, restore
 from psycopg.conninfo import conninfo_to_dict
 from support.county import conversation, drawn
-from support.everything import tell_everything
+from support.everything import submit_everything
 from typer.testing import CliRunner
 
 from application.event_store.guards import APPEND_ONLY
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 def place(shared_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("deployment")
     with conversation(shared_database) as ledger:
-        tell_everything(ledger, 2)
+        submit_everything(ledger, 2)
         last = ledger.log.last_position()
     shared_database.keys.save(folder / "keys.json")
     with deployed(Settings(dsn=shared_database.dsn, data=folder)) as deployment:

@@ -187,7 +187,7 @@ def test_red_flags_are_listed_exported_and_proven_on_the_terminal(
     from projections.red_flags import rule, rules
 
     with conversation(database) as ledger:
-        ledger.tell(controls.repay(principal_fen=4_600_000, effective_on="2023-03-16"), BANK)
+        ledger.submit(controls.repay(principal_fen=4_600_000, effective_on="2023-03-16"), BANK)
     lines = mingzhang("red-flags").splitlines()
     shown = mingzhang("red-flags", "--rule", "RF11", "--as-of", "2023-03-17")
     before = mingzhang("red-flags", "--rule", "RF11", "--as-of", "2023-03-15")

@@ -22,7 +22,7 @@ from support import controls as c
 from support.chance import wait_until
 from support.contract import fault_of, responses_of
 from support.county import conversation
-from support.everything import tell_everything
+from support.everything import submit_everything
 from support.refusals import refusals
 from support.server import serving
 
@@ -148,7 +148,7 @@ class Served(NamedTuple):
 @pytest.fixture(scope="module")
 def served(shared_database: Any) -> Iterator[Served]:
     with conversation(shared_database) as ledger:
-        tell_everything(ledger)
+        submit_everything(ledger)
         position = ledger.log.last_position()
     names = ("NRCB", "AUDIT")
     people = [(name, f"{name.lower()}-1") for name in names]

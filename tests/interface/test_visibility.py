@@ -22,7 +22,7 @@ from support import controls as c
 from support.columns import declared
 from support.contract import fault_of
 from support.county import conversation
-from support.everything import tell_everything
+from support.everything import submit_everything
 from support.service import Callers, service
 
 from application.access import Organisation, enrol, issue_key
@@ -74,12 +74,12 @@ def _tell_the_rest(ledger: Ledger) -> None:
     wu = {"name": "吴五", "id_no": ID_NO_3, "relation": "户主", "head": True}
     bank2 = {"bank": "PSBC", "loan_no": "P2"}
     refused = {"decision": "refused", "amount_fen": None, "reason": "不合", "told_on": "2023-03-02"}
-    ledger.tell(c.benefit_payment(ref="FH-9"), c.TOWNSHIP)
+    ledger.submit(c.benefit_payment(ref="FH-9"), c.TOWNSHIP)
     for n, people in ((2, [li]), (3, [wu]), (4, [wu])):
         told = {"household_no": f"H{n}", "township_code": "T02", "village": "柳河村"}
-        ledger.tell(c.household(ref=f"HH-{n}", members=people, **told), c.BUREAU)
-    ledger.tell(c.household(ref="HH-5", household_no="H5"), c.BUREAU)
-    ledger.tell(c.erasure(household_no="H5", effective_on="2024-06-01"), c.BUREAU)
+        ledger.submit(c.household(ref=f"HH-{n}", members=people, **told), c.BUREAU)
+    ledger.submit(c.household(ref="HH-5", household_no="H5"), c.BUREAU)
+    ledger.submit(c.erasure(household_no="H5", effective_on="2024-06-01"), c.BUREAU)
     second: list[Any] = [
         (c.demand(ref="DM-2", household_no="H2"), c.OTHER_TOWNSHIP),
         (c.credit(ref="CG-2", household_no="H2"), c.OTHER_BANK),
@@ -103,24 +103,24 @@ def _tell_the_rest(ledger: Ledger) -> None:
         ),
     ]  # fmt: skip
     for command, by in second:
-        ledger.tell(command, by)
+        ledger.submit(command, by)
     for command, by in (
         (_loan("N4", "H4", ID_NO_3, 1), c.BANK),
         (c.guarantee(ref="DB-R1", loan_no="R1", effective_on="2024-06-02"), c.GUARANTOR),
     ):
-        told = ledger.tell(command, by)
+        told = ledger.submit(command, by)
         if by is c.BANK:
-            ledger.tell(c.look(ref="LK-4", household_no="H4"), by)
+            ledger.submit(c.look(ref="LK-4", household_no="H4"), by)
         day = "2024-06-03"
-        ledger.tell(c.correct(told.event_ids[0], ref=f"FIX-{command.ref}", effective_on=day), by)
+        ledger.submit(c.correct(told.event_ids[0], ref=f"FIX-{command.ref}", effective_on=day), by)
     also = {"bank": "PSBC", "loan_no": "OD1", "period": "2022Q1", "amount_fen": 1}
-    ledger.tell(c.pay(ref="PAY-OD", **also), c.FINANCE)  # NRCB lent to the household as well
+    ledger.submit(c.pay(ref="PAY-OD", **also), c.FINANCE)  # NRCB lent to the household as well
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subsidy, "subsidy_due", _due_as_once)
-        ledger.tell(c.pay(ref="PAY-OLD", voucher="V-O", **also | {"amount_fen": 2}), c.FINANCE)
-    ledger.tell(c.look(), c.BANK)
-    ledger.tell(c.look(), c.AUDITOR)
-    ledger.tell(c.look(), c.TOWNSHIP)
+        ledger.submit(c.pay(ref="PAY-OLD", voucher="V-O", **also | {"amount_fen": 2}), c.FINANCE)
+    ledger.submit(c.look(), c.BANK)
+    ledger.submit(c.look(), c.AUDITOR)
+    ledger.submit(c.look(), c.TOWNSHIP)
     _tell_a_batch_of_two_banks(ledger)
 
 
@@ -162,7 +162,7 @@ def _tell_a_batch_of_two_banks(ledger: Ledger) -> None:
             c.CENTRE,
         ),
     ):  # fmt: skip
-        ledger.tell(command.model_copy(update=named), by)
+        ledger.submit(command.model_copy(update=named), by)
 
 
 # ---- the oracle: domain.md §1 ---------------------------------------------------------
@@ -463,7 +463,7 @@ def county(shared_database: Any) -> Iterator[County]:
     owner = shared_database.owner_dsn
     with conversation(shared_database) as ledger:
         enrol(owner, [Organisation("DB2", "guarantor", "第二担保公司")])
-        tell_everything(ledger)
+        submit_everything(ledger)
         _tell_the_rest(ledger)
     with psycopg.connect(owner) as connection:
         rows = connection.execute(

@@ -235,7 +235,7 @@ def test_a_rule_asks_by_the_parameter_in_force_and_known(database: Any) -> None:
     told = record_example(database, lent)
     with conversation(database) as ledger:
         eight = [{"rule": "flag_round_trip_days", "value": 8}]
-        ledger.tell(controls.ruling(effective_on="2023-06-01", rulings=eight), controls.CENTRE)
+        ledger.submit(controls.ruling(effective_on="2023-06-01", rulings=eight), controls.CENTRE)
     rule = rule_called("RF11")
     with drawn(database) as facts:
         with facts.at(date(2023, 6, 1)) as view:
@@ -391,7 +391,7 @@ def test_what_was_asked_of_a_place_before_is_answered_as_then_until_something_is
             assert failed[0] is not failed[1], "an error may pass"
             supposed = view.supposing(view.book.ruling("credit_cap_fen", date(2024, 1, 1)))
             assert check_all(supposed, told)[0] is not first[0]
-        ledger.tell(controls.household(household_no="H9", ref="H-9"), controls.BUREAU)
+        ledger.submit(controls.household(household_no="H9", ref="H-9"), controls.BUREAU)
         with drawn(database), facts.at(date(2024, 1, 1)) as view:
             assert check_all(view, told)[0] is not first[0]
         with drawn(database), facts.at(date(2024, 1, 1), known_at) as view:

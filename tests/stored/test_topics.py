@@ -76,5 +76,5 @@ def test_an_event_that_the_domain_does_not_know_is_not_stored(
     monkeypatch.setattr(DisburseLoan, "handle", disburse)
     with conversation(database) as ledger:
         with pytest.raises(TopicUnknown):
-            ledger.tell(loan(), BANK)
+            ledger.submit(loan(), BANK)
         assert ledger.log.last_position() == 0

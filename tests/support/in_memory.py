@@ -30,11 +30,11 @@ from application.commands.correction import CorrectEvent
 from application.event_store.event_log import (
     AlreadyRecorded,
     EventLog,
+    ReferenceKnown,
     Stored,
     TakenMeanwhile,
-    ToldBefore,
 )
-from application.ledger import Ledger, Telling
+from application.ledger import Ledger, Submission
 from application.personal_data.encryption import Keys
 from domain.balance import Balance
 from domain.household import Household
@@ -104,7 +104,7 @@ class InMemoryLog(EventLog):
         try:
             stored = self.write(tails, after)
         except TakenMeanwhile:
-            raise ToldBefore from None
+            raise ReferenceKnown from None
         finally:
             if not self._rows:
                 self.rollback()
@@ -253,7 +253,7 @@ class InMemoryLedger(Ledger):
 
 # ---- given · when · then --------------------------------------------------------------
 
-Said = Command | Telling
+Said = Command | Submission
 """A command, by the one who ordinarily reports it, or by somebody named."""
 
 
@@ -267,9 +267,9 @@ def given(*said: Said, today: date = TODAY) -> InMemoryLedger:
 
 def recorded(ledger: InMemoryLedger, said: Said) -> list[Event]:
     """The events that a command adds, in order. Raises Refused."""
-    telling = _telling(said)
-    ledger.tell(*telling)
-    reference = (telling.by.organisation, telling.command.ref)
+    submission = _submission(said)
+    ledger.submit(*submission)
+    reference = (submission.by.organisation, submission.command.ref)
     rows = ledger.store.rows
     return [ledger.store.event(r) for r in rows if (r.organisation, r.ref) == reference]
 
@@ -284,7 +284,7 @@ def refused(ledger: InMemoryLedger, said: Said) -> Refused:
     return found.value
 
 
-def reverse(ledger: InMemoryLedger, event: Event | Stored, **other: Any) -> Telling:
+def reverse(ledger: InMemoryLedger, event: Event | Stored, **other: Any) -> Submission:
     """The reversal (冲正) of an event, today, by the organisation that reported it."""
     row = event if isinstance(event, Stored) else ledger.store.row_of(event)
     said = {
@@ -293,7 +293,7 @@ def reverse(ledger: InMemoryLedger, event: Event | Stored, **other: Any) -> Tell
     }  # fmt: skip
     command = CorrectEvent.model_validate({**said, **other})
     told = row.event()
-    return Telling(command, Author(told.role, row.organisation, told.person))
+    return Submission(command, Author(told.role, row.organisation, told.person))
 
 
 def state_of(aggregate: Aggregate) -> dict[str, Any]:
@@ -313,9 +313,9 @@ def _compared(value: Any) -> Any:
     return vars(value) if isinstance(value, Balance) else value
 
 
-def _telling(said: Said) -> Telling:
-    if isinstance(said, Telling):
+def _submission(said: Said) -> Submission:
+    if isinstance(said, Submission):
         return said
     kind = type(said)
     first = next(author for role, author in AUTHORS.items() if role in kind.ROLES)
-    return Telling(said, SECOND_PERSON.get(kind, first))
+    return Submission(said, SECOND_PERSON.get(kind, first))

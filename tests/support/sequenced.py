@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from support.county import conversation
-from support.everything import tell_everything
+from support.everything import submit_everything
 from support.naive_tree import Naive
 
 from application.personal_data.encryption import Vault
@@ -27,7 +27,7 @@ class Log:
         self.database = database
         with conversation(database) as ledger:
             if copies:
-                tell_everything(ledger, copies)
+                submit_everything(ledger, copies)
             self.last = ledger.log.last_position()
         self.key_file = folder / "signing-key.json"
         self.signer = FileSigner.create(self.key_file)

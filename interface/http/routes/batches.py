@@ -217,7 +217,7 @@ async def _filed(
     service = service_of(request)
     by = await service.author(request)
 
-    def tell() -> Response:
+    def submit() -> Response:
         with tempfile.TemporaryDirectory(prefix="mz-file-") as folder:
             path = Path(folder) / "told"
             path.write_bytes(content)
@@ -234,7 +234,7 @@ async def _filed(
             )
 
     try:
-        return await run_in_threadpool(tell)
+        return await run_in_threadpool(submit)
     except UnreadableFile as refusal:
         return problem(422, refusal.code, refusal.zh, refusal.en)
 

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from application.commands.household import LookAtHousehold
 from application.fields import NUMBER
-from application.ledger import Telling
+from application.ledger import Submission
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
@@ -60,7 +60,7 @@ async def look(request: Request, command: LookAtHousehold) -> Response:
     by = await service.author(request)
     no = command.household_no
     try:
-        recorded = await service.writer.tell(Telling(command, by))
+        recorded = await service.writer.submit(Submission(command, by))
     except TooManyLooks:
         _TOO_MANY.labels(by.organisation).inc()
         structlog.get_logger("looks").warning(

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from application.command import COMMANDS, Command
-from application.ledger import Ledger, Outcome, Recorded, Telling
+from application.ledger import Ledger, Outcome, Recorded, Submission
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
 from interface.http import schemas as s
@@ -226,9 +226,9 @@ def _fault(
 def _results(
     ledger: Ledger, waiting: list[Command | Line], by: Author, *, atomic: bool
 ) -> Iterator[Line]:
-    tellings = [Telling(item, by) for item in waiting if isinstance(item, Command)]
-    faulty = len(waiting) - len(tellings)
-    told = ledger.tell_all(tellings, atomic=atomic, dry=atomic and faulty > 0)
+    submissions = [Submission(item, by) for item in waiting if isinstance(item, Command)]
+    faulty = len(waiting) - len(submissions)
+    told = ledger.submit_all(submissions, atomic=atomic, dry=atomic and faulty > 0)
     outcomes = ledger.receipts.with_events(told)
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
     promises = ledger.receipts.promises_of(outcomes)

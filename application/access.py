@@ -17,6 +17,7 @@ import psycopg
 
 from application.event_store.migrations import PINNED
 from domain.kernel import Author
+from domain.roles import Role
 
 _TRUSTED_NS = 500_000_000
 _MOST_REMEMBERED = 10_000
@@ -33,7 +34,7 @@ UNKNOWN = Unknown.UNKNOWN
 
 class Organisation(msgspec.Struct, frozen=True):
     code: str
-    role: str
+    role: Role
     name: str
 
 
@@ -68,7 +69,7 @@ class AccessList:
             " WHERE k.key_hash = %s AND k.revoked_at IS NULL",
             (key_hash,),
         ).fetchone()
-        author = None if row is None else Author(*row)
+        author = None if row is None else Author(Role(row[0]), row[1], row[2])
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
         self._known[key_hash] = (monotonic_ns(), author)
@@ -124,4 +125,4 @@ def organisation_of(dsn: str, code: str, role: str) -> Organisation | None:
             "SELECT code, role, name FROM ledger.organisation WHERE code = %s AND role = %s",
             (code, role),
         ).fetchone()
-    return None if row is None else Organisation(*row)
+    return None if row is None else Organisation(row[0], Role(row[1]), row[2])

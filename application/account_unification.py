@@ -13,12 +13,12 @@ from uuid import UUID
 
 import msgspec
 
-from application.commands import UnifyAccounts
+from application.commands.account import UnifyAccounts
 from application.event_store.event_log import EventLog
-from application.ledger import Ledger, Looks, Recorded, carries_out
+from application.ledger import Ledger, Recorded
 from application.personal_data.encryption import Vault
-from domain.account_register import AccountRegister, SameAccount
-from domain.kernel import Author, Note
+from domain.account_register import AccountRegister
+from domain.kernel import Author
 from domain.numbers import normal_number
 
 _PRIVATE = ("payee_account", "payer_account", "to_account")
@@ -37,16 +37,6 @@ SELECT e.originator_id, e.originator_version, e.topic, e.state
   FROM ledger.event e WHERE e.topic = ANY (%s) ORDER BY e.position
 """
 _ONCE = 5_000
-
-
-def _the_register(_command: Any, _by: Author) -> Looks:
-    return ((AccountRegister.the_id(), AccountRegister),)
-
-
-@carries_out(UnifyAccounts, "admin", looks_at=_the_register)
-def unify(ledger: Ledger, command: UnifyAccounts, note: Note) -> None:
-    register = ledger.aggregate(AccountRegister, AccountRegister.the_id())
-    register.unify(note, (SameAccount(a.written, a.normal) for a in command.accounts))
 
 
 def unify_accounts(ledger: Ledger, by: Author) -> Recorded | None:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 
+from application.command import Command
 from application.ledger import Ledger, Outcome, Recorded, Telling
-from domain.kernel import Refused
+from domain.kernel import Author, Refused
 
 _MOST_IN_GROUP = 500
 _QUIET_TURNS = 4
@@ -108,14 +109,23 @@ class GroupWriter:
             self._loop.call_soon(self._gather, 0, 0)
 
 
+def submit_alone(ledger: Ledger, command: Command, by: Author) -> Recorded:
+    """Submit one command in a conversation of its own; answered as in a group. Raises Refused."""
+    outcome = with_event_ids(ledger, ledger.tell(command, by))
+    assert isinstance(outcome, Recorded)
+    return outcome
+
+
 def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exception]:
     return [with_event_ids(ledger, outcome) for outcome in ledger.tell_all(tellings)]
 
 
 def with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
     """The outcome; one of a command told before with what its first answer had."""
-    [outcome] = ledger.with_events([outcome])
+    [outcome] = ledger.receipts.with_events([outcome])
     if isinstance(outcome, Recorded) and outcome.promise is None:
-        promise = ledger.promise_of(outcome.position, len(outcome.events), outcome.recorded_at)
+        promise = ledger.receipts.promise_of(
+            outcome.position, len(outcome.events), outcome.recorded_at
+        )
         outcome = outcome._replace(promise=promise)
     return outcome

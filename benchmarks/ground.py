@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-import application.decisions  # noqa: F401  the rules register themselves
-from application import commands as c
 from application.access import Organisation, enrol
+from application.commands.household import RegisterHousehold
+from application.commands.loan import DisburseLoan
 from application.event_store.migrations import migrate
 from application.ledger import Ledger, Recorded, Telling
 from application.personal_data.encryption import Keys
@@ -140,13 +140,13 @@ def plain_loans(database: Database, how_many: int, *, prefix: str = "L") -> list
     told: list[Telling] = []
     for number in range(households):
         member = {"name": "张三", "id_no": "11010519491231002X", "relation": "户主", "head": True}
-        told.append(Telling(c.RegisterHousehold.model_validate({
+        told.append(Telling(RegisterHousehold.model_validate({
             "ref": f"{prefix}H{number}", "effective_on": "2020-01-01",
             "household_no": f"{prefix}H{number}", "township_code": "T01", "village": "村",
             "category": "out_of_poverty", "members": [member],
         }), BUREAU))  # fmt: skip
     for number in range(how_many):
-        told.append(Telling(c.DisburseLoan.model_validate({
+        told.append(Telling(DisburseLoan.model_validate({
             "ref": f"{prefix}{number}", "effective_on": "2023-03-10",
             "loan_no": f"{prefix}{number}", "contract_no": f"C{number}",
             "contract_on": "2023-03-10", "household_no": f"{prefix}H{number // 10}",

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import psycopg
 
-from application import commands as c
+from application.commands.loan import RepayLoan
 from application.ledger import Ledger
 from benchmarks.ground import (
     BANK,
@@ -55,7 +55,7 @@ class OtherWriter(Thread):
         number = 0
         while not self.stopping.wait(0.02):
             number += 1
-            command = c.RepayLoan.model_validate(
+            command = RepayLoan.model_validate(
                 {"ref": f"OTHER-{id(self)}-{number}", "loan_no": "S0",
                  "effective_on": "2023-08-01", "principal_fen": 0, "interest_fen": 1,
                  "penalty_fen": 0, "payer": PAYER}

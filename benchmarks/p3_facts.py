@@ -16,7 +16,7 @@ from psycopg.sql import SQL
 from benchmarks.demo import demo_county
 from benchmarks.ground import Database, Ground, Result, at_least, log, median
 from projections.facts.draw import Projector
-from projections.facts.statements import indexes, read, schema_of, tables
+from projections.facts.statements import definition, indexes, schema_of, tables
 
 OF_COPY, OF_RUNNER = 0.4, 50
 PEER_EVENTS = 1_500
@@ -40,7 +40,7 @@ def raw_copy(database: Database) -> tuple[float, int]:
             rows += cursor.rowcount
         connection.execute("DROP SCHEMA IF EXISTS raw CASCADE; CREATE SCHEMA raw")
         connection.execute("SET search_path = raw")
-        connection.execute(read("schema.sql").encode())
+        connection.execute("\n".join(map(definition, tables())).encode())
         began = perf_counter()
         for table in tables():
             with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)".encode()) as copy:

@@ -16,13 +16,13 @@ from fastapi import Path as InPath
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-import application.decisions  # noqa: F401
-from application.commands import RepaymentBody
+from application.commands.loan import RepayLoan
 from application.personal_data.encryption import Keys
 from interface.deployment import Deployment
 from interface.deployment.settings import Settings
 from interface.http.app import create_app
 from interface.http.request_log import write_logs_to
+from interface.http.routes.commands import body_of
 from interface.http.server import LimitedProtocol
 
 _ANSWER = (
@@ -32,7 +32,7 @@ _ANSWER = (
 
 
 async def only_validates(
-    request: Request, body: RepaymentBody, no: Annotated[str, InPath(max_length=64)]
+    request: Request, body: body_of(RepayLoan), no: Annotated[str, InPath(max_length=64)]
 ) -> Response:
     return Response(_ANSWER, 201, media_type="application/json")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -38,14 +38,14 @@ class AccountRegister(Aggregate):
     def the_id() -> UUID:
         return identity("account-register")
 
-    class Unified(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Unified(Event["AccountRegister"], frozen=True, kw_only=True, omit_defaults=True):
         """These pseudonyms, given to numbers as they were written, are of the normal ones."""
 
         TOPIC, ZH = "account-register.unified.v1", "账号归一"
         CORRECTABLE = False
         accounts: tuple[SameAccount, ...]
 
-        def apply(self, register: Any) -> None:
+        def apply(self, register: AccountRegister) -> None:
             register.known.update(account.written for account in self.accounts)
 
     def unify(self, note: Note, accounts: Iterable[SameAccount]) -> None:

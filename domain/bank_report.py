@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.calendar import last_of_month
@@ -30,7 +30,7 @@ class BankReport(Aggregate):
     def id_for(bank: str, period: str) -> UUID:
         return identity("bank-report", bank, period)
 
-    class ScaleReported(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ScaleReported(Event["BankReport"], frozen=True, kw_only=True, omit_defaults=True):
         """Number of loans, households, balance and sum disbursed, as the bank counts them."""
 
         TOPIC, ZH = "bank-report.scale-reported.v1", "规模报送"
@@ -41,11 +41,11 @@ class BankReport(Aggregate):
         balance_fen: int
         disbursed_fen: int
 
-        def apply(self, report: Any) -> None:
+        def apply(self, report: BankReport) -> None:
             report.period = self.period
-            report.live.add(self.originator_version)
+            report.live.add(report.version)
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["BankReport"], frozen=True, kw_only=True, omit_defaults=True):
         """The report was a mistake: it counts no more from `recorded_at` on (冲正)."""
 
         TOPIC, ZH = "bank-report.corrected.v1", "冲正"
@@ -54,7 +54,7 @@ class BankReport(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, report: Any) -> None:
+        def apply(self, report: BankReport) -> None:
             report.live.discard(self.corrects)
 
     def report_scale(

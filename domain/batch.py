@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domain.kernel import Aggregate, Event, Note, Refused, Warned, identity, told_by
+from domain.roles import Role
 from domain.steps import assure_follows
 from domain.subsidy_limit import ObjectionFinding
 
@@ -252,7 +253,7 @@ class Batch(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Estimated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Estimated(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """What a quarter will cost was worked out before its end; nothing can be paid on it."""
 
         TOPIC, ZH = "batch.estimated.v1", "测算"
@@ -271,7 +272,7 @@ class Batch(Aggregate):
         amount_fen: int
         recovery_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.batch_no, batch.period, batch.year = self.batch_no, self.period, self.year
             batch.mode, batch.seen_position = self.mode, self.seen_position
             batch.stage = self.STAGE
@@ -283,28 +284,28 @@ class Batch(Aggregate):
         TOPIC, ZH = "batch.proposed.v1", "批次提出"
         STAGE: ClassVar[str] = "proposed"
 
-    class Listed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Listed(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """Some lines of the batch; a batch has as many lists as it needs."""
 
         TOPIC, ZH = "batch.listed.v1", "批次明细"
         CORRECTABLE = False
         lines: tuple[Line, ...]
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.lines.update((line.line, line) for line in self.lines)
 
-    class Verified(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Verified(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The bureau compared the batch with its register and vouches for it."""
 
         TOPIC, ZH = "batch.verified.v1", "批次核实"
         CORRECTABLE = False
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.stage = "verified"
             batch.verified_on = self.effective_on
             batch.people["verified"] = self.person
 
-    class NoticePosted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class NoticePosted(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The batch was posted for objections; `until_on` is the last day it stands."""
 
         TOPIC, ZH = "batch.notice-posted.v1", "公示"
@@ -314,12 +315,12 @@ class Batch(Aggregate):
         place: str
         until_on: date
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.notices.setdefault((self.level, self.township), []).append(
-                Notice(self.version, self.effective_on, self.until_on, self.document is not None)
+                Notice(batch.version, self.effective_on, self.until_on, self.document is not None)
             )
 
-    class ObjectionRaised(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ObjectionRaised(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody objects to a line, or to the batch."""
 
         TOPIC, ZH = "batch.objection-raised.v1", "异议"
@@ -328,11 +329,11 @@ class Batch(Aggregate):
         line: int | None = None
         reason: str
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.objections[self.objection_no] = (self.line, self.person)
             batch.objected_on[self.objection_no] = self.effective_on
 
-    class ObjectionResolved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ObjectionResolved(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """An objection was dismissed, or upheld: then its line is withdrawn."""
 
         TOPIC, ZH = "batch.objection-resolved.v1", "异议处理"
@@ -344,35 +345,35 @@ class Batch(Aggregate):
         finding: ObjectionFinding | None = None
         amount_fen: int | None = None
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.objections.pop(self.objection_no, None)
             if self.upheld and self.line is not None:
                 batch.withdrawn.add(self.line)
                 batch.upheld[self.objection_no] = (self.line, self.person, self.effective_on)
 
-    class Approved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Approved(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau approved what is left of the batch; its money is reserved."""
 
         TOPIC, ZH = "batch.approved.v1", "批次批准"
         CORRECTABLE = False
         amount_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.stage = "approved"
             batch.approved_on = self.effective_on
             batch.people["approved"] = self.person
 
-    class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Returned(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The batch goes back: nothing more is paid on it."""
 
         TOPIC, ZH = "batch.returned.v1", "批次退回"
         CORRECTABLE = False
         reason: str
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.stage = "returned"
 
-    class Ordered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Ordered(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """One bank was told to pay these lines; those that are due less by now are held."""
 
         TOPIC, ZH = "batch.ordered.v1", "拨付指令"
@@ -382,13 +383,13 @@ class Batch(Aggregate):
         held: tuple[Told, ...]
         amount_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.ordered.update(self.lines)
             batch.ordered_on.update(dict.fromkeys(self.lines, self.effective_on))
             batch.held.update(told.line for told in self.held)
             batch.people["ordered"] = self.person
 
-    class ResultTold(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ResultTold(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """What the bank paid, and what it could not pay (回盘)."""
 
         TOPIC, ZH = "batch.result-told.v1", "拨付回盘"
@@ -399,14 +400,14 @@ class Batch(Aggregate):
         paid_fen: int
         failed_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             for line in self.paid:
-                batch.answers[line] = Answer("paid", self.version, self.effective_on)
+                batch.answers[line] = Answer("paid", batch.version, self.effective_on)
                 batch.times_paid[line] += 1
             for told in self.failed:
-                batch.answers[told.line] = Answer("failed", self.version, self.effective_on)
+                batch.answers[told.line] = Answer("failed", batch.version, self.effective_on)
 
-    class ResultCorrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ResultCorrected(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank says that its result of a line was wrong, or that its payment came back (退票).
 
         `result_version`: the event of this batch that said `was`. The money follows `now` from
@@ -424,8 +425,8 @@ class Batch(Aggregate):
         reason: str
         voucher: str | None = None
 
-        def apply(self, batch: Any) -> None:
-            batch.answers[self.line] = Answer(self.now, self.version, self.effective_on)
+        def apply(self, batch: Batch) -> None:
+            batch.answers[self.line] = Answer(self.now, batch.version, self.effective_on)
             if self.now == "paid":
                 batch.times_paid[self.line] += 1
 
@@ -502,7 +503,7 @@ class Batch(Aggregate):
     ) -> None:
         """Record a notice. Raises WrongStage, NoticeElsewhere, NoticeTooShort, StepBefore."""
         self._at("verified", "noticed")
-        by_township = note.by.role == "township"
+        by_township = note.by.role == Role.TOWNSHIP
         if by_township != (level != "county"):
             raise NoticeElsewhere(level=level, organisation=note.by.organisation)
         township = note.by.organisation if by_township else ""
@@ -900,7 +901,7 @@ class BatchRegister(Aggregate):
     def the_id() -> UUID:
         return identity("batch-register")
 
-    class Entered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Entered(Event["BatchRegister"], frozen=True, kw_only=True, omit_defaults=True):
         """A batch took the next number."""
 
         TOPIC, ZH = "batch-register.entered.v1", "批次登记"
@@ -908,7 +909,7 @@ class BatchRegister(Aggregate):
         number: int
         batch_no: str
 
-        def apply(self, register: Any) -> None:
+        def apply(self, register: BatchRegister) -> None:
             register.number = self.number
 
     def enter(self, note: Note, *, batch_no: str, seen: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -55,7 +55,7 @@ class Agreement(Aggregate):
     def id_for(agreement_no: str) -> UUID:
         return identity("benefit", agreement_no)
 
-    class Signed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Signed(Event["Agreement"], frozen=True, kw_only=True, omit_defaults=True):
         """Enterprise and households agreed on what is paid to whom, and when."""
 
         TOPIC, ZH = "benefit.signed.v1", "利益联结协议"
@@ -65,12 +65,12 @@ class Agreement(Aggregate):
         township: str
         instalments: tuple[BenefitDue, ...]
 
-        def apply(self, agreement: Any) -> None:
+        def apply(self, agreement: Agreement) -> None:
             agreement.township = self.township
             agreement.signed_on = self.effective_on
             agreement.households = {each.household_no for each in self.instalments}
 
-    class Paid(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Paid(Event["Agreement"], frozen=True, kw_only=True, omit_defaults=True):
         """A household received a dividend or an income supplement."""
 
         TOPIC, ZH = "benefit.paid.v1", "分红或增收款"

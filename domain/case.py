@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -135,13 +135,13 @@ def at_stake_fen(findings: Iterable[Finding]) -> int:
     return total_fen
 
 
-class _Step(Event, frozen=True, kw_only=True, omit_defaults=True):
+class _Step(Event["Case"], frozen=True, kw_only=True, omit_defaults=True):
     """Something done in a case; each step on the day of the one before or later."""
 
     CORRECTABLE: ClassVar[bool] = False
     STAGE: ClassVar[str | None] = None
 
-    def apply(self, case: Any) -> None:
+    def apply(self, case: Case) -> None:
         if self.STAGE is not None:
             case.stage = self.STAGE
 
@@ -184,7 +184,7 @@ class Case(Aggregate):
         loans: tuple[LoanOfCase, ...]
         at_stake_fen: int
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.case_no, case.office = self.case_no, self.office
             case.findings += self.findings
@@ -198,7 +198,7 @@ class Case(Aggregate):
         loans: tuple[LoanOfCase, ...]
         at_stake_fen: int
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.findings += self.findings
             case.loans.update(loan.loan_id for loan in self.loans)
@@ -210,7 +210,7 @@ class Case(Aggregate):
         TOPIC, ZH = "case.assigned.v1", "线索交办"
         investigator: str
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.supervisor, case.investigator = self.person, self.investigator
             case.supervisors.add(self.person)
@@ -226,7 +226,7 @@ class Case(Aggregate):
         what: str
         until_on: date
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.asked.add(self.asked)
             case.waiting[self.request_no] = (self.asked, self.until_on)
@@ -239,7 +239,7 @@ class Case(Aggregate):
         request_no: str
         explanation: str
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.waiting.pop(self.request_no, None)
 
@@ -265,7 +265,7 @@ class Case(Aggregate):
         reason: str
         amount_fen: int
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.rectified = False
 
@@ -282,7 +282,7 @@ class Case(Aggregate):
         TOPIC, ZH = "case.rectified.v1", "整改"
         what: str
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.rectified = True
 

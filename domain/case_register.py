@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.case import Finding
@@ -51,7 +51,7 @@ class CaseRegister(Aggregate):
     def the_id() -> UUID:
         return identity("case-register")
 
-    class Entered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Entered(Event["CaseRegister"], frozen=True, kw_only=True, omit_defaults=True):
         """Findings, or a recovery, belong to a case from now on."""
 
         TOPIC, ZH = "case-register.entered.v1", "线索登记"
@@ -60,7 +60,7 @@ class CaseRegister(Aggregate):
         findings: tuple[str, ...] = ()
         recovery: str | None = None
 
-        def apply(self, register: Any) -> None:
+        def apply(self, register: CaseRegister) -> None:
             register.findings.update((name, self.case_no) for name in self.findings)
             if self.recovery is not None:
                 register.recoveries[self.recovery] = self.case_no

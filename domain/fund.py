@@ -7,7 +7,7 @@ these to another.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.balance import Balance
@@ -62,7 +62,7 @@ class Fund(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Allocated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Allocated(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau gave budget to the programme."""
 
         TOPIC, ZH = "fund.allocated.v1", "下达"
@@ -70,12 +70,12 @@ class Fund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.year = self.year
-            fund.allocated[self.originator_version] = (self.effective_on, self.amount_fen)
+            fund.allocated[fund.version] = (self.effective_on, self.amount_fen)
             fund.free.move(self.effective_on, self.amount_fen)
 
-    class Transferred(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Transferred(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Cash went from one account to another; the budget is not touched by it."""
 
         TOPIC, ZH = "fund.transferred.v1", "资金拨付"
@@ -86,11 +86,11 @@ class Fund(Aggregate):
         purpose: str
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.year = self.year
-            fund.transferred[self.originator_version] = self.amount_fen
+            fund.transferred[fund.version] = self.amount_fen
 
-    class Reserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Reserved(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """A batch was approved: its money can be used for nothing else."""
 
         TOPIC, ZH = "fund.reserved.v1", "预留"
@@ -99,11 +99,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.reserved_fen += self.amount_fen
             fund.free.move(self.effective_on, -self.amount_fen)
 
-    class Released(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Released(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Reserved money is free again: a line was held, failed, or its batch was returned."""
 
         TOPIC, ZH = "fund.released.v1", "释放预留"
@@ -112,11 +112,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.reserved_fen -= self.amount_fen
             fund.free.move(self.effective_on, self.amount_fen)
 
-    class Spent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Spent(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Reserved money was paid out, as a bank's result says."""
 
         TOPIC, ZH = "fund.spent.v1", "支出"
@@ -125,11 +125,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.reserved_fen -= self.amount_fen
             fund.paid_fen += self.amount_fen
 
-    class SpentUnreserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SpentUnreserved(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Money had gone out after all, as a bank's corrected result says; nothing was reserved.
 
         It is a fact, also when nothing is free any more: then `free_fen` is below zero.
@@ -141,11 +141,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.paid_fen += self.amount_fen
             fund.free.move(self.effective_on, -self.amount_fen)
 
-    class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Returned(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Money that was paid out came back unspent (退票): it is free again."""
 
         TOPIC, ZH = "fund.returned.v1", "退票退回"
@@ -154,11 +154,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.paid_fen -= self.amount_fen
             fund.free.move(self.effective_on, self.amount_fen)
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """An allocation or a transfer was told wrongly: it counts no more (冲正)."""
 
         TOPIC, ZH = "fund.corrected.v1", "冲正"
@@ -167,7 +167,7 @@ class Fund(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             if self.corrects in fund.allocated:
                 on, amount_fen = fund.allocated.pop(self.corrects)
                 fund.free.move(on, -amount_fen)

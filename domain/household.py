@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 from uuid import UUID
 
 import msgspec
 
 from domain.kernel import (
     Aggregate,
+    AnyEvent,
     Author,
     Event,
     NotCorrectable,
     Note,
+    Personal,
     Refused,
     Warned,
     identity,
     told_by,
 )
+from domain.roles import Role
 from domain.steps import assure_follows
 
 Category = Literal[
@@ -93,7 +96,7 @@ class HouseholdHasOpenLoans(Refused):
     )
 
 
-def _before_registration(event: Event, registered_on: date, field: str) -> Warned:
+def _before_registration(event: AnyEvent, registered_on: date, field: str) -> Warned:
     return Warned(
         "before_registration",
         f"{event.ZH} {event.effective_on} 早于该户登记日 {registered_on}，请核对",
@@ -142,7 +145,7 @@ class Household(Aggregate):
         self.lenders: dict[int, str] = {}
         self.ever_borrowed: set[UUID] = set()
         self.erased_on: date | None = None
-        self.live: dict[int, Event] = {}
+        self.live: dict[int, AnyEvent] = {}
 
     @staticmethod
     def id_for(household_no: str) -> UUID:
@@ -170,9 +173,9 @@ class Household(Aggregate):
 
         `borrowers`: borrower and disbursement day of each active loan of the reader's bank.
         """
-        if by.role == "township":
+        if by.role == Role.TOWNSHIP:
             return self.exists and self.township == by.organisation
-        if by.role == "bank":
+        if by.role == Role.BANK:
             return any(self.had_member(person, day) for person, day in borrowers)
         return self.version > 0
 
@@ -187,7 +190,7 @@ class Household(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Registered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Registered(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The bureau entered the household in its register."""
 
         TOPIC, ZH = "household.registered.v1", "登记"
@@ -197,47 +200,47 @@ class Household(Aggregate):
         category: Category
         members: tuple[Member, ...]
 
-        def apply(self, household: Any) -> None:
-            household.registered_version = self.originator_version
+        def apply(self, household: Household) -> None:
+            household.registered_version = household.version
             household.household_no = self.household_no
             household.township, household.village = self.township, self.village
-            household.categories[self.originator_version] = (self.effective_on, self.category)
-            household.live[self.originator_version] = self
+            household.categories[household.version] = (self.effective_on, self.category)
+            household.live[household.version] = self
             household._recount_members()
 
-    class StatusChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class StatusChanged(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The household's category changed, from `effective_on` on."""
 
         TOPIC, ZH = "household.status-changed.v1", "状态变更"
         category: Category
         reason: str
 
-        def apply(self, household: Any) -> None:
-            household.categories[self.originator_version] = (self.effective_on, self.category)
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.categories[household.version] = (self.effective_on, self.category)
+            household.live[household.version] = self
 
-    class MembersChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class MembersChanged(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """People joined or left the household."""
 
         TOPIC, ZH = "household.members-changed.v1", "成员变更"
         added: tuple[Member, ...] = ()
         left: tuple[Left, ...] = ()
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
             household._recount_members()
 
-    class DemandRecommended(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class DemandRecommended(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The township recommended the household's wish for credit."""
 
         TOPIC, ZH = "household.demand-recommended.v1", "信贷需求推荐"
         amount_fen: int
         purpose: str
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class CreditGranted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CreditGranted(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """A bank granted a line of credit."""
 
         TOPIC, ZH = "household.credit-granted.v1", "授信"
@@ -245,10 +248,10 @@ class Household(Aggregate):
         amount_fen: int
         purpose: str
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class CreditRefused(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CreditRefused(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """A bank refused credit and told the borrower why."""
 
         TOPIC, ZH = "household.credit-refused.v1", "不予授信"
@@ -258,10 +261,10 @@ class Household(Aggregate):
         reason: str
         told_on: date
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class CreditRated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CreditRated(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody rated how far the household can be lent to."""
 
         TOPIC, ZH = "household.credit-rated.v1", "信用评级"
@@ -269,10 +272,10 @@ class Household(Aggregate):
         grade: str
         score: int | None = None
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class Borrowed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Borrowed(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """A bank disbursed a loan to this household: the link that the cap is judged by."""
 
         TOPIC, ZH = "household.borrowed.v1", "用信"
@@ -282,29 +285,29 @@ class Household(Aggregate):
         loan_no: str
         principal_fen: int
 
-        def apply(self, household: Any) -> None:
-            household.borrowed[self.originator_version] = self.loan_id
-            household.lenders[self.originator_version] = self.bank
+        def apply(self, household: Household) -> None:
+            household.borrowed[household.version] = self.loan_id
+            household.lenders[household.version] = self.bank
             household.ever_borrowed.add(self.loan_id)
 
-    class Erased(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Erased(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The household's key was destroyed: its names and numbers are gone, everywhere."""
 
         TOPIC, ZH = "household.erased.v1", "个人信息销毁"
         CORRECTABLE = False
         reason: str
 
-        def apply(self, household: Any) -> None:
+        def apply(self, household: Household) -> None:
             household.erased_on = self.effective_on
 
-    class LookedAt(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class LookedAt(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody asked for the household's personal data unmasked, and said why."""
 
         TOPIC, ZH = "household.looked-at.v1", "查看个人信息"
         CORRECTABLE = False
         reason: str
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
 
         TOPIC, ZH = "household.corrected.v1", "冲正"
@@ -313,7 +316,7 @@ class Household(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, household: Any) -> None:
+        def apply(self, household: Household) -> None:
             household.live.pop(self.corrects, None)
             household.categories.pop(self.corrects, None)
             household.borrowed.pop(self.corrects, None)
@@ -324,13 +327,13 @@ class Household(Aggregate):
 
     # ---- commands ---------------------------------------------------------------------
 
-    def record(self, event: Event) -> None:
+    def record(self, event: Event[Self], personal: Personal | None = None) -> None:
         """Record it, and warn of what lies before the day on which the household was registered."""
-        super().record(event)
+        super().record(event, personal)
         registered = self.live.get(self.registered_version)
-        if registered is None or event.version not in self.live:
+        if registered is None or self.version not in self.live:
             return
-        told = sorted(self.live.items()) if event is registered else [(event.version, event)]
+        told = sorted(self.live.items()) if event is registered else [(self.version, event)]
         field = "effective_on" if event.replaces is None else "replacement/effective_on"
         for _, each in told:
             if each.effective_on < registered.effective_on:
@@ -345,7 +348,7 @@ class Household(Aggregate):
         village: str,
         category: Category,
         members: tuple[Member, ...],
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Enter the household.
@@ -368,9 +371,9 @@ class Household(Aggregate):
                 village=village,
                 category=category,
                 members=members,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
 
     def change_status(
@@ -392,7 +395,7 @@ class Household(Aggregate):
         *,
         added: tuple[Member, ...],
         left: tuple[Left, ...],
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Let people join and leave.
@@ -412,9 +415,8 @@ class Household(Aggregate):
         if heads > 1:
             raise NotOneHead("added", heads=heads)
         self.record(
-            Household.MembersChanged(
-                **told_by(note), added=added, left=left, personal=personal, replaces=replaces
-            )
+            Household.MembersChanged(**told_by(note), added=added, left=left, replaces=replaces),
+            personal,
         )
 
     def recommend_demand(

@@ -16,7 +16,17 @@ import msgspec
 
 from domain.balance import Balance
 from domain.batch import LimitUnknown, Line
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, Warned, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    Event,
+    NotCorrectable,
+    Note,
+    Personal,
+    Refused,
+    Warned,
+    identity,
+    told_by,
+)
 from domain.steps import assure_follows
 from domain.subsidy import LoanTerms, Movement
 from domain.subsidy_limit import OTHERS, Limit, ObjectionFinding, Others, most_fen
@@ -291,7 +301,7 @@ class Loan(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Disbursed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Disbursed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank paid the loan out."""
 
         TOPIC, ZH = "loan.disbursed.v1", "放款"
@@ -311,19 +321,19 @@ class Loan(Aggregate):
         payee: str
         renews_loan_no: str | None = None
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.bank, loan.loan_no = self.bank, self.loan_no
             loan.household_id = self.household_id
             loan.borrower = self.borrower
-            loan.disbursed_version = self.originator_version
+            loan.disbursed_version = loan.version
             loan.disbursed_on, loan.contract_on = self.effective_on, self.contract_on
             loan.contract_due_on = self.due_on
             loan.principal_fen = self.principal_fen
             loan.annual_rate_bp = self.annual_rate_bp
             loan.payee = self.payee
-            loan.live.add(self.originator_version)
+            loan.live.add(loan.version)
 
-    class Repaid(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Repaid(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Money came back to the bank: principal, interest and penalty apart."""
 
         TOPIC, ZH = "loan.repaid.v1", "还款"
@@ -332,32 +342,32 @@ class Loan(Aggregate):
         penalty_fen: int
         payer: str
 
-        def apply(self, loan: Any) -> None:
-            loan.repaid[self.originator_version] = (self.effective_on, self.principal_fen)
+        def apply(self, loan: Loan) -> None:
+            loan.repaid[loan.version] = (self.effective_on, self.principal_fen)
             loan.repaid_fen += self.principal_fen
-            loan.live.add(self.originator_version)
+            loan.live.add(loan.version)
 
-    class Settled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Settled(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Nothing is owed any more. Follows from the repayment that brought it about."""
 
         TOPIC, ZH = "loan.settled.v1", "结清"
         CORRECTABLE = False
 
-        def apply(self, loan: Any) -> None:
-            loan.settled = (self.originator_version, self.effective_on)
+        def apply(self, loan: Loan) -> None:
+            loan.settled = (loan.version, self.effective_on)
 
-    class Renewed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Renewed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """A new loan was declared to continue this one."""
 
         TOPIC, ZH = "loan.renewed.v1", "续贷"
         CORRECTABLE = False
         by_loan_no: str
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.renewed[self.originator_version] = self.by_loan_no
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.renewed[loan.version] = self.by_loan_no
 
-    class OutflowObserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class OutflowObserved(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank saw where the borrower's money went; or, from `payer`, where it went on to."""
 
         TOPIC, ZH = "loan.outflow-observed.v1", "资金去向"
@@ -366,24 +376,24 @@ class Loan(Aggregate):
         kind: PayeeKind
         payer: str | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.live.add(loan.version)
 
-    class Extended(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Extended(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Bank and borrower agreed on a later due day."""
 
         TOPIC, ZH = "loan.extended.v1", "展期"
         agreed_on: date
         new_due_on: date
 
-        def apply(self, loan: Any) -> None:
-            loan.extended[self.originator_version] = Extension(
+        def apply(self, loan: Loan) -> None:
+            loan.extended[loan.version] = Extension(
                 self.effective_on, self.agreed_on, self.new_due_on
             )
-            loan.live.add(self.originator_version)
+            loan.live.add(loan.version)
 
-    class Reminded(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Reminded(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank reminded the borrower that the loan falls due or is overdue."""
 
         TOPIC, ZH = "loan.reminded.v1", "到期提醒"
@@ -391,11 +401,11 @@ class Loan(Aggregate):
         channel: Channel
         evidence: str | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.live.add(loan.version)
 
-    class UsageChecked(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class UsageChecked(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The township looked at what the money was used for.
 
         `began_on`: the day on which misuse began, when a check that found it knows the day.
@@ -409,23 +419,23 @@ class Loan(Aggregate):
         inspector: str
         began_on: date | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.began_on or self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.began_on or self.effective_on)
+            loan.live.add(loan.version)
             if self.finding == "diverted":
-                loan.diverted[self.originator_version] = self.began_on or self.effective_on
+                loan.diverted[loan.version] = self.began_on or self.effective_on
 
-    class RepaymentPlanAgreed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class RepaymentPlanAgreed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """How an overdue loan will be brought back."""
 
         TOPIC, ZH = "loan.repayment-plan-agreed.v1", "还款计划"
         instalments: tuple[Instalment, ...]
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.live.add(loan.version)
 
-    class SubsidyPaid(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyPaid(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Subsidy left the treasury for this loan. `calculation` explains the fen."""
 
         TOPIC, ZH = "loan.subsidy-paid.v1", "贴息拨付"
@@ -445,10 +455,10 @@ class Loan(Aggregate):
         batch_no: str | None = None
         line: int | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
             loan.paid[self.payment_no] = Paid(
-                self.version,
+                loan.version,
                 self.effective_on,
                 self.period,
                 self.first,
@@ -457,7 +467,7 @@ class Loan(Aggregate):
                 self.voucher,
             )
 
-    class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyRecovered(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Subsidy came back to the treasury."""
 
         TOPIC, ZH = "loan.subsidy-recovered.v1", "贴息追回"
@@ -468,14 +478,14 @@ class Loan(Aggregate):
         reason: str
         voucher: str
 
-        def apply(self, loan: Any) -> None:
-            loan.recovered[self.originator_version] = (
+        def apply(self, loan: Loan) -> None:
+            loan.recovered[loan.version] = (
                 self.payment_no,
                 self.effective_on,
                 self.amount_fen,
             )
 
-    class SubsidyReturned(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyReturned(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """A payment did not reach its payee: its money came back (退票), unasked for."""
 
         TOPIC, ZH = "loan.subsidy-returned.v1", "贴息退票"
@@ -490,10 +500,10 @@ class Loan(Aggregate):
         line: int
         result_version: int
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.returned[self.payment_no] = (self.effective_on, self.amount_fen)
 
-    class SubsidyLimited(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyLimited(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """An objection was upheld: no more than `most_fen` may be paid for its quarter (贴息限定).
 
         `others`: which further quarters of the loan are paid nothing: none, the later, or all.
@@ -512,12 +522,12 @@ class Loan(Aggregate):
         others: Others
         reason: str
 
-        def apply(self, loan: Any) -> None:
-            loan.limits[self.version] = Limit(
+        def apply(self, loan: Loan) -> None:
+            loan.limits[loan.version] = Limit(
                 self.batch_no, self.objection_no, self.first, self.until, self.most_fen, self.others
             )
 
-    class SubsidyLimitLifted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyLimitLifted(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """What an upheld objection left of the subsidy binds no more, for the reason told."""
 
         TOPIC, ZH = "loan.subsidy-limit-lifted.v1", "解除贴息限定"
@@ -527,10 +537,10 @@ class Loan(Aggregate):
         objection_no: str
         reason: str
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.limits.pop(self.limit_version, None)
 
-    class Guaranteed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Guaranteed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """A guarantee company stands in for the loan; by the plan without a fee."""
 
         TOPIC, ZH = "loan.guaranteed.v1", "担保"
@@ -538,12 +548,12 @@ class Loan(Aggregate):
         amount_fen: int
         fee_fen: int
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.guarantors[self.originator_version] = self.guarantor
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.guarantors[loan.version] = self.guarantor
+            loan.live.add(loan.version)
 
-    class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Compensated(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The risk fund paid its share of what the bank lost. The borrower still owes it."""
 
         TOPIC, ZH = "loan.compensated.v1", "代偿"
@@ -553,13 +563,13 @@ class Loan(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
             loan.lost_fen += self.loss_fen
             loan.compensated.move(self.effective_on, self.amount_fen)
             loan.compensated_on = min(loan.compensated_on or self.effective_on, self.effective_on)
 
-    class CompensationRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CompensationRecovered(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Something of what the risk fund paid came back to it."""
 
         TOPIC, ZH = "loan.compensation-recovered.v1", "追偿"
@@ -567,10 +577,10 @@ class Loan(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.compensated.move(self.effective_on, -self.amount_fen)
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
 
         TOPIC, ZH = "loan.corrected.v1", "冲正"
@@ -579,7 +589,7 @@ class Loan(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             version = self.corrects
             loan.live.discard(version)
             loan.followed.pop(version, None)
@@ -616,7 +626,7 @@ class Loan(Aggregate):
         purpose: str,
         payee: str,
         renews_loan_no: str | None,
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Record a disbursement, whatever rule of the programme it breaks.
@@ -663,9 +673,9 @@ class Loan(Aggregate):
                 purpose=purpose,
                 payee=payee,
                 renews_loan_no=renews_loan_no,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
         self._settle_or_reopen(note)
         self._warn_of_what_lies_before(replaces)
@@ -678,7 +688,7 @@ class Loan(Aggregate):
         interest_fen: int,
         penalty_fen: int,
         payer: str,
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Record one repayment; the one that brings the debt to nothing settles the loan.
@@ -701,9 +711,9 @@ class Loan(Aggregate):
                 interest_fen=interest_fen,
                 penalty_fen=penalty_fen,
                 payer=payer,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
         if principal_fen:
             self._settle_or_reopen(note)
@@ -719,7 +729,7 @@ class Loan(Aggregate):
         to: str,
         kind: PayeeKind,
         payer: str | None,
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Record where borrowed money went. Raises BeforeDisbursement."""
@@ -731,9 +741,9 @@ class Loan(Aggregate):
                 to=to,
                 kind=kind,
                 payer=payer,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
 
     def extend(
@@ -846,7 +856,7 @@ class Loan(Aggregate):
         calculation: dict[str, Any],
         grounds: dict[str, Any],
         why: str,
-        personal: dict[str, Any],
+        personal: Personal,
     ) -> None:
         """Pay subsidy for [first, until): never before it is over, never more than is due.
 
@@ -880,8 +890,8 @@ class Loan(Aggregate):
                 voucher=voucher,
                 calculation=calculation,
                 grounds=grounds,
-                personal=personal,
-            )
+            ),
+            personal,
         )
 
     def receive_subsidy(

@@ -52,6 +52,11 @@ def yuan(fen: int) -> str:
     return f"{sign}{whole}.{parts:02d}"
 
 
+def percent(bp: int) -> str:
+    """Basis points as a percentage: 365 is 3.65%."""
+    return f"{yuan(bp)}%"
+
+
 def in_capitals(fen: int) -> str:
     """Write an amount in the capitals (大写) that vouchers need: 人民币, without the prefix.
 

@@ -95,7 +95,7 @@ class Programme(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Ruled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Ruled(Event["Programme"], frozen=True, kw_only=True, omit_defaults=True):
         """A document decided numbers: a quote of the LPR, a budget, a setting of the scheme."""
 
         TOPIC, ZH = "programme.ruled.v1", "政策取值"
@@ -103,9 +103,9 @@ class Programme(Aggregate):
         told_on: date
         rulings: tuple[Decided, ...]
 
-        def apply(self, programme: Any) -> None:
+        def apply(self, programme: Programme) -> None:
             programme.number = self.number
-            programme.told[self.originator_version] = tuple(
+            programme.told[programme.version] = tuple(
                 ruling_of(
                     decided.rule,
                     decided.value,
@@ -126,16 +126,16 @@ class Programme(Aggregate):
         title: str
         until_on: date | None = None
 
-        def apply(self, programme: Any) -> None:
+        def apply(self, programme: Programme) -> None:
             Programme.Ruled.apply(self, programme)
-            programme.plans[self.plan_no] = self.originator_version
+            programme.plans[self.plan_no] = programme.version
 
     class PlanAdjusted(PlanAdopted, frozen=True, kw_only=True, omit_defaults=True):
         """A plan was adjusted; what it decides now rules from a past day perhaps."""
 
         TOPIC, ZH = "programme.plan-adjusted.v1", "方案调整"
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Programme"], frozen=True, kw_only=True, omit_defaults=True):
         """What was told of a document was a mistake: it rules no more (冲正)."""
 
         TOPIC, ZH = "programme.corrected.v1", "冲正"
@@ -144,7 +144,7 @@ class Programme(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, programme: Any) -> None:
+        def apply(self, programme: Programme) -> None:
             programme.told.pop(self.corrects, None)
             programme.plans = {no: v for no, v in programme.plans.items() if v != self.corrects}
             programme._book = None

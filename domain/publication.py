@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
@@ -44,7 +44,7 @@ class Publication(Aggregate):
     def id_for(publication_no: str) -> UUID:
         return identity("publication", publication_no)
 
-    class Published(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Published(Event["Publication"], frozen=True, kw_only=True, omit_defaults=True):
         """A report went out. `content` is the file, byte for byte; it is never made again."""
 
         TOPIC, ZH = "publication.published.v1", "报表公布"
@@ -59,7 +59,7 @@ class Publication(Aggregate):
         sha256: str
         content: str
 
-        def apply(self, publication: Any) -> None:
+        def apply(self, publication: Publication) -> None:
             publication.published = True
 
     def publish(

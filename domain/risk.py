@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
@@ -39,7 +39,7 @@ class RiskReport(Aggregate):
     def id_for(risk_no: str) -> UUID:
         return identity("risk", risk_no)
 
-    class Reported(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Reported(Event["RiskReport"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody says what may go wrong, with a loan, a household, or at large."""
 
         TOPIC, ZH = "risk.reported.v1", "风险上报"
@@ -50,11 +50,11 @@ class RiskReport(Aggregate):
         loan_no: str | None = None
         reason: str
 
-        def apply(self, risk: Any) -> None:
+        def apply(self, risk: RiskReport) -> None:
             risk.reported_by = self.person
             risk.reported_on = self.effective_on
 
-    class Noted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Noted(Event["RiskReport"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody took note, and says what is done about it."""
 
         TOPIC, ZH = "risk.noted.v1", "风险接收"

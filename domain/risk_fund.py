@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.balance import Balance
@@ -28,7 +28,7 @@ class RiskFund(Aggregate):
     def the_id() -> UUID:
         return identity("risk-fund")
 
-    class PaidIn(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class PaidIn(Event["RiskFund"], frozen=True, kw_only=True, omit_defaults=True):
         """Money came into the fund."""
 
         TOPIC, ZH = "risk-fund.paid-in.v1", "风险补偿金注入"
@@ -37,10 +37,10 @@ class RiskFund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, self.amount_fen)
 
-    class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Compensated(Event["RiskFund"], frozen=True, kw_only=True, omit_defaults=True):
         """The fund paid its share of a lost loan to the bank."""
 
         TOPIC, ZH = "risk-fund.compensated.v1", "代偿支出"
@@ -50,10 +50,10 @@ class RiskFund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, -self.amount_fen)
 
-    class Recovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Recovered(Event["RiskFund"], frozen=True, kw_only=True, omit_defaults=True):
         """Something of what was compensated came back."""
 
         TOPIC, ZH = "risk-fund.recovered.v1", "追偿收回"
@@ -63,7 +63,7 @@ class RiskFund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, self.amount_fen)
 
     def pay_in(self, note: Note, *, payer: str, amount_fen: int, voucher: str) -> None:

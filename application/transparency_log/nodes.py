@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+from cachetools import LRUCache
 
 from application.transparency_log import merkle
 from application.transparency_log.merkle import SIZE, TreeHash
@@ -37,7 +38,7 @@ class TreeNodes:
 
     def __init__(self, connection: Connection, origin: str, tree_hash: TreeHash) -> None:
         self._connection = connection
-        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._tiles: LRUCache[tuple[int, int], bytes] = LRUCache(_TILES_REMEMBERED)
         self.origin = origin
         self.hash = tree_hash
 
@@ -56,8 +57,6 @@ class TreeNodes:
             hashes = self._read(level, tile * TILE, (tile + 1) * TILE)
             if len(hashes) < until:
                 raise LookupError(f"{self.origin}: level {level}, {first}..{first + count}")
-            if len(self._tiles) >= _TILES_REMEMBERED:
-                self._tiles.clear()
             self._tiles[level, tile] = hashes
         return hashes[at * SIZE : until]
 

@@ -1,9 +1,9 @@
 """`python -m interface.cli`."""
 
-import os
+if __name__ == "__main__":  # a second process imports this module too, and needs none of it
+    import os
 
-from interface.cli.app import app
+    from interface.cli.app import app
 
-if __name__ == "__main__":
     os.umask(0o077)
     app()

@@ -8,6 +8,7 @@ from application import access
 from application.event_store.event_log import DatabaseError
 from application.event_store.migrations import MigrationAltered, admit, migrate
 from application.personal_data.key_rotation import rotate_wrapping as rotate
+from domain.roles import Role
 from interface.cli.terminal import (
     OUT,
     about_database,
@@ -43,7 +44,7 @@ def migrate_() -> None:
 
 
 @keys_app.command("enrol")
-def enrol(code: str, role: str, name: str) -> None:
+def enrol(code: str, role: Role, name: str) -> None:
     """登记机构 Enter an organisation."""
     with deployment_or_exit() as deployment:
         access.enrol(deployment.owner_dsn, [access.Organisation(code, role, name)])

@@ -9,7 +9,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table as Grid
 
-from application.commands import Quarter
+from application.fields import Quarter
 from domain.calendar import named_quarter
 from domain.money import yuan
 from interface.cli.terminal import (

@@ -9,7 +9,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.table import Table as Grid
 
-from application.commands import Quarter
+from application.fields import Quarter
 from domain.money import yuan
 from domain.policy import NoRuling
 from interface.cli.terminal import (
@@ -85,7 +85,7 @@ def _show(plain: dict[str, Any]) -> None:
             f"  {reason['zh']} / {reason['en']}",
             highlight=False,
         )
-        for other in reason.get("loans", ()):
+        for other in reason["loans"]:
             OUT.print(
                 f"      {other['bank']} {other['loan_no']}  欠 owed {yuan(other['owed_fen'])}"
                 f"  占 takes {yuan(other['takes_fen'])}",

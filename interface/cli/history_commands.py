@@ -7,11 +7,12 @@ from datetime import date
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table as Grid
 
 from domain.household import Household
 from domain.loan import Loan
-from domain.money import yuan
+from domain.money import percent, yuan
 from interface.cli.terminal import (
     ERR,
     OUT,
@@ -21,6 +22,7 @@ from interface.cli.terminal import (
     instant_of,
     up_to_date_facts,
 )
+from interface.documents.rulings import rules_in_words
 from projections.history import history
 from projections.history import trace as trace_payment
 
@@ -57,19 +59,20 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
         f"  依据 document {plain['ground']['document'] or '—'}",
         highlight=False,
     )
-    grid = Grid("起 first", "止 until", "天 days", "本金 principal", "利率 bp", "份额 share")
+    grid = _grid(
+        "起 first", "止(不含) until", "天 days", "本金 principal", "利率 rate", "比例 share"
+    )
     for s in plain["calculation"]["segments"]:
         grid.add_row(
             s["first"],
             s["until"],
             str(s["days"]),
             yuan(s["principal_fen"]),
-            str(s["rate_bp"]),
-            str(s["share_bp"]),
+            percent(s["rate_bp"]),
+            percent(s["share_bp"]),
         )
     OUT.print(grid)
-    for rule in plain["rules_in_force"]:
-        OUT.print(f"  {rule['name']} = {rule['value_then']}  {rule['source']}", highlight=False)
+    OUT.print(_rules_grid(plain["rules_in_force"]))
     home = plain["household_on_disbursement_day"]
     OUT.print(
         f"户 household {home['household_no']}  {home['disbursed_on']}: "
@@ -83,26 +86,45 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
             highlight=False,
             markup=False,
         )
-    told = plain["household_events"] + plain["loan_events"]
-    told = sorted(told, key=lambda e: e["position"])
-    OUT.print(_events_grid(told + plain["told_after_the_payment"]))
+    known = plain["household_events"] + plain["loan_events"]
+    OUT.rule("拨付时已得知 known at the payment", align="left")
+    OUT.print(_events_grid(sorted(known, key=lambda event: event["position"])))
+    if plain["told_after_the_payment"]:
+        OUT.rule("拨付之后才得知 known only after the payment", align="left")
+        OUT.print(_events_grid(plain["told_after_the_payment"]))
 
 
-def _events_grid(told: list[dict[str, Any]]) -> Grid:
-    events = Grid(
-        "位置", "事件", "发生日", "得知 recorded", "报送 told by", "编号 ref", "凭证 document"
-    )
-    for e in told:
-        events.add_row(
+def _rules_grid(rules: list[dict[str, Any]]) -> Grid:
+    grid = _grid("依据 rule", "取值 value", "来源 source")
+    for rule in rules_in_words((r["version"], r["value_then"], r["source"]) for r in rules):
+        grid.add_row(rule["name"] or rule["version"], rule["value"], rule["source"])
+    return grid
+
+
+def _grid(*headings: str) -> Grid:
+    """A table without a frame; a word that is too long for its column goes on below."""
+    grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for heading in headings:
+        grid.add_column(heading, overflow="fold")
+    return grid
+
+
+def _events_grid(events: list[dict[str, Any]]) -> Grid:
+    """Events, one line each where the terminal is wide; days and positions are never cut."""
+    grid = _grid("位置", "事件", "发生日", "得知", "报送 by", "编号 ref", "凭证 document")
+    for column in (grid.columns[0], grid.columns[2], grid.columns[3]):
+        column.no_wrap = True
+    for e in events:
+        grid.add_row(
             str(e["position"]),
             e["event_zh"] + (" (已冲正)" if e["corrected_by"] else ""),
             e["effective_on"],
-            f"{e['recorded_at']:%Y-%m-%d %H:%M}",
+            f"{e['recorded_at']:%Y-%m-%d}",
             f"{e['told_by']['organisation']}/{e['told_by']['person']}",
             e["ref"],
             e["ground"]["document"] or "",
         )
-    return events
+    return grid
 
 
 @app.command("history")

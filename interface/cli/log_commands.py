@@ -28,7 +28,7 @@ from application.transparency_log.proofs import (
     trust_policy,
 )
 from application.transparency_log.rows import export_log
-from application.transparency_log.sealer import LogAltered
+from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.signer import SigningKeyOther, SigningRefused
 from application.transparency_log.verification import Verification, Verified
 from interface.cli.red_flag_commands import rule_or_exit
@@ -44,7 +44,6 @@ from interface.cli.terminal import (
     up_to_date_facts,
 )
 from interface.deployment import Deployment
-from interface.documents.checkpoint_page import page
 from interface.exports.evidence import bundle, finding_bundle, finding_of
 from projections.cited_rules import wrong_rules
 from projections.facts.comparison import export_facts, wrong_facts
@@ -63,7 +62,7 @@ Target = Annotated[Path, typer.Argument(help="where to")]
 def seal() -> None:
     """封存 Seal whatever is not sealed yet, and sign a checkpoint."""
     with deployment_or_exit() as deployment:
-        sealer = deployment.sealer()
+        sequencer = deployment.sequencer()
         try:
             with progress_bar("封存 sealing", None) as progress:
                 done = 0
@@ -73,12 +72,12 @@ def seal() -> None:
                     done += added
                     progress(done)
 
-                sealer.catch_up(told)
+                sequencer.catch_up(told)
         except (LogAltered, SigningRefused) as finding:
             ERR.print(f"[red]拒绝封存 / not sealed:[/red] {finding}", highlight=False)
             raise typer.Exit(1) from finding
         finally:
-            sealer.close()
+            sequencer.close()
         with _proofs(deployment) as proofs:
             print(proofs.checkpoint().text(), end="")
 
@@ -93,6 +92,8 @@ def checkpoint(
     """检查点 Show the newest checkpoint."""
     with deployment_or_exit() as deployment, _proofs(deployment) as proofs:
         if html is not None:
+            from interface.documents.checkpoint_page import page
+
             html.write_text(page(proofs.checkpoint()), "utf-8")
         print(proofs.checkpoint().text() if old is None else proofs.update(old), end="")
 

@@ -10,12 +10,14 @@ import typer
 from pydantic import ValidationError
 from rich.table import Table as Grid
 
-from application.commands import Command, EraseHousehold, LookAtHousehold
+from application.command import Command
+from application.commands.household import EraseHousehold, LookAtHousehold
 from application.ledger import Recorded
 from application.personal_data.encryption import Vault
 from domain.calendar import civil_day
 from domain.household import Household
 from domain.kernel import Author, Refused
+from domain.roles import Role
 from interface.cli.terminal import (
     ERR,
     OUT,
@@ -73,7 +75,7 @@ def look(
             ERR.print("[red]此编号已答复过 / this reference was answered before[/red]")
             raise typer.Exit(1)
         with up_to_date_facts(deployment) as facts, facts.connection() as connection:
-            bank = by.organisation if by.role == "bank" else None
+            bank = by.organisation if by.role == Role.BANK else None
             vault = Vault(deployment.keys, deployment.settings.key_file)
             shown = laid_open(connection, vault, household_no, bank=bank)
     print(json.dumps(shown, ensure_ascii=False, indent=1, default=str))

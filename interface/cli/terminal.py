@@ -27,10 +27,11 @@ from application.event_store.migrations import MigrationAltered, MigrationFailed
 from application.ledger import Ledger
 from application.personal_data.encryption import KeysMissing
 from application.refusals import SchemaAltered
-from application.transparency_log.sealer import LogAltered
+from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.signer import SigningKeyMissing, SigningKeyOther, SigningRefused
 from domain.calendar import civil_day
 from domain.kernel import Author
+from domain.roles import Role
 from interface.deployment import Deployment, deployed
 from interface.deployment.embedded_db import EmbeddedPostgresError
 from interface.deployment.settings import Settings
@@ -187,7 +188,7 @@ def author_or_exit(deployment: Deployment, as_: str, person: str) -> Author:
     if access.organisation_of(deployment.dsn, organisation, role) is None:
         ERR.print(f"[red]没有登记的机构 / no such organisation:[/red] {as_}")
         raise typer.Exit(2)
-    return Author(role, organisation, person)
+    return Author(Role(role), organisation, person)
 
 
 def ledger_of(deployment: Deployment) -> Ledger:

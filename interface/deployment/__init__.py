@@ -25,8 +25,8 @@ from application.personal_data.encryption import Keys, KeysMissing, Vault
 from application.transparency_log.log_range import Authenticate
 from application.transparency_log.nodes import Connection
 from application.transparency_log.promises import Promises
-from application.transparency_log.rows import MAC, SEALED, rows_between
-from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.rows import AUTHENTICATED, MAC, rows_between
+from application.transparency_log.sequencer import LogAltered, Sequencer
 from application.transparency_log.signer import (
     FileSigner,
     SigningKeyMissing,
@@ -34,15 +34,16 @@ from application.transparency_log.signer import (
     origin_of,
 )
 from domain.kernel import Author
+from domain.roles import Role
 from interface.deployment.embedded_db import EmbeddedPostgres
 from interface.deployment.settings import Settings
 
 COUNTY_OFFICES = [
-    Organisation("CENTRE", "centre", "金融扶贫服务中心"),
-    Organisation("BUREAU", "bureau", "乡村振兴局"),
-    Organisation("FINANCE", "finance", "财政局"),
-    Organisation("AUDIT", "auditor", "审计局"),
-    Organisation("ADMIN", "admin", "系统管理员"),
+    Organisation("CENTRE", Role.CENTRE, "金融扶贫服务中心"),
+    Organisation("BUREAU", Role.BUREAU, "乡村振兴局"),
+    Organisation("FINANCE", Role.FINANCE, "财政局"),
+    Organisation("AUDIT", Role.AUDITOR, "审计局"),
+    Organisation("ADMIN", Role.ADMIN, "系统管理员"),
 ]
 
 
@@ -73,10 +74,10 @@ class Deployment(NamedTuple):
         """What promises inclusion with each answer. Raises SigningKeyMissing."""
         return Promises(self.signer(), self.origin, Vault(self.keys).authenticate)
 
-    def sealer(self, clock: Clock = utc_now) -> Sealer:
+    def sequencer(self, clock: Clock = utc_now) -> Sequencer:
         """A sealing conversation with the database. Raises SigningKeyMissing."""
         authenticate = Vault(self.keys).authenticate
-        return Sealer(self.dsn, self.origin, self.signer(), authenticate, clock=clock)
+        return Sequencer(self.dsn, self.origin, self.signer(), authenticate, clock=clock)
 
 
 @contextmanager
@@ -174,7 +175,7 @@ def _assure_written(connection: Connection, authenticate: Authenticate, last: in
 
     def authentic(position: int) -> bool:
         rows = list(rows_between(connection, position - 1, position))
-        return bool(rows) and all(authenticate(row[SEALED]) == row[MAC] for row in rows)
+        return bool(rows) and all(authenticate(row[AUTHENTICATED]) == row[MAC] for row in rows)
 
     if authentic(last):
         return
@@ -201,7 +202,7 @@ def unify_stored_accounts(deployment: Deployment) -> None:
     ledger = Ledger(deployment.dsn, deployment.keys, key_file=deployment.settings.key_file)
     try:
         if ledger.log.last_position():
-            unify_accounts(ledger, Author("admin", "ADMIN", "accounts"))
+            unify_accounts(ledger, Author(Role.ADMIN, "ADMIN", "accounts"))
     finally:
         ledger.close()
     done.touch()

@@ -14,11 +14,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from application.event_store.clock import TOLERANCE, WATCH, instant_of
-from application.event_store.event_log import Clock, microseconds, utc_now
+from application.event_store.event_log import Clock, utc_now
 from application.event_store.log_queries import clocks, last_position, sequenced
+from application.event_store.row_format import microseconds
 from application.refusals import ClockJumped
 from interface.deployment import Deployment
-from interface.http import errors
+from interface.html import compile_templates
+from interface.http import errors, openapi
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.limits import Door
 from interface.http.request_log import RequestLog
@@ -63,6 +66,10 @@ _RED_FLAGS_FOUND = Gauge("mingzhang_red_flags_findings", "Findings that stand")
 _RED_FLAGS_IN_ERROR = Gauge("mingzhang_red_flags_in_error", "Rules that could not be checked")
 
 
+_HEALTH = s.answer(s.at_least(s.record("Health", status=s.TEXT, altered=s.several(s.TEXT))))
+"""While the database answers, how far all has come as well."""
+
+
 def create_app(
     deployment: Deployment,
     *,
@@ -99,6 +106,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
         redoc_url=None,
     )
+    compile_templates()
     app.router.route_class = CheckedRoute
     errors.install(app)
     for module in (
@@ -125,7 +133,10 @@ def create_app(
     app.add_middleware(RequestLog)
     app.add_middleware(ResponseHeaders)
 
+    openapi.install(app)
+
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
+    @s.answers(_HEALTH)
     async def healthz(request: Request) -> Response:
         service = service_of(request)
         return await service.health.answer("healthz", lambda: _health(service))

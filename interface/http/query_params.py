@@ -17,14 +17,14 @@ from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application import commands as c
+from application import fields as f
 from application.event_store.log_queries import last_position
 from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
 from domain.kernel import Author
 from interface.http.responses import Form, form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import Service, service_of
-from projections.facts.reading import COUNTY, NotDrawnYet, Scope, Table, View, live_generation
+from projections.facts.reading import NotDrawnYet, Scope, Table, View, live_generation
 from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
@@ -43,18 +43,25 @@ def _in_sight(day: date) -> date:
     return day
 
 
-SeenDay = Annotated[c.Day, AfterValidator(_in_sight)]
+SeenDay = Annotated[f.Day, AfterValidator(_in_sight)]
 """A day that can be asked about: not more than ten years ahead."""
-AsOf = Annotated[SeenDay | None, Query(description="civil day, default today")]
-Instant = Annotated[c.Instant, AfterValidator(_in_utc)]
-KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
-No = Annotated[str, Path(pattern=c.NUMBER)]
-Code = Annotated[str | None, Query(pattern=c.NUMBER)]
-Quarter = Annotated[c.Quarter, Query(description="settlement quarter, 2023Q4")]
-Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
+AsOf = Annotated[
+    SeenDay | None, Query(description="业务日（中国），缺省为今日 civil day, default today")
+]
+Instant = Annotated[f.Instant, AfterValidator(_in_utc)]
+KnownAt = Annotated[
+    Instant | None, Query(description="认知时点（RFC 3339），缺省为现在 instant, default now")
+]
+No = Annotated[str, Path(pattern=f.NUMBER)]
+Code = Annotated[str | None, Query(pattern=f.NUMBER)]
+Quarter = Annotated[f.Quarter, Query(description="结息期 settlement quarter, 2023Q4")]
+Page = Annotated[int, Query(ge=1, le=1000, description="每页行数，仅 JSON lines a page")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
-    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
+    int | None,
+    Query(
+        alias="position", ge=0, description="等到台账含此日志位置 wait until this position is drawn"
+    ),
 ]
 
 
@@ -170,24 +177,9 @@ class Reading:
         """Raises HTTPException 406."""
         return form_of(self.request)
 
-    async def author(self) -> Author:
-        """Raises HTTPException 401."""
-        return await self.service.author(self.request)
-
     async def reader(self) -> tuple[Author, Scope]:
-        """Raises HTTPException 401, 403."""
+        """Who reads, and which rows. Raises HTTPException 401, 403."""
         return await self.service.reader(self.request)
-
-    async def reader_of_loans(self) -> tuple[Author, Scope]:
-        """The same where a guarantee company may ask as well."""
-        return await self.service.reader_of_loans(self.request)
-
-    async def for_the_county(self) -> Author:
-        """Of the county's offices and auditors alone. Raises HTTPException 401, 403."""
-        author, scope = await self.reader()
-        if scope != COUNTY:
-            raise HTTPException(403)
-        return author
 
     async def respond(self, answer: Callable[[View], Response]) -> Response:
         """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog."""

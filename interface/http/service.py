@@ -20,18 +20,18 @@ from application.personal_data.encryption import Vault
 from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.http.health import HealthCheck
+from interface.http.permissions import scope_of
 from interface.workers.key_watch import KeyWatch
 from interface.workers.projector import ProjectorThread
 from interface.workers.red_flag_watcher import WatcherThreads
 from interface.workers.schema_watch import SchemaWatch
-from interface.workers.sealer import SealerThread
-from projections.facts.reading import COUNTY, Facts, Scope
+from interface.workers.sequencer import SequencerThread
+from projections.facts.reading import Facts, Scope
 from projections.history import Tracing
 
 _FILES_AT_ONCE = 2
 _COLLECTIONS = (20_000, 20, 50)
 """Cyclic garbage is rare here, and looking for it among cached aggregates is dear."""
-COUNTY_ROLES = frozenset({"centre", "bureau", "finance", "auditor"})
 
 
 class Service:
@@ -60,7 +60,7 @@ class Service:
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         report = self._schema_watch.state.report
         self._projector = ProjectorThread(deployment.dsn, clock, report) if projecting else None
-        self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
+        self._sequencer = SequencerThread(lambda: deployment.sequencer(clock)) if sealing else None
         self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
         self._files = Semaphore(_FILES_AT_ONCE)
 
@@ -72,8 +72,8 @@ class Service:
         self._schema_watch.start()
         if self._projector:
             self._projector.start()
-        if self._sealer:
-            self._sealer.start()
+        if self._sequencer:
+            self._sequencer.start()
         if self._watcher:
             self._watcher.start()
 
@@ -83,8 +83,8 @@ class Service:
             self._watcher.stop()
         if self._projector:
             self._projector.stop()
-        if self._sealer:
-            self._sealer.stop()
+        if self._sequencer:
+            self._sequencer.stop()
         self._access_thread.shutdown()
         self._access.close()
         self._key_watch.stop()
@@ -95,12 +95,12 @@ class Service:
     @property
     def sealing(self) -> bool:
         """Whether this process seals the log."""
-        return self._sealer is not None
+        return self._sequencer is not None
 
     @property
     def sealing_trouble(self) -> str | None:
         """Why this process seals nothing at present."""
-        return self._sealer.trouble if self._sealer else None
+        return self._sequencer.trouble if self._sequencer else None
 
     @property
     def schema_altered(self) -> list[str]:
@@ -147,30 +147,9 @@ class Service:
         raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
 
     async def reader(self, request: Request) -> tuple[Author, Scope]:
-        """Who is asking, and whose rows he may see. Raises HTTPException 401, 403."""
+        """Who reads the query of this route, and which rows. Raises HTTPException 401, 403."""
         author = await self.author(request)
-        return author, scope_of(author)
-
-    async def reader_of_loans(self, request: Request) -> tuple[Author, Scope]:
-        """The same for a route of loans, which a guarantee company may ask as well."""
-        author = await self.author(request)
-        if author.role == "guarantor":
-            return author, Scope(guarantor=author.organisation)
-        return author, scope_of(author)
-
-
-def scope_of(author: Author) -> Scope:
-    """A bank reads its own loans, a township its own households, the county offices all.
-
-    Raises HTTPException 403 for roles without business of this kind.
-    """
-    if author.role == "bank":
-        return Scope(bank=author.organisation)
-    if author.role == "township":
-        return Scope(township=author.organisation)
-    if author.role in COUNTY_ROLES:
-        return COUNTY
-    raise HTTPException(403)
+        return author, scope_of(author, request.scope["route"].path.removeprefix("/v1"))
 
 
 ServiceOf = Callable[[Request], Service]

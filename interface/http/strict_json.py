@@ -15,9 +15,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from application.commands import Command
-from application.ledger import RULES
-from application.refusals import NotPermitted
+from application.command import Command
 from interface.http.checked_route import CheckedRoute
 from interface.http.errors import (
     BodyMalformed,
@@ -115,9 +113,7 @@ class StrictRoute(CheckedRoute):
 
         async def strictly(request: Request) -> Response:
             if command is not None:
-                by = await service_of(request).author(request)
-                if by.role not in RULES[command].roles:
-                    raise NotPermitted(role=by.role, command=command.TYPE)
+                command.assure_permitted(await service_of(request).author(request))
             return await handle(StrictRequest(request, model))
 
         return strictly

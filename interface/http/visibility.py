@@ -13,13 +13,14 @@ from uuid import UUID
 
 import msgspec
 
-from application.event_store.event_log import decode
 from application.event_store.log_queries import listed_lines
+from application.event_store.mapper import decode
 from application.refusals import LeafWithheld
 from domain.catalogue import kind_of
 from domain.household import Household
 from domain.kernel import Aggregate, Author
 from domain.loan import Loan
+from domain.roles import Role
 from domain.visibility import Ties, may_see, sees_all, word_for
 from projections.facts.reading import Connection
 from projections.history import Happening, Trace, happenings, history
@@ -105,11 +106,11 @@ def ties_of(connection: Connection, reader: Author, events: Sequence[Happening])
 def _own_loans(connection: Connection, reader: Author, ids: set[UUID]) -> frozenset[UUID]:
     """Of these loans: those that the bank lent, the company guarantees, or a household has."""
     loans = _replayed(connection, Loan, ids)
-    if reader.role == "bank":
+    if reader.role == Role.BANK:
         own = [loan.id for loan in loans if loan.bank == reader.organisation]
-    elif reader.role == "guarantor":
+    elif reader.role == Role.GUARANTOR:
         own = [loan.id for loan in loans if reader.organisation in loan.guarantors.values()]
-    elif reader.role == "township":
+    elif reader.role == Role.TOWNSHIP:
         homes = {loan.household_id for loan in loans if loan.household_id is not None}
         open_to = _open_households(connection, reader, homes)
         own = [loan.id for loan in loans if loan.household_id in open_to]
@@ -119,11 +120,11 @@ def _own_loans(connection: Connection, reader: Author, ids: set[UUID]) -> frozen
 
 
 def _open_households(connection: Connection, reader: Author, ids: set[UUID]) -> frozenset[UUID]:
-    if reader.role not in ("bank", "township"):
+    if reader.role not in (Role.BANK, Role.TOWNSHIP):
         return frozenset()
     households = _replayed(connection, Household, ids)
     borrowers: dict[UUID, list[Any]] = defaultdict(list)
-    if reader.role == "bank":
+    if reader.role == Role.BANK:
         lent = {id for home in households for id in home.loans_of(reader.organisation)}
         for loan in _replayed(connection, Loan, lent):
             if loan.exists and loan.household_id is not None:
@@ -144,7 +145,7 @@ def _replayed(connection: Connection, kind: type[A], ids: Iterable[UUID]) -> lis
 def replay(aggregate: Aggregate, event: Happening) -> None:
     """Let a stored event happen to its aggregate."""
     told = decode(event.topic, msgspec.json.encode(event.content))
-    told.placed(aggregate.id, event.version).mutate(aggregate)
+    aggregate.evolve(told, event.version)
 
 
 def _loans_of_the_grounds(event: Happening) -> Mapping[UUID, int]:
@@ -187,7 +188,7 @@ def _own_lines(
         and event.content.get("line") not in (None, *lines[event.originator_id])
     }
     asked = [batch for batch in batches if not lines[batch] or batch in unsure]
-    if asked and reader.role in ("bank", "township"):
+    if asked and reader.role in (Role.BANK, Role.TOWNSHIP):
         listed = listed_lines(connection, asked, reader.role, reader.organisation)
         for batch, line in listed:
             lines[batch].add(line)
@@ -202,7 +203,7 @@ def _concerning(connection: Connection, reader: Author, risks: set[UUID]) -> fro
     homes = {
         event.originator_id: Household.id_for(event.content["household_no"])
         for event in told
-        if "household_no" in event.content and reader.role == "township"
+        if "household_no" in event.content and reader.role == Role.TOWNSHIP
     }
     open_to = _open_households(connection, reader, set(homes.values()))
     return frozenset(
@@ -210,7 +211,7 @@ def _concerning(connection: Connection, reader: Author, risks: set[UUID]) -> fro
         for event in told
         if loans[event.originator_id] in own
         or homes.get(event.originator_id) in open_to
-        or (reader.role == "bank" and event.content.get("bank") == reader.organisation)
+        or (reader.role == Role.BANK and event.content.get("bank") == reader.organisation)
     )
 
 

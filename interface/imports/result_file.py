@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from application.commands import ResultItem
+from application.commands.batch import ResultItem
 from domain.kernel import Refused
 from interface.exports.table_files import file_columns
 from interface.http.errors import faults

@@ -18,9 +18,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from application.commands import (
+from application.command import Command
+from application.commands.loan import (
     CheckUsage,
-    Command,
     DisburseLoan,
     ObserveOutflow,
     RemindBorrower,
@@ -341,7 +341,7 @@ def _tell(
     layout: Sequence[tuple[Field, int]],
 ) -> Iterator[Line]:
     tellings = [Telling(command, by) for _, _, command, _ in parsed if command]
-    outcomes = ledger.with_events(ledger.tell_all(tellings))
+    outcomes = ledger.receipts.with_events(ledger.tell_all(tellings))
     promises = _promises(ledger, outcomes)
     following = iter(enumerate(outcomes))
     for row, ref, _, line in parsed:
@@ -354,7 +354,7 @@ def _tell(
 
 def _promises(ledger: Ledger, outcomes: Sequence[Outcome]) -> dict[int, str]:
     r"""The promises, by index of an outcome, each as one line of a cell: line ends written `\n`."""
-    promises = ledger.promises_of(outcomes, _LONGEST_CELL)
+    promises = ledger.receipts.promises_of(outcomes, _LONGEST_CELL)
     return {index: promise.replace("\n", "\\n") for index, promise in promises.items()}
 
 
@@ -368,7 +368,7 @@ def _all_or_nothing(
     rows = list(parsed)
     tellings = [Telling(command, by) for _, _, command, _ in rows if command]
     faulty = len(rows) - len(tellings)
-    outcomes = ledger.with_events(ledger.tell_all(tellings, atomic=True, dry=faulty > 0))
+    outcomes = ledger.receipts.with_events(ledger.tell_all(tellings, atomic=True, dry=faulty > 0))
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
     promises = _promises(ledger, outcomes)
     following = iter(enumerate(outcomes))

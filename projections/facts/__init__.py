@@ -1,1 +1,1 @@
-"""Plain facts drawn from the log: rows that are only ever inserted, each with both its dates."""
+"""Plain facts projected from the log: rows that are only inserted, each with both its dates."""

@@ -1,38 +1,32 @@
-"""What was answered before: an answer at two dates is final, so it may be given again as it was."""
+"""Answers that were given before: an answer at two dates is final, so it may be given again."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from threading import Lock
 from typing import Any
 
+from cachetools import LRUCache
+
 
 class Memory:
-    """Keeps answers by the place they were given for, the latest used longest, for any thread.
+    """Keeps answers by key, the most recently used ones, for any thread.
 
-    `most`: how much all that is kept may weigh; what weighs more by itself is not kept.
+    `most`: how much all that is kept may weigh; an answer that weighs more is not kept.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._weight = 0
-        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-        self._door = Lock()
+        self._kept: LRUCache[Hashable, tuple[Any, int]] = LRUCache(most, lambda kept: kept[1])
+        self._lock = Lock()
 
-    def recall(self, place: Hashable) -> Any:
-        """The answer given there; None when there is none, or none any more."""
-        with self._door:
-            if place not in self._kept:
-                return None
-            self._kept.move_to_end(place)
-            return self._kept[place][0]
+    def recall(self, key: Hashable) -> Any:
+        """The answer kept under the key; None when there is none, or none any more."""
+        with self._lock:
+            kept = self._kept.get(key)
+            return None if kept is None else kept[0]
 
-    def keep(self, place: Hashable, answer: Any, weight: int) -> None:
-        with self._door:
-            if weight > self._most or place in self._kept:
-                return
-            self._kept[place] = answer, weight
-            self._weight += weight
-            while self._weight > self._most:
-                self._weight -= self._kept.popitem(last=False)[1][1]
+    def keep(self, key: Hashable, answer: Any, weight: int) -> None:
+        with self._lock:
+            if weight <= self._most and key not in self._kept:
+                self._kept[key] = answer, weight

@@ -1,4 +1,4 @@
-"""Whether the live facts are what the log says: drawn again beside them and compared."""
+"""Whether the live facts are what the log says: projected again beside them and compared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHOWN_BEFORE = """
 SELECT EXISTS (SELECT FROM projection.generation)
        OR EXISTS (SELECT FROM ledger.watermark WHERE position > 0)
 """
-"""Whether there were facts once: some generation, or a reader who was told what is known."""
+"""Whether there were facts once: some generation, or a reader to whom they said what is known."""
 
 
 class WrongFact(NamedTuple):
@@ -54,14 +54,14 @@ class WrongGeneration(NamedTuple):
 def wrong_facts(
     dsn: str, progress: Callable[[int, int], None] | None = None
 ) -> list[WrongFact | WrongGeneration]:
-    """Draw all facts again, and name every row that differs from what a reader is shown.
+    """Project all facts again, and name every row that differs from what a reader is shown.
 
     Where the live ones have come to is judged first: what is behind it is a difference too.
     """
     projector = Projector(dsn)
     try:
         found: list[WrongFact | WrongGeneration] = list(wrong_generation(projector.connection))
-        with projector.drawn_beside(progress) as (live, fresh, position):
+        with projector.projected_beside(progress) as (live, fresh, position):
             found += wrong_rows(projector, live, fresh, position)
         return found
     except (psycopg.ProgrammingError, psycopg.DataError, psycopg.IntegrityError) as error:
@@ -71,16 +71,16 @@ def wrong_facts(
 
 
 def wrong_rows(projector: Projector, live: int, fresh: int, position: int) -> list[WrongFact]:
-    """The rows in which a fresh drawing up to `position` differs from the live one, all of it.
+    """The rows in which fresh facts up to `position` differ from the live ones, all of them.
 
-    In one snapshot, in which the fresh one is drawn on to where the live one has come meanwhile.
+    In one snapshot, in which the fresh ones are brought to where the live ones have come meanwhile.
     """
     connection = projector.connection
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         row = connection.execute(_LIVE).fetchone()
         if row is not None and row[0] == live:
-            projector.draw_on(fresh, position, row[1])
+            projector.project_on(fresh, position, row[1])
         connection.execute("SET LOCAL ROLE mingzhang_reader")
         return [fact for table in tables() for fact in differences(connection, table, live, fresh)]
 
@@ -94,7 +94,7 @@ def wrong_generation(connection: Connection) -> Iterator[WrongGeneration]:
         if row is None:
             if (connection.execute(_SHOWN_BEFORE).fetchone() or (False,))[0]:
                 yield WrongGeneration("没有在用的一代", "no generation of them is live")
-            return  # the next drawing is from the log
+            return  # the next projection is from the log
         number, position, same_instant, last = row
         if position > last:
             yield WrongGeneration(
@@ -150,7 +150,7 @@ def export_facts(connection: Connection, folder: Path) -> Iterator[tuple[str, in
 
 
 def differences(connection: Connection, table: str, live: int, fresh: int) -> list[WrongFact]:
-    """The rows in which two drawings of a table differ, a hundred at most."""
+    """The rows in which two projections of a table differ, a hundred at most."""
     here = f"SELECT * FROM {schema_of(live)}.{table}"
     there = f"SELECT * FROM {schema_of(fresh)}.{table}"
     rows = connection.execute(

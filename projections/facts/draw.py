@@ -1,7 +1,7 @@
-"""Drawing the facts: exactly once, in the order of the log, resumable, and again from nothing.
+"""The projector of the facts: each event exactly once, in the order of the log, resumable.
 
-The rows of a stretch of the log and the mark how far it came are one transaction. A new drawing
-(generation) is made beside the one that is read and takes its place in one step.
+The rows of a range of the log and the mark of how far the facts have come are one transaction. A
+new generation of facts is made beside the one that is read and takes its place in one step.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from typing import Any
 import psycopg
 
 from domain.calendar import civil_day
+from projections.facts.projection import CORRECTIONS, projecting
 from projections.facts.reading import LIVE, RAISE_WATERMARK
 from projections.facts.statements import (
-    CORRECTIONS,
     PINNED,
-    drawing,
+    active_rows,
+    definition,
+    fingerprint,
     indexes,
-    read,
     schema_of,
-    shape,
-    standing,
     tables,
 )
 
@@ -42,7 +41,7 @@ Job = Callable[["Projector"], None]
 
 
 class Projector:
-    """Keeps the live generation in step with the log. Any number may run; they take turns."""
+    """Keeps the live generation level with the log. Any number may run; they take turns."""
 
     def __init__(self, dsn: str, none_live: Callable[[], object] = lambda: None) -> None:
         """`none_live` is called when no generation is live any more, after one was."""
@@ -66,7 +65,7 @@ class Projector:
             self._connection.close()
 
     def advance(self, most: int = _BATCH) -> int:
-        """Draw the next stretch of the log, up to `most` events; returns how many it was."""
+        """Project the next events of the log, at most `most`; returns how many there were."""
         with self.connection.transaction():
             row = self.connection.execute(
                 "SELECT number, position FROM projection.generation WHERE live FOR UPDATE"
@@ -93,22 +92,22 @@ class Projector:
             self.connection.execute(RAISE_WATERMARK, (now,))
 
     def catch_up(self) -> int:
-        """Draw until nothing new is there; returns how many events it was."""
-        drawn = 0
+        """Project until there is nothing new; returns how many events there were."""
+        projected = 0
         while step := self.advance():
-            drawn += step
-        return drawn
+            projected += step
+        return projected
 
     def of_another_version(self) -> bool:
-        """Whether the facts that are read were drawn by another version of this program."""
+        """Whether the facts that are read were projected by another version of this program."""
         row = self.connection.execute(
             "SELECT obj_description(to_regnamespace('facts_' || number)::oid, 'pg_namespace')"
             " FROM projection.generation WHERE live"
         ).fetchone()
-        return row is not None and row[0] != shape()
+        return row is not None and row[0] != fingerprint()
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Draw all facts anew beside the live ones, then let them take their place.
+        """Project all facts again beside the live ones, then let them take their place.
 
         Readers see the old generation whole until the new one is whole. Returns its number; raises
         RuntimeError when another rebuild began meanwhile: its generation is then the one to come.
@@ -129,7 +128,7 @@ class Projector:
     def _rebuilt(self, progress: Callable[[int, int], None] | None) -> int:
         number = self._begin()
         last = self._last_position()
-        self._draw_all(number, last, progress)
+        self._project_all(number, last, progress)
         with self.connection.transaction():
             self._hold(number)
             if last:
@@ -146,10 +145,10 @@ class Projector:
         return number
 
     @contextmanager
-    def drawn_beside(
+    def projected_beside(
         self, progress: Callable[[int, int], None] | None = None
     ) -> Iterator[tuple[int, int, int]]:
-        """All facts drawn once more, for comparison; they are gone afterwards.
+        """All facts projected once more, for comparison; they are gone afterwards.
 
         Yields (the live generation, the fresh one, the position that both have come to).
         """
@@ -160,35 +159,35 @@ class Projector:
         live, last = row or (0, 0)
         number = self._begin()
         try:
-            self._draw_all(number, last, progress)
+            self._project_all(number, last, progress)
             yield live, number, last
         finally:
             self._drop(number)
 
-    def draw_on(self, number: int, after: int, until: int) -> None:
-        """Draw (after, until] into a generation, inside the caller's transaction."""
+    def project_on(self, number: int, after: int, until: int) -> None:
+        """Project (after, until] into a generation, inside the caller's transaction."""
         self._in_schema(number)
         for begin in range(after, until, _BATCH):
-            self._draw(begin, min(begin + _BATCH, until))
+            self._project(begin, min(begin + _BATCH, until))
 
-    def _draw_all(
+    def _project_all(
         self, number: int, last: int, progress: Callable[[int, int], None] | None
     ) -> None:
-        """Draw the log from its beginning to `last` into a new generation."""
-        stretches = [
-            partial(Projector._draw, after=after, until=min(after + _BUILD_BATCH, last))
+        """Project the log from its beginning to `last` into a new generation."""
+        ranges = [
+            partial(Projector._project, after=after, until=min(after + _BUILD_BATCH, last))
             for after in range(0, last, _BUILD_BATCH)
         ]
-        for drawn in self._share(number, stretches):
+        for projected in self._share(number, ranges):
             if progress:
-                progress(min(drawn * _BUILD_BATCH, last), last)
+                progress(min(projected * _BUILD_BATCH, last), last)
 
     def _begin(self) -> int:
         """Make a new, empty generation; one that an earlier rebuild left unfinished goes."""
         with self.connection.transaction():
             self.connection.execute("LOCK TABLE projection.generation IN SHARE ROW EXCLUSIVE MODE")
-            # The unfinished ones count too: a number given twice would lead whoever still draws
-            # into a dropped generation straight into the new one.
+            # The unfinished ones count too: with a number given twice, a projector
+            # that still writes into a dropped generation would write into the new one.
             row = self.connection.execute(
                 "SELECT coalesce(max(number), 0) + 1 FROM projection.generation"
             ).fetchone()
@@ -289,12 +288,11 @@ class Projector:
         schema = schema_of(number)
         self.connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
         self.connection.execute(
-            f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{shape()}'".encode()
+            f"CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{fingerprint()}'".encode()
         )
         self._in_schema(number)
-        self.connection.execute(read("schema.sql").encode())
-        for table in tables():
-            self.connection.execute(standing(table).encode())
+        self.connection.execute("\n".join(map(definition, tables())).encode())
+        self.connection.execute(";\n".join(map(active_rows, tables())).encode())
         self.connection.execute(
             f"GRANT USAGE ON SCHEMA {schema} TO mingzhang_reader;"
             f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO mingzhang_reader;"
@@ -309,13 +307,13 @@ class Projector:
         return (row and row[0]) or 0
 
     def _go_on(self, number: int, position: int, most: int | None) -> int:
-        """Draw what the log has after `position`, and say so; returns how many events it was."""
+        """Project what the log has after `position`, and mark it; returns how many events."""
         last = self._last_position()
         until = last if most is None else min(position + most, last)
         if until <= position:
             return 0
         for after in range(position, until, _BATCH):
-            self._draw(after, min(after + _BATCH, until))
+            self._project(after, min(after + _BATCH, until))
         self._mark(number, until)
         return until - position
 
@@ -328,16 +326,16 @@ class Projector:
             {"position": position, "number": number},
         )
 
-    def _draw(self, after: int, until: int) -> None:
-        """Draw (after, until] into the schema in use, inside the caller's transaction."""
-        told: dict[str, list[int]] = dict(
+    def _project(self, after: int, until: int) -> None:
+        """Project (after, until] into the schema in use, inside the caller's transaction."""
+        recorded: dict[str, list[int]] = dict(
             self.connection.execute(
                 "SELECT topic, array_agg(position) FROM ledger.event"
                 " WHERE position > %s AND position <= %s GROUP BY topic",
                 (after, until),
             ).fetchall()
         )
-        corrections = [position for topic in CORRECTIONS for position in told.get(topic, ())]
+        corrections = [position for topic in CORRECTIONS for position in recorded.get(topic, ())]
         corrected = {
             row[0]
             for row in self.connection.execute(
@@ -346,7 +344,7 @@ class Projector:
                 (corrections,),
             )
         }
-        work = drawing(told, corrections, corrected)
+        work = projecting(recorded, corrections, corrected)
         self.connection.execute(";\n".join(work).encode())
 
 

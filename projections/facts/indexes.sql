@@ -1,4 +1,4 @@
--- Made after the first drawing: an index is cheaper to build than to keep.
+-- Made when a new generation has its rows: an index is cheaper to build than to keep.
 CREATE INDEX ON same_account (written);
 CREATE INDEX ON household (household_id);
 CREATE INDEX ON status (household_id);

@@ -15,8 +15,10 @@ from typing import NamedTuple
 import psycopg
 
 from domain.calendar import civil_day
+from projections.facts.declaration import tables_of
+from projections.facts.projection import CORRECTIONS
 from projections.facts.reading import EVERY_EVENT, LIVE, Connection, Facts, View
-from projections.facts.statements import CORRECTIONS, PINNED, tables_of
+from projections.facts.statements import PINNED
 from projections.red_flags import Reckoned, Rule, check, rules
 from projections.red_flags.runs import Status, advance, statuses, store
 

@@ -211,7 +211,8 @@ def _by_domain(due: Due) -> dict[str, Any]:
     calculation = due.calculation
     if calculation is None:
         missing = due.lacking.name if due.lacking else None
-        return {"due_fen": 0, "missing_ruling": missing, "segments": []}
+        nothing: dict[str, Any] = {"day_count": None, "segments": [], "rulings": []}
+        return {"due_fen": 0, "missing_ruling": missing} | nothing
     plain = calculation.to_dict()
     return {
         "due_fen": due.due_fen,
@@ -233,8 +234,7 @@ def _plain_reason(reason: Reason, bank: str, shows: Shows) -> dict[str, Any]:
         "days": reason.days,
         "details": dict(reason.details),
     }
-    if reason.takers:
-        plain["loans"] = _plain_takers(reason.takers, bank, shows)
+    plain["loans"] = _plain_takers(reason.takers, bank, shows)
     return plain
 
 

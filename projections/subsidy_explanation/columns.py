@@ -6,11 +6,9 @@ from typing import Final
 
 from projections import columns as c
 
-LOAN: Final = (
-    c.LOAN_ID,
+SHOWN: Final = (
     c.BANK,
     c.LOAN_NO,
-    c.identifier("household_id", "户标识", "household's own id"),
     c.HOUSEHOLD_NO,
     c.TOWNSHIP,
     c.VILLAGE,
@@ -19,9 +17,11 @@ LOAN: Final = (
     c.DUE_ON,
     c.ANNUAL_RATE,
     c.PRINCIPAL,
-    c.text("lent", "已放款", "whether it is lent as of the day"),
-    c.text("reversed", "放款已冲正", "whether its disbursement was reversed"),
+    c.flag("lent", "已放款", "whether it is lent as of the day"),
+    c.flag("reversed", "放款已冲正", "whether its disbursement was reversed"),
 )
+LOAN: Final = (c.LOAN_ID, c.identifier("household_id", "户标识", "household's own id"), *SHOWN)
+"""With the ids by which the rest is asked for."""
 PAYMENTS: Final = (
     c.PAYMENT_NO,
     c.day("paid_on", "拨付日", "paid on"),

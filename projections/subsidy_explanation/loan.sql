@@ -3,7 +3,7 @@
 -- (see facts/reading.py). The loan as it is lent at both dates, else as it was reported last.
 SELECT l.*
   FROM (SELECT DISTINCT ON (l.bank)
-               l.loan_id::text, l.bank, l.loan_no, l.household_id::text, l.household_no,
+               l.loan_id::text, l.household_id::text, l.bank, l.loan_no, l.household_no,
                coalesce(h.township, '') AS township, coalesce(h.village, '') AS village,
                l.effective_on AS disbursed_on, l.contract_on, l.due_on, l.annual_rate_bp,
                l.principal_fen,

@@ -12,7 +12,7 @@ from support.controls import BANK, BUREAU, FINANCE, GUARANTOR, TOWNSHIP
 from support.county import conversation, drawn, refusal, told
 from support.red_flags import subjects
 
-from application.commands import Command
+from application.command import Command
 from application.ledger import Ledger
 from domain.calendar import named_quarter
 from domain.kernel import Author

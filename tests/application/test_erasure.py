@@ -22,7 +22,7 @@ from support.controls import (
 )
 from support.county import conversation, drawn, refusal, told
 
-from application.event_store.event_log import decode
+from application.event_store.mapper import decode
 from application.ledger import Ledger, Recorded, Telling
 from application.personal_data.encryption import Keys, Vault
 from application.personal_data.key_rotation import rotate_wrapping

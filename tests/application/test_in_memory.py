@@ -60,8 +60,7 @@ def rows(ledger: Ledger) -> list[Any]:
 
 
 def named(said: Telling) -> Sequence[Any]:
-    looks = ledger_module.RULES[type(said.command)].looks_at(said.command, said.by)
-    return [id for id, _ in looks]
+    return [id for id, _ in said.command.reads(said.by)]
 
 
 def test_the_same_commands_are_answered_and_stored_alike_in_both(database: Any) -> None:
@@ -108,15 +107,18 @@ class Overtaken(InMemoryLog):
         return super().begin_append()
 
 
+class OvertakenLedger(InMemoryLedger):
+    LOG = Overtaken
+
+
 @pytest.mark.parametrize(("times", "busy"), [(7, False), (8, True)])
 def test_a_ledger_that_is_overtaken_eight_times_says_that_it_is_busy(
     times: int, busy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_module, "_PATIENCE_SECONDS", 0)
     one = given(controls.household(), controls.loan())
-    two = one.replayed()
-    two.log = log = Overtaken(two.store, two)
-    log.rival, log.times = one, times
+    two = OvertakenLedger(one.day, one.store)
+    two.log.rival, two.log.times = one, times
 
     if busy:
         with pytest.raises(LedgerBusy):
@@ -125,3 +127,15 @@ def test_a_ledger_that_is_overtaken_eight_times_says_that_it_is_busy(
         two.tell(controls.repay(), controls.BANK)
 
     assert one.replayed().loan("NRCB", "L1").repaid_fen == times + (0 if busy else 2_000_000)
+
+
+def test_the_log_is_not_asked_for_a_reference_that_is_taken_for_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = given(controls.household(), controls.loan())
+    asked: list[object] = []
+    monkeypatch.setattr(ledger.log, "find_by_reference", asked.append)
+
+    ledger.tell(controls.repay(), controls.BANK)
+
+    assert asked == []

@@ -536,7 +536,7 @@ def test_the_library_reads_the_log_through_its_own_repository(ledger: Ledger) ->
     from eventsourcing.application import Repository
     from eventsourcing.persistence import EventStore
 
-    from application.event_store.event_log import EventMapper
+    from application.event_store.mapper import EventMapper
 
     told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
     store = EventStore(EventMapper(), ledger.log)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,13 +18,13 @@ import pytest
 from conftest import Database, copy_database, drop_database
 from support.county import conversation
 from support.everything import tell_everything
-from support.sealed import ORIGIN, Log
+from support.sequenced import ORIGIN, Log
 
 from application.personal_data.encryption import Vault
 from application.transparency_log import parallel_reading
 from application.transparency_log.merkle import HASHES
 from application.transparency_log.notes import Head
-from application.transparency_log.sealer import LogAltered
+from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.verification import Verification, Verified
 
 SMALL = 256
@@ -29,7 +32,7 @@ SMALL = 256
 
 @pytest.fixture(scope="module")
 def written(shared_database: Database) -> Database:
-    """A few stretches of events."""
+    """A few ranges of events."""
     with conversation(shared_database) as ledger:
         tell_everything(ledger, 80)
     return shared_database
@@ -39,31 +42,38 @@ def written(shared_database: Database) -> Database:
 def log(
     server: str, written: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Log]:
-    """A few stretches of events, all of them worth a second process."""
-    parallel_reading._lost()
+    """A few ranges of events, all of them worth a second process."""
+    parallel_reading.end()
     database = copy_database(server, written)
     log = Log(database, tmp_path, copies=0)
     assert log.last > 7 * SMALL
     monkeypatch.setattr(parallel_reading, "WORTH", 1)
-    monkeypatch.setattr(parallel_reading, "STRETCH", SMALL)
+    monkeypatch.setattr(parallel_reading, "RANGE_EVENTS", SMALL)
     yield log
-    parallel_reading._lost()
+    parallel_reading.end()
     drop_database(server, database)
 
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Where the stretches begin that the second process read."""
+    """Where the ranges begin that the second process read."""
     begun: list[int] = []
-    taken = parallel_reading._Second.answer
+    taken = parallel_reading._result
 
-    def answer(self: Any) -> Any:
-        stretch = taken(self)
-        begun.append(stretch.after)
-        return stretch
+    def result(future: Any) -> Any:
+        log_range = taken(future)
+        begun.append(log_range.after)
+        return log_range
 
-    monkeypatch.setattr(parallel_reading._Second, "answer", answer)
+    monkeypatch.setattr(parallel_reading, "_result", result)
     return begun
+
+
+def second_process() -> Any:
+    """The process that reads beside this one."""
+    assert parallel_reading._pool is not None
+    [process] = parallel_reading._pool._processes.values()
+    return process
 
 
 def verified(log: Log, *, alone: bool = False, told: Any = lambda *_: None) -> Verified:
@@ -81,7 +91,7 @@ def verified(log: Log, *, alone: bool = False, told: Any = lambda *_: None) -> V
 def test_two_processes_seal_and_verify_the_tree_that_one_would(
     log: Log, answers: list[int]
 ) -> None:
-    done = log.seal()
+    done = log.sequence()
 
     assert done.checkpoint is not None
     assert done.checkpoint.head == Head(
@@ -92,9 +102,7 @@ def test_two_processes_seal_and_verify_the_tree_that_one_would(
     seen: list[tuple[int, int]] = []
     assert verified(log, told=lambda *x: seen.append(x)) == verified(log, alone=True)
     assert answers and seen[-1] == (log.last, log.last) and seen == sorted(seen)
-    assert parallel_reading._running is not None and parallel_reading._running.lives(), (
-        "kept for the next time"
-    )
+    assert second_process().is_alive(), "kept for the next time"
 
 
 CHANGES = {
@@ -136,7 +144,7 @@ CHANGED = [("altered", position) for position in POSITIONS] + [
 
 
 def test_whoever_of_the_two_reads_what_was_altered_names_it(log: Log, answers: list[int]) -> None:
-    log.seal()
+    log.sequence()
     for what, position in CHANGED:
         with changed(log, CHANGES[what].format(p=position)):
             result, alone = verified(log), verified(log, alone=True)
@@ -152,14 +160,14 @@ def test_nothing_altered_is_sealed_whoever_of_the_two_reads_it(log: Log) -> None
         for position in [SMALL - 9, *POSITIONS]:
             with changed(log, CHANGES[what].format(p=position)):
                 with pytest.raises(LogAltered) as found:
-                    log.seal()
+                    log.sequence()
             first = position - 3 if what == "several gone" else position
             assert found.value.position == first, (what, position)
     with psycopg.connect(log.database.dsn) as connection:
         row = connection.execute("SELECT count(*) FROM ledger.tree_node").fetchone()
     assert row == (0,)
     assert log.signer.last(ORIGIN) is None
-    assert log.seal().added == log.last
+    assert log.sequence().added == log.last
 
 
 @pytest.mark.parametrize("kept_ready", [1, 2, 64])
@@ -167,39 +175,37 @@ def test_a_second_process_that_dies_is_not_missed(
     log: Log, monkeypatch: pytest.MonkeyPatch, kept_ready: int
 ) -> None:
     monkeypatch.setattr(parallel_reading, "_KEPT_READY", kept_ready)
-    asked = parallel_reading._Second.ask
+    submitted = parallel_reading._submit
     killed: list[int] = []
 
-    def ask(self: Any, what: Any) -> None:
-        asked(self, what)
+    def submit(*work: Any) -> Any:
+        future = submitted(*work)
         if len(killed) < 3:
-            killed.append(self._process.pid)
-            os.kill(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            process = second_process()
+            killed.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+        return future
 
-    monkeypatch.setattr(parallel_reading._Second, "ask", ask)
-    done = log.seal()
+    monkeypatch.setattr(parallel_reading, "_submit", submit)
+    done = log.sequence()
     assert done.added == log.last and killed
     assert verified(log).faults == []
     assert len(set(killed)) > 1, "another was started for the next work"
 
 
 def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
-    log.seal()
-    running = parallel_reading._running
-    assert running is not None
+    log.sequence()
     key = log.database.keys.authenticity
     for file in ("cmdline", "environ"):
-        shown = Path(f"/proc/{running._process.pid}/{file}").read_bytes()
+        shown = Path(f"/proc/{second_process().pid}/{file}").read_bytes()
         assert key not in shown and key.hex().encode() not in shown
         assert log.database.dsn.encode() not in shown
 
 
-def test_it_leaves_no_connection_open_and_ends_with_its_input(log: Log) -> None:
-    log.seal()
+def test_it_leaves_no_connection_open(log: Log) -> None:
+    log.sequence()
     verified(log)
-    running = parallel_reading._running
-    assert running is not None and running._process.stdin is not None
     with psycopg.connect(log.database.owner_dsn, autocommit=True) as owner:
         for _ in range(100):
             row = owner.execute(
@@ -210,16 +216,61 @@ def test_it_leaves_no_connection_open_and_ends_with_its_input(log: Log) -> None:
                 break
             owner.execute("SELECT pg_sleep(0.05)")
         assert row == (0,)
-    running._process.stdin.close()
-    assert running._process.wait(timeout=20) == 0
+
+
+FIRST = """
+import os, time
+from application.transparency_log import parallel_reading
+
+if __name__ == "__main__":
+    print(parallel_reading._submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    program = tmp_path / "first.py"
+    program.write_text(FIRST)
+    root = str(Path(__file__).parents[2])
+    first = subprocess.Popen(
+        [sys.executable, str(program)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    with first:
+        assert first.stdout is not None
+        second = Path("/proc") / first.stdout.readline().strip()
+        assert second.name.isdecimal() and second.exists()
+        first.kill()
+    until = time.monotonic() + 20
+    while _lives(second) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(second)
+
+
+def _lives(process: Path) -> bool:
+    try:
+        return "\nState:\tZ" not in (process / "status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_it_ends_when_it_is_idle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel_reading, "_IDLE_SECONDS", 0.1)
+    log.sequence()
+    until = time.monotonic() + 20
+    while parallel_reading._pool is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert parallel_reading._pool is None
 
 
 def test_a_seal_that_is_no_key_of_ours_is_checked_by_one_process_alone(
     log: Log, answers: list[int]
 ) -> None:
     authenticate = Vault(log.database.keys).authenticate
-    sealer = log.sealer()
-    sealer._authenticate = partial(authenticate)
-    assert sealer.seal().added == log.last
-    sealer.close()
+    sequencer = log.sequencer()
+    sequencer._authenticate = partial(authenticate)
+    assert sequencer.sequence().added == log.last
+    sequencer.close()
     assert answers == []

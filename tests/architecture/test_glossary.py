@@ -12,12 +12,11 @@ from domain.household import Category, Leaving
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 from domain.subsidy import REASONS
 from domain.subsidy_explanation import ReasonCode
-from projections.facts.statements import statements, tables
+from projections.facts.declaration import ADDITIONS
+from projections.facts.statements import tables
 
 ROOT = Path(__file__).parents[2]
 HEADING = ["中文", "English", "in code", "is", "is not"]
-POSTING = re.compile(r"INSERT INTO posting .*?originator_id,\s+(.*?), (?:t\.)?sign", re.DOTALL)
-LEGS = re.compile(r"\('(\w+)', -?\w+_fen\)")
 
 
 def sections() -> dict[str, list[list[str]]]:
@@ -48,13 +47,14 @@ def refusal_codes() -> list[str]:
 
 
 def accounts() -> set[str]:
-    """The accounts and counter-accounts that draw.sql posts to."""
-    found: set[str] = set()
-    for statement in statements():
-        posted = POSTING.search(statement.sql)
-        if posted:
-            found |= set(re.findall(r"'(\w+)'", posted[1])) | set(LEGS.findall(statement.sql))
-    return found
+    """The accounts and counter-accounts of the postings."""
+    return {
+        str(addition.constants[column])
+        for additions in ADDITIONS.values()
+        for addition in additions
+        if addition.table == "posting"
+        for column in ("account", "counter_account")
+    }
 
 
 def test_every_row_of_the_glossary_has_all_its_cells() -> None:

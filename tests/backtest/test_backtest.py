@@ -16,7 +16,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from conftest import create_database, drop_database
 
-from application.commands import Ground, RulingItem, SetRulings
+from application.commands.programme import RulingItem, SetRulings
+from application.fields import Ground
 from domain.kernel import Author
 from interface.cli.backtest_command import backtest
 from interface.simulation.backtest import BacktestCounty, Score, Told, told

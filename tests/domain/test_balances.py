@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from domain.balance import Balance, Lowest
 from domain.fund import Fund, FundExhausted
-from domain.kernel import Aggregate, Author, Event, Note, Refused
+from domain.kernel import Aggregate, Author, Envelope, Event, Note, Refused
 from domain.loan import CompensatedTooMuch, Loan
 from domain.risk_fund import RiskFund, RiskFundExhausted
 from domain.steps import StepBefore
@@ -176,7 +176,7 @@ class Money(RuleBasedStateMachine):
         }
         self.held: list[tuple[int, int]] = []
         self.payments = 0
-        self.kept: list[Event] = list(self.things["loan"].collect_events())
+        self.kept: list[Envelope[Any]] = list(self.things["loan"].collect_events())
 
     def accepts(self, act: Callable[[dict[str, Any]], None]) -> bool:
         tried = deepcopy(self.things)
@@ -261,7 +261,7 @@ class Money(RuleBasedStateMachine):
                 assert held >= 0, (name, day, held)
 
 
-def movements(events: list[Event]) -> dict[str, dict[date, int]]:
+def movements(events: list[Envelope[Any]]) -> dict[str, dict[date, int]]:
     """What moved on each day, by name of what may not fall below zero: from the events alone."""
     found: dict[str, dict[date, int]] = {}
     for name, on, fen in _moved(events):
@@ -286,13 +286,14 @@ _MOVES: dict[type[Event], dict[str, int]] = {
 """By kind of event: what its amount is added to, or taken from."""
 
 
-def _moved(events: list[Event]) -> Iterator[tuple[str, date, int]]:
-    gone = {event.corrects for event in events if isinstance(event, Fund.Corrected)}
+def _moved(events: list[Envelope[Any]]) -> Iterator[tuple[str, date, int]]:
+    gone = {each.event.corrects for each in events if isinstance(each.event, Fund.Corrected)}
     yield "not yet paid", date.min, DUE_FEN
-    for event in events:
+    for each in events:
+        event = each.event
         of_loan = isinstance(event, Loan.Disbursed | Loan.Repaid)
         told: Any = event
-        if isinstance(event, Fund.Allocated) and event.version in gone:
+        if isinstance(event, Fund.Allocated) and each.originator_version in gone:
             continue
         for name, sign in _MOVES.get(type(event), {}).items():
             fen = told.principal_fen if of_loan else told.amount_fen

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support import controls
 from support.in_memory import InMemoryLedger, given, recorded, refused, state_of
 
-from application import commands as c
+from application.command import Command
+from application.commands.batch import CorrectResult, OrderPayment, TellResult
 from application.ledger import Telling
 from application.refusals import NotPermitted, ResultDiffers, ResultIncomplete, ResultTwice
 from domain.batch import (
@@ -56,7 +57,7 @@ def run(*lines: Line, batches: int = 0) -> Run:
     return Run(lines, 0, batches)
 
 
-def notices(**other: Any) -> list[c.Command | Telling]:
+def notices(**other: Any) -> list[Command | Telling]:
     """A notice at each level, on 2 January 2024, that stands to the 20th."""
     said = [controls.notice(**{"ref": f"GS-{lv}", "level": lv, **other}) for lv in LEVELS]
     return [*said[:2], Telling(said[2], controls.CENTRE)]
@@ -68,23 +69,23 @@ POSTED = [*VERIFIED, *notices(ground=DOCUMENT)]
 APPROVED = [*FUND, *POSTED, controls.approval(on="2024-01-21")]
 
 
-def order(**other: Any) -> c.Command:
-    return controls.step(c.OrderPayment, "ZL-1", **{"on": "2024-01-22", "bank": "NRCB", **other})
+def order(**other: Any) -> Command:
+    return controls.step(OrderPayment, "ZL-1", **{"on": "2024-01-22", "bank": "NRCB", **other})
 
 
-def result(*items: dict[str, Any], **other: Any) -> c.Command:
+def result(*items: dict[str, Any], **other: Any) -> Command:
     """What the bank did; by itself: line 1 was paid."""
     results = items or ({"line": 1, "paid": True, "voucher": "V-1"},)
-    return controls.step(c.TellResult, "HP-1", **{"on": "2024-01-23", "results": results, **other})
+    return controls.step(TellResult, "HP-1", **{"on": "2024-01-23", "results": results, **other})
 
 
-def correction(line: int, *, paid: bool, **other: Any) -> c.Command:
+def correction(line: int, *, paid: bool, **other: Any) -> Command:
     item = {"line": line, "paid": paid, "reason": "错报"} | ({"voucher": "V-9"} if paid else {})
     said = {"on": "2024-01-24", "ground": DOCUMENT, "corrections": [item]}
-    return controls.step(c.CorrectResult, "GZ-1", **said | other)
+    return controls.step(CorrectResult, "GZ-1", **said | other)
 
 
-def ordered(*more: c.Command | Telling) -> InMemoryLedger:
+def ordered(*more: Command | Telling) -> InMemoryLedger:
     """Batch PC-1 of line 1 alone, in a county that knows loan L1; NRCB was told to pay it."""
     lines = controls.batch_of(run(LINES[0]))
     steps = [lines, *APPROVED[2:]]
@@ -436,7 +437,7 @@ def test_a_payment_of_which_a_fen_was_recovered_did_not_come_back_whole() -> Non
 
     assert isinstance(refusal, ReturnedTooMuch)
     assert refusal.details["recovered_fen"] == 1
-    assert len(ledger.events(Loan.SubsidyReturned)) == 0
+    assert len(ledger.all_of(Loan.SubsidyReturned)) == 0
 
 
 # ---- any steps in any order -----------------------------------------------------------

@@ -13,7 +13,7 @@ from support import controls
 from support.in_memory import InMemoryLedger, recorded, refused
 from support.in_memory import given as in_which
 
-from application.commands import Command
+from application.command import Command
 from application.ledger import Telling
 from application.refusals import OrganisationUnknown
 from domain.case import (
@@ -273,12 +273,10 @@ def test_a_recovery_counts_in_one_case_and_on_a_loan_of_it() -> None:
     other_loan = {"loan_no": "L2", "ref": "LN-2"}
     repaid = controls.repay(ref="RP-2", loan_no="L2", principal_fen=1)
     ledger = in_which(*lent, controls.loan(**other_loan), repaid, *ASSIGNED)
-    first, second = ledger.events(Loan.Repaid)
+    first, second = ledger.all_of(Loan.Repaid)
 
     def linked(event: Loan.Repaid, ref: str) -> Command:
-        row = ledger.log.stored(event.originator_id, event.version)  # type: ignore[arg-type]
-        assert row is not None
-        return controls.case_recovery(row.event_id, ref=ref)
+        return controls.case_recovery(ledger.store.row_of(event).event_id, ref=ref)
 
     assert isinstance(refused(ledger, linked(second, "ZH-2")), RecoveryElsewhere)
     [event, _] = recorded(ledger, linked(first, "ZH-1"))

@@ -61,7 +61,7 @@ def test_cash_that_moves_leaves_the_budget_as_it_was() -> None:
 
 def test_an_allocation_is_reversed_once_on_its_day_or_later() -> None:
     ledger = given(controls.allocate())
-    [allocated] = ledger.events(Fund.Allocated)
+    [allocated] = ledger.all_of(Fund.Allocated)
 
     early = reverse(ledger, allocated, effective_on="2023-08-31")
     assert isinstance(refused(ledger, early), StepBefore)
@@ -73,7 +73,7 @@ def test_an_allocation_is_reversed_once_on_its_day_or_later() -> None:
 
 def test_an_allocation_is_replaced_within_its_year() -> None:
     ledger = given(controls.allocate())
-    [allocated] = ledger.events(Fund.Allocated)
+    [allocated] = ledger.all_of(Fund.Allocated)
     said = controls.body(controls.allocate(amount_fen=1), "year")
 
     moved = reverse(ledger, allocated, replacement=said | {"year": 2024})
@@ -171,7 +171,7 @@ def test_a_fund_whose_allocations_are_all_reversed_is_empty() -> None:
     ledger = given(controls.allocate(), controls.transfer(), controls.allocate(ref="XD-2"))
 
     for kind in (Fund.Allocated, Fund.Transferred):
-        for event in ledger.events(kind):
+        for event in ledger.all_of(kind):
             recorded(ledger, reverse(ledger, event))
 
     assert fund(ledger).free.lowest() == Lowest(date.min, 0)

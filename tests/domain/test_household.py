@@ -230,7 +230,7 @@ def test_a_look_is_of_today_and_thirty_are_a_minutes_most() -> None:
 
 def test_a_change_of_category_that_is_reversed_never_was() -> None:
     ledger = given(controls.household(), controls.status())
-    [changed] = ledger.events(Household.StatusChanged)
+    [changed] = ledger.all_of(Household.StatusChanged)
 
     recorded(ledger, reverse(ledger, changed))
 
@@ -240,7 +240,7 @@ def test_a_change_of_category_that_is_reversed_never_was() -> None:
 
 def test_a_replacement_is_judged_as_if_it_were_said_anew() -> None:
     ledger = given(controls.household(), controls.status())
-    [changed] = ledger.events(Household.StatusChanged)
+    [changed] = ledger.all_of(Household.StatusChanged)
 
     nonsense = reverse(ledger, changed, replacement={"effective_on": "2023-06-01"})
     refusal = refused(ledger, nonsense)
@@ -291,7 +291,9 @@ def test_what_is_reversed_in_any_order_leaves_the_household_as_it_never_was(
     versions = sorted(h1(ledger).live)
     chance.shuffle(versions)
     for version in versions:
-        recorded(ledger, reverse(ledger, h1(ledger).live[version]))
+        row = ledger.log.stored(h1(ledger).id, version)
+        assert row is not None
+        recorded(ledger, reverse(ledger, row))
 
     household = h1(ledger)
     assert not household.exists

@@ -8,7 +8,9 @@ import pytest
 from pydantic import ValidationError
 from support import controls
 
-from application import commands as c
+from application.commands.loan import RepayLoan
+from application.commands.subsidy import PaySubsidy
+from application.fields import Account
 from domain.text import FAULTS, fault_of_name, fault_of_number, fault_of_text
 from interface.spreadsheet import BadCell, as_identifier, as_text
 from projections.funds import _named, _plain
@@ -50,7 +52,7 @@ def test_json_and_files_say_the_same_of_a_name(text: str) -> None:
     with pytest.raises(BadCell) as in_file:
         as_text(text, name=True)
     with pytest.raises(ValidationError) as in_json:
-        c.Account(account="62220001", name=text)
+        Account(account="62220001", name=text)
     assert in_json.value.errors()[0]["type"] == in_file.value.code
     assert in_file.value.code in FAULTS
 
@@ -62,13 +64,13 @@ def test_json_and_files_say_the_same_of_a_reference(ref: str) -> None:
     for told in ({"ref": ref}, {"voucher": ref}):
         body = controls.pay().model_dump(mode="json") | told
         with pytest.raises(ValidationError) as in_json:
-            c.PaySubsidy.model_validate(body)
+            PaySubsidy.model_validate(body)
         assert in_json.value.errors()[0]["type"] == in_file.value.code
 
 
 def test_a_number_stored_before_the_rule_can_still_be_named() -> None:
     body = controls.repay().model_dump() | {"loan_no": "A  B;C\u3000D"}
-    assert c.RepayLoan.model_validate(body).loan_no == "A  B;C\u3000D"
+    assert RepayLoan.model_validate(body).loan_no == "A  B;C\u3000D"
 
 
 ODD = ["A B", "A  B", "A   B", "A;B", "A  ;B", "A\u3000B", "A\u3000\u3000B", "A%20.B", "A:B",

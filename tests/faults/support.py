@@ -22,9 +22,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.chance import PATIENCE_SECONDS
 
-from application import decisions  # noqa: F401 - fills the table of rules
 from application.access import Organisation, enrol, issue_key
-from application.commands import Account, Command, DisburseLoan, RepayLoan
+from application.command import Command
+from application.commands.loan import DisburseLoan, RepayLoan
+from application.fields import Account
 from application.ledger import Ledger, Telling
 from application.personal_data.encryption import Keys
 from domain.kernel import Author, Refused

@@ -17,7 +17,7 @@ from faults import support
 from faults.support import ROOT, Place
 from support.chance import SEED
 
-from application.commands import CorrectEvent
+from application.commands.correction import CorrectEvent
 from application.ledger import Ledger
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts

@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 
 from application.event_store.guards import APPEND_ONLY
 from application.personal_data.encryption import Keys, Vault
-from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.sequencer import LogAltered, Sequencer
 from application.transparency_log.signer import FileSigner, SigningKeyOther, SigningRefused
 from interface.cli.app import app
 from interface.deployment import deployed
@@ -61,10 +61,10 @@ def place(shared_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Pla
         last = ledger.log.last_position()
     shared_database.keys.save(folder / "keys.json")
     with deployed(Settings(dsn=shared_database.dsn, data=folder)) as deployment:
-        sealer = deployment.sealer()
-        sealer.seal(most=last // 2)
-        sealer.catch_up()
-        sealer.close()
+        sequencer = deployment.sequencer()
+        sequencer.sequence(most=last // 2)
+        sequencer.catch_up()
+        sequencer.close()
     with drawn(shared_database):
         pass
     with psycopg.connect(shared_database.owner_dsn) as connection:
@@ -365,10 +365,10 @@ def test_another_valid_key_is_refused_whatever_else_was_taken_away(
     named = right.text() if "pinned" not in forgotten else right.id.hex()
     assert named in str(refused.value)
     keys = Vault(Keys.load(elsewhere / "keys.json"))
-    sealer = Sealer(place.dsn, ORIGIN, other, keys.authenticate)
+    sequencer = Sequencer(place.dsn, ORIGIN, other, keys.authenticate)
     with pytest.raises(SigningRefused):
-        sealer.seal()
-    sealer.close()
+        sequencer.sequence()
+    sequencer.close()
     moved = place._replace(folder=elsewhere)
     assert any(other.key(ORIGIN).text() in line for line in found(moved, "--no-facts"))
 

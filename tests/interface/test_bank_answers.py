@@ -69,10 +69,10 @@ def send(
 
 
 NOT_AS_ORDERED: list[tuple[str, str, list[str]]] = [
-    ("amount_fen", "1.00", ["金额(元)", "301.39", "1.00"]),
-    ("amount_fen", "301.4", ["301.40"]),
-    ("amount_fen", "", ["金额(元)"]),
-    ("amount_fen", "３０１.39", ["金额(元)"]),
+    ("amount_yuan", "1.00", ["金额(元)", "301.39", "1.00"]),
+    ("amount_yuan", "301.4", ["301.40"]),
+    ("amount_yuan", "", ["金额(元)"]),
+    ("amount_yuan", "３０１.39", ["金额(元)"]),
     ("payee_account", "6222000000000099", ["收款账号", "****0099", "****0001"]),
     ("payee_account", "", ["收款账号"]),
     ("loan_no", "L1", ["借据号", "L2"]),
@@ -99,7 +99,7 @@ def test_a_result_file_whose_row_is_not_the_orders_is_refused_whole_by_row_and_c
         assert all(word in told for word in ["第 2 行", *words]), told
         assert "6222000000000001" not in answer.text
         assert "王五" not in answer.text
-    for column in ("line", "loan_no", "payee_account", "amount_fen", "result"):
+    for column in ("line", "loan_no", "payee_account", "amount_yuan", "result"):
         rows = filled(order)
         place = [title.split()[-1] for title in rows[0]].index(column)
         answer = send(ordered, [row[:place] + row[place + 1 :] for row in rows])
@@ -111,7 +111,7 @@ def test_a_result_file_whose_row_is_not_the_orders_is_refused_whole_by_row_and_c
     theirs = send(ordered, filled(order_of(ordered, "NRCB")))
     assert (theirs.status_code, theirs.json()["code"]) == (409, "line_unknown")
     assert batch(ordered)["paid_fen"] == 0
-    assert send(ordered, filled(order, amount_fen="301.390", loan_no="L2 ")).status_code == 201
+    assert send(ordered, filled(order, amount_yuan="301.390", loan_no="L2 ")).status_code == 201
 
 
 def test_a_result_file_may_have_its_columns_in_another_order_and_leave_out_what_names_no_money(
@@ -121,6 +121,16 @@ def test_a_result_file_may_have_its_columns_in_another_order_and_leave_out_what_
     keys = [title.split()[-1] for title in rows[0]]
     kept = [keys.index(k) for k in keys[::-1] if k not in ("household_no", "period", "payee_name")]
     assert send(ordered, [[row[n] for n in kept] for row in rows]).status_code == 201
+    assert batch(ordered)["paid_fen"] == DUE_FEN
+
+
+def test_an_order_that_was_downloaded_under_an_earlier_heading_is_still_read(
+    ordered: Callers,
+) -> None:
+    titles, *rows = filled(order_of(ordered))
+    earlier = [title.replace("amount_yuan", "amount_fen") for title in titles]
+    assert earlier != titles
+    assert send(ordered, [earlier, *rows]).status_code == 201
     assert batch(ordered)["paid_fen"] == DUE_FEN
 
 
@@ -185,7 +195,7 @@ def state_at(callers: Callers, **asked: Any) -> dict[str, int]:
         to, other, yuan = (
             row["科目 account"],
             row["对方科目 counter_account"],
-            row["金额(元) amount_fen"],
+            row["金额(元) amount_yuan"],
         )
         fen = int(yuan.replace(".", ""))
         journal[to] = journal.get(to, 0) + fen
@@ -329,9 +339,9 @@ def test_a_correction_comes_as_a_file_as_well(ordered: Callers) -> None:
     back = filled(rows, result="退票", voucher="", reason="账户已销户")
     assert send(ordered, back, **told).status_code == 422, "without its document"
     document = {"document": "退票通知2025-1"}
-    wrong = send(ordered, filled(back, result="退票", amount_fen="1.00"), **told, **document)
+    wrong = send(ordered, filled(back, result="退票", amount_yuan="1.00"), **told, **document)
     assert (wrong.status_code, wrong.json()["code"]) == (409, "result_differs")
-    assert "第 2 行「金额(元) amount_fen」" in wrong.json()["title_zh"]
+    assert "第 2 行「金额(元) amount_yuan」" in wrong.json()["title_zh"]
     for result, voucher in (("退票", ""), ("成功", "P-2")):
         bare = filled(rows, result=result, voucher=voucher, reason="")
         assert send(ordered, bare, **told, **document).status_code == 422

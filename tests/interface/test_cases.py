@@ -598,7 +598,7 @@ def test_the_cases_leave_by_stage_rule_bank_and_township_and_as_files(callers: C
     titles, values = csv.reader(io.StringIO(file.content.decode("utf-8-sig")))
     row = dict(zip(titles, values, strict=True))
     assert row["线索编号 case_no"] == "XS-1"
-    assert row["金额(元) amount_fen"] == "135000.00"
+    assert row["金额(元) amount_yuan"] == "135000.00"
 
 
 def test_two_cases_that_a_new_finding_ties_together_stay_two_and_are_both_named(

@@ -201,7 +201,7 @@ def test_red_flags_are_listed_exported_and_proven_on_the_terminal(
     assert "NRCB/L1" not in before
     with file.open(encoding="utf-8-sig", newline="") as told:
         [line] = [row for row in csv.DictReader(told) if row["规则 rule"] == "RF11"]
-    assert (line["对象 subject"], line["金额(元) amount_fen"]) == ("NRCB/L1", "50000.00")
+    assert (line["对象 subject"], line["金额(元) amount_yuan"]) == ("NRCB/L1", "50000.00")
     assert "no such red flag" in mingzhang("red-flags", "--rule", "RF00", ends=2)
 
     mingzhang("log", "seal")

@@ -13,8 +13,9 @@ import msgspec
 import psycopg
 import pytest
 
-from application.commands import DisburseLoan, RegisterHousehold
-from application.decisions import subsidy_due
+from application.commands.household import RegisterHousehold
+from application.commands.loan import DisburseLoan
+from application.commands.subsidy import subsidy_due
 from application.ledger import Ledger, Telling
 from domain.calendar import Period, add_months
 from domain.identity_number import problems

@@ -1,4 +1,4 @@
-"""The README's production section, line by line, against what the compose file describes."""
+"""docs/operations.md, line by line, against what the compose file describes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ import pytest
 from faults.support import free_port
 from support import controls as c
 from support.compose import ROOT, Compose
-
-SECTION = re.compile(r"^## Production\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -44,9 +42,9 @@ def checkout(place: Path) -> Iterator[Path]:
 
 
 def lines() -> list[str]:
-    """The commands of the section, without their comments, in their order."""
-    [section] = SECTION.findall((ROOT / "README.md").read_text("utf-8"))
-    found = re.findall(r"^ {4}(\S.*?)(?:\s+#.*)?$", section, re.MULTILINE)
+    """The commands of the guide, without their comments, in their order."""
+    guide = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    found = re.findall(r"^ {4}(\S.*?)(?:\s+#.*)?$", guide, re.MULTILINE)
     assert len(found) > 12
     return found
 
@@ -64,7 +62,7 @@ def shell(folder: Path, line: str) -> str:
     return done.stdout
 
 
-def test_every_line_of_the_production_section_does_what_it_says(folder: Path) -> None:
+def test_every_line_of_the_operations_guide_does_what_it_says(folder: Path) -> None:
     port = free_port()
     base, told = f"http://127.0.0.1:{port}/v1", {**c.body(c.report()), "ref": "BR-1"}
     key = ""

@@ -181,6 +181,7 @@ def test_a_checkpoint_on_paper_has_its_words_and_its_code(callers: Callers) -> N
     page = callers.AUDIT.get("/log/checkpoint/page")
     assert page.headers["content-type"].startswith("text/html")
     assert "<svg" in page.text
+    assert "viewBox" in page.text  # so that the style may give it its 70 mm
     assert "检查点" in page.text
     assert "mingzhang.local/ledger/sha-256" in page.text
 

@@ -13,7 +13,8 @@ import pytest
 from support import controls as c
 from support.service import Callers, service
 
-from interface.documents.notice_page import late_paragraph
+from interface.documents.notice_page import late_clauses
+from interface.html import environment
 
 
 class Cells(HTMLParser):
@@ -112,7 +113,8 @@ def test_late_notices_of_the_same_days_are_one_clause() -> None:
             ("", "county", date(2025, 2, 2)),
         )
     ]
-    said = re.sub("<[^>]*>", "", late_paragraph(late)).strip()
+    parts = environment.get_template("documents/parts.html").module
+    said = re.sub("<[^>]*>", "", parts.late_notices(late_clauses(late))).strip()
     assert said == (
         "公示迟报：T01 T02 村级、乡镇级公示，2025-01-04 至 2025-01-13，2025-02-01 报送，"
         "依据《照片〔1〕号》；县级公示，2025-01-04 至 2025-01-13，2025-02-02 报送，"

@@ -8,7 +8,7 @@ from typing import Any
 from support import controls as c
 from support.county import SteppingClock, conversation, drawn, told
 
-from application.case_commands import CloseCase, DismissCase
+from application.commands.case import CloseCase, DismissCase
 from domain.case import Case
 from projections.cases import Filter, cases
 

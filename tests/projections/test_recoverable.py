@@ -12,7 +12,7 @@ import pytest
 from support import controls as c
 from support.county import SteppingClock, conversation, drawn
 
-from application.commands import Command
+from application.command import Command
 from application.ledger import Ledger, Recorded
 from domain.calendar import DAY, quarter
 from domain.kernel import Author

@@ -20,9 +20,10 @@ from application.ledger import Ledger
 from domain.calendar import civil_day
 from interface.simulation.demo import county as demo_county
 from interface.simulation.demo.loading import Evening, Loading
+from projections.facts.declaration import tables_of
 from projections.facts.draw import Projector
 from projections.facts.reading import Facts
-from projections.facts.statements import tables, tables_of
+from projections.facts.statements import tables
 from projections.red_flags import Rule, rule, rules
 from projections.red_flags.runs import Status, changes, progress, runs, statuses
 from projections.red_flags.watching import LANES, Watcher

@@ -11,7 +11,7 @@ from support import controls as c
 from support.county import conversation, drawn, told
 from support.everything import everything, programme_and_money
 
-from application.commands import CorrectResult
+from application.commands.batch import CorrectResult
 from application.personal_data.encryption import Vault
 from projections.entities import appearances, entities
 from projections.facts.reading import Facts

@@ -3,7 +3,7 @@
 The database is initialised, configured and opened to logins as the file says; the services are the
 same commands with the same environment; `exec`, `run`, `cp`, `up`, `stop` and `down` do to these
 processes and folders what they do to containers and volumes. A script ./docker calls this module,
-so that the README's lines run as they stand.
+so that the lines of docs/operations.md run as they stand.
 """
 
 from __future__ import annotations

@@ -5,8 +5,62 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from application import case_commands as k
-from application import commands as c
+from application.command import Command
+from application.commands.account import UnifyAccounts
+from application.commands.bank_report import ReportScale
+from application.commands.batch import (
+    ApproveBatch,
+    LiftLimit,
+    PostNotice,
+    ProposeBatch,
+    RaiseObjection,
+    ResolveObjection,
+    ReturnBatch,
+    VerifyBatch,
+)
+from application.commands.benefit import PayBenefit, SignAgreement
+from application.commands.case import (
+    AskExplanation,
+    AssignCase,
+    CloseCase,
+    DismissCase,
+    GiveExplanation,
+    JoinCase,
+    LinkRecovery,
+    NoteOnCase,
+    OpenCase,
+    ProposeDecision,
+    RectifyCase,
+    ReopenCase,
+    UpholdCase,
+)
+from application.commands.correction import CorrectEvent
+from application.commands.fund import AllocateFund, TransferFund
+from application.commands.household import (
+    ChangeMembers,
+    ChangeStatus,
+    DecideCredit,
+    EraseHousehold,
+    LookAtHousehold,
+    RateCredit,
+    RecommendDemand,
+    RegisterHousehold,
+)
+from application.commands.loan import (
+    AgreeRepaymentPlan,
+    CheckUsage,
+    DisburseLoan,
+    ExtendLoan,
+    GuaranteeLoan,
+    ObserveOutflow,
+    RemindBorrower,
+    RepayLoan,
+)
+from application.commands.programme import SetRulings, TellPlan
+from application.commands.publication import PublishReport
+from application.commands.risk import ReportRisk, TakeNoteOfRisk
+from application.commands.risk_fund import Compensate, PayIntoRiskFund, RecoverCompensation
+from application.commands.subsidy import PaySubsidy, RecoverSubsidy
 from domain.batch import Line, Run
 from domain.calendar import civil_day
 from domain.case import Finding, Found, LoanOfCase
@@ -40,8 +94,8 @@ def id_no(n: int) -> str:
     return plain + "10X98765432"[sum(int(d) * w for d, w in zip(plain, weights, strict=True)) % 11]
 
 
-def household(**other: Any) -> c.RegisterHousehold:
-    return c.RegisterHousehold.model_validate(
+def household(**other: Any) -> RegisterHousehold:
+    return RegisterHousehold.model_validate(
         {
             "ref": "HH-1",
             "effective_on": "2020-01-01",
@@ -55,8 +109,8 @@ def household(**other: Any) -> c.RegisterHousehold:
     )
 
 
-def status(**other: Any) -> c.ChangeStatus:
-    return c.ChangeStatus.model_validate(
+def status(**other: Any) -> ChangeStatus:
+    return ChangeStatus.model_validate(
         {
             "ref": "ST-1",
             "effective_on": "2023-06-01",
@@ -68,8 +122,8 @@ def status(**other: Any) -> c.ChangeStatus:
     )
 
 
-def members(**other: Any) -> c.ChangeMembers:
-    return c.ChangeMembers.model_validate(
+def members(**other: Any) -> ChangeMembers:
+    return ChangeMembers.model_validate(
         {
             "ref": "MB-1",
             "effective_on": "2023-06-01",
@@ -80,8 +134,8 @@ def members(**other: Any) -> c.ChangeMembers:
     )
 
 
-def demand(**other: Any) -> c.RecommendDemand:
-    return c.RecommendDemand.model_validate(
+def demand(**other: Any) -> RecommendDemand:
+    return RecommendDemand.model_validate(
         {
             "ref": "DM-1",
             "effective_on": "2023-02-01",
@@ -93,8 +147,8 @@ def demand(**other: Any) -> c.RecommendDemand:
     )
 
 
-def credit(**other: Any) -> c.DecideCredit:
-    return c.DecideCredit.model_validate(
+def credit(**other: Any) -> DecideCredit:
+    return DecideCredit.model_validate(
         {
             "ref": "CR-1",
             "effective_on": "2023-03-01",
@@ -107,8 +161,8 @@ def credit(**other: Any) -> c.DecideCredit:
     )
 
 
-def erasure(**other: Any) -> c.EraseHousehold:
-    return c.EraseHousehold.model_validate(
+def erasure(**other: Any) -> EraseHousehold:
+    return EraseHousehold.model_validate(
         {
             "ref": "ER-1",
             "effective_on": "2025-03-01",
@@ -120,14 +174,14 @@ def erasure(**other: Any) -> c.EraseHousehold:
     )
 
 
-def unification(**other: Any) -> c.UnifyAccounts:
+def unification(**other: Any) -> UnifyAccounts:
     same = {"written": f"account-{'0' * 24}", "normal": f"account-{'1' * 24}"}
     told = {"ref": "GY-1", "effective_on": "2024-06-01", "accounts": [same]}
-    return c.UnifyAccounts.model_validate({**told, **other})
+    return UnifyAccounts.model_validate({**told, **other})
 
 
-def look(**other: Any) -> c.LookAtHousehold:
-    return c.LookAtHousehold.model_validate(
+def look(**other: Any) -> LookAtHousehold:
+    return LookAtHousehold.model_validate(
         {
             "ref": "LK-1",
             "effective_on": civil_day(datetime.now(UTC)),
@@ -138,8 +192,8 @@ def look(**other: Any) -> c.LookAtHousehold:
     )
 
 
-def loan(**other: Any) -> c.DisburseLoan:
-    return c.DisburseLoan.model_validate(
+def loan(**other: Any) -> DisburseLoan:
+    return DisburseLoan.model_validate(
         {
             "ref": "LN-1",
             "effective_on": "2023-03-10",
@@ -159,8 +213,8 @@ def loan(**other: Any) -> c.DisburseLoan:
     )
 
 
-def repay(**other: Any) -> c.RepayLoan:
-    return c.RepayLoan.model_validate(
+def repay(**other: Any) -> RepayLoan:
+    return RepayLoan.model_validate(
         {
             "ref": "RP-1",
             "effective_on": "2023-08-01",
@@ -174,8 +228,8 @@ def repay(**other: Any) -> c.RepayLoan:
     )
 
 
-def outflow(**other: Any) -> c.ObserveOutflow:
-    return c.ObserveOutflow.model_validate(
+def outflow(**other: Any) -> ObserveOutflow:
+    return ObserveOutflow.model_validate(
         {
             "ref": "OF-1",
             "effective_on": "2023-03-12",
@@ -187,8 +241,8 @@ def outflow(**other: Any) -> c.ObserveOutflow:
     )
 
 
-def extend(**other: Any) -> c.ExtendLoan:
-    return c.ExtendLoan.model_validate(
+def extend(**other: Any) -> ExtendLoan:
+    return ExtendLoan.model_validate(
         {
             "ref": "EX-1",
             "effective_on": "2024-02-20",
@@ -200,8 +254,8 @@ def extend(**other: Any) -> c.ExtendLoan:
     )
 
 
-def remind(**other: Any) -> c.RemindBorrower:
-    return c.RemindBorrower.model_validate(
+def remind(**other: Any) -> RemindBorrower:
+    return RemindBorrower.model_validate(
         {
             "ref": "RM-1",
             "effective_on": "2024-01-05",
@@ -213,8 +267,8 @@ def remind(**other: Any) -> c.RemindBorrower:
     )
 
 
-def check(**other: Any) -> c.CheckUsage:
-    return c.CheckUsage.model_validate(
+def check(**other: Any) -> CheckUsage:
+    return CheckUsage.model_validate(
         {
             "ref": "UC-1",
             "effective_on": "2023-06-08",
@@ -229,8 +283,8 @@ def check(**other: Any) -> c.CheckUsage:
     )
 
 
-def plan(**other: Any) -> c.AgreeRepaymentPlan:
-    return c.AgreeRepaymentPlan.model_validate(
+def plan(**other: Any) -> AgreeRepaymentPlan:
+    return AgreeRepaymentPlan.model_validate(
         {
             "ref": "PL-1",
             "effective_on": "2024-03-20",
@@ -241,8 +295,8 @@ def plan(**other: Any) -> c.AgreeRepaymentPlan:
     )
 
 
-def report(**other: Any) -> c.ReportScale:
-    return c.ReportScale.model_validate(
+def report(**other: Any) -> ReportScale:
+    return ReportScale.model_validate(
         {
             "ref": "BR-1",
             "effective_on": "2023-04-01",
@@ -256,8 +310,8 @@ def report(**other: Any) -> c.ReportScale:
     )
 
 
-def pay(**other: Any) -> c.PaySubsidy:
-    return c.PaySubsidy.model_validate(
+def pay(**other: Any) -> PaySubsidy:
+    return PaySubsidy.model_validate(
         {
             "ref": "PAY-1",
             "effective_on": "2023-06-25",
@@ -271,8 +325,8 @@ def pay(**other: Any) -> c.PaySubsidy:
     )
 
 
-def recover(**other: Any) -> c.RecoverSubsidy:
-    return c.RecoverSubsidy.model_validate(
+def recover(**other: Any) -> RecoverSubsidy:
+    return RecoverSubsidy.model_validate(
         {
             "ref": "REC-1",
             "effective_on": "2023-09-25",
@@ -286,8 +340,8 @@ def recover(**other: Any) -> c.RecoverSubsidy:
     )
 
 
-def ruling(**other: Any) -> c.SetRulings:
-    return c.SetRulings.model_validate(
+def ruling(**other: Any) -> SetRulings:
+    return SetRulings.model_validate(
         {
             "ref": "RL-1",
             "effective_on": "2025-01-01",
@@ -298,8 +352,8 @@ def ruling(**other: Any) -> c.SetRulings:
     )
 
 
-def programme_plan(**other: Any) -> c.TellPlan:
-    return c.TellPlan.model_validate(
+def programme_plan(**other: Any) -> TellPlan:
+    return TellPlan.model_validate(
         {
             "ref": "PN-1",
             "effective_on": "2024-01-01",
@@ -315,8 +369,8 @@ def programme_plan(**other: Any) -> c.TellPlan:
     )
 
 
-def allocate(**other: Any) -> c.AllocateFund:
-    return c.AllocateFund.model_validate(
+def allocate(**other: Any) -> AllocateFund:
+    return AllocateFund.model_validate(
         {
             "ref": "XD-1",
             "effective_on": "2023-09-01",
@@ -328,8 +382,8 @@ def allocate(**other: Any) -> c.AllocateFund:
     )
 
 
-def transfer(**other: Any) -> c.TransferFund:
-    return c.TransferFund.model_validate(
+def transfer(**other: Any) -> TransferFund:
+    return TransferFund.model_validate(
         {
             "ref": "BF-1",
             "effective_on": "2023-09-02",
@@ -344,17 +398,16 @@ def transfer(**other: Any) -> c.TransferFund:
     )
 
 
-def batch_of(run: Run, **other: Any) -> c.ProposeBatch:
-    return c.ProposeBatch.model_validate(
+def batch_of(run: Run, **other: Any) -> ProposeBatch:
+    return ProposeBatch.model_validate(
         {
             "ref": "PC-1",
             "effective_on": "2023-12-22",
             "batch_no": "PC-1",
             "period": "2023Q4",
-            "run": run,
             **other,
         }
-    )
+    ).listing(run)
 
 
 def batch_line(line: int, amount_fen: int, **other: Any) -> Line:
@@ -381,66 +434,65 @@ def batch_line(line: int, amount_fen: int, **other: Any) -> Line:
     return Line(**told)
 
 
-def step(kind: type[c.Command], its_ref: str, on: str = "2024-01-02", **told: Any) -> c.Command:
+def step(kind: type[Command], its_ref: str, on: str = "2024-01-02", **told: Any) -> Command:
     """One of the statements about batch PC-1."""
     return kind.model_validate({"ref": its_ref, "effective_on": on, "batch_no": "PC-1", **told})
 
 
-def publication(edition: Edition, **other: Any) -> c.PublishReport:
-    return c.PublishReport.model_validate(
+def publication(edition: Edition, **other: Any) -> PublishReport:
+    return PublishReport.model_validate(
         {
             "ref": "GB-1",
             "effective_on": "2024-01-10",
             "publication_no": "YB-2023-12",
             "report": "townships",
             "as_of": "2023-12-31",
-            "edition": edition,
             **other,
         }
-    )
+    ).of(edition)
 
 
-def rating(**other: Any) -> c.RateCredit:
+def rating(**other: Any) -> RateCredit:
     told = {"ref": "PJ-1", "effective_on": "2023-02-20", "household_no": "H1", "grade": "AA"}
-    return c.RateCredit.model_validate({**told, "score": 880, **other})
+    return RateCredit.model_validate({**told, "score": 880, **other})
 
 
-def risk(**other: Any) -> c.ReportRisk:
+def risk(**other: Any) -> ReportRisk:
     told = {"ref": "FX-1", "effective_on": "2023-07-01", "risk_no": "FX-1", "reason": "牛场停产"}
     named = {"household_no": "H1", "bank": "NRCB", "loan_no": "L1"}
-    return c.ReportRisk.model_validate({**told, **named, **other})
+    return ReportRisk.model_validate({**told, **named, **other})
 
 
-def risk_note(**other: Any) -> c.TakeNoteOfRisk:
+def risk_note(**other: Any) -> TakeNoteOfRisk:
     told = {"ref": "FXJ-1", "effective_on": "2023-07-05", "risk_no": "FX-1"}
-    return c.TakeNoteOfRisk.model_validate({**told, "measure": "现场核查", **other})
+    return TakeNoteOfRisk.model_validate({**told, "measure": "现场核查", **other})
 
 
-def guarantee(**other: Any) -> c.GuaranteeLoan:
+def guarantee(**other: Any) -> GuaranteeLoan:
     told = {"ref": "DB-1", "effective_on": "2023-03-10", "loan_no": "L1", "bank": "NRCB"}
     amounts = {"amount_fen": 5_000_000, "fee_fen": 0}
-    return c.GuaranteeLoan.model_validate({**told, **amounts, **other})
+    return GuaranteeLoan.model_validate({**told, **amounts, **other})
 
 
-def risk_fund_payment(**other: Any) -> c.PayIntoRiskFund:
+def risk_fund_payment(**other: Any) -> PayIntoRiskFund:
     told = {"ref": "FB-1", "effective_on": "2023-01-10", "payer": "国库", "voucher": "FB-1"}
-    return c.PayIntoRiskFund.model_validate({**told, "amount_fen": 100_000_000, **other})
+    return PayIntoRiskFund.model_validate({**told, "amount_fen": 100_000_000, **other})
 
 
-def compensation(**other: Any) -> c.Compensate:
+def compensation(**other: Any) -> Compensate:
     told = {"ref": "DC-1", "effective_on": "2025-07-01", "loan_no": "R1", "bank": "NRCB"}
-    return c.Compensate.model_validate({**told, "loss_fen": 999, "voucher": "DC-1", **other})
+    return Compensate.model_validate({**told, "loss_fen": 999, "voucher": "DC-1", **other})
 
 
-def compensation_recovery(**other: Any) -> c.RecoverCompensation:
+def compensation_recovery(**other: Any) -> RecoverCompensation:
     told = {"ref": "ZC-1", "effective_on": "2025-08-01", "loan_no": "R1", "bank": "NRCB"}
-    return c.RecoverCompensation.model_validate(
+    return RecoverCompensation.model_validate(
         {**told, "amount_fen": 100, "voucher": "ZC-1", **other}
     )
 
 
-def agreement(**other: Any) -> c.SignAgreement:
-    return c.SignAgreement.model_validate(
+def agreement(**other: Any) -> SignAgreement:
+    return SignAgreement.model_validate(
         {
             "ref": "LJ-1",
             "effective_on": "2023-04-01",
@@ -456,41 +508,41 @@ def agreement(**other: Any) -> c.SignAgreement:
     )
 
 
-def benefit_payment(**other: Any) -> c.PayBenefit:
+def benefit_payment(**other: Any) -> PayBenefit:
     told = {"ref": "FH-1", "effective_on": "2024-01-05", "agreement_no": "LJ-1"}
     paid = {"household_no": "H1", "kind": "dividend", "amount_fen": 80_000, "voucher": "FH-1"}
-    return c.PayBenefit.model_validate({**told, **paid, **other})
+    return PayBenefit.model_validate({**told, **paid, **other})
 
 
-def verification(**other: Any) -> c.Command:
-    return step(c.VerifyBatch, "HS-1", **other)
+def verification(**other: Any) -> Command:
+    return step(VerifyBatch, "HS-1", **other)
 
 
-def notice(**other: Any) -> c.Command:
+def notice(**other: Any) -> Command:
     told = {"level": "village", "place": "公示栏", "until_on": "2024-01-20", **other}
-    return step(c.PostNotice, "GS-1", **told)
+    return step(PostNotice, "GS-1", **told)
 
 
-def objection(**other: Any) -> c.Command:
-    return step(c.RaiseObjection, "YY-1", **{"reason": "该户未实际用款", **other})
+def objection(**other: Any) -> Command:
+    return step(RaiseObjection, "YY-1", **{"reason": "该户未实际用款", **other})
 
 
-def resolution(**other: Any) -> c.Command:
+def resolution(**other: Any) -> Command:
     told = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实", **other}
-    return step(c.ResolveObjection, "CL-1", **told)
+    return step(ResolveObjection, "CL-1", **told)
 
 
-def lifting(**other: Any) -> c.Command:
+def lifting(**other: Any) -> Command:
     told = {"objection_no": "YY-1", "reason": "复核意见", "ground": {"document": "D"}, **other}
-    return step(c.LiftLimit, "JC-1", **told)
+    return step(LiftLimit, "JC-1", **told)
 
 
-def approval(**other: Any) -> c.Command:
-    return step(c.ApproveBatch, "PZ-1", **other)
+def approval(**other: Any) -> Command:
+    return step(ApproveBatch, "PZ-1", **other)
 
 
-def return_of_batch(**other: Any) -> c.Command:
-    return step(c.ReturnBatch, "TH-1", **{"reason": "附件不全", **other})
+def return_of_batch(**other: Any) -> Command:
+    return step(ReturnBatch, "TH-1", **{"reason": "附件不全", **other})
 
 
 def found_of(*loan_nos: str, rule: str = "RF08", subject: str = "account-1") -> Found:
@@ -515,71 +567,71 @@ def found_of(*loan_nos: str, rule: str = "RF08", subject: str = "account-1") -> 
     return Found((finding,), loans)
 
 
-def case_of(found: Found, **other: Any) -> k.OpenCase:
+def case_of(found: Found, **other: Any) -> OpenCase:
     told = {"ref": "XS-1", "effective_on": "2024-05-06", "case_no": "XS-1", "title": "贷款归集"}
-    return k.OpenCase.model_validate({**told, "found": found, **other})
+    return OpenCase.model_validate({**told, **other}).seeing(found)
 
 
-def joining(found: Found, **other: Any) -> k.JoinCase:
+def joining(found: Found, **other: Any) -> JoinCase:
     told = {"ref": "BR-1", "effective_on": "2024-05-07", "case_no": "XS-1"}
-    return k.JoinCase.model_validate({**told, "found": found, **other})
+    return JoinCase.model_validate({**told, **other}).seeing(found)
 
 
-def case_step(kind: type[c.Command], its_ref: str, **told: Any) -> Any:
+def case_step(kind: type[Command], its_ref: str, **told: Any) -> Any:
     """One of the statements about case XS-1."""
     named = {"ref": its_ref, "effective_on": "2024-05-07", "case_no": "XS-1"}
     return kind.model_validate(named | told)
 
 
-def assignment(**other: Any) -> k.AssignCase:
-    return case_step(k.AssignCase, "JB-1", **{"investigator": "cai", **other})
+def assignment(**other: Any) -> AssignCase:
+    return case_step(AssignCase, "JB-1", **{"investigator": "cai", **other})
 
 
-def explanation_request(**other: Any) -> k.AskExplanation:
+def explanation_request(**other: Any) -> AskExplanation:
     told = {"organisation": "NRCB", "what": "资金为何归集", "until_on": "2024-05-20"}
-    return case_step(k.AskExplanation, "YQ-1", **told | other)
+    return case_step(AskExplanation, "YQ-1", **told | other)
 
 
-def explanation(**other: Any) -> k.GiveExplanation:
+def explanation(**other: Any) -> GiveExplanation:
     told = {"request_no": "YQ-1", "explanation": "借款人自行转账"}
-    return case_step(k.GiveExplanation, "SM-1", **told | other)
+    return case_step(GiveExplanation, "SM-1", **told | other)
 
 
-def case_note(**other: Any) -> k.NoteOnCase:
-    return case_step(k.NoteOnCase, "JL-1", **{"words": "已走访三户", **other})
+def case_note(**other: Any) -> NoteOnCase:
+    return case_step(NoteOnCase, "JL-1", **{"words": "已走访三户", **other})
 
 
-def proposal(**other: Any) -> k.ProposeDecision:
-    return case_step(k.ProposeDecision, "JY-1", **{"upheld": True, "reason": "归集属实", **other})
+def proposal(**other: Any) -> ProposeDecision:
+    return case_step(ProposeDecision, "JY-1", **{"upheld": True, "reason": "归集属实", **other})
 
 
-def upholding(**other: Any) -> k.UpholdCase:
-    return case_step(k.UpholdCase, "RD-1", **{"reason": "归集属实", "amount_fen": 1_000, **other})
+def upholding(**other: Any) -> UpholdCase:
+    return case_step(UpholdCase, "RD-1", **{"reason": "归集属实", "amount_fen": 1_000, **other})
 
 
-def dismissal(**other: Any) -> k.DismissCase:
-    return case_step(k.DismissCase, "BS-1", **{"reason": "系商户收款", **other})
+def dismissal(**other: Any) -> DismissCase:
+    return case_step(DismissCase, "BS-1", **{"reason": "系商户收款", **other})
 
 
-def rectification(**other: Any) -> k.RectifyCase:
+def rectification(**other: Any) -> RectifyCase:
     told = {"what": "停止贴息", "ground": {"document": "整改通知〔2024〕7号"}}
-    return case_step(k.RectifyCase, "ZG-1", **told | other)
+    return case_step(RectifyCase, "ZG-1", **told | other)
 
 
-def case_recovery(event_id: str, **other: Any) -> k.LinkRecovery:
-    return case_step(k.LinkRecovery, "ZH-1", **{"event_id": event_id, **other})
+def case_recovery(event_id: str, **other: Any) -> LinkRecovery:
+    return case_step(LinkRecovery, "ZH-1", **{"event_id": event_id, **other})
 
 
-def closing(**other: Any) -> k.CloseCase:
-    return case_step(k.CloseCase, "BJ-1", **{"reason": "已追回并整改", **other})
+def closing(**other: Any) -> CloseCase:
+    return case_step(CloseCase, "BJ-1", **{"reason": "已追回并整改", **other})
 
 
-def reopening(**other: Any) -> k.ReopenCase:
-    return case_step(k.ReopenCase, "CX-1", **{"reason": "发现新情况", **other})
+def reopening(**other: Any) -> ReopenCase:
+    return case_step(ReopenCase, "CX-1", **{"reason": "发现新情况", **other})
 
 
-def correct(event_id: str, **other: Any) -> c.CorrectEvent:
-    return c.CorrectEvent.model_validate(
+def correct(event_id: str, **other: Any) -> CorrectEvent:
+    return CorrectEvent.model_validate(
         {
             "ref": "FIX-1",
             "effective_on": "2023-10-01",
@@ -590,7 +642,7 @@ def correct(event_id: str, **other: Any) -> c.CorrectEvent:
     )
 
 
-def body(command: c.Command, *without: str) -> dict[str, Any]:
+def body(command: Command, *without: str) -> dict[str, Any]:
     """A command's content as its body has it: for a replacement, or for a route."""
     plain = command.model_dump(mode="json", exclude_none=True)
     return {name: value for name, value in plain.items() if name not in {"ref", *without}}

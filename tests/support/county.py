@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from application.access import Organisation, enrol
-from application.commands import Command
+from application.command import Command
 from application.ledger import Ledger, Recorded
 from domain.kernel import Author, Refused
 from interface.deployment import COUNTY_OFFICES

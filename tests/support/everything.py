@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from support import controls as c
 
-from application.commands import (
+from application.command import Command
+from application.commands.batch import (
     ApproveBatch,
-    Command,
     CorrectResult,
     LiftLimit,
     OrderPayment,

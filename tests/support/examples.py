@@ -29,7 +29,16 @@ from typing import Any, NamedTuple
 
 from support import controls as c
 
-from application import commands as k
+from application.command import Command
+from application.commands.batch import (
+    ApproveBatch,
+    OrderPayment,
+    PostNotice,
+    ProposeBatch,
+    ReturnBatch,
+    TellResult,
+    VerifyBatch,
+)
 from domain.kernel import Author
 from projections.red_flags import folders
 
@@ -63,7 +72,7 @@ class Noun(NamedTuple):
     """The words of a line in their order, the command they make, and who submits it."""
 
     words: str
-    make: Callable[..., k.Command]
+    make: Callable[..., Command]
     by: Author
 
 
@@ -82,7 +91,7 @@ def _holder(word: str) -> Words:
     return {"account": account(word), "name": "张三"}
 
 
-def _household(household_no: str, head: str = "", **words: Any) -> k.Command:
+def _household(household_no: str, head: str = "", **words: Any) -> Command:
     named = {"head": (head or f"{household_no}.head", "张三", "户主"),
              "spouse": (f"{household_no}.spouse", "李四", "配偶")}  # fmt: skip
     members = [
@@ -92,7 +101,7 @@ def _household(household_no: str, head: str = "", **words: Any) -> k.Command:
     return c.household(**{"household_no": household_no, "members": members} | words)
 
 
-def _loan(loan_no: str, household_no: str, effective_on: str, **words: Any) -> k.Command:
+def _loan(loan_no: str, household_no: str, effective_on: str, **words: Any) -> Command:
     principal_fen = words.get("principal_fen", 5_000_000)
     borrower = words.pop("borrower_id_no", f"{household_no}.head")
     defaults = {
@@ -103,50 +112,50 @@ def _loan(loan_no: str, household_no: str, effective_on: str, **words: Any) -> k
     return c.loan(**defaults | words)
 
 
-def _repayment(**words: Any) -> k.Command:
+def _repayment(**words: Any) -> Command:
     return c.repay(**{"interest_fen": 0} | words)
 
 
-def _outflow(to: str, **words: Any) -> k.Command:
+def _outflow(to: str, **words: Any) -> Command:
     kind, _, _ = to.partition("-")
     return c.outflow(to=_holder(to) | {"kind": kind}, **words)
 
 
-def _member_left(reason: str, code: str | None = None, **words: Any) -> k.Command:
+def _member_left(reason: str, code: str | None = None, **words: Any) -> Command:
     gone = {"id_no": person(f"{words['household_no']}.spouse"), "reason": reason, "code": code}
     return c.members(**words, added=[], left=[gone])
 
 
-def _rulings(**words: Any) -> k.Command:
+def _rulings(**words: Any) -> Command:
     own = {name: words.pop(name) for name in ("ref", "effective_on", "ground") if name in words}
     rulings = [{"rule": rule, "value": value} for rule, value in words.items()]
     return c.ruling(**own, rulings=rulings)
 
 
-def _plan(due_on: str, amount_fen: int, **words: Any) -> k.Command:
+def _plan(due_on: str, amount_fen: int, **words: Any) -> Command:
     return c.plan(**words, instalments=[{"due_on": due_on, "amount_fen": amount_fen}])
 
 
-def _agreement(household_no: str, due_on: str, amount_fen: int, **words: Any) -> k.Command:
+def _agreement(household_no: str, due_on: str, amount_fen: int, **words: Any) -> Command:
     due = {"due_on": due_on, "kind": "dividend", "amount_fen": amount_fen}
     return c.agreement(**words, households=[household_no], instalments=[due])
 
 
-def _extension(effective_on: str, **words: Any) -> k.Command:
+def _extension(effective_on: str, **words: Any) -> Command:
     return c.extend(**{"effective_on": effective_on, "agreed_on": effective_on} | words)
 
 
-def _step(kind: type[k.Command], **defaults: Any) -> Callable[..., k.Command]:
+def _step(kind: type[Command], **defaults: Any) -> Callable[..., Command]:
     return lambda **words: kind.model_validate(defaults | words)
 
 
-def _result(paid: str, **words: Any) -> k.Command:
+def _result(paid: str, **words: Any) -> Command:
     results = [{"line": int(n), "paid": True, "voucher": f"V{n}"} for n in paid.split(",")]
-    return k.TellResult.model_validate(words | {"results": results})
+    return TellResult.model_validate(words | {"results": results})
 
 
-def _batch(**words: Any) -> k.Command:
-    return k.ProposeBatch.model_construct(**words)  # its run is worked out when it is recorded
+def _batch(**words: Any) -> Command:
+    return ProposeBatch.model_construct(**words)  # its run is worked out when it is recorded
 
 
 NOUNS = {
@@ -169,12 +178,12 @@ NOUNS = {
     "allocations": Noun("year effective_on amount_fen", c.allocate, c.FINANCE),
     "transfers": Noun("year effective_on amount_fen payer payee", c.transfer, c.FINANCE),
     "batches": Noun("batch_no period effective_on", _batch, c.CENTRE),
-    "verifications": Noun("batch_no effective_on", _step(k.VerifyBatch), c.BUREAU),
-    "returns": Noun("batch_no effective_on reason", _step(k.ReturnBatch), c.BUREAU),
-    "notices": Noun("batch_no level effective_on until_on", _step(k.PostNotice, place="公示栏"),
+    "verifications": Noun("batch_no effective_on", _step(VerifyBatch), c.BUREAU),
+    "returns": Noun("batch_no effective_on reason", _step(ReturnBatch), c.BUREAU),
+    "notices": Noun("batch_no level effective_on until_on", _step(PostNotice, place="公示栏"),
                     c.TOWNSHIP),
-    "approvals": Noun("batch_no effective_on", _step(k.ApproveBatch), c.FINANCE),
-    "orders": Noun("batch_no bank effective_on", _step(k.OrderPayment), c.SECOND_FINANCE),
+    "approvals": Noun("batch_no effective_on", _step(ApproveBatch), c.FINANCE),
+    "orders": Noun("batch_no bank effective_on", _step(OrderPayment), c.SECOND_FINANCE),
     "results": Noun("batch_no effective_on paid", _result, c.BANK),
     "risk_fund": Noun("effective_on amount_fen", c.risk_fund_payment, c.FINANCE),
     "compensations": Noun("loan_no effective_on loss_fen", c.compensation, c.FINANCE),
@@ -273,7 +282,7 @@ def _of_its_loan(line: Line, loans: dict[str, Line]) -> Line:
     return line._replace(by=loan.by) if line.by == c.BANK else line
 
 
-def command_of(line: Line) -> k.Command:
+def command_of(line: Line) -> Command:
     """The command of a line; of a correction there is none until its event is known."""
     words = dict(line.words)
     if "document" in words:
@@ -281,7 +290,7 @@ def command_of(line: Line) -> k.Command:
     return NOUNS[line.noun].make(**words)
 
 
-def correction_of(line: Line, corrected: Line, event_id: str) -> k.Command:
+def correction_of(line: Line, corrected: Line, event_id: str) -> Command:
     """A correction: with the line's fields in place of the corrected one's, or without any."""
     words = dict(line.words)
     own = {"ref": words.pop("ref"), "effective_on": words.pop("corrected_on"), "event_id": event_id}

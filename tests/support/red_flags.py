@@ -9,10 +9,12 @@ from typing import Any, get_args
 from support.county import SteppingClock, conversation, drawn
 from support.examples import Example, Line, account, command_of, correction_of, person
 
-from application.commands import Command, PayeeKind, ProposeBatch
+from application.command import Command
+from application.commands.batch import ProposeBatch
 from application.ledger import Ledger, Recorded
 from application.personal_data.encryption import Vault
 from domain.calendar import named_quarter
+from domain.loan import PayeeKind
 from projections.facts.reading import Facts
 from projections.red_flags import Rule, check
 from projections.settlement import run_of
@@ -84,4 +86,4 @@ def _batch(database: Any, line: Line) -> Command:
     with drawn(database) as facts:
         with facts.at(date.fromisoformat(line.words["effective_on"])) as view:
             run = run_of(view, named_quarter(line.words["period"]))
-    return ProposeBatch.model_validate(line.words | {"run": run})
+    return ProposeBatch.model_validate(line.words).listing(run)

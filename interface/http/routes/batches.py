@@ -1,7 +1,7 @@
 """Routes of subsidy batches: the settlement run, the batch that lists it, its papers and results.
 
-The steps between (verification, notice, objection, approval, return) are plain statements and stand
-in `writes`. Here is what needs a calculation over the county, or a file.
+The other steps are commands alone: `routes.commands`. Here is what needs a calculation over the
+county, or a file.
 """
 
 from __future__ import annotations
@@ -9,26 +9,34 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Form, Query, Request, Response, UploadFile
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from application import commands as c
+from application.command import Command
+from application.commands.batch import (
+    CorrectResult,
+    ProposeBatch,
+    ResultCorrectionItem,
+    TellResult,
+)
 from application.event_store.log_queries import disbursements
-from application.group_commit import with_event_ids
-from application.ledger import RULES, Ledger, Recorded
+from application.fields import NUMBER, Day, Ground, Name, Text
+from application.group_commit import submit_alone
+from application.ledger import Recorded
 from application.personal_data.encryption import masked_name, masked_number
-from domain.batch import Batch, BatchUnknown, RunOutdated
+from application.workflows.propose_batch import propose_batch
+from domain.batch import Batch, BatchUnknown, Run
 from domain.calendar import civil_day, named_quarter
 from domain.catalogue import EVENTS, kind_of
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author, Refused
 from domain.policy import table_names
 from interface.documents import notice_page, slip_page
+from interface.http import schemas as s
 from interface.http.errors import problem, status_of
 from interface.http.masked_names import Shelf, masked_names, with_names
 from interface.http.query_params import (
@@ -39,33 +47,57 @@ from interface.http.query_params import (
     narrowed,
     view_of,
 )
-from interface.http.routes.commands import recorded_answer
+from interface.http.routes.commands import command_route, recorded_answer
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
 from interface.http.visibility import visible_positions
 from interface.imports.result_file import ResultRows, results_in
 from interface.spreadsheet import UnreadableFile
 from projections.batches import batch_lines, batch_steps, batches, head_of, late_notices
-from projections.batches.columns import NOTICE, PAYMENT_ORDER
+from projections.batches.columns import BATCHES, LINES, NOTICE, PAYMENT_ORDER, STEPS
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
 from projections.settlement import as_table, run_of, settlement
+from projections.settlement.columns import LINES as DUE_LINES
 
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
 
-_ATTEMPTS = 3
+_OF_A_BATCH = {"batch_no": s.TEXT, "late_notices": s.several(s.LATE_NOTICE)}
+_SETTLEMENT = s.table(
+    "Settlement",
+    DUE_LINES,
+    period=s.TEXT,
+    estimate=s.FLAG,
+    due_fen=s.WHOLE,
+    paid_fen=s.WHOLE,
+    reserved_fen=s.WHOLE,
+    to_pay_fen=s.WHOLE,
+    to_recover_fen=s.WHOLE,
+    not_judged=s.WHOLE,
+)
+_BATCH = s.found(
+    "Batch",
+    batch=s.line("BatchesLine", BATCHES),
+    steps=s.several(s.line("BatchStep", STEPS)),
+    late_notices=s.several(s.LATE_NOTICE),
+)
+_NOTICE = s.table("Notice", NOTICE, **_OF_A_BATCH) | s.refused(BatchUnknown)
+_NOTICE[200]["content"]["text/html"] = {"schema": s.TEXT}
 
 
 # ---- the run --------------------------------------------------------------------------
 
 
 @router.get("/settlement", summary="结息 what every loan is due for every quarter, by two roads")
+@s.answers(_SETTLEMENT)
 async def settle(
     read: Read,
     period: Quarter,
     township: Code = None,
     bank: Code = None,
-    left: Annotated[bool, Query(description="only what is to be paid or asked back")] = False,
+    left: Annotated[
+        bool, Query(description="仅待拨付或待追回的 only what is left to pay or ask back")
+    ] = False,
 ) -> Response:
     """Before the quarter's end this is an estimate. Both roads agree, or there is no answer.
 
@@ -92,101 +124,53 @@ async def settle(
     return await read.table_saying(f"settlement-{period}", ask, dated=False)
 
 
-@router.post("/batches", status_code=201, summary="批次提出 propose a batch of what is due")
-@takes(c.ProposeBatch)
-async def propose(request: Request, body: c.BatchBody) -> Response:
-    """The service works out the lines on all it knows now; the same `ref` again changes nothing."""
+@command_route(router, ProposeBatch)
+async def propose(request: Request, command: ProposeBatch) -> Response:
+    """Answer with the proposal of what is due by all that is known now."""
     service = service_of(request)
     by = await service.author(request)
-    return recorded_answer(await run_in_threadpool(_proposed, service, body, by))
 
-
-def _proposed(service: Service, body: c.BatchBody, by: Author) -> Recorded:
-    """Run the settlement and tell it; again if another batch came in between."""
-    command = c.ProposeBatch.model_construct(**vars(body))
-    with service.ledger_for_file() as ledger:
-        heard = ledger.log.heard([(by.organisation, body.ref)])
-        runs = by.role in RULES[c.ProposeBatch].roles and not heard
-        for attempt in range(_ATTEMPTS):
-            if runs:
-                today = civil_day(service.clock())
-                with view_of(service, today, None, ledger.log.last_position()) as view:
-                    period = named_quarter(body.period, view.book)
-                    run = run_of(view, period, scope=Scope(body.bank, body.township))
-                command = command.model_copy(update={"run": run})
-            try:
-                return _tell(ledger, command, by)
-            except RunOutdated:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        raise RunOutdated
-
-
-# ---- money leaves and comes back ------------------------------------------------------
-
-
-@router.post("/batches/{no}/orders", status_code=201, summary="拨付指令 tell a bank to pay")
-@takes(c.OrderPayment)
-async def order(request: Request, no: No, body: c.OrderBody) -> Response:
-    """Every line is judged once more; what is due less by now is held and its money freed."""
-    return await _told(request, c.OrderPayment, body, no)
-
-
-@router.post("/batches/{no}/results", status_code=201, summary="拨付回盘 what a bank paid")
-@takes(c.TellResult)
-async def result(request: Request, no: No, body: c.ResultBody) -> Response:
-    return await _told(request, c.TellResult, body, no)
-
-
-def _tell(ledger: Ledger, command: c.Command, by: Author) -> Recorded:
-    """Raises Refused."""
-    outcome = with_event_ids(ledger, ledger.tell(command, by))
-    assert isinstance(outcome, Recorded)
-    return outcome
-
-
-async def _told(request: Request, kind: type[c.Command], body: c.Told, batch_no: str) -> Response:
-    """Tell it in a conversation of its own: it looks at every loan of a bank."""
-    service = service_of(request)
-    by = await service.author(request)
-    told: dict[str, Any] = {**vars(body), "batch_no": batch_no}
-    command = kind.model_construct(**told)
-
-    def tell() -> Recorded:
+    def proposed() -> Recorded:
         with service.ledger_for_file() as ledger:
-            return _tell(ledger, command, by)
+            return propose_batch(ledger, command, by, _Settlement(service))
 
-    return recorded_answer(await run_in_threadpool(tell))
+    return recorded_answer(await run_in_threadpool(proposed))
 
 
-@router.post(
-    "/batches/{no}/result-corrections",
-    status_code=201,
-    summary="回盘更正 put a bank's own results right, by its document",
-)
-async def result_correction(request: Request, no: No, body: c.ResultCorrectionBody) -> Response:
-    """Not paid, but it was; or paid, but it came back (退票). Money follows from `effective_on`."""
-    return await _told(request, c.CorrectResult, body, no)
+class _Settlement(NamedTuple):
+    """`SettlementRuns` from the facts."""
+
+    service: Service
+
+    def run(self, command: ProposeBatch, position: int) -> Run:
+        today = civil_day(self.service.clock())
+        with view_of(self.service, today, None, position) as view:
+            period = named_quarter(command.period, view.book)
+            return run_of(view, period, scope=Scope(command.bank, command.township))
+
+
+# ---- results as a file ---------------------------------------------------------------
 
 
 @router.post(
     "/batches/{no}/result-file", status_code=201, summary="拨付回盘文件 the same as a file"
 )
-@takes(c.TellResult)
+@s.answers(s.FILE_REFUSED)
+@takes(TellResult)
 async def result_file(
     request: Request,
     no: No,
     file: UploadFile,
-    ref: Annotated[c.Name, Form()],
-    effective_on: Annotated[c.Day, Form()],
+    ref: Annotated[Name, Form()],
+    effective_on: Annotated[Day, Form()],
 ) -> Response:
     """The payment order with 结果 (成功/失败), 流水号 and 原因 filled in. All of it, or nothing.
 
     Every column of the order that comes back must be the order's.
     """
 
-    def command(told: ResultRows) -> c.Command:
-        return c.TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=told.results)
+    def command(told: ResultRows) -> Command:
+        return TellResult(ref=ref, effective_on=effective_on, batch_no=no, results=told.results)
 
     return await _filed(request, no, await file.read(), command)
 
@@ -196,22 +180,24 @@ async def result_file(
     status_code=201,
     summary="回盘更正文件 the same as a file",
 )
+@s.answers(s.FILE_REFUSED)
+@takes(CorrectResult)
 async def result_correction_file(
     request: Request,
     no: No,
     file: UploadFile,
-    ref: Annotated[c.Name, Form()],
-    effective_on: Annotated[c.Day, Form()],
-    document: Annotated[c.Text, Form()],
+    ref: Annotated[Name, Form()],
+    effective_on: Annotated[Day, Form()],
+    document: Annotated[Text, Form()],
 ) -> Response:
     """Rows of the payment order with the true 结果 (成功/失败/退票), each with its 原因."""
 
-    def command(told: ResultRows) -> c.Command:
-        corrections = [c.ResultCorrectionItem(**vars(item)) for item in told.results]
-        return c.CorrectResult(
+    def command(told: ResultRows) -> Command:
+        corrections = [ResultCorrectionItem(**vars(item)) for item in told.results]
+        return CorrectResult(
             ref=ref,
             effective_on=effective_on,
-            ground=c.Ground(document=document),
+            ground=Ground(document=document),
             batch_no=no,
             corrections=corrections,
         )
@@ -223,7 +209,7 @@ async def _filed(
     request: Request,
     no: str,
     content: bytes,
-    command: Callable[[ResultRows], c.Command],
+    command: Callable[[ResultRows], Command],
     *,
     correction: bool = False,
 ) -> Response:
@@ -238,7 +224,7 @@ async def _filed(
             rows = results_in(path, no, correction=correction)
         try:
             with service.ledger_for_file() as ledger:
-                return recorded_answer(_tell(ledger, command(rows), by))
+                return recorded_answer(submit_alone(ledger, command(rows), by))
         except Refused as refusal:
             fault = rows.located(refusal)
             if fault is None:
@@ -257,12 +243,14 @@ async def _filed(
 
 
 @router.get("/batches", summary="贴息批次 the batches and how far each has come")
+@s.answers(s.table("Batches", BATCHES))
 async def batch_list(read: Read) -> Response:
     _, scope = await read.reader()
     return await read.table("batches", lambda view: batches(view, scope=scope))
 
 
 @router.get("/batches/{no}", summary="一个批次 one batch: its sums and every step taken")
+@s.answers(_BATCH, s.refused(BatchUnknown))
 async def batch(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
@@ -284,6 +272,7 @@ def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
 
 
 @router.get("/batches/{no}/lines", summary="批次明细 the lines of a batch")
+@s.answers(s.table("BatchLines", LINES, **_OF_A_BATCH), s.refused(BatchUnknown))
 async def lines(
     read: Read,
     no: No,
@@ -303,10 +292,11 @@ async def lines(
 
 
 @router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
+@s.answers(s.file("text/html"), s.refused(BatchUnknown, HouseholdUnknown))
 async def slip(
     read: Read,
     no: No,
-    household_no: Annotated[str, Query(pattern=c.NUMBER)],
+    household_no: Annotated[str, Query(pattern=NUMBER)],
 ) -> Response:
     """A page to print, in Chinese: every figure to work it out by hand, the sum in capitals."""
     _, scope = await read.reader()
@@ -341,6 +331,7 @@ async def slip(
 
 
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
+@s.answers(_NOTICE)
 async def notice(
     read: Read,
     no: No,
@@ -376,6 +367,10 @@ def _to_post(service: Service, view: View, listed: Table) -> Table:
 
 
 @router.get("/batches/{no}/payment-order", summary="拨付指令文件 the lines a bank is to pay")
+@s.answers(
+    s.table("PaymentOrder", PAYMENT_ORDER, **_OF_A_BATCH, amount_fen=s.WHOLE),
+    s.refused(BatchUnknown),
+)
 async def payment_order(
     read: Read,
     no: No,
@@ -383,8 +378,6 @@ async def payment_order(
 ) -> Response:
     """The bank gets its own borrowers' accounts in clear; for everybody else they are masked."""
     _, scope = await read.reader()
-    if scope.township is not None:
-        raise HTTPException(403)
 
     def ask(view: View) -> tuple[Table, dict[str, Any]]:
         found = _the_batch(view, no, scope)

@@ -1,41 +1,39 @@
 """Routes of cases: what findings belong together, opening a case on them, and how far each is.
 
-The steps of a case are plain statements and stand in `writes`. The office that supervises sees all;
+The steps of a case are commands alone: `routes.commands`. The office that supervises sees all;
 an organisation that was asked to explain something sees what it was asked, and no more.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from application.case_commands import CaseBody, FindingsBody, JoinCase, OpenCase
-from application.case_decisions import SUPERVISION
-from application.commands import Command
+from application.commands.case import JoinCase, OpenCase, WithFindings
 from application.event_store.log_queries import last_position
-from application.ledger import Telling
+from application.workflows.case_findings import with_findings
 from domain.case import Case, CaseUnknown, Found
 from domain.kernel import Author
+from domain.roles import SUPERVISION
+from interface.http import schemas as s
 from interface.http.query_params import (
     Code,
     Cursor,
     No,
     Page,
     Read,
-    Reading,
     assure_known,
     opened,
     page_of,
     view_of,
 )
 from interface.http.responses import headers_of, table_file
-from interface.http.routes.commands import recorded_answer
+from interface.http.routes.commands import command_route, submitted
 from interface.http.routes.red_flags import rules_for
 from interface.http.service import Service, service_of
-from interface.http.strict_json import StrictRoute, takes
+from interface.http.strict_json import StrictRoute
 from interface.http.visibility import visible
 from projections.cases import (
     Filter,
@@ -45,13 +43,41 @@ from projections.cases import (
     cases,
     cases_asking,
 )
+from projections.cases.columns import CASES, FINDINGS, LOANS, RECOVERIES, REQUESTS
 from projections.facts.reading import Table, View
 from projections.history import history
 from projections.schemes import as_table, file_table, found, schemes
+from projections.schemes.columns import COLUMNS as SCHEMES
+from projections.schemes.columns import WITHOUT_CASES
 
 router = APIRouter(prefix="/v1", tags=["线索 cases"], route_class=StrictRoute)
 
-Rule = Annotated[str | None, Query(pattern="^(RF[0-9]{2}|objection)$", description="default: all")]
+_NOT_CHECKED = s.several(s.TEXT)
+_SCHEMES = s.either(
+    s.page("Schemes", WITHOUT_CASES, not_checked=_NOT_CHECKED),
+    s.page("SchemesWithCases", SCHEMES, not_checked=_NOT_CHECKED),
+)
+_CASES = s.either(s.table("Cases", CASES), s.table("CaseRequests", REQUESTS))
+_CASE = s.either(
+    s.found(
+        "Case",
+        case=s.line("CasesLine", CASES),
+        findings=s.several(s.line("CaseFinding", FINDINGS)),
+        loans=s.several(s.line("CaseLoan", LOANS)),
+        recoveries=s.several(s.line("CaseRecovery", RECOVERIES)),
+        steps=s.several(s.EVENT),
+    ),
+    s.found(
+        "CaseAsked",
+        requests=s.several(s.line("CaseRequest", REQUESTS)),
+        steps=s.several(s.EVENT),
+    ),
+)
+
+Rule = Annotated[
+    str | None,
+    Query(pattern="^(RF[0-9]{2}|objection)$", description="规则，缺省为全部 default: all"),
+]
 Stage = Literal["opened", "assigned", "proposed", "upheld", "dismissed", "closed"]
 
 
@@ -59,6 +85,7 @@ Stage = Literal["opened", "assigned", "proposed", "upheld", "dismissed", "closed
 
 
 @router.get("/red-flags/schemes", summary="同一套路 findings that belong together, by any rule")
+@s.answers(_SCHEMES)
 async def scheme_list(
     read: Read,
     rule: Rule = None,
@@ -66,7 +93,7 @@ async def scheme_list(
     cursor: Cursor = None,
 ) -> Response:
     """At stake: no fen of one loan twice. `cases` hold findings of it: for the auditor alone."""
-    author = await read.for_the_county()
+    author, _ = await read.reader()
     form = read.form
     after = opened(cursor, 1)
     with_cases = author.role == SUPERVISION
@@ -84,44 +111,44 @@ async def scheme_list(
     return await read.respond(answer)
 
 
-@router.post("/cases", status_code=201, summary="线索立案 open a case on findings or objections")
-@takes(OpenCase)
-async def open_case(request: Request, body: CaseBody) -> Response:
-    """The service looks at the two dates and takes all findings of the schemes named."""
-    return await _told(request, OpenCase, body, body.case_no)
+@command_route(router, OpenCase)
+async def open_case(request: Request, command: OpenCase) -> Response:
+    """Answer with the case on all findings of the schemes named."""
+    return await _with_findings(request, command)
 
 
-@router.post("/cases/{no}/findings", status_code=201, summary="线索并入 what is new of its schemes")
-@takes(JoinCase)
-async def join_case(request: Request, no: No, body: FindingsBody) -> Response:
-    """Named or not, all that is in no case yet of the schemes that the case holds a part of."""
-    return await _told(request, JoinCase, body, no)
+@command_route(router, JoinCase)
+async def join_case(request: Request, command: JoinCase) -> Response:
+    """Answer with what is in no case yet of the schemes that the case holds a part of."""
+    return await _with_findings(request, command)
 
 
-async def _told(request: Request, kind: type[Command], body: FindingsBody, no: str) -> Response:
+async def _with_findings(request: Request, command: WithFindings) -> Response:
     service = service_of(request)
     by = await service.author(request)
-    told: dict[str, Any] = {**vars(body), "case_no": no, "found": None}
-    if by.role == SUPERVISION:
-        told["found"] = await run_in_threadpool(
-            _found, service, body, None if kind is OpenCase else no
-        )
-    return recorded_answer(await service.writer.tell(Telling(kind.model_construct(**told), by)))
+    whole = await run_in_threadpool(with_findings, command, by, _Schemes(service))
+    return await submitted(request, whole)
 
 
-def _found(service: Service, body: FindingsBody, case_no: str | None) -> Found:
-    with service.facts.connection() as connection:
-        last = last_position(connection)
-    names = [f"{each.rule} {each.subject}" for each in body.findings]
-    objections = [(each.batch_no, each.objection_no) for each in body.objections]
-    with view_of(service, body.as_of, body.known_at, last) as view:
-        return found(view, names, objections, case_no)
+class _Schemes(NamedTuple):
+    """`Schemes` from the facts."""
+
+    service: Service
+
+    def found(self, command: WithFindings, case_no: str | None) -> Found:
+        with self.service.facts.connection() as connection:
+            last = last_position(connection)
+        names = [f"{each.rule} {each.subject}" for each in command.findings]
+        objections = [(each.batch_no, each.objection_no) for each in command.objections]
+        with view_of(self.service, command.as_of, command.known_at, last) as view:
+            return found(view, names, objections, case_no)
 
 
 # ---- reading --------------------------------------------------------------------------
 
 
 @router.get("/cases", summary="线索 the cases and how far each has come; or what one is asked")
+@s.answers(_CASES)
 async def case_list(
     read: Read,
     stage: Annotated[Stage | None, Query()] = None,
@@ -129,7 +156,7 @@ async def case_list(
     bank: Code = None,
     township: Code = None,
 ) -> Response:
-    author = await _reader(read)
+    author, _ = await read.reader()
 
     def ask(view: View) -> Table:
         assure_known(view, bank, township)
@@ -141,20 +168,14 @@ async def case_list(
 
 
 @router.get("/cases/{no}", summary="一件线索 what it rests on, every step, what came back")
+@s.answers(_CASE, s.refused(CaseUnknown))
 async def one_case(read: Read, no: No) -> Response:
-    author = await _reader(read)
+    author, _ = await read.reader()
 
     def ask(view: View) -> dict[str, Any]:
         return _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
 
     return await read.json(ask)
-
-
-async def _reader(read: Reading) -> Author:
-    author = await read.author()
-    if author.role == "admin":
-        raise HTTPException(403)
-    return author
 
 
 def _whole(view: View, no: str) -> dict[str, Any]:

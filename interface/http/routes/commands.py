@@ -1,255 +1,39 @@
-"""Routes that tell the ledger one thing each: the path names the aggregate, the body the rest.
+"""The routes of commands: the path names the aggregate, the body gives the other fields.
 
-They wait for the group commit, so an answer means that the event is on disk.
+An answer means that the events are on disk: it waits for the group commit.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from inspect import cleandoc
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
+from pydantic import ConfigDict, create_model
+from starlette.concurrency import run_in_threadpool
 
-from application import case_commands as k
-from application import commands as c
+import application.commands  # noqa: F401 - defines every command
+from application.command import COMMANDS, Command
+from application.fields import EVENT_ID, NUMBER, Model
+from application.group_commit import submit_alone
 from application.ledger import Recorded, Telling
+from domain.kernel import Author
+from interface.http.permissions import route_of
 from interface.http.responses import instant
-from interface.http.service import service_of
+from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute, takes
 
-router = APIRouter(prefix="/v1", route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["写入 writes"], route_class=StrictRoute)
+
+C = TypeVar("C", bound=Command)
+Answer = Callable[[Request, C], Awaitable[Response]]
 
 _MOST_WARNINGS = 100
 _encode = msgspec.json.Encoder().encode
 
-# route, what stands in its path, body, command, summary; tried in this order
-ROUTES: tuple[tuple[str, str | None, type[c.Told], type[c.Command], str], ...] = (
-    ("/loans/{no}/repayments", "loan_no", c.RepaymentBody, c.RepayLoan, "还款 record a repayment"),
-    ("/households", None, c.HouseholdBody, c.RegisterHousehold, "登记户 register a household"),
-    (
-        "/households/{no}/status",
-        "household_no",
-        c.StatusBody,
-        c.ChangeStatus,
-        "状态变更 change a household's status",
-    ),
-    (
-        "/households/{no}/members",
-        "household_no",
-        c.MembersBody,
-        c.ChangeMembers,
-        "成员变更 change a household's members",
-    ),
-    (
-        "/households/{no}/demands",
-        "household_no",
-        c.DemandBody,
-        c.RecommendDemand,
-        "信贷需求推荐 recommend a demand",
-    ),
-    (
-        "/households/{no}/credits",
-        "household_no",
-        c.CreditBody,
-        c.DecideCredit,
-        "授信 grant or refuse credit",
-    ),
-    (
-        "/households/{no}/erasure",
-        "household_no",
-        c.ErasureBody,
-        c.EraseHousehold,
-        "个人信息销毁 erase a household's personal data",
-    ),
-    ("/loans", None, c.LoanBody, c.DisburseLoan, "放款 disburse a loan"),
-    (
-        "/loans/{no}/outflows",
-        "loan_no",
-        c.OutflowBody,
-        c.ObserveOutflow,
-        "资金去向 record an outflow",
-    ),
-    ("/loans/{no}/extensions", "loan_no", c.ExtensionBody, c.ExtendLoan, "展期 extend a loan"),
-    (
-        "/loans/{no}/reminders",
-        "loan_no",
-        c.ReminderBody,
-        c.RemindBorrower,
-        "到期提醒 record a reminder",
-    ),
-    (
-        "/loans/{no}/usage-checks",
-        "loan_no",
-        c.UsageCheckBody,
-        c.CheckUsage,
-        "使用情况调查 record a usage check",
-    ),
-    (
-        "/loans/{no}/repayment-plans",
-        "loan_no",
-        c.RepaymentPlanBody,
-        c.AgreeRepaymentPlan,
-        "还款计划 record a repayment plan",
-    ),
-    (
-        "/loans/{no}/subsidy-payments",
-        "loan_no",
-        c.SubsidyPaymentBody,
-        c.PaySubsidy,
-        "贴息拨付 pay subsidy",
-    ),
-    (
-        "/loans/{no}/subsidy-recoveries",
-        "loan_no",
-        c.SubsidyRecoveryBody,
-        c.RecoverSubsidy,
-        "贴息追回 recover subsidy",
-    ),
-    (
-        "/batches/{no}/verification",
-        "batch_no",
-        c.StepBody,
-        c.VerifyBatch,
-        "批次核实 verify a batch",
-    ),
-    ("/batches/{no}/notices", "batch_no", c.NoticeBody, c.PostNotice, "公示 post a notice"),
-    (
-        "/batches/{no}/objections",
-        "batch_no",
-        c.ObjectionBody,
-        c.RaiseObjection,
-        "异议 object to a batch or a line",
-    ),
-    (
-        "/batches/{no}/resolutions",
-        "batch_no",
-        c.ResolutionBody,
-        c.ResolveObjection,
-        "异议处理 resolve an objection",
-    ),
-    (
-        "/batches/{no}/liftings",
-        "batch_no",
-        c.LiftingBody,
-        c.LiftLimit,
-        "解除贴息限定 lift what an upheld objection left",
-    ),
-    ("/batches/{no}/approval", "batch_no", c.StepBody, c.ApproveBatch, "批准 approve a batch"),
-    ("/batches/{no}/return", "batch_no", c.ReturnBody, c.ReturnBatch, "退回 return a batch"),
-    (
-        "/households/{no}/ratings",
-        "household_no",
-        c.RatingBody,
-        c.RateCredit,
-        "信用评级 rate a household",
-    ),
-    ("/risks", None, c.RiskBody, c.ReportRisk, "风险上报 report a risk"),
-    ("/risks/{no}/notes", "risk_no", c.RiskNoteBody, c.TakeNoteOfRisk, "风险接收 take note"),
-    ("/loans/{no}/guarantees", "loan_no", c.GuaranteeBody, c.GuaranteeLoan, "担保 guarantee"),
-    (
-        "/loans/{no}/compensations",
-        "loan_no",
-        c.CompensationBody,
-        c.Compensate,
-        "代偿 compensate a lost loan",
-    ),
-    (
-        "/loans/{no}/compensation-recoveries",
-        "loan_no",
-        c.CompensationRecoveryBody,
-        c.RecoverCompensation,
-        "追偿 record what came back of it",
-    ),
-    (
-        "/funds/risk",
-        None,
-        c.RiskFundPaymentBody,
-        c.PayIntoRiskFund,
-        "风险补偿金注入 pay into the risk fund",
-    ),
-    ("/benefits", None, c.AgreementBody, c.SignAgreement, "利益联结协议 sign an agreement"),
-    (
-        "/benefits/{no}/payments",
-        "agreement_no",
-        c.BenefitPaymentBody,
-        c.PayBenefit,
-        "分红或增收款 record a dividend or supplement",
-    ),
-    (
-        "/cases/{no}/assignment",
-        "case_no",
-        k.AssignmentBody,
-        k.AssignCase,
-        "线索交办 assign a case",
-    ),
-    (
-        "/cases/{no}/explanation-requests",
-        "case_no",
-        k.ExplanationRequestBody,
-        k.AskExplanation,
-        "要求说明 ask an organisation to explain",
-    ),
-    ("/cases/{no}/explanations", "case_no", k.ExplanationBody, k.GiveExplanation, "说明 explain"),
-    ("/cases/{no}/notes", "case_no", k.CaseNoteBody, k.NoteOnCase, "核查记录 note on a case"),
-    (
-        "/cases/{no}/proposal",
-        "case_no",
-        k.ProposalBody,
-        k.ProposeDecision,
-        "处理建议 propose a decision",
-    ),
-    (
-        "/cases/{no}/upholding",
-        "case_no",
-        k.UpholdingBody,
-        k.UpholdCase,
-        "认定属实 uphold a case",
-    ),
-    (
-        "/cases/{no}/dismissal",
-        "case_no",
-        k.CaseReasonBody,
-        k.DismissCase,
-        "认定不属实 dismiss a case",
-    ),
-    (
-        "/cases/{no}/rectifications",
-        "case_no",
-        k.RectificationBody,
-        k.RectifyCase,
-        "整改 record what was put right",
-    ),
-    (
-        "/cases/{no}/recoveries",
-        "case_no",
-        k.CaseRecoveryBody,
-        k.LinkRecovery,
-        "追回入案 count a recovery in a case",
-    ),
-    ("/cases/{no}/closing", "case_no", k.CaseReasonBody, k.CloseCase, "办结 close a case"),
-    (
-        "/cases/{no}/reopening",
-        "case_no",
-        k.CaseReasonBody,
-        k.ReopenCase,
-        "重新核查 reopen a case",
-    ),
-    ("/funds/allocations", None, c.AllocationBody, c.AllocateFund, "下达 allocate budget"),
-    ("/funds/transfers", None, c.TransferBody, c.TransferFund, "资金拨付 record a transfer"),
-    ("/programme/rulings", None, c.RulingBody, c.SetRulings, "政策取值 tell what a document rules"),
-    ("/programme/plans", None, c.PlanBody, c.TellPlan, "方案 adopt or adjust a plan"),
-    (
-        "/events/{no}/corrections",
-        "event_id",
-        c.CorrectionBody,
-        c.CorrectEvent,
-        "冲正 correct an event",
-    ),
-    ("/bank-reports", None, c.BankReportBody, c.ReportScale, "规模报送 report a bank's scale"),
-)
-
 
 def recorded_answer(recorded: Recorded) -> Response:
-    """201 for what is new, 200 with the first answer for what was told before."""
+    """201 for what is new, 200 with the first answer for what is recorded already."""
     return Response(
         _encode(recorded_content(recorded)),
         200 if recorded.again else 201,
@@ -274,37 +58,85 @@ def warnings_of(recorded: Recorded) -> dict[str, Any]:
     return {"warnings": [warned._asdict() for warned in recorded.warnings[:_MOST_WARNINGS]]}
 
 
-def _endpoint(
-    named: str | None, body_type: type[c.Told], command_type: type[c.Command]
-) -> Callable[..., Awaitable[Response]]:
-    async def tell(request: Request, body: body_type) -> Response:  # type: ignore[valid-type]
-        service = service_of(request)
-        by = await service.author(request)
-        command = command_type.model_construct(**vars(body))
-        return recorded_answer(await service.writer.tell(Telling(command, by)))
+class Body(Model):
+    """Built at once, as FastAPI expects it."""
 
-    async def tell_named(
-        request: Request,
-        body: body_type,  # type: ignore[valid-type]
-        no: Annotated[str, Path(pattern=c.EVENT_ID if named == "event_id" else c.NUMBER)],
-    ) -> Response:
-        assert named is not None
-        service = service_of(request)
-        by = await service.author(request)
-        told: dict[str, Any] = {**vars(body), named: no}
-        command = command_type.model_construct(**told)
-        return recorded_answer(await service.writer.tell(Telling(command, by)))
-
-    return takes(command_type)(tell if named is None else tell_named)
+    model_config = ConfigDict(defer_build=False)
 
 
-for _route, _named, _body, _command, _summary in ROUTES:
-    router.add_api_route(
-        _route,
-        _endpoint(_named, _body, _command),
-        methods=["POST"],
-        summary=_summary,
-        status_code=201,
-        name=_command.TYPE,
-        tags=["写入 writes"],
+def body_of(kind: type[Command]) -> type[Body]:
+    """What the body of a command's route holds: its fields but those that the path gives."""
+    named = kind.path_fields()
+    fields: dict[str, Any] = {
+        name: (field.annotation, field)
+        for name, field in kind.model_fields.items()
+        if name not in named
+    }
+    return create_model(
+        kind.__name__, __base__=Body, __module__=kind.__module__, __doc__=kind.__doc__, **fields
     )
+
+
+def command_route(router: APIRouter, kind: type[C]) -> Callable[[Answer[C]], Answer[C]]:
+    """Let a function answer the route of a command, which is made from the command's class."""
+
+    def add(answer: Answer[C]) -> Answer[C]:
+        kind.model_rebuild()  # now, so that no request waits for it
+        endpoint = takes(kind)(_endpoint(kind, answer))
+        vars(endpoint).update(vars(answer))  # what is said beside the function, of the route
+        router.add_api_route(
+            route_of(kind),
+            endpoint,
+            methods=["POST"],
+            summary=kind.SUMMARY,
+            description=cleandoc(kind.__doc__ or ""),
+            status_code=201,
+            name=answer.__name__ if kind.NEEDS_ANSWER else kind.TYPE,
+        )
+        return answer
+
+    return add
+
+
+def _endpoint(kind: type[Command], answer: Answer[Any]) -> Callable[..., Awaitable[Response]]:
+    body_type: Any = body_of(kind)
+
+    async def whole(request: Request, body: body_type) -> Response:
+        return await answer(request, kind.model_construct(**vars(body)))
+
+    if not kind.path_fields():
+        return whole
+    [named] = kind.path_fields()
+    pattern = EVENT_ID if named == "event_id" else NUMBER
+
+    async def of_one(
+        request: Request, body: body_type, no: Annotated[str, Path(pattern=pattern)]
+    ) -> Response:
+        values: dict[str, Any] = {**vars(body), named: no}
+        return await answer(request, kind.model_construct(**values))
+
+    return of_one
+
+
+async def submitted(request: Request, command: Command) -> Response:
+    """The answer of the ledger to a command."""
+    service = service_of(request)
+    by = await service.author(request)
+    if command.READS_MANY:
+        return recorded_answer(await run_in_threadpool(_submitted_alone, service, command, by))
+    return recorded_answer(await service.writer.tell(Telling(command, by)))
+
+
+def _submitted_alone(service: Service, command: Command, by: Author) -> Recorded:
+    with service.ledger_for_file() as ledger:
+        return submit_alone(ledger, command, by)
+
+
+PLAIN = sorted(
+    (kind for kind in COMMANDS.values() if kind.PATH and not kind.NEEDS_ANSWER),
+    key=lambda kind: kind.TYPE != "repayment",  # most requests are repayments: tried first
+)
+"""The commands whose routes submit them and do nothing else."""
+
+for _kind in PLAIN:
+    command_route(router, _kind)(submitted)

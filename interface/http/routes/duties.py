@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from domain.kernel import identity
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     Code,
@@ -20,6 +21,7 @@ from interface.http.query_params import (
 )
 from interface.http.responses import headers_of
 from projections.duties import KEY, duties, summary
+from projections.duties.columns import DUTIES, SUMMARY
 from projections.facts.reading import Table, View
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
@@ -34,11 +36,12 @@ Kind = Literal[
     "public_notice",
 ]
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
-DueFrom = Annotated[SeenDay | None, Query(description="due on or after")]
-DueUntil = Annotated[SeenDay | None, Query(description="due on or before")]
+DueFrom = Annotated[SeenDay | None, Query(description="到期日不早于 due on or after")]
+DueUntil = Annotated[SeenDay | None, Query(description="到期日不晚于 due on or before")]
 
 
 @router.get("/duties", summary="履职清单 what is due, done, late and not done")
+@s.answers(s.page("Duties", DUTIES))
 async def duty_list(
     read: Read,
     township: Code = None,
@@ -50,7 +53,7 @@ async def duty_list(
     cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def ask(view: View, most: int | None) -> Table:
         return duties(
@@ -68,13 +71,14 @@ async def duty_list(
 
 
 @router.get("/duties/summary", summary="履职汇总 duties counted by township and bank")
+@s.answers(s.table("DutySummary", SUMMARY))
 async def duty_summary(
     read: Read,
     township: Code = None,
     bank: Code = None,
     due_until: DueUntil = None,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
     return await read.table(
         "duties",
         lambda view: summary(
@@ -84,6 +88,7 @@ async def duty_summary(
 
 
 @router.get("/duties/calendar.ics", summary="履职日历 what is open, as a calendar")
+@s.answers(s.file("text/calendar"))
 async def duty_calendar(
     read: Read,
     township: Code = None,
@@ -92,7 +97,7 @@ async def duty_calendar(
     due_from: DueFrom = None,
     due_until: DueUntil = None,
 ) -> Response:
-    _, scope = await read.reader_of_loans()
+    _, scope = await read.reader()
 
     def answer(view: View) -> Response:
         table = duties(

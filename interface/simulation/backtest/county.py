@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from application.commands import CheckUsage, RepayLoan
+from application.commands.loan import CheckUsage, RepayLoan
 from application.ledger import Telling
 from interface.simulation.backtest.fraud_cases import FraudCases
 from interface.simulation.backtest.honest import Honest

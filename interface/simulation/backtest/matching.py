@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from domain.roles import Role
 from interface.simulation.backtest.county import BacktestCounty
 from interface.simulation.backtest.labels import Entity, Label, Noise, loan_entity
 from projections.facts.reading import View
@@ -49,7 +50,7 @@ class Directory:
         for household in county.households:
             self._enter("household", household.no)
         for organisation in county.organisations:
-            if organisation.role == "bank":
+            if organisation.role == Role.BANK:
                 self._enter("bank", organisation.code)
         for sort, name in {entity for label in labels for entity in label.of}:
             if sort == "account":

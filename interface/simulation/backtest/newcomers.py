@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from application.commands import Account, Command, ObserveOutflow, OutflowAccount
+from application.command import Command
+from application.commands.loan import ObserveOutflow, OutflowAccount
+from application.fields import Account
 from application.ledger import Telling
 from domain.kernel import Author
 from domain.loan import PayeeKind

@@ -6,15 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Final
 
-from application.commands import (
-    AllocateFund,
-    PayBenefit,
-    PayIntoRiskFund,
-    RulingItem,
-    SignAgreement,
-    TellPlan,
-    TransferFund,
-)
+from application.commands.benefit import PayBenefit, SignAgreement
+from application.commands.fund import AllocateFund, TransferFund
+from application.commands.programme import RulingItem, TellPlan
+from application.commands.risk_fund import PayIntoRiskFund
 from domain.calendar import named_quarter
 from interface.simulation.backtest.labels import Label, Noise, entities
 from interface.simulation.backtest.newcomers import BATCH_TOWNSHIPS, Newcomers

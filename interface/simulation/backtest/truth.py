@@ -13,8 +13,9 @@ from datetime import date
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from application.commands import Command, ReportScale
-from application.decisions import subsidy_due
+from application.command import Command
+from application.commands.bank_report import ReportScale
+from application.commands.subsidy import subsidy_due
 from application.ledger import Ledger, Telling
 from domain.batch import Batch
 from domain.calendar import Period

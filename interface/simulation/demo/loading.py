@@ -12,8 +12,10 @@ from time import perf_counter
 from typing import Final, NamedTuple
 
 from application.access import enrol
-from application.commands import Account, Command, CorrectEvent, PaySubsidy, RecoverSubsidy
-from application.decisions import subsidy_due
+from application.command import Command
+from application.commands.correction import CorrectEvent
+from application.commands.subsidy import PaySubsidy, RecoverSubsidy, subsidy_due
+from application.fields import Account
 from application.ledger import Ledger, Telling
 from application.personal_data.encryption import Keys
 from domain.calendar import Period, quarter, quarter_name

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from application.access import Organisation
 from domain.identity_number import check_digit
+from domain.roles import Role
 from interface.simulation.demo.random_source import RandomSource, day, number
 
 REGION: Final = "411381"
@@ -27,11 +28,11 @@ TOWNSHIPS: Final = tuple(
     )
 )  # fmt: skip
 COUNTY: Final = (
-    Organisation("CENTRE", "centre", "金融扶贫服务中心"),
-    Organisation("BUREAU", "bureau", "乡村振兴局"),
-    Organisation("FINANCE", "finance", "财政局"),
-    Organisation("AUDIT", "auditor", "审计局"),
-    Organisation("ADMIN", "admin", "系统管理"),
+    Organisation("CENTRE", Role.CENTRE, "金融扶贫服务中心"),
+    Organisation("BUREAU", Role.BUREAU, "乡村振兴局"),
+    Organisation("FINANCE", Role.FINANCE, "财政局"),
+    Organisation("AUDIT", Role.AUDITOR, "审计局"),
+    Organisation("ADMIN", Role.ADMIN, "系统管理"),
 )
 FIRMS: Final = (
     "丰禾农业开发有限公司", "瑞源养殖有限公司", "鑫茂建材有限公司", "绿野种植专业合作社",
@@ -122,6 +123,6 @@ def organisations() -> tuple[Organisation, ...]:
     """All that take part in the programme."""
     return (
         *COUNTY,
-        *(Organisation(code, "bank", name) for _, code, name in BANKS),
-        *(Organisation(code, "township", name) for code, name in TOWNSHIPS),
+        *(Organisation(code, Role.BANK, name) for _, code, name in BANKS),
+        *(Organisation(code, Role.TOWNSHIP, name) for code, name in TOWNSHIPS),
     )

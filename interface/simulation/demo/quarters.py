@@ -6,35 +6,34 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, Final
 
-from application.commands import (
-    AllocateFund,
+from application.command import Command
+from application.commands.batch import (
     ApproveBatch,
-    Command,
-    Ground,
     OrderPayment,
     PostNotice,
     ProposeBatch,
-    RecoverSubsidy,
-    RulingItem,
-    SetRulings,
     TellResult,
-    TransferFund,
     VerifyBatch,
 )
+from application.commands.fund import AllocateFund, TransferFund
+from application.commands.programme import RulingItem, SetRulings
+from application.commands.subsidy import RecoverSubsidy
+from application.fields import Ground
 from application.ledger import Ledger
 from domain.batch import Batch, Line
 from domain.calendar import DAY, Period, quarter_name
 from domain.kernel import Author
 from domain.loan import Loan
 from domain.plan_check import target
+from domain.roles import Role
 from projections.facts.draw import Projector
 from projections.facts.reading import COUNTY, Facts, Scope
 from projections.settlement import run_of
 
-CENTRE: Final = Author("centre", "CENTRE", "centre-01")
-VERIFIER: Final = Author("bureau", "BUREAU", "bureau-02")
-APPROVER: Final = Author("finance", "FINANCE", "fin-02")
-CASHIER: Final = Author("finance", "FINANCE", "fin-03")
+CENTRE: Final = Author(Role.CENTRE, "CENTRE", "centre-01")
+VERIFIER: Final = Author(Role.BUREAU, "BUREAU", "bureau-02")
+APPROVER: Final = Author(Role.FINANCE, "FINANCE", "fin-02")
+CASHIER: Final = Author(Role.FINANCE, "FINANCE", "fin-03")
 _NOTICE_DAYS: Final = 10
 
 Step = tuple[date, Callable[[], None]]
@@ -100,15 +99,14 @@ class Offices:
                     period=quarter_name(period),
                     bank=self._scope.bank,
                     township=self._scope.township,
-                    run=run,
-                ),
+                ).listing(run),
                 CENTRE,
             )
 
     def _post(self, batch_no: str, on: date, until_on: date) -> None:
         told: dict[str, Any] = {"effective_on": on, "until_on": until_on, "batch_no": batch_no}
         for township in sorted({line.township for line in self._batch(batch_no).payable}):
-            cadre = Author("township", township, f"{township.lower()}-01")
+            cadre = Author(Role.TOWNSHIP, township, f"{township.lower()}-01")
             for level, place in (("village", "村务公开栏"), ("township", "政务公开栏")):
                 ref = f"GS-{batch_no}-{level}"
                 self._tell(PostNotice(ref=ref, level=level, place=place, **told), cadre)
@@ -135,7 +133,7 @@ class Offices:
             ]
             if results:
                 told = {"ref": f"HP-{batch_no}", "effective_on": on, "batch_no": batch_no}
-                clerk = Author("bank", bank, f"{bank.lower()}-01")
+                clerk = Author(Role.BANK, bank, f"{bank.lower()}-01")
                 self._tell(TellResult.model_validate({**told, "results": results}), clerk)
 
     def _recover(self, batch_no: str, on: date) -> None:

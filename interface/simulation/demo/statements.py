@@ -4,43 +4,45 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from application.commands import (
-    Account,
-    AgreeRepaymentPlan,
+from application.command import Command
+from application.commands.bank_report import ReportScale
+from application.commands.household import (
     ChangeMembers,
     ChangeStatus,
-    CheckUsage,
-    Command,
     DecideCredit,
-    DisburseLoan,
-    ExtendLoan,
-    Ground,
-    LeftBody,
-    MemberBody,
-    ObserveOutflow,
-    OutflowAccount,
+    LeavingMember,
+    NewMember,
     RecommendDemand,
     RegisterHousehold,
+)
+from application.commands.loan import (
+    AgreeRepaymentPlan,
+    CheckUsage,
+    DisburseLoan,
+    ExtendLoan,
+    ObserveOutflow,
+    OutflowAccount,
     RemindBorrower,
     RepayLoan,
-    ReportScale,
 )
+from application.fields import Account, Ground
 from application.ledger import Telling
 from domain.household import Category
 from domain.kernel import Author
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
+from domain.roles import Role
 from interface.simulation.demo.people import BANKS, TOWNSHIPS, Person
 from interface.simulation.demo.plans import HouseholdPlan, LoanPlan
 from interface.simulation.demo.random_source import day
 
-BUREAU: Final = Author("bureau", "BUREAU", "bureau-01")
-FINANCE: Final = Author("finance", "FINANCE", "fin-01")
+BUREAU: Final = Author(Role.BUREAU, "BUREAU", "bureau-01")
+FINANCE: Final = Author(Role.FINANCE, "FINANCE", "fin-01")
 _CLERKS: Final = {
-    code: tuple(Author("bank", code, f"{code.lower()}-{n:02d}") for n in range(1, 7))
+    code: tuple(Author(Role.BANK, code, f"{code.lower()}-{n:02d}") for n in range(1, 7))
     for _, code, _ in BANKS
 }
 _CADRES: Final = {
-    code: tuple(Author("township", code, f"{code.lower()}-{n:02d}") for n in range(1, 5))
+    code: tuple(Author(Role.TOWNSHIP, code, f"{code.lower()}-{n:02d}") for n in range(1, 5))
     for code, _ in TOWNSHIPS
 }
 
@@ -108,7 +110,7 @@ def member_change(
             effective_on=day(on),
             household_no=household.no,
             added=[_member(person, head=head) for person in added],
-            left=[LeftBody(id_no=person.id_no, reason=reason) for person, reason in left],
+            left=[LeavingMember(id_no=person.id_no, reason=reason) for person, reason in left],
         ),
         BUREAU,
     )
@@ -312,5 +314,5 @@ def scale_report(bank: str, period: str, on: int, loans: int, households: int, b
     return Telling(command, _CLERKS[bank][0])
 
 
-def _member(person: Person, *, head: bool) -> MemberBody:
-    return MemberBody(name=person.name, id_no=person.id_no, relation=person.relation, head=head)
+def _member(person: Person, *, head: bool) -> NewMember:
+    return NewMember(name=person.name, id_no=person.id_no, relation=person.relation, head=head)

@@ -1,0 +1,1 @@
+"""Commands that rest on what a projection found: ask it through a port, then submit."""

@@ -57,7 +57,7 @@ from application.unit_of_work import UnitOfWork
 from domain.bank_report import BankReport
 from domain.calendar import civil_day
 from domain.household import Household
-from domain.kernel import Aggregate, AnyEnvelope, AnyEvent, Author, Note, Refused, Warned
+from domain.kernel import Aggregate, AnyEnvelope, AnyEvent, Author, CommandContext, Refused, Warned
 from domain.loan import Loan
 from domain.policy import Book
 from domain.programme import Programme
@@ -346,7 +346,7 @@ class Ledger(Application[UUID]):
         if command.effective_on > today and not command.MAY_LIE_AHEAD:
             raise DatedInFuture(effective_on=command.effective_on, today=today)
         ground = command.ground
-        note = Note(
+        context = CommandContext(
             by=by,
             effective_on=command.effective_on,
             document=ground.document if ground else None,
@@ -354,7 +354,7 @@ class Ledger(Application[UUID]):
         )
         self._unit.identity_map.clear()
         try:
-            command.handle(self, note)
+            command.handle(self, context)
         except Refused:
             self._unit.undo_command()
             raise

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 
 MOST_IN_AN_EVENT: Final = 500
 
@@ -48,11 +48,11 @@ class AccountRegister(Aggregate):
         def apply(self, register: AccountRegister) -> None:
             register.known.update(account.written for account in self.accounts)
 
-    def unify(self, note: Note, accounts: Iterable[SameAccount]) -> None:
+    def unify(self, context: CommandContext, accounts: Iterable[SameAccount]) -> None:
         """Record those that are not recorded yet. Raises NothingToUnify."""
         new = [account for account in accounts if account.written not in self.known]
         if not new:
             raise NothingToUnify
         for first in range(0, len(new), MOST_IN_AN_EVENT):
             some = tuple(new[first : first + MOST_IN_AN_EVENT])
-            self.record(AccountRegister.Unified(**told_by(note), accounts=some))
+            self.record(AccountRegister.Unified(**recorded_fields(context), accounts=some))

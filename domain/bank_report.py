@@ -6,7 +6,15 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.calendar import last_of_month
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    NotCorrectable,
+    Refused,
+    identity,
+    recorded_fields,
+)
 from domain.steps import assure_follows
 
 
@@ -59,7 +67,7 @@ class BankReport(Aggregate):
 
     def report_scale(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         bank: str,
         period: str,
@@ -72,10 +80,10 @@ class BankReport(Aggregate):
         """Record the report; `period` is a month, `2023-03`. Raises ReportedBefore, StepBefore."""
         if self.live:
             raise ReportedBefore(period=period)
-        assure_follows(note.effective_on, "the end of its month", last_of_month(period))
+        assure_follows(context.effective_on, "the end of its month", last_of_month(period))
         self.record(
             BankReport.ScaleReported(
-                **told_by(note),
+                **recorded_fields(context),
                 bank=bank,
                 period=period,
                 loans=loans,
@@ -86,12 +94,12 @@ class BankReport(Aggregate):
             )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take the report back. Raises NotCorrectable."""
         if version not in self.live:
             raise NotCorrectable
         self.record(
             BankReport.Corrected(
-                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
             )
         )

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 BenefitKind = Literal["dividend", "supplement"]
@@ -83,7 +83,7 @@ class Agreement(Aggregate):
 
     def sign(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         agreement_no: str,
         enterprise: str,
@@ -95,7 +95,7 @@ class Agreement(Aggregate):
             raise AgreementNumberTaken(agreement_no=agreement_no)
         self.record(
             Agreement.Signed(
-                **told_by(note),
+                **recorded_fields(context),
                 agreement_no=agreement_no,
                 enterprise=enterprise,
                 township=township,
@@ -105,7 +105,7 @@ class Agreement(Aggregate):
 
     def pay(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         agreement_no: str,
         household_no: str,
@@ -117,14 +117,14 @@ class Agreement(Aggregate):
 
         Raises AgreementUnknown, NotOfAgreement, StepBefore.
         """
-        if not self.households or self.township != note.by.organisation:
+        if not self.households or self.township != context.by.organisation:
             raise AgreementUnknown(agreement_no=agreement_no)
         if household_no not in self.households:
             raise NotOfAgreement(household_no=household_no, agreement_no=agreement_no)
-        assure_follows(note.effective_on, "the agreement", self.signed_on)
+        assure_follows(context.effective_on, "the agreement", self.signed_on)
         self.record(
             Agreement.Paid(
-                **told_by(note),
+                **recorded_fields(context),
                 agreement_no=agreement_no,
                 household_no=household_no,
                 kind=kind,

@@ -7,7 +7,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.case import Finding
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 
 
 class NothingToJoin(Refused):
@@ -75,16 +75,20 @@ class CaseRegister(Aggregate):
         """Those that are in no case yet."""
         return tuple(found for found in findings if found.name not in self.findings)
 
-    def enter(self, note: Note, *, case_no: str, findings: Iterable[Finding]) -> None:
+    def enter(self, context: CommandContext, *, case_no: str, findings: Iterable[Finding]) -> None:
         """Enter findings that are free. Raises FindingInCase, NothingToJoin."""
         names = tuple(found.name for found in findings)
         if not names:
             raise NothingToJoin
         self.assure_free(names)
-        self.record(CaseRegister.Entered(**told_by(note), case_no=case_no, findings=names))
+        self.record(
+            CaseRegister.Entered(**recorded_fields(context), case_no=case_no, findings=names)
+        )
 
-    def enter_recovery(self, note: Note, *, case_no: str, recovery: str) -> None:
+    def enter_recovery(self, context: CommandContext, *, case_no: str, recovery: str) -> None:
         """Enter a recovery. Raises RecoveryInCase."""
         if recovery in self.recoveries:
             raise RecoveryInCase(case_no=self.recoveries[recovery])
-        self.record(CaseRegister.Entered(**told_by(note), case_no=case_no, recovery=recovery))
+        self.record(
+            CaseRegister.Entered(**recorded_fields(context), case_no=case_no, recovery=recovery)
+        )

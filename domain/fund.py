@@ -11,7 +11,15 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.balance import Balance
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    NotCorrectable,
+    Refused,
+    identity,
+    recorded_fields,
+)
 
 
 class BudgetMissing(Refused):
@@ -177,7 +185,7 @@ class Fund(Aggregate):
 
     def allocate(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         year: int,
         amount_fen: int,
@@ -199,7 +207,7 @@ class Fund(Aggregate):
             )
         self.record(
             Fund.Allocated(
-                **told_by(note),
+                **recorded_fields(context),
                 year=year,
                 amount_fen=amount_fen,
                 voucher=voucher,
@@ -209,7 +217,7 @@ class Fund(Aggregate):
 
     def transfer(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         year: int,
         payer: str,
@@ -222,7 +230,7 @@ class Fund(Aggregate):
         """Record that cash moved."""
         self.record(
             Fund.Transferred(
-                **told_by(note),
+                **recorded_fields(context),
                 year=year,
                 payer=payer,
                 payee=payee,
@@ -233,47 +241,65 @@ class Fund(Aggregate):
             )
         )
 
-    def reserve(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+    def reserve(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
         """Hold money for a batch: free on its day and every later one. Raises FundExhausted."""
-        free = self.free.lowest(note.effective_on)
+        free = self.free.lowest(context.effective_on)
         if amount_fen > free.fen:
             raise FundExhausted(year=year, amount_fen=amount_fen, free_fen=free.fen, on=free.on)
         self.record(
-            Fund.Reserved(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
-        )
-
-    def release(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Let reserved money go."""
-        self.record(
-            Fund.Released(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
-        )
-
-    def spend(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Record that reserved money was paid out."""
-        self.record(
-            Fund.Spent(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
-        )
-
-    def spend_unreserved(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Record that money went out for which nothing was reserved any more."""
-        self.record(
-            Fund.SpentUnreserved(
-                **told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen
+            Fund.Reserved(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
             )
         )
 
-    def take_back(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Record that money that was paid out came back."""
+    def release(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
+        """Let reserved money go."""
         self.record(
-            Fund.Returned(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
+            Fund.Released(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def spend(self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Record that reserved money was paid out."""
+        self.record(
+            Fund.Spent(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def spend_unreserved(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
+        """Record that money went out for which nothing was reserved any more."""
+        self.record(
+            Fund.SpentUnreserved(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def take_back(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
+        """Record that money that was paid out came back."""
+        self.record(
+            Fund.Returned(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take back an allocation or a transfer. Raises NotCorrectable."""
         if version not in self.allocated and version not in self.transferred:
             raise NotCorrectable
         self.record(
-            Fund.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
+            Fund.Corrected(
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
+            )
         )
 
     def assure_enough(self, lowest_before_fen: int = 0) -> None:

@@ -13,14 +13,14 @@ from domain.kernel import (
     Aggregate,
     AnyEvent,
     Author,
+    CommandContext,
     Event,
     NotCorrectable,
-    Note,
     Personal,
     Refused,
     Warned,
     identity,
-    told_by,
+    recorded_fields,
 )
 from domain.roles import Role
 from domain.steps import assure_follows
@@ -341,7 +341,7 @@ class Household(Aggregate):
 
     def register(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         household_no: str,
         township: str,
@@ -365,7 +365,7 @@ class Household(Aggregate):
             raise MemberTwice
         self.record(
             Household.Registered(
-                **told_by(note),
+                **recorded_fields(context),
                 household_no=household_no,
                 township=township,
                 village=village,
@@ -377,21 +377,26 @@ class Household(Aggregate):
         )
 
     def change_status(
-        self, note: Note, *, category: Category, reason: str, replaces: int | None = None
+        self,
+        context: CommandContext,
+        *,
+        category: Category,
+        reason: str,
+        replaces: int | None = None,
     ) -> None:
         """Change the category from a day on. Raises HouseholdUnknown, SameCategory."""
         self.must_exist()
-        if self.category_on(note.effective_on) == category:
+        if self.category_on(context.effective_on) == category:
             raise SameCategory(category=category)
         self.record(
             Household.StatusChanged(
-                **told_by(note), category=category, reason=reason, replaces=replaces
+                **recorded_fields(context), category=category, reason=reason, replaces=replaces
             )
         )
 
     def change_members(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         added: tuple[Member, ...],
         left: tuple[Left, ...],
@@ -415,24 +420,29 @@ class Household(Aggregate):
         if heads > 1:
             raise NotOneHead("added", heads=heads)
         self.record(
-            Household.MembersChanged(**told_by(note), added=added, left=left, replaces=replaces),
+            Household.MembersChanged(
+                **recorded_fields(context), added=added, left=left, replaces=replaces
+            ),
             personal,
         )
 
     def recommend_demand(
-        self, note: Note, *, amount_fen: int, purpose: str, replaces: int | None = None
+        self, context: CommandContext, *, amount_fen: int, purpose: str, replaces: int | None = None
     ) -> None:
         """Recommend the household to the banks. Raises HouseholdUnknown."""
         self.must_exist()
         self.record(
             Household.DemandRecommended(
-                **told_by(note), amount_fen=amount_fen, purpose=purpose, replaces=replaces
+                **recorded_fields(context),
+                amount_fen=amount_fen,
+                purpose=purpose,
+                replaces=replaces,
             )
         )
 
     def rate_credit(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         rater: str,
         grade: str,
@@ -443,13 +453,13 @@ class Household(Aggregate):
         self.must_exist()
         self.record(
             Household.CreditRated(
-                **told_by(note), rater=rater, grade=grade, score=score, replaces=replaces
+                **recorded_fields(context), rater=rater, grade=grade, score=score, replaces=replaces
             )
         )
 
     def decide_credit(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         bank: str,
         granted: bool,
@@ -469,7 +479,7 @@ class Household(Aggregate):
                 raise CreditAmountMissing
             self.record(
                 Household.CreditGranted(
-                    **told_by(note),
+                    **recorded_fields(context),
                     bank=bank,
                     amount_fen=amount_fen,
                     purpose=purpose,
@@ -480,11 +490,11 @@ class Household(Aggregate):
             if not reason or told_on is None:
                 raise RefusalReasonMissing("reason" if not reason else "told_on")
             assure_follows(
-                told_on, "the decision on the credit", note.effective_on, field="told_on"
+                told_on, "the decision on the credit", context.effective_on, field="told_on"
             )
             self.record(
                 Household.CreditRefused(
-                    **told_by(note),
+                    **recorded_fields(context),
                     bank=bank,
                     amount_fen=amount_fen,
                     purpose=purpose,
@@ -495,7 +505,7 @@ class Household(Aggregate):
             )
 
     def borrow(
-        self, note: Note, *, loan_id: UUID, bank: str, loan_no: str, principal_fen: int
+        self, context: CommandContext, *, loan_id: UUID, bank: str, loan_no: str, principal_fen: int
     ) -> None:
         """Take note of a loan, also when the register does not know the household (yet).
 
@@ -505,7 +515,7 @@ class Household(Aggregate):
             raise self._erased()
         self.record(
             Household.Borrowed(
-                **told_by(note),
+                **recorded_fields(context),
                 loan_id=loan_id,
                 bank=bank,
                 loan_no=loan_no,
@@ -513,23 +523,25 @@ class Household(Aggregate):
             )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take an earlier event back. Raises NotCorrectable."""
         if version not in self.live and version not in self.borrowed:
             raise NotCorrectable
         self.record(
             Household.Corrected(
-                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
             )
         )
 
-    def no_longer_borrows(self, note: Note, *, loan_id: UUID, reason: str) -> None:
+    def no_longer_borrows(self, context: CommandContext, *, loan_id: UUID, reason: str) -> None:
         """Unlink a loan whose disbursement is being corrected."""
         for version, linked in list(self.borrowed.items()):
             if linked == loan_id:
-                self.correct(note, version=version, topic=Household.Borrowed.TOPIC, reason=reason)
+                self.correct(
+                    context, version=version, topic=Household.Borrowed.TOPIC, reason=reason
+                )
 
-    def erase(self, note: Note, *, open_loans: Sequence[str], reason: str) -> None:
+    def erase(self, context: CommandContext, *, open_loans: Sequence[str], reason: str) -> None:
         """Give up its personal data for ever; `open_loans` are those of its loans still owed.
 
         A household that the register does not know, but a bank named, can be erased too.
@@ -541,20 +553,20 @@ class Household(Aggregate):
             raise self._erased()
         if open_loans:
             raise HouseholdHasOpenLoans(household_no=self.household_no, loans=list(open_loans))
-        self.record(Household.Erased(**told_by(note), reason=reason))
+        self.record(Household.Erased(**recorded_fields(context), reason=reason))
 
     def look_at(
-        self, note: Note, *, reason: str, borrowers: Iterable[tuple[str, date]] = ()
+        self, context: CommandContext, *, reason: str, borrowers: Iterable[tuple[str, date]] = ()
     ) -> None:
         """Record that somebody is about to see its personal data. `borrowers`: see `open_to`.
 
         Raises HouseholdUnknown (also to whom it is not open), HouseholdErased.
         """
-        if not self.open_to(note.by, borrowers):
+        if not self.open_to(context.by, borrowers):
             raise HouseholdUnknown(household_no=self.household_no)
         if self.erased:
             raise self._erased()
-        self.record(Household.LookedAt(**told_by(note), reason=reason))
+        self.record(Household.LookedAt(**recorded_fields(context), reason=reason))
 
     def _takes_people(self, replaces: int | None) -> None:
         """People join a household that was not erased; what was told of it can be corrected."""

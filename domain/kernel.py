@@ -92,7 +92,7 @@ class Author(msgspec.Struct, frozen=True):
         force_setattr(self, "role", Role(self.role))
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
+class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     """What every command carries besides its own content."""
 
     by: Author
@@ -178,14 +178,14 @@ class Envelope(msgspec.Struct, Generic[A_contra], frozen=True):
 AnyEnvelope = Envelope[Any]
 
 
-def told_by(note: Note) -> dict[str, Any]:
+def recorded_fields(context: CommandContext) -> dict[str, Any]:
     """The fields that every event takes over from the command that it answers."""
     return {
-        "effective_on": note.effective_on,
-        "role": note.by.role,
-        "person": note.by.person,
-        "document": note.document,
-        "remark": note.remark,
+        "effective_on": context.effective_on,
+        "role": context.by.role,
+        "person": context.by.person,
+        "document": context.document,
+        "remark": context.remark,
     }
 
 

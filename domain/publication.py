@@ -7,7 +7,7 @@ from datetime import date
 from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 
@@ -63,15 +63,21 @@ class Publication(Aggregate):
             publication.published = True
 
     def publish(
-        self, note: Note, *, publication_no: str, report: str, as_of: date, edition: Edition
+        self,
+        context: CommandContext,
+        *,
+        publication_no: str,
+        report: str,
+        as_of: date,
+        edition: Edition,
     ) -> None:
         """Record what goes out. Raises PublicationNumberTaken, StepBefore."""
         if self.published:
             raise PublicationNumberTaken(publication_no=publication_no)
-        assure_follows(note.effective_on, "the day that is reported on", as_of)
+        assure_follows(context.effective_on, "the day that is reported on", as_of)
         self.record(
             Publication.Published(
-                **told_by(note),
+                **recorded_fields(context),
                 publication_no=publication_no,
                 report=report,
                 as_of=as_of,

@@ -6,7 +6,7 @@ from datetime import date
 from typing import ClassVar
 from uuid import UUID
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 
@@ -64,7 +64,7 @@ class RiskReport(Aggregate):
 
     def report(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         risk_no: str,
         household_no: str | None,
@@ -77,7 +77,7 @@ class RiskReport(Aggregate):
             raise RiskNumberTaken(risk_no=risk_no)
         self.record(
             RiskReport.Reported(
-                **told_by(note),
+                **recorded_fields(context),
                 risk_no=risk_no,
                 household_no=household_no,
                 bank=bank,
@@ -86,11 +86,11 @@ class RiskReport(Aggregate):
             )
         )
 
-    def take_note(self, note: Note, *, risk_no: str, measure: str) -> None:
+    def take_note(self, context: CommandContext, *, risk_no: str, measure: str) -> None:
         """Record who took note. Raises RiskUnknown, OwnRisk, StepBefore."""
         if not self.reported_by:
             raise RiskUnknown(risk_no=risk_no)
-        if self.reported_by == note.by.person:
-            raise OwnRisk(person=note.by.person)
-        assure_follows(note.effective_on, "the report of the risk", self.reported_on)
-        self.record(RiskReport.Noted(**told_by(note), risk_no=risk_no, measure=measure))
+        if self.reported_by == context.by.person:
+            raise OwnRisk(person=context.by.person)
+        assure_follows(context.effective_on, "the report of the risk", self.reported_on)
+        self.record(RiskReport.Noted(**recorded_fields(context), risk_no=risk_no, measure=measure))

@@ -6,7 +6,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.balance import Balance
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 
 
 class RiskFundExhausted(Refused):
@@ -66,34 +66,44 @@ class RiskFund(Aggregate):
         def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, self.amount_fen)
 
-    def pay_in(self, note: Note, *, payer: str, amount_fen: int, voucher: str) -> None:
+    def pay_in(self, context: CommandContext, *, payer: str, amount_fen: int, voucher: str) -> None:
         """Record money that came in."""
         self.record(
-            RiskFund.PaidIn(**told_by(note), payer=payer, amount_fen=amount_fen, voucher=voucher)
+            RiskFund.PaidIn(
+                **recorded_fields(context), payer=payer, amount_fen=amount_fen, voucher=voucher
+            )
         )
 
     def compensate(
-        self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
+        self, context: CommandContext, *, bank: str, loan_no: str, amount_fen: int, voucher: str
     ) -> None:
         """Pay the fund's share, if it holds it on that day and on every later one.
 
         Raises RiskFundExhausted.
         """
-        held = self.balance.lowest(note.effective_on)
+        held = self.balance.lowest(context.effective_on)
         if amount_fen > held.fen:
             raise RiskFundExhausted(amount_fen=amount_fen, balance_fen=held.fen, on=held.on)
         self.record(
             RiskFund.Compensated(
-                **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher
+                **recorded_fields(context),
+                bank=bank,
+                loan_no=loan_no,
+                amount_fen=amount_fen,
+                voucher=voucher,
             )
         )
 
     def recover(
-        self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
+        self, context: CommandContext, *, bank: str, loan_no: str, amount_fen: int, voucher: str
     ) -> None:
         """Record what came back."""
         self.record(
             RiskFund.Recovered(
-                **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher
+                **recorded_fields(context),
+                bank=bank,
+                loan_no=loan_no,
+                amount_fen=amount_fen,
+                voucher=voucher,
             )
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
+from threading import enumerate as enumerate_threads
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,7 +30,7 @@ from application.event_store.mapper import EventMapper
 from application.event_store.row_format import Report
 from application.ledger import Ledger
 from application.personal_data.encryption import KeyGone, Mac
-from domain.kernel import Author, Envelope, Note
+from domain.kernel import Author, CommandContext, Envelope
 from domain.loan import Loan
 
 # The library's tests import its cipher over PyCryptodome; the same one over cryptography does.
@@ -68,7 +69,10 @@ class OnADatabase:
         self.recorders = [
             kind(database.dsn, Mac(b"a" * 32)) for kind in (ReportedLog, AggregateLog)
         ]
+        before = set(enumerate_threads())
         yield
+        for thread in set(enumerate_threads()) - before:
+            thread.join()  # the library's readers are told to stop, and not waited for
         for recorder in self.recorders:
             recorder.close()
 
@@ -101,7 +105,7 @@ def repaid(ledger: Ledger, principal_fen: int) -> Loan:
     """The loan L1, on which a repayment was recorded that is not in the log yet."""
     lent = ledger.repository.load(Loan, Loan.id_for("NRCB", "L1"))
     lent.repay(
-        Note(by=BANK, effective_on=date(2023, 8, 1)),
+        CommandContext(by=BANK, effective_on=date(2023, 8, 1)),
         principal_fen=principal_fen, interest_fen=0, penalty_fen=0, payer="account-1",
         personal={"payer_account": "6222", "payer_name": "张三"},
     )  # fmt: skip

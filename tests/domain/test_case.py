@@ -43,7 +43,7 @@ from domain.case_register import (
     RecoveryElsewhere,
     RecoveryInCase,
 )
-from domain.kernel import Author, Note, Refused
+from domain.kernel import Author, CommandContext, Refused
 from domain.loan import Loan
 from domain.steps import StepBefore
 
@@ -79,9 +79,11 @@ def found(*findings: Finding) -> Found:
     )
 
 
-def note(person: str, day: int = 0, organisation: str = "AUDIT", role: str = "auditor") -> Note:
+def context(
+    person: str, day: int = 0, organisation: str = "AUDIT", role: str = "auditor"
+) -> CommandContext:
     by = Author(role, organisation, person)
-    return Note(by=by, effective_on=date(2024, 5, 6) + timedelta(days=day))
+    return CommandContext(by=by, effective_on=date(2024, 5, 6) + timedelta(days=day))
 
 
 def new_case() -> Case:
@@ -134,22 +136,22 @@ def test_what_is_at_stake_depends_on_no_order_and_never_exceeds_the_sum(
 
 def test_a_finding_is_in_one_case_and_the_second_is_told_which() -> None:
     register = CaseRegister(CaseRegister.the_id())
-    register.enter(note("he"), case_no="XS-1", findings=[finding("a", 1)])
+    register.enter(context("he"), case_no="XS-1", findings=[finding("a", 1)])
 
     with pytest.raises(FindingInCase, match="finding_in_case") as refused:
-        register.enter(note("he"), case_no="XS-2", findings=[finding("b", 1), finding("a", 2)])
+        register.enter(context("he"), case_no="XS-2", findings=[finding("b", 1), finding("a", 2)])
     assert refused.value.details == {"finding": "RF08 a", "case_no": "XS-1"}
     assert register.free([finding("a", 1), finding("b", 1)]) == (finding("b", 1),)
     register.assure_free(["RF08 a"], "XS-1")
     with pytest.raises(NothingToJoin):
-        register.enter(note("he"), case_no="XS-1", findings=[])
+        register.enter(context("he"), case_no="XS-1", findings=[])
 
 
 def test_a_recovery_is_in_one_case() -> None:
     register = CaseRegister(CaseRegister.the_id())
-    register.enter_recovery(note("cai"), case_no="XS-1", recovery="x.1")
+    register.enter_recovery(context("cai"), case_no="XS-1", recovery="x.1")
     with pytest.raises(RecoveryInCase):
-        register.enter_recovery(note("cai"), case_no="XS-1", recovery="x.1")
+        register.enter_recovery(context("cai"), case_no="XS-1", recovery="x.1")
 
 
 # ---- given, when, then ----------------------------------------------------------------
@@ -305,9 +307,9 @@ class AnyCase(RuleBasedStateMachine):
         self.investigated: set[str] = set()
         self.open_requests: dict[str, tuple[str, int]] = {}
         self.proposed = False
-        self.case.open(note("he"), case_no="XS-1", title="归集", found=found(finding("a", 5, 1)))
+        self.case.open(context("he"), case_no="XS-1", title="归集", found=found(finding("a", 5, 1)))
 
-    def attempt(self, told: Note, step: str, **how: object) -> bool:
+    def attempt(self, told: CommandContext, step: str, **how: object) -> bool:
         """Whether the step stood; a refusal leaves the case as it was."""
         before = self.case.version
         try:
@@ -325,8 +327,8 @@ class AnyCase(RuleBasedStateMachine):
             actor, "yu"
         )
 
-    def by(self, actor: str, day: int, organisation: str = "AUDIT") -> Note:
-        return note(self.who(actor), day, organisation)
+    def by(self, actor: str, day: int, organisation: str = "AUDIT") -> CommandContext:
+        return context(self.who(actor), day, organisation)
 
     @rule(later=_later)
     def days_pass(self, later: int) -> None:
@@ -334,7 +336,7 @@ class AnyCase(RuleBasedStateMachine):
 
     @rule(by=_person, whom=_person)
     def assign(self, by: str, whom: str) -> None:
-        if self.attempt(note(by, self.day), "assign", investigator=whom):
+        if self.attempt(context(by, self.day), "assign", investigator=whom):
             self.supervised.add(by)
             self.investigated.add(whom)
             self.proposed = False
@@ -354,7 +356,7 @@ class AnyCase(RuleBasedStateMachine):
     @rule(bank=st.sampled_from(BANKS), data=st.data())
     def explain(self, bank: str, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(sorted(self.open_requests)))
-        told = note("x", self.day, bank, "bank")
+        told = context("x", self.day, bank, "bank")
         if self.attempt(told, "explain", request_no=request, explanation="说明"):
             assert self.open_requests.pop(request)[0] == bank
             again = {"request_no": request, "explanation": "再次说明"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Final, Literal, Self
 from uuid import UUID
 
 import msgspec
@@ -28,6 +28,13 @@ from domain.steps import assure_follows
 Category = Literal[
     "out_of_poverty", "monitored_unstable", "monitored_marginal", "monitored_hardship", "none"
 ]
+CATEGORIES_ZH: Final[dict[str, str]] = {
+    "out_of_poverty": "脱贫户",
+    "monitored_unstable": "脱贫不稳定户",
+    "monitored_marginal": "边缘易致贫户",
+    "monitored_hardship": "突发严重困难户",
+    "none": "不享受",
+}
 
 
 class HouseholdUnknown(Refused):

@@ -42,6 +42,7 @@ from interface.http.routes import (
     red_flags,
     reports,
     submissions,
+    subsidy_explanation,
     transparency_log,
 )
 from interface.http.service import Service, service_of
@@ -110,6 +111,7 @@ def create_app(
     errors.install(app)
     for module in (
         ledgers,
+        subsidy_explanation,
         duties,
         reports,
         red_flags,

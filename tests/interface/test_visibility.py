@@ -314,6 +314,7 @@ ROUTES = {
     ),
     "/loans/{loan}": Route(OF_LOANS, file=False),
     "/loans/{loan}/history": Route(OF_LOANS),
+    "/loans/{loan}/subsidies/2023Q2": Route(OF_LOANS, file=False),
     "/households/{household}": Route(LOCAL, file=False),
     "/households/{household}/history": Route(LOCAL),
     "/households/{household}/looks": Route(WATCHERS),
@@ -391,7 +392,8 @@ def in_the_contract(path: str) -> str:
     for ours, theirs in IN_THE_CONTRACT.items():
         path = path.replace(f"{{{ours}}}", f"{{{theirs}}}")
     parts = ["{no}" if part in ANOTHER_NAME else part for part in path.split("/")]
-    return "/v1" + "/".join(parts).replace("/RF28/", "/{rule}/")
+    path = "/v1" + "/".join(parts).replace("/RF28/", "/{rule}/")
+    return path.replace("/subsidies/2023Q2", "/subsidies/{period}")
 
 
 # ---- what an answer mentions ----------------------------------------------------------
@@ -667,9 +669,32 @@ def test_a_payment_stored_with_other_banks_loans_is_shown_without_them_and_its_l
     assert not shown & foreign_aggregates(Reader("PSBC", "bank"))
 
 
+def test_a_bank_sees_what_fills_the_cap_and_not_whose_loan_it_is(county: County) -> None:
+    """OD1 of PSBC was lent to the household before L1 of NRCB, and is still owed."""
+    path = "/loans/L1/subsidies/2023Q2"
+    seen = {
+        code: getattr(county.callers, code).get(path, as_of="2023-12-31").json()
+        for code in ("NRCB", "T01", "AUDIT", "DB")
+    }
+    filled = {
+        code: [
+            (loan["bank_class"], loan["loan_no"], loan["takes_fen"])
+            for reason in answer["reasons"]
+            for loan in reason["loans"]
+        ]
+        for code, answer in seen.items()
+    }
+    named, nameless = [("other_bank", "OD1", 5_000_000)], [("other_bank", None, 5_000_000)]
+    assert filled == {"NRCB": nameless, "T01": named, "AUDIT": named, "DB": nameless}
+    assert county.callers.PSBC.get(path).status_code == 404
+    assert county.callers.PSBC.get(path, bank="NRCB").status_code == 403
+    assert county.callers.DB.get(path).json()["batch_lines"] == []
+
+
 def test_what_is_not_yours_looks_like_what_does_not_exist(county: County) -> None:
     for code, path, nothing in (
         ("NRCB", "/loans/P2", "/loans/P9"),
+        ("NRCB", "/loans/P2/subsidies/2023Q2", "/loans/P9/subsidies/2023Q2"),
         ("NRCB", "/households/H3", "/households/H9"),
         ("NRCB", "/households/H4", "/households/H9"),
         ("DB", "/loans/R1", "/loans/R9"),

@@ -32,7 +32,7 @@ def county(database: Any, on: str = "2023-07-01") -> Iterator[tuple[Ledger, Step
     """A ledger whose clock stands on a day, and an eligible household."""
     clock = SteppingClock(datetime.fromisoformat(f"{on}T02:00:00Z"))
     with conversation(database, clock=clock) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
         yield ledger, clock
 
 
@@ -75,8 +75,8 @@ def recomputed(plain: dict[str, Any], by: str) -> int:
 
 def test_a_loan_that_was_paid_in_full_shows_its_segments_and_no_reason(database: Any) -> None:
     with county(database) as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
-        ledger.tell(c.pay(), c.FINANCE)
+        ledger.submit(c.loan(), c.BANK)
+        ledger.submit(c.pay(), c.FINANCE)
 
     with drawn(database) as facts:
         plain = why(facts)
@@ -90,10 +90,10 @@ def test_a_loan_that_was_paid_in_full_shows_its_segments_and_no_reason(database:
 
 def test_a_late_repayment_shows_on_which_days_less_earns_than_was_paid(database: Any) -> None:
     with county(database) as (ledger, clock):
-        ledger.tell(c.loan(), c.BANK)
-        paid = ledger.tell(c.pay(), c.FINANCE)
+        ledger.submit(c.loan(), c.BANK)
+        paid = ledger.submit(c.pay(), c.FINANCE)
         clock.now += timedelta(days=10)
-        ledger.tell(c.repay(effective_on="2023-05-01", principal_fen=2_000_000), c.BANK)
+        ledger.submit(c.repay(effective_on="2023-05-01", principal_fen=2_000_000), c.BANK)
 
     with drawn(database) as facts:
         now, then = why(facts), why(facts, known_at=paid.recorded_at)
@@ -111,8 +111,8 @@ def test_a_loan_behind_another_bank_s_says_whose_loan_fills_the_cap(database: An
     with county(database) as (ledger, _):
         first = {"ref": "LN-0", "loan_no": "P0", "principal_fen": 4_000_000}
         first |= {"credited_fen": 4_000_000, "effective_on": "2023-03-01"}
-        ledger.tell(c.loan(**first, contract_on="2023-03-01"), c.OTHER_BANK)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(**first, contract_on="2023-03-01"), c.OTHER_BANK)
+        ledger.submit(c.loan(), c.BANK)
 
     with drawn(database) as facts:
         plain = why(facts)
@@ -136,9 +136,9 @@ def test_a_loan_is_not_yet_disbursed_before_its_day_and_reversed_after_its_rever
     database: Any,
 ) -> None:
     with county(database) as (ledger, clock):
-        lent = ledger.tell(c.loan(), c.BANK)
+        lent = ledger.submit(c.loan(), c.BANK)
         clock.now += timedelta(days=10)
-        ledger.tell(c.correct(lent.event_ids[0], effective_on="2023-07-10"), c.BANK)
+        ledger.submit(c.correct(lent.event_ids[0], effective_on="2023-07-10"), c.BANK)
 
     with drawn(database) as facts:
         reversed_now = why(facts)
@@ -155,12 +155,12 @@ def test_a_quarter_paid_before_the_disbursement_day_was_corrected_is_to_be_recov
     database: Any,
 ) -> None:
     with county(database) as (ledger, clock):
-        lent = ledger.tell(c.loan(), c.BANK)
-        ledger.tell(c.pay(period="2023Q1", amount_fen=5_576), c.FINANCE)
+        lent = ledger.submit(c.loan(), c.BANK)
+        ledger.submit(c.pay(period="2023Q1", amount_fen=5_576), c.FINANCE)
         clock.now += timedelta(days=10)
         later = c.body(c.loan(effective_on="2023-04-05", contract_on="2023-04-05"), "loan_no")
         correction = c.correct(lent.event_ids[0], replacement=later, effective_on="2023-07-10")
-        ledger.tell(correction, c.BANK)
+        ledger.submit(correction, c.BANK)
 
     with drawn(database) as facts:
         plain = why(facts, period="2023Q1")
@@ -182,8 +182,8 @@ def test_a_household_that_is_not_eligible_says_so(
     database: Any, household: dict[str, Any], expected: str
 ) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(**household), c.BUREAU)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.household(**household), c.BUREAU)
+        ledger.submit(c.loan(), c.BANK)
 
     with drawn(database) as facts:
         plain = why(facts)
@@ -194,7 +194,7 @@ def test_a_household_that_is_not_eligible_says_so(
 
 def test_a_loan_that_no_ruling_judges_says_which_table_by_both_calculations(database: Any) -> None:
     with county(database) as (ledger, _):
-        ledger.tell(c.loan(contract_on="1993-03-10"), c.BANK)
+        ledger.submit(c.loan(contract_on="1993-03-10"), c.BANK)
 
     with drawn(database) as facts:
         plain = why(facts)
@@ -206,9 +206,9 @@ def test_a_loan_that_no_ruling_judges_says_which_table_by_both_calculations(data
 
 def test_misuse_counts_from_the_day_on_which_it_began(database: Any) -> None:
     with county(database) as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
         found_out = {"finding": "diverted", "actual_use": "建房", "began_on": "2023-05-01"}
-        ledger.tell(c.check(**found_out), c.TOWNSHIP)
+        ledger.submit(c.check(**found_out), c.TOWNSHIP)
 
     with drawn(database) as facts:
         plain, before = why(facts), why(facts, date(2023, 6, 7))
@@ -221,12 +221,12 @@ def test_misuse_counts_from_the_day_on_which_it_began(database: Any) -> None:
 
 def test_a_batch_that_holds_the_money_is_named(database: Any) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.household(), c.BUREAU)
+        ledger.submit(c.loan(), c.BANK)
     with drawn(database) as facts, facts.at(date(2023, 12, 31)) as view:
         run = projections.settlement.run_of(view, named_quarter("2023Q2"))
     with conversation(database) as ledger:
-        ledger.tell(c.batch_of(run, period="2023Q2"), c.CENTRE)
+        ledger.submit(c.batch_of(run, period="2023Q2"), c.CENTRE)
 
     with drawn(database) as facts:
         plain = why(facts)
@@ -240,7 +240,7 @@ def test_two_calculations_that_differ_are_both_shown(
     database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with county(database) as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
     asked = projections.settlement.question
 
     def wrong(package: str, name: str = "question.sql") -> str:
@@ -259,8 +259,8 @@ def test_two_calculations_that_differ_are_both_shown(
 
 def test_a_reader_finds_the_loans_of_its_scope_alone(database: Any) -> None:
     with county(database) as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
-        ledger.tell(c.loan(ref="LN-2", loan_no="L1", contract_no="C2"), c.OTHER_BANK)
+        ledger.submit(c.loan(), c.BANK)
+        ledger.submit(c.loan(ref="LN-2", loan_no="L1", contract_no="C2"), c.OTHER_BANK)
 
     def banks(view: View, **scope: str) -> list[str]:
         return [loan["bank"] for loan in loans_called(view, "L1", scope=Scope(**scope)).dicts()]

@@ -262,8 +262,12 @@ class Answer:
         self.headers = {name.lower(): values[0] for name, values in kept.headers.items()}
 
 
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 def test_whatever_is_sent_by_the_document_is_answered_by_it(served: Served) -> None:
-    """Each operation as a bank and as an auditor: no 5xx, no answer that is told of nowhere."""
+    """Each operation as a bank and as an auditor: no 5xx, no answer that is told of nowhere.
+
+    The server beside it draws random numbers, which the warning takes for the strategies' own.
+    """
     from requests import Session
     from schemathesis import GenerationMode, SerializationContext, serializer
     from schemathesis.openapi import from_dict

@@ -46,7 +46,7 @@ SELECT effective_on, account, counter_account, loan_id::text, amount_fen FROM fa
 
 def write_journal(view: View, file: Path) -> int:
     """What is known of the postings, as a journal of one account a loan; returns how many."""
-    rows = view.ask(POSTINGS).rows
+    rows = view.query(POSTINGS).rows
     with file.open("w") as journal:
         for day, account, counter_account, loan, fen in rows:
             journal.write(f"{day} *\n  {account}:{loan}  {fen}\n  {counter_account}\n\n")
@@ -74,7 +74,7 @@ def peers(view: View, folder: Path) -> list[Result]:
     owed = 0
     for _ in range(5):
         began = perf_counter()
-        owed = view.ask(AMOUNTS).rows[0][1]
+        owed = view.query(AMOUNTS).rows[0][1]
         ours.append(perf_counter() - began)
     found = []
     for tool, wanted in PEERS.items():
@@ -125,11 +125,11 @@ def run(ground: Ground) -> list[Result]:
         as_of = date(2022, 1, 1) + timedelta(days=rng.randrange(1_000))
         known_at = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
         with facts.at(as_of, known_at + timedelta(days=rng.randrange(90))) as view:
-            view.ask(SUM)
+            view.query(SUM)
             began = perf_counter()
-            view.ask(SUM)
+            view.query(SUM)
             summed = perf_counter()
-            view.ask(AMOUNTS)
+            view.query(AMOUNTS)
             amounts = perf_counter()
             loan_ledger(view)
             subsidy_ledger(view)

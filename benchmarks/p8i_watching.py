@@ -44,7 +44,7 @@ class County:
                 f"SELECT household_no FROM {schema}.household ORDER BY household_no LIMIT 1"
             ).fetchone()[0]
 
-    def ask(self, path: str, **query: Any) -> Any:
+    def query(self, path: str, **query: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.keys['AUDIT']}"}
         answer = self._client.get(path, params=query, headers=headers)
         assert answer.status_code == 200, answer.text
@@ -81,7 +81,7 @@ class County:
         })  # fmt: skip
         begun = perf_counter()
         while True:
-            found = self.ask("/v1/red-flags/changes", rule=RULE, since=since)["lines"]
+            found = self.query("/v1/red-flags/changes", rule=RULE, since=since)["lines"]
             if any(line["subject"] == f"NRCB/{name}" for line in found):
                 return perf_counter() - begun
             sleep(0.02)
@@ -102,7 +102,7 @@ def run(ground: Ground) -> list[Result]:
     with service(ground, database) as port:
         county = County(database, port)
         county.caught_up()
-        whole = median([_seconds(lambda: county.ask("/v1/red-flags")) for _ in range(3)])
+        whole = median([_seconds(lambda: county.query("/v1/red-flags")) for _ in range(3)])
         quiet = [county.delay(f"Q{n}") for n in range(rounds)]
         log(f"P8I quiet: {quiet}")
         with sending_files(county):

@@ -1,6 +1,6 @@
 """What a column of an answer is called and holds: key, titles, kind and unit, declared once.
 
-A question declares its columns beside its query, in `projections/<question>/columns.py`, in the
+A question declares its columns beside its query, in `projections/<query_text>/columns.py`, in the
 order in which the query gives them. Columns that several questions share are declared here.
 """
 

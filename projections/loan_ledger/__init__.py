@@ -12,7 +12,7 @@ from projections.facts.reading import (
     View,
     guaranteed,
     parameters_of_loans,
-    question,
+    query_text,
 )
 from projections.loan_ledger.columns import COLUMNS
 
@@ -31,16 +31,16 @@ The ids as an array: PostgreSQL then looks each up, and reads nothing of other l
 
 def households_of(view: View, loans: Iterable[str]) -> set[UUID]:
     """The households of loans, by the loans' ids."""
-    asked = "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])"
-    return {household for (household,) in view.ask(asked, loans=list(loans)).rows}
+    query = "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])"
+    return {household for (household,) in view.query(query, loans=list(loans)).rows}
 
 
-def asked_of(*, paged: bool) -> str:
+def query_of(*, paged: bool) -> str:
     """The SQL of the whole ledger, or of a page, which costs a page."""
-    asked = question(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
+    query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
     for place, said in _PAGED.items():
-        asked = asked.replace(place, said if paged else "")
-    return asked
+        query = query.replace(place, said if paged else "")
+    return query
 
 
 def loan_ledger(
@@ -56,7 +56,7 @@ def loan_ledger(
     bank, number = after or (None, None)
     return view.table(
         COLUMNS,
-        asked_of(paged=most is not None),
+        query_of(paged=most is not None),
         **parameters_of_loans(scope),
         household_no=household_no,
         loan_no=loan_no,

@@ -31,7 +31,7 @@ from domain.subsidy import (
 )
 from domain.subsidy_explanation import EarningRange, joined
 from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
-from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.facts.reading import COUNTY, Scope, Table, View, query_text
 from projections.settlement.columns import LINES, REPLAY
 
 _LAST_DAY: Final = date(9000, 1, 1)
@@ -231,7 +231,7 @@ def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
     for due in settlement(view, last, scope=scope):
         if due.left_fen:
             lines.append(_line(len(lines) + 1, due))
-    batches = view.ask("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
+    batches = view.query("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
     return Run(tuple(lines), view.position, batches)
 
 
@@ -248,7 +248,7 @@ def _objected(found: Iterable[Due], objections: Mapping[str, Objections]) -> lis
 def _objections(view: View, loans: Sequence[str] | None = None) -> dict[str, Objections]:
     """By loan: the objections that were upheld to its lines, or open when a batch was returned."""
     found: dict[str, tuple[Objection, ...]] = defaultdict(tuple)
-    for loan_id, *told, _ in view.ask(question(__name__, "objections.sql"), loans=loans).rows:
+    for loan_id, *told, _ in view.query(query_text(__name__, "objections.sql"), loans=loans).rows:
         found[loan_id] += (Objection(*told),)
     return {loan_id: Objections(told) for loan_id, told in found.items()}
 
@@ -317,7 +317,7 @@ _Taken = dict[str, tuple[int, int]]
 def _taken(view: View, loans: Sequence[str] | None = None) -> dict[str, _Taken]:
     """By loan and quarter: what was paid, and what open batches hold."""
     found: dict[str, _Taken] = defaultdict(dict)
-    asked = view.ask(question(__name__, "taken.sql"), loans=loans)
+    asked = view.query(query_text(__name__, "taken.sql"), loans=loans)
     for loan_id, period, paid_fen, held_fen in asked.rows:
         found[loan_id][period] = paid_fen, held_fen
     return found
@@ -325,19 +325,19 @@ def _taken(view: View, loans: Sequence[str] | None = None) -> dict[str, _Taken]:
 
 def lent(view: View, until: date, loans: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """What the arithmetic needs of each loan disbursed before `until`; of `loans` alone, or all."""
-    return list(view.ask(question(__name__, "loans.sql"), until=until, loans=loans).dicts())
+    return list(view.query(query_text(__name__, "loans.sql"), until=until, loans=loans).dicts())
 
 
 def last_reported(view: View, loan_id: str) -> dict[str, Any]:
     """The same of a loan of which nothing is lent as of the day, as it was reported last."""
-    return next(view.ask(question(__name__, "paid_only.sql"), loans=[loan_id]).dicts())
+    return next(view.query(query_text(__name__, "paid_only.sql"), loans=[loan_id]).dicts())
 
 
 def _paid_only(
     view: View, taken: Mapping[str, _Taken], last: Period, rules: Rules
 ) -> Iterator[Due]:
     """The quarters that were paid of loans of which nothing is lent as of the day."""
-    asked = view.ask(question(__name__, "paid_only.sql"), loans=sorted(taken))
+    asked = view.query(query_text(__name__, "paid_only.sql"), loans=sorted(taken))
     for loan in asked.dicts():
         [subsidy] = subsidies([terms_of(loan, rules)], known_on=rules.known_on, book=rules.book)
         for name in _up_to(taken[loan["loan_id"]], last, rules.book):
@@ -477,9 +477,9 @@ def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
     """
     query = _UNEQUAL.replace("{due}", _by_sql("due.sql"))
     for name in ("taken", "limits"):
-        query = query.replace(f"{{{name}}}", question(__name__, f"{name}.sql"))
+        query = query.replace(f"{{{name}}}", query_text(__name__, f"{name}.sql"))
     rules = Rules(view.book, view.known_on)
-    rows = view.ask(query, **_parameters(view, last, rules), loans=None).rows
+    rows = view.query(query, **_parameters(view, last, rules), loans=None).rows
     unjudged = {loan_id for loan_id, period, *_, missing in rows if missing and not period}
     return [row[:5] for row in rows if row[5] is None and row[0] not in unjudged]
 
@@ -487,7 +487,7 @@ def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
 def _parameters(view: View, last: Period, rules: Rules) -> dict[str, str]:
     """What due.sql needs beside the facts; no quarter before the first disbursement."""
     book = rules.book
-    [[first]] = view.ask("SELECT min(effective_on) FROM facts.loan").rows
+    [[first]] = view.query("SELECT min(effective_on) FROM facts.loan").rows
     return _of_quarters(list(_quarters(first or last.until, last.until, last, book)), rules)
 
 
@@ -526,7 +526,7 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
         else:
             missing[loan_id, due.name] = due.lacking.name
     second: dict[tuple[str, str], int | str] = {}
-    asked = view.ask(_by_sql("due.sql"), **parameters, loans=None)
+    asked = view.query(_by_sql("due.sql"), **parameters, loans=None)
     for loan_id, period, due_fen, lacking in asked.rows:
         # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
         told = lacking is None or not period or missing.get((loan_id, period)) != lacking
@@ -556,12 +556,12 @@ def by_sql(view: View, loan_id: str, loans: Sequence[str], due: Due) -> SecondCa
     rules = Rules(view.book, view.known_on)
     parameters = _of_quarters([(due.name, due.period)], rules)
     found = SecondCalculation(0, None, ())
-    for id, period, due_fen, missing in view.ask(
+    for id, period, due_fen, missing in view.query(
         _by_sql("due.sql"), **parameters, loans=loans
     ).rows:
         if id == loan_id and period in ("", due.name):
             found = found._replace(due_fen=due_fen or 0, missing=missing)
-    ranges = view.ask(_by_sql("earning_ranges.sql"), **parameters, loans=loans).rows
+    ranges = view.query(_by_sql("earning_ranges.sql"), **parameters, loans=loans).rows
     return found._replace(
         ranges=joined(EarningRange(*each) for id, *each in ranges if id == loan_id)
     )
@@ -569,12 +569,12 @@ def by_sql(view: View, loan_id: str, loans: Sequence[str], due: Due) -> SecondCa
 
 def _by_sql(name: str) -> str:
     """A question to what earns, as SQL alone works it out."""
-    return question(__name__, "earning.sql") + question(__name__, name)
+    return query_text(__name__, "earning.sql") + query_text(__name__, name)
 
 
 def _compare_limits(view: View, found: Sequence[Due], quarters: str) -> None:
     """What objections leave, by the other road. Raises RoadsDisagree."""
-    asked = view.ask(question(__name__, "limits.sql"), quarters=quarters)
+    asked = view.query(query_text(__name__, "limits.sql"), quarters=quarters)
     second = {(loan_id, period): fen for loan_id, period, fen in asked.rows}
     for due in found:
         place = (due.loan["loan_id"], due.name)

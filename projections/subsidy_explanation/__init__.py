@@ -30,7 +30,7 @@ from projections.facts.reading import (
     View,
     guaranteed,
     parameters_of_loans,
-    question,
+    query_text,
 )
 from projections.settlement import Due, SecondCalculation, by_sql, due_of, last_reported, lent
 from projections.subsidy_explanation.columns import LINES, LOAN, PAYMENTS
@@ -125,7 +125,7 @@ def loans_called(
     """
     return view.table(
         LOAN,
-        question(__name__, "loan.sql").replace("{guaranteed}", guaranteed("l.loan_id::uuid")),
+        query_text(__name__, "loan.sql").replace("{guaranteed}", guaranteed("l.loan_id::uuid")),
         **parameters_of_loans(scope._replace(bank=scope.bank or bank)),
         loan_no=loan_no,
     )
@@ -134,8 +134,8 @@ def loans_called(
 def explanation(view: View, loan: dict[str, Any], period: str) -> Explanation:
     """Why this loan, a line of `loans_called`, has this subsidy. Raises NoRuling for no quarter."""
     loan_id = loan["loan_id"]
-    asked = view.ask(
-        question(__name__, "household_loans.sql"), household_id=loan["household_id"]
+    asked = view.query(
+        query_text(__name__, "household_loans.sql"), household_id=loan["household_id"]
     ).rows
     ids = [row[0] for row in asked]
     household_loans = lent(view, view.as_of + DAY, ids)  # one that is younger takes no room
@@ -167,7 +167,7 @@ def explanation(view: View, loan: dict[str, Any], period: str) -> Explanation:
         by_sql(view, loan_id, ids, due),
         why,
         tuple(_payments(view, _ranges(due), named)),
-        view.table(LINES, question(__name__, "lines.sql"), **named),
+        view.table(LINES, query_text(__name__, "lines.sql"), **named),
     )
 
 
@@ -176,9 +176,9 @@ def _payments(
 ) -> list[tuple[dict[str, Any], tuple[Difference, ...]]]:
     """Each payment, with where what it was calculated on differs from what earns now."""
     then: dict[str, list[EarningRange]] = defaultdict(list)
-    for payment_no, *bounds in view.ask(question(__name__, "subsidised.sql"), **named).rows:
+    for payment_no, *bounds in view.query(query_text(__name__, "subsidised.sql"), **named).rows:
         then[payment_no].append(EarningRange(*bounds))
-    payments = view.table(PAYMENTS, question(__name__, "payments.sql"), **named)
+    payments = view.table(PAYMENTS, query_text(__name__, "payments.sql"), **named)
     return [
         (payment, differences(joined(then[payment["payment_no"]]), now))
         for payment in payments.dicts()

@@ -74,7 +74,7 @@ def receivers(facts: Facts, known_at: datetime | None = None) -> set[str]:
     with facts.at(date(2024, 1, 1), known_at) as view:
         return {
             row[0]
-            for row in view.ask(
+            for row in view.query(
                 "SELECT to_account FROM facts.standing_outflow(%(as_of)s, %(known_at)s)"
             ).rows
         }

@@ -532,12 +532,12 @@ def test_a_run_whose_two_roads_disagree_by_one_fen_gives_no_answer_and_no_batch(
     callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     position = proposed(callers, estimate=True)["position"]
-    honest = settlement.question
+    honest = settlement.query_text
 
-    def a_fen_more(package: str, name: str = "question.sql") -> str:
+    def a_fen_more(package: str, name: str = "query.sql") -> str:
         return honest(package, name).replace("::bigint AS due_fen", "::bigint + 1 AS due_fen")
 
-    monkeypatch.setattr(settlement, "question", a_fen_more)
+    monkeypatch.setattr(settlement, "query_text", a_fen_more)
     answer = callers.CENTRE.get("/settlement", period="2025Q1", position=position)
     assert (answer.status_code, answer.json()["code"]) == (500, "roads_disagree")
     assert f"Python {DUE_FEN}, SQL {DUE_FEN + 1}" in answer.json()["details"]["first"]

@@ -67,7 +67,7 @@ def ledgers(view: View) -> dict[str, int]:
     risk = next(risk_fund(view).dicts())
     total = lambda rows, *names: sum(row[name] for row in rows for name in names)  # noqa: E731
     other = {
-        name: view.ask(
+        name: view.query(
             f"SELECT coalesce(sum({column}), 0)::bigint FROM facts.{table}"
             f" WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s AND {only}"
         ).rows[0][0]
@@ -113,7 +113,7 @@ def assert_the_law(facts: Facts, as_of: date, known_at: datetime | None) -> None
 
 def instants(facts: Facts) -> list[datetime]:
     with facts.at(date(2030, 1, 1)) as view:
-        rows = view.ask("SELECT recorded_at FROM ledger.event ORDER BY position").rows
+        rows = view.query("SELECT recorded_at FROM ledger.event ORDER BY position").rows
     return [moment for (moment,) in rows]
 
 
@@ -158,7 +158,7 @@ def test_planted_pools_are_found_whole(facts: Facts) -> None:
     """What reached a firm is the loans' money, whichever method, and no more than was lent."""
     with facts.at(date(2024, 12, 31)) as view:
         found = misuse(view)
-        pooled = view.ask(
+        pooled = view.query(
             "SELECT sum(amount_fen)::bigint FROM facts.standing_outflow(%(as_of)s, %(known_at)s)"
             " WHERE kind IN ('firm', 'platform', 'bank', 'village')"
         ).rows[0][0]

@@ -86,7 +86,7 @@ def test_nothing_is_recorded_any_more_at_an_instant_that_was_known(county: Count
     county.draw()
     for known_at, met in ((known, []), (recorded.recorded_at, [("L1",)])):
         with county.facts.at(date(2023, 9, 1), known_at) as view:
-            assert view.ask("SELECT 'L1' FROM facts.standing_usage_check("
+            assert view.query("SELECT 'L1' FROM facts.standing_usage_check("
                             "%(as_of)s, %(known_at)s)").rows == met  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_readers_and_writers_at_once_never_see_an_earlier_instant_grow(county: C
         while not stopping.is_set():
             facts._known_through = LENT  # asks the log each time
             with facts.at(date(2024, 3, 1)) as view:
-                seen.append((view.known_at, view.ask(count).rows[0][0]))
+                seen.append((view.known_at, view.query(count).rows[0][0]))
 
     threads = [threading.Thread(target=each) for each in (draw, read)]
     for thread in threads:
@@ -169,7 +169,7 @@ def test_readers_and_writers_at_once_never_see_an_earlier_instant_grow(county: C
     county.draw()
     for known_at, counted in seen:
         with facts.at(date(2024, 3, 1), known_at) as view:
-            assert (view.known_at, view.ask(count).rows[0][0]) == (known_at, counted)
+            assert (view.known_at, view.query(count).rows[0][0]) == (known_at, counted)
     facts.close()
     assert len({counted for _, counted in seen}) > 2
 

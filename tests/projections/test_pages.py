@@ -23,19 +23,19 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(inner)
 
 
-def rows_read(facts: Facts, ask: Callable[[View], object], table: str) -> int:
+def rows_read(facts: Facts, query: Callable[[View], object], table: str) -> int:
     """How many rows of a table of the facts a question reads, with those that it leaves out."""
     plans: list[dict[str, Any]] = []
 
     def explained(self: View, columns: Columns, asked: str, **parameters: object) -> Table:
         self.connection.execute("SET LOCAL enable_seqscan = off")  # the tables here are small
-        found = self.ask(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}", **parameters)
+        found = self.query(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}", **parameters)
         plans.append(found.rows[0][0][0]["Plan"])
         return Table(columns, [])
 
     with pytest.MonkeyPatch.context() as patch, facts.at(DAY) as view:
         patch.setattr(View, "table", explained)
-        ask(view)
+        query(view)
     return sum(
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
         for plan in plans
@@ -50,7 +50,7 @@ def test_a_page_of_the_loan_ledger_sums_its_own_postings(demo: Any) -> None:
         lines = list(loan_ledger(view, most=PAGE).dicts())
         own = [line["loan_id"] for line in lines]
         counted = "SELECT count(*) FROM facts.posting WHERE loan_id = ANY(%(loans)s::uuid[])"
-        [(postings,)] = view.ask(counted, loans=own).rows
+        [(postings,)] = view.query(counted, loans=own).rows
         whole = list(loan_ledger(view).dicts())
     assert lines == whole[:PAGE]
     assert len(whole) > 10 * PAGE

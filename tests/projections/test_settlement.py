@@ -241,7 +241,7 @@ def test_the_settlement_and_the_subsidy_ledger_hold_the_same_money_at_any_two_da
                     booked = Counter[str]()
                     for line in subsidy_ledger(view).dicts():
                         booked[line["loan_no"]] += line["net_fen"]
-                    everything = view.ask(
+                    everything = view.query(
                         "SELECT coalesce(sum(paid_fen - recovered_fen), 0)::bigint"
                         " FROM facts.subsidy"
                         " WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s"

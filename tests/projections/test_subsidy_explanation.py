@@ -241,14 +241,14 @@ def test_two_calculations_that_differ_are_both_shown(
 ) -> None:
     with county(database) as (ledger, _):
         ledger.submit(c.loan(), c.BANK)
-    asked = projections.settlement.question
+    asked = projections.settlement.query_text
 
-    def wrong(package: str, name: str = "question.sql") -> str:
+    def wrong(package: str, name: str = "query.sql") -> str:
         return asked(package, name).replace(
             "t.rate_bp, r.share_bp", "t.rate_bp + 1 AS rate_bp, r.share_bp"
         )
 
-    monkeypatch.setattr(projections.settlement, "question", wrong)
+    monkeypatch.setattr(projections.settlement, "query_text", wrong)
     with drawn(database) as facts, facts.at(TODAY) as view:
         plain = explained(view).plain()
 
@@ -331,13 +331,15 @@ def test_an_explanation_reads_one_household_and_not_the_county(demo: Any) -> Non
     with facts.at(date(2024, 6, 30)) as view:
         loan = next(loan_ledger(view, most=1).dicts())
         asked: list[str] = []
-        ask = view.ask
+        query = view.query
 
-        def counted(question: str, **parameters: object) -> Any:
-            asked.append("\n".join(row[0] for row in ask(f"EXPLAIN {question}", **parameters).rows))
-            return ask(question, **parameters)
+        def counted(query_text: str, **parameters: object) -> Any:
+            asked.append(
+                "\n".join(row[0] for row in query(f"EXPLAIN {query_text}", **parameters).rows)
+            )
+            return query(query_text, **parameters)
 
-        view.ask = counted  # type: ignore[method-assign]
+        view.query = counted  # type: ignore[method-assign]
         explained(view, loan["loan_no"], "2023Q3", loan["bank"])
     for table in ("posting", "subsidy", "subsidised", "usage_check"):
         assert not any(f"Seq Scan on {table} " in plan for plan in asked), table

@@ -105,7 +105,7 @@ async def settle(
     """
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)
         found = settlement(view, last, scope=narrowed(view, scope, bank, township))
         if left:
@@ -121,7 +121,7 @@ async def settle(
             "not_judged": sum(due.state == "not_judged" for due in found),
         }
 
-    return await read.table_saying(f"settlement-{period}", ask, dated=False)
+    return await read.table_saying(f"settlement-{period}", query, dated=False)
 
 
 @command_route(router, ProposeBatch)
@@ -254,12 +254,12 @@ async def batch_list(read: Read) -> Response:
 async def batch(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         found = _the_batch(view, no, scope)
         steps = _visible_steps(view, author, no)
         return {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)}
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
@@ -282,13 +282,13 @@ async def lines(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         _the_batch(view, no, scope)
         own = narrowed(view, scope, bank, township)
         table = batch_lines(view, no, scope=own, household_no=household_no)
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
-    return await read.table_saying(f"batch-{no}", ask, dated=False)
+    return await read.table_saying(f"batch-{no}", query, dated=False)
 
 
 @router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
@@ -341,7 +341,7 @@ async def notice(
     """A page to print; CSV, XLSX or JSON when they alone are accepted. Nothing else is shown."""
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         _the_batch(view, no, scope)
         own = narrowed(view, scope, None, township)
         listed = batch_lines(view, no, scope=own, village=village)
@@ -349,14 +349,14 @@ async def notice(
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
     def printed(view: View) -> Response:
-        table, said = ask(view)
+        table, said = query(view)
         found, shown = _the_batch(view, no, scope), list(table.dicts())
         page = notice_page.page(found, shown, township, village, said["late_notices"])
         return Response(page, media_type="text/html; charset=utf-8")
 
     if "html" in read.request.headers.get("accept", ""):
         return await read.respond(printed)
-    return await read.table_saying(f"notice-{no}", ask, dated=False)
+    return await read.table_saying(f"notice-{no}", query, dated=False)
 
 
 def _to_post(service: Service, view: View, listed: Table) -> Table:
@@ -379,7 +379,7 @@ async def payment_order(
     """The bank gets its own borrowers' accounts in clear; for everybody else they are masked."""
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         found = _the_batch(view, no, scope)
         listed = batch_lines(view, no, scope=narrowed(view, scope, bank, None))
         table = _order_of(read.service, view, listed, found, clear=scope.bank is not None)
@@ -389,7 +389,7 @@ async def payment_order(
             "late_notices": late_notices(view, no, scope),
         }
 
-    return await read.table_saying(f"order-{no}", ask, dated=False)
+    return await read.table_saying(f"order-{no}", query, dated=False)
 
 
 def _order_of(

@@ -99,7 +99,7 @@ async def scheme_list(
     with_cases = author.role == SUPERVISION
 
     def answer(view: View) -> Response:
-        every, failed = schemes(view, asked=rules_for(author))
+        every, failed = schemes(view, wanted=rules_for(author))
         asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
         if form != "json":
             table = file_table(asked, with_cases=with_cases)
@@ -158,13 +158,13 @@ async def case_list(
 ) -> Response:
     author, _ = await read.reader()
 
-    def ask(view: View) -> Table:
+    def query(view: View) -> Table:
         assure_known(view, bank, township)
         if author.role != SUPERVISION:
             return cases_asking(view, author.organisation)
         return cases(view, Filter(None, stage, rule, bank, township))
 
-    return await read.table("cases", ask)
+    return await read.table("cases", query)
 
 
 @router.get("/cases/{no}", summary="一件线索 what it rests on, every step, what came back")
@@ -172,10 +172,10 @@ async def case_list(
 async def one_case(read: Read, no: No) -> Response:
     author, _ = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         return _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _whole(view: View, no: str) -> dict[str, Any]:

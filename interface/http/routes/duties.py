@@ -55,7 +55,7 @@ async def duty_list(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         return duties(
             view,
             scope=narrowed(view, scope, bank, township),
@@ -67,7 +67,7 @@ async def duty_list(
             most=most,
         )
 
-    return await read.page("duties", ask, limit, KEY)
+    return await read.page("duties", query, limit, KEY)
 
 
 @router.get("/duties/summary", summary="履职汇总 duties counted by township and bank")

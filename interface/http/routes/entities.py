@@ -41,11 +41,11 @@ async def entity_list(
     await read.reader()
     after = _before(cursor)
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         return entities(view, kind, shared=shared, role=role, after=after, most=most)
 
     name = f"{kind}-entities"
-    return await read.page(name, ask, limit, ("pseudonym",))
+    return await read.page(name, query, limit, ("pseudonym",))
 
 
 def _before(cursor: str | None) -> str | None:
@@ -66,10 +66,10 @@ async def entity(
 ) -> Response:
     await read.reader()
 
-    def ask(view: View) -> Table:
+    def query(view: View) -> Table:
         found = appearances(view, pseudonym)
         if not found.rows:
             raise HTTPException(404)
         return found
 
-    return await read.table(pseudonym, ask)
+    return await read.table(pseudonym, query)

@@ -95,12 +95,12 @@ async def fund_flow(
     GraphML by `Accept: application/graphml+xml`; CSV and XLSX a line an edge.
     """
     await read.reader()
-    ask = _asked(household_no, bank, loan_no, account, batch_no, hops)
+    query = _asked(household_no, bank, loan_no, account, batch_no, hops)
     form = "graphml" if "graphml" in read.request.headers.get("accept", "") else read.form
 
     def answer(view: View) -> Response:
-        graph = ask(view)
-        if ask is not whole and not graph.edges:
+        graph = query(view)
+        if query is not whole and not graph.edges:
             raise HTTPException(404)
         name, headers = f"fund-flow-{view.as_of}", headers_of(view)
         if form == "graphml":
@@ -157,13 +157,13 @@ async def fund_flow_edges(
     after = position_of(cursor)
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         table = edges(view, wanted, after=after, most=most)
         if not table.rows and after is None and any(wanted):
             raise HTTPException(404)
         return table
 
-    return await read.page("fund-flow-edges", ask, limit, ("edge_no",))
+    return await read.page("fund-flow-edges", query, limit, ("edge_no",))
 
 
 @router.get("/fund-flow/misuse", summary="流向违规 programme money that reached a forbidden place")
@@ -175,12 +175,12 @@ async def fund_flow_misuse(
     """A line a loan and kind of money, or an account: least and most over the three methods."""
     await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         found = misuse(view)
         rulings = [ruling.to_dict() for ruling in found.rulings]
         return found.loans if by == "loan" else found.accounts, {"rulings": rulings}
 
-    return await read.table_saying(f"misuse-{by}", ask)
+    return await read.table_saying(f"misuse-{by}", query)
 
 
 @router.get(
@@ -205,7 +205,7 @@ async def fund_flow_unlinked(
         return await read.table("unlinked", counts)
     after = position_of(cursor)
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         return unlinked(view, category, after=after, most=most)
 
-    return await read.page(category, ask, limit, ("position",))
+    return await read.page(category, query, limit, ("position",))

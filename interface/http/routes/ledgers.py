@@ -206,7 +206,7 @@ async def loans(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         table = loan_ledger(
             view,
             scope=narrowed(view, scope, bank, township),
@@ -216,7 +216,7 @@ async def loans(
         )
         return with_names(read.service.vault, view, table)
 
-    return await read.page("loans", ask, limit, ("bank", "loan_no"))
+    return await read.page("loans", query, limit, ("bank", "loan_no"))
 
 
 @router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
@@ -233,7 +233,7 @@ async def subsidies(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         table = subsidy_ledger(
             view,
             scope=narrowed(view, scope, bank, township),
@@ -245,7 +245,7 @@ async def subsidies(
         )
         return with_names(read.service.vault, view, table)
 
-    return await read.page("subsidies", ask, limit, ("position",))
+    return await read.page("subsidies", query, limit, ("position",))
 
 
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
@@ -311,14 +311,14 @@ async def loan(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
         line = _the_one(table, no)
         subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
         table = with_names(read.service.vault, view, Table(table.columns, table.rows[:1]))
         return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
@@ -358,7 +358,7 @@ async def loan_history(
 async def household(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         found = households.household(view, no, scope=scope)
         if not found.rows or not opens(view.connection, author, Household.id_for(no)):
             raise HouseholdUnknown(household_no=no)
@@ -369,7 +369,7 @@ async def household(read: Read, no: No) -> Response:
         loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
         return {"household": home, "members": people, "loans": list(loans.dicts())}
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")

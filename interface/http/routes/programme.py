@@ -32,7 +32,7 @@ async def rulings(read: Read) -> Response:
     """One line a rule: the ruling in force on `as_of`, as known at `known_at`."""
     await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         return {
             "lines": [
                 found.to_dict() | {"meaning": view.book.table(name).meaning}
@@ -42,7 +42,7 @@ async def rulings(read: Read) -> Response:
             ]
         }
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _in_force(book: Book, name: str, day: Day, known_on: Day) -> Ruling | None:
@@ -74,7 +74,7 @@ async def replayed(
     """By bank and township: what is due by the rules, by the others, and how many lines move."""
     await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)
         known = min(rules_known_at or view.known_at, view.known_at)
         rules = Rules(view.book_known_at(known), civil_day(known))
@@ -86,4 +86,4 @@ async def replayed(
         moved = (line["difference_fen"] for line in table.dicts())
         return table, {"period": period, "difference_fen": sum(moved)}
 
-    return await read.table_saying(f"replay-{period}", ask, dated=False)
+    return await read.table_saying(f"replay-{period}", query, dated=False)

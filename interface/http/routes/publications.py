@@ -90,10 +90,10 @@ async def published(read: Read) -> Response:
     _, scope = await read.reader()
     reports = None if scope == COUNTY else OPEN_REPORTS
 
-    def ask(view: View) -> Table:
+    def query(view: View) -> Table:
         return publications(view, reports)
 
-    return await read.table("publications", ask)
+    return await read.table("publications", query)
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")

@@ -102,7 +102,7 @@ async def subsidy_explanation(read: Read, no: No, period: Period, bank: Code = N
     if scope.bank is not None and bank not in (None, scope.bank):
         raise HTTPException(403)
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         loans = list(loans_called(view, no, bank=bank, scope=scope).dicts())
         if not loans:
             raise LoanUnknown(loan_no=no)
@@ -112,7 +112,7 @@ async def subsidy_explanation(read: Read, no: No, period: Period, bank: Code = N
         estimate = found.due.period is not None and view.as_of < found.due.period.until
         return {"estimate": estimate} | _shown(found.plain(lambda of: _shows(scope, of)), scope)
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _shows(scope: Scope, bank: str) -> bool:

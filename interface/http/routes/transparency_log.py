@@ -256,22 +256,22 @@ async def cosign(request: Request) -> Response:
     return await run_in_threadpool(answer)
 
 
-async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
+async def proven(request: Request, query: Callable[[Proofs], Response]) -> Response:
     """Ask the tree as a reader of this route; waits a while for what is not sealed yet.
 
     Raises NotSealedYet; BeyondLog, for what is not recorded.
     """
     service = service_of(request)
     await service.reader(request)
-    return await run_in_threadpool(_patiently, service, ask)
+    return await run_in_threadpool(_patiently, service, query)
 
 
-def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
+def _patiently(service: Service, query: Callable[[Proofs], T]) -> T:
     until = monotonic() + _PATIENCE_SECONDS
     while True:
         with service.facts.connection() as connection, connection.transaction():
             try:
-                return ask(Proofs(connection, service.deployment.origin))
+                return query(Proofs(connection, service.deployment.origin))
             except ValueError as error:
                 raise HTTPException(422) from error
             except NotSealed as error:

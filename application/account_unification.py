@@ -57,7 +57,7 @@ def unify_accounts(ledger: Ledger, by: Author) -> Recorded | None:
     command = UnifyAccounts.model_validate(
         {"ref": f"unify-{digest}", "effective_on": ledger.today().isoformat(), "accounts": accounts}
     )
-    return ledger.tell(command, by)
+    return ledger.submit(command, by)
 
 
 def written_otherwise(log: EventLog, vault: Vault) -> Iterator[tuple[str, str]]:

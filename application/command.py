@@ -14,7 +14,7 @@ import msgspec
 
 from application.fields import Day, Ground, Model, Reference
 from application.refusals import NotPermitted
-from domain.kernel import Aggregate, Author, Event, Note
+from domain.kernel import Aggregate, AnyEvent, Author, CommandContext
 from domain.roles import Role
 
 Reads = Sequence[tuple[UUID, type[Aggregate]]]
@@ -78,7 +78,7 @@ class Command(Model):
         """The aggregates that `handle` needs, so that many commands load theirs in one query."""
         raise NotImplementedError
 
-    def handle(self, ledger: Any, note: Note) -> None:
+    def handle(self, ledger: Any, context: CommandContext) -> None:
         """Let the aggregates decide. Raises Refused.
 
         `ledger`: an `application.ledger.Ledger`, which itself imports this module.
@@ -89,7 +89,7 @@ class Command(Model):
 class Correctable(Command):
     """A command that may replace what it recorded before (冲正)."""
 
-    RECORDS: ClassVar[tuple[type[Event], ...]]
+    RECORDS: ClassVar[tuple[type[AnyEvent], ...]]
     """The events that a correction replaces by this command."""
 
     @classmethod
@@ -98,7 +98,7 @@ class Correctable(Command):
         for event in vars(cls).get("RECORDS", ()):
             _register(REPLACED_BY, event.TOPIC, cls)
 
-    def handle(self, ledger: Any, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Any, context: CommandContext, replaces: int | None = None) -> None:
         """The same. `replaces`: the version of the event that the new one replaces."""
         raise NotImplementedError
 

@@ -12,14 +12,14 @@ from queue import SimpleQueue
 from threading import Thread
 
 from application.command import Command
-from application.ledger import Ledger, Outcome, Recorded, Telling
+from application.ledger import Ledger, Outcome, Recorded, Submission
 from domain.kernel import Author, Refused
 
 _MOST_IN_GROUP = 500
 _QUIET_TURNS = 4
 """Measured: fewer split the groups of few clients, more make nobody faster."""
 
-_Waiting = tuple[Telling, "asyncio.Future[Outcome]"]
+_Waiting = tuple[Submission, "asyncio.Future[Outcome]"]
 
 
 class GroupWriter:
@@ -47,11 +47,11 @@ class GroupWriter:
         self._groups.put(None)
         self._thread.join(timeout=60)
 
-    async def tell(self, telling: Telling) -> Recorded:
+    async def submit(self, submission: Submission) -> Recorded:
         """Wait until the command is stored, durably. Raises Refused."""
         assert self._loop is not None
         answer: asyncio.Future[Outcome] = self._loop.create_future()
-        self._joining.append((telling, answer))
+        self._joining.append((submission, answer))
         if not self._gathering and not self._storing:
             self._gathering = True
             self._loop.call_soon(self._gather, 0, 0)
@@ -81,12 +81,12 @@ class GroupWriter:
     def _serve(self, ledger: Ledger, group: list[_Waiting]) -> None:
         assert self._loop is not None
         try:
-            answers = _answers(ledger, [telling for telling, _ in group])
+            answers = _answers(ledger, [submission for submission, _ in group])
         except Exception:  # noqa: BLE001 - one command's fault is not the others': each is tried by itself
             answers = []
-            for telling, _ in group:
+            for submission, _ in group:
                 try:
-                    answers += _answers(ledger, [telling])
+                    answers += _answers(ledger, [submission])
                 except Exception as error:  # noqa: BLE001 - handed to its caller
                     answers.append(error)
         futures = [future for _, future in group]
@@ -111,19 +111,21 @@ class GroupWriter:
 
 def submit_alone(ledger: Ledger, command: Command, by: Author) -> Recorded:
     """Submit one command in a conversation of its own; answered as in a group. Raises Refused."""
-    outcome = with_event_ids(ledger, ledger.tell(command, by))
+    outcome = with_event_ids(ledger, ledger.submit(command, by))
     assert isinstance(outcome, Recorded)
     return outcome
 
 
-def _answers(ledger: Ledger, tellings: list[Telling]) -> list[Outcome | Exception]:
-    return [with_event_ids(ledger, outcome) for outcome in ledger.tell_all(tellings)]
+def _answers(ledger: Ledger, submissions: list[Submission]) -> list[Outcome | Exception]:
+    return [with_event_ids(ledger, outcome) for outcome in ledger.submit_all(submissions)]
 
 
 def with_event_ids(ledger: Ledger, outcome: Outcome) -> Outcome:
     """The outcome; one of a command told before with what its first answer had."""
-    [outcome] = ledger.with_events([outcome])
+    [outcome] = ledger.receipts.with_events([outcome])
     if isinstance(outcome, Recorded) and outcome.promise is None:
-        promise = ledger.promise_of(outcome.position, len(outcome.events), outcome.recorded_at)
+        promise = ledger.receipts.promise_of(
+            outcome.position, len(outcome.events), outcome.recorded_at
+        )
         outcome = outcome._replace(promise=promise)
     return outcome

@@ -8,7 +8,7 @@ from domain.kernel import Refused
 class NotPermitted(Refused):
     CODE, FIELD = "not_permitted", ""
     ZH = "角色 {role} 无权报送 {command}"
-    EN = "the role {role} may not tell the ledger a {command}"
+    EN = "the role {role} may not submit a {command}"
 
 
 class ReferenceReused(Refused):
@@ -88,7 +88,7 @@ class ResultDiffers(Refused):
 class LedgerBusy(Refused):
     CODE, FIELD = "ledger_busy", ""
     ZH = "台账繁忙，请以同一编号重报"
-    EN = "the ledger is busy: tell it again under the same reference"
+    EN = "the ledger is busy: send it again under the same reference"
 
 
 class ClockJumped(Refused):
@@ -102,7 +102,7 @@ class ClockJumped(Refused):
     EN = (
         "the clock says {clock}, ahead of the database's clock and of what was counted here"
         " ({latest} at most): nothing is recorded. Set it right; when it is right, start the"
-        " service again; then tell it again under the same reference"
+        " service again; then send it again under the same reference"
     )
 
 

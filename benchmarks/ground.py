@@ -24,7 +24,7 @@ from application.access import Organisation, enrol
 from application.commands.household import RegisterHousehold
 from application.commands.loan import DisburseLoan
 from application.event_store.migrations import migrate
-from application.ledger import Ledger, Recorded, Telling
+from application.ledger import Ledger, Recorded, Submission
 from application.personal_data.encryption import Keys
 from domain.kernel import Author
 from interface.deployment import COUNTY_OFFICES
@@ -137,16 +137,16 @@ def plain_loans(database: Database, how_many: int, *, prefix: str = "L") -> list
     """`how_many` loans of 50 000 yuan, one household each ten, told the ordinary way."""
     ledger = Ledger(database.dsn, database.keys)
     households = -(-how_many // 10)
-    told: list[Telling] = []
+    told: list[Submission] = []
     for number in range(households):
         member = {"name": "张三", "id_no": "11010519491231002X", "relation": "户主", "head": True}
-        told.append(Telling(RegisterHousehold.model_validate({
+        told.append(Submission(RegisterHousehold.model_validate({
             "ref": f"{prefix}H{number}", "effective_on": "2020-01-01",
             "household_no": f"{prefix}H{number}", "township_code": "T01", "village": "村",
             "category": "out_of_poverty", "members": [member],
         }), BUREAU))  # fmt: skip
     for number in range(how_many):
-        told.append(Telling(DisburseLoan.model_validate({
+        told.append(Submission(DisburseLoan.model_validate({
             "ref": f"{prefix}{number}", "effective_on": "2023-03-10",
             "loan_no": f"{prefix}{number}", "contract_no": f"C{number}",
             "contract_on": "2023-03-10", "household_no": f"{prefix}H{number // 10}",
@@ -155,7 +155,7 @@ def plain_loans(database: Database, how_many: int, *, prefix: str = "L") -> list
             "purpose": "养牛", "payee": PAYER,
         }), BANK))  # fmt: skip
     for start in range(0, len(told), 2_000):
-        for outcome in ledger.tell_all(told[start : start + 2_000]):
+        for outcome in ledger.submit_all(told[start : start + 2_000]):
             assert isinstance(outcome, Recorded), outcome
     ledger.close()
     return [f"{prefix}{number}" for number in range(how_many)]

@@ -60,7 +60,7 @@ class OtherWriter(Thread):
                  "effective_on": "2023-08-01", "principal_fen": 0, "interest_fen": 1,
                  "penalty_fen": 0, "payer": PAYER}
             )  # fmt: skip
-            self.waits.append(seconds_of(lambda told=command: ledger.tell(told, BANK)))
+            self.waits.append(seconds_of(lambda told=command: ledger.submit(told, BANK)))
         ledger.close()
 
 

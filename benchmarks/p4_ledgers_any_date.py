@@ -13,14 +13,18 @@ from time import perf_counter
 from benchmarks.demo import demo_county
 from benchmarks.ground import Ground, Result, at_least, at_most, log, median
 from domain.calendar import quarter
+from projections.columns import keys
 from projections.facts.reading import Facts, View
 from projections.loan_ledger import loan_ledger
+from projections.loan_ledger.columns import COLUMNS
 from projections.settlement import settlement
 from projections.subsidy_ledger import subsidy_ledger
 
 TARGET = 5
 SETTLEMENT = 20
 """Of both ledgers: our own bound, the plan of measurements sets none."""
+PAGE_LINES, PAGE_SHARE = 200, 0.3
+"""A page of the loan ledger, and what share of the whole ledger it may cost: our own bound."""
 PEERS = {"hledger": 50, "ledger": 10}
 """Plain-text accounting tools, and how many times as fast we want to be."""
 SUM = (
@@ -42,7 +46,7 @@ SELECT effective_on, account, counter_account, loan_id::text, amount_fen FROM fa
 
 def write_journal(view: View, file: Path) -> int:
     """What is known of the postings, as a journal of one account a loan; returns how many."""
-    rows = view.ask(POSTINGS).rows
+    rows = view.query(POSTINGS).rows
     with file.open("w") as journal:
         for day, account, counter_account, loan, fen in rows:
             journal.write(f"{day} *\n  {account}:{loan}  {fen}\n  {counter_account}\n\n")
@@ -70,7 +74,7 @@ def peers(view: View, folder: Path) -> list[Result]:
     owed = 0
     for _ in range(5):
         began = perf_counter()
-        owed = view.ask(AMOUNTS).rows[0][1]
+        owed = view.query(AMOUNTS).rows[0][1]
         ours.append(perf_counter() - began)
     found = []
     for tool, wanted in PEERS.items():
@@ -99,6 +103,18 @@ def settled(view: View) -> tuple[float, float, int]:
     return perf_counter() - ledgers, ledgers - began, len(found)
 
 
+def paged(view: View) -> tuple[float, float, int]:
+    """How long a page of the loan ledger takes, how long the whole, and the lines of the whole."""
+    began = perf_counter()
+    lines = loan_ledger(view).rows
+    whole = perf_counter()
+    middle = dict(zip(keys(COLUMNS), lines[len(lines) // 2], strict=True))
+    at = middle["bank"], middle["loan_no"]
+    asked = perf_counter()
+    loan_ledger(view, after=at, most=PAGE_LINES + 1)
+    return perf_counter() - asked, whole - began, len(lines)
+
+
 def run(ground: Ground) -> list[Result]:
     database = demo_county(ground)
     facts = Facts(database.dsn, most=1)
@@ -109,11 +125,11 @@ def run(ground: Ground) -> list[Result]:
         as_of = date(2022, 1, 1) + timedelta(days=rng.randrange(1_000))
         known_at = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
         with facts.at(as_of, known_at + timedelta(days=rng.randrange(90))) as view:
-            view.ask(SUM)
+            view.query(SUM)
             began = perf_counter()
-            view.ask(SUM)
+            view.query(SUM)
             summed = perf_counter()
-            view.ask(AMOUNTS)
+            view.query(AMOUNTS)
             amounts = perf_counter()
             loan_ledger(view)
             subsidy_ledger(view)
@@ -126,6 +142,7 @@ def run(ground: Ground) -> list[Result]:
     with facts.at(date(2024, 9, 30)) as view:
         beside = peers(view, ground.folder)
         runs = [settled(view) for _ in range(3)]
+        pages = [paged(view) for _ in range(9)]
     facts.close()
     ground.drop(database)
     log(f"P4: {ratios}")
@@ -145,6 +162,14 @@ def run(ground: Ground) -> list[Result]:
             ratio=round(median(ratios["ledgers"]), 1),
             notes="24 and 18 columns a line, each name, day and status joined in and turned into"
             " Python objects: the sum touches one number a row and delivers one.",
+        ),
+        at_most(
+            PAGE_SHARE, id="P4", what=f"a page of {PAGE_LINES} lines of the loan ledger",
+            ours=f"{median([page[0] for page in pages]) * 1000:.1f} ms",
+            limit=f"{median([page[1] for page in pages]) * 1000:.1f} ms: the whole ledger,"
+            f" {pages[0][2]:,} lines",
+            ratio=round(median([page[0] / page[1] for page in pages]), 2),
+            notes="The page sums the postings of its own loans.",
         ),
         *beside,
         at_most(

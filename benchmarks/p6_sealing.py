@@ -8,7 +8,7 @@ from time import perf_counter
 import psycopg
 
 from application.personal_data.encryption import Vault
-from application.transparency_log.sealer import Sealer
+from application.transparency_log.sequencer import Sequencer
 from application.transparency_log.signer import FileSigner
 from application.transparency_log.verification import Verification
 from benchmarks.demo import demo_county
@@ -40,9 +40,9 @@ def run(ground: Ground) -> list[Result]:
         hashing.append(rows / seconds)
         origin = f"bench-{round_}.local/ledger/sha-256"
         began = perf_counter()
-        sealer = Sealer(database.dsn, origin, signer, vault.authenticate)
-        assert sealer.catch_up() == rows
-        sealer.close()
+        sequencer = Sequencer(database.dsn, origin, signer, vault.authenticate)
+        assert sequencer.catch_up() == rows
+        sequencer.close()
         sealing.append(rows / (perf_counter() - began))
         began = perf_counter()
         with psycopg.connect(database.dsn, autocommit=True) as connection:

@@ -44,13 +44,13 @@ class County:
                 f"SELECT household_no FROM {schema}.household ORDER BY household_no LIMIT 1"
             ).fetchone()[0]
 
-    def ask(self, path: str, **query: Any) -> Any:
+    def query(self, path: str, **query: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.keys['AUDIT']}"}
         answer = self._client.get(path, params=query, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def tell(self, path: str, body: Any = None, **more: Any) -> Any:
+    def submit(self, path: str, body: Any = None, **more: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.keys['NRCB']}"}
         answer = self._client.post(path, json=body, headers=headers, **more)
         assert answer.status_code in (200, 201), answer.text
@@ -68,20 +68,20 @@ class County:
         """Seconds from the answer to a repayment that completes a round trip to the finding."""
         since = datetime.now(UTC).isoformat()
         lent_on, back_on = days_ago(4), days_ago(2)
-        self.tell("/v1/loans", {
+        self.submit("/v1/loans", {
             "ref": f"LN-{name}", "effective_on": lent_on, "loan_no": name, "contract_no": name,
             "contract_on": lent_on, "household_no": self.household,
             "borrower_id_no": "11010519491231002X", "principal_fen": 1_000_000,
             "credited_fen": 1_000_000, "annual_rate_bp": 310, "due_on": "2099-12-31",
             "purpose": "养牛", "payee": PAYER,
         })  # fmt: skip
-        self.tell(f"/v1/loans/{name}/repayments", {
+        self.submit(f"/v1/loans/{name}/repayments", {
             "ref": f"RP-{name}", "effective_on": back_on, "principal_fen": 1_000_000,
             "interest_fen": 0, "penalty_fen": 0, "payer": PAYER,
         })  # fmt: skip
         begun = perf_counter()
         while True:
-            found = self.ask("/v1/red-flags/changes", rule=RULE, since=since)["lines"]
+            found = self.query("/v1/red-flags/changes", rule=RULE, since=since)["lines"]
             if any(line["subject"] == f"NRCB/{name}" for line in found):
                 return perf_counter() - begun
             sleep(0.02)
@@ -102,7 +102,7 @@ def run(ground: Ground) -> list[Result]:
     with service(ground, database) as port:
         county = County(database, port)
         county.caught_up()
-        whole = median([_seconds(lambda: county.ask("/v1/red-flags")) for _ in range(3)])
+        whole = median([_seconds(lambda: county.query("/v1/red-flags")) for _ in range(3)])
         quiet = [county.delay(f"Q{n}") for n in range(rounds)]
         log(f"P8I quiet: {quiet}")
         with sending_files(county):
@@ -146,7 +146,7 @@ def sending_files(county: County) -> Iterator[None]:
                 for row in range(FILE_ROWS)
             )
             file = {"file": ("told.csv", (TITLES + rows).encode())}
-            county.tell("/v1/files", data={"kind": "repayment"}, files=file)
+            county.submit("/v1/files", data={"kind": "repayment"}, files=file)
 
     sender = Thread(target=send)
     sender.start()

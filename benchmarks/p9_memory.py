@@ -52,7 +52,7 @@ def main() -> None:
 
     from application.ledger import Ledger
     from application.personal_data.encryption import Keys, Vault
-    from application.transparency_log.sealer import Sealer
+    from application.transparency_log.sequencer import Sequencer
     from application.transparency_log.signer import FileSigner
     from application.transparency_log.verification import Verification
     from benchmarks.ground import BANK
@@ -67,7 +67,7 @@ def main() -> None:
         signer = FileSigner.create(Path(told).with_name("signing-key.json"))
         authenticate = Vault(Keys.load(Path(keys))).authenticate
         if work == "seal":
-            Sealer(dsn, origin, signer, authenticate).catch_up()
+            Sequencer(dsn, origin, signer, authenticate).catch_up()
         else:
             with psycopg.connect(dsn, autocommit=True) as connection:
                 found = Verification(connection, origin, signer.key(origin), authenticate).run()

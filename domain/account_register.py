@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 
 MOST_IN_AN_EVENT: Final = 500
 
@@ -38,21 +38,21 @@ class AccountRegister(Aggregate):
     def the_id() -> UUID:
         return identity("account-register")
 
-    class Unified(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Unified(Event["AccountRegister"], frozen=True, kw_only=True, omit_defaults=True):
         """These pseudonyms, given to numbers as they were written, are of the normal ones."""
 
         TOPIC, ZH = "account-register.unified.v1", "账号归一"
         CORRECTABLE = False
         accounts: tuple[SameAccount, ...]
 
-        def apply(self, register: Any) -> None:
+        def apply(self, register: AccountRegister) -> None:
             register.known.update(account.written for account in self.accounts)
 
-    def unify(self, note: Note, accounts: Iterable[SameAccount]) -> None:
+    def unify(self, context: CommandContext, accounts: Iterable[SameAccount]) -> None:
         """Record those that are not recorded yet. Raises NothingToUnify."""
         new = [account for account in accounts if account.written not in self.known]
         if not new:
             raise NothingToUnify
         for first in range(0, len(new), MOST_IN_AN_EVENT):
             some = tuple(new[first : first + MOST_IN_AN_EVENT])
-            self.record(AccountRegister.Unified(**told_by(note), accounts=some))
+            self.record(AccountRegister.Unified(**recorded_fields(context), accounts=some))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.calendar import last_of_month
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    NotCorrectable,
+    Refused,
+    identity,
+    recorded_fields,
+)
 from domain.steps import assure_follows
 
 
@@ -30,7 +38,7 @@ class BankReport(Aggregate):
     def id_for(bank: str, period: str) -> UUID:
         return identity("bank-report", bank, period)
 
-    class ScaleReported(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ScaleReported(Event["BankReport"], frozen=True, kw_only=True, omit_defaults=True):
         """Number of loans, households, balance and sum disbursed, as the bank counts them."""
 
         TOPIC, ZH = "bank-report.scale-reported.v1", "规模报送"
@@ -41,11 +49,11 @@ class BankReport(Aggregate):
         balance_fen: int
         disbursed_fen: int
 
-        def apply(self, report: Any) -> None:
+        def apply(self, report: BankReport) -> None:
             report.period = self.period
-            report.live.add(self.originator_version)
+            report.live.add(report.version)
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["BankReport"], frozen=True, kw_only=True, omit_defaults=True):
         """The report was a mistake: it counts no more from `recorded_at` on (冲正)."""
 
         TOPIC, ZH = "bank-report.corrected.v1", "冲正"
@@ -54,12 +62,12 @@ class BankReport(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, report: Any) -> None:
+        def apply(self, report: BankReport) -> None:
             report.live.discard(self.corrects)
 
     def report_scale(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         bank: str,
         period: str,
@@ -72,10 +80,10 @@ class BankReport(Aggregate):
         """Record the report; `period` is a month, `2023-03`. Raises ReportedBefore, StepBefore."""
         if self.live:
             raise ReportedBefore(period=period)
-        assure_follows(note.effective_on, "the end of its month", last_of_month(period))
+        assure_follows(context.effective_on, "the end of its month", last_of_month(period))
         self.record(
             BankReport.ScaleReported(
-                **told_by(note),
+                **recorded_fields(context),
                 bank=bank,
                 period=period,
                 loans=loans,
@@ -86,12 +94,12 @@ class BankReport(Aggregate):
             )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take the report back. Raises NotCorrectable."""
         if version not in self.live:
             raise NotCorrectable
         self.record(
             BankReport.Corrected(
-                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
             )
         )

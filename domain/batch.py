@@ -14,7 +14,15 @@ from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, Warned, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    Refused,
+    Warned,
+    identity,
+    recorded_fields,
+)
 from domain.roles import Role
 from domain.steps import assure_follows
 from domain.subsidy_limit import ObjectionFinding
@@ -51,7 +59,7 @@ class NothingToPay(Refused):
 class RunOutdated(Refused):
     CODE, FIELD = "run_outdated", ""
     ZH = "计算后又有批次提出，请以同一编号重报"
-    EN = "another batch was proposed since the calculation: tell it again under the same reference"
+    EN = "another batch was proposed since the calculation: send it again under the same reference"
 
 
 class WrongStage(Refused):
@@ -253,7 +261,7 @@ class Batch(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Estimated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Estimated(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """What a quarter will cost was worked out before its end; nothing can be paid on it."""
 
         TOPIC, ZH = "batch.estimated.v1", "测算"
@@ -272,7 +280,7 @@ class Batch(Aggregate):
         amount_fen: int
         recovery_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.batch_no, batch.period, batch.year = self.batch_no, self.period, self.year
             batch.mode, batch.seen_position = self.mode, self.seen_position
             batch.stage = self.STAGE
@@ -284,28 +292,28 @@ class Batch(Aggregate):
         TOPIC, ZH = "batch.proposed.v1", "批次提出"
         STAGE: ClassVar[str] = "proposed"
 
-    class Listed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Listed(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """Some lines of the batch; a batch has as many lists as it needs."""
 
         TOPIC, ZH = "batch.listed.v1", "批次明细"
         CORRECTABLE = False
         lines: tuple[Line, ...]
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.lines.update((line.line, line) for line in self.lines)
 
-    class Verified(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Verified(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The bureau compared the batch with its register and vouches for it."""
 
         TOPIC, ZH = "batch.verified.v1", "批次核实"
         CORRECTABLE = False
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.stage = "verified"
             batch.verified_on = self.effective_on
             batch.people["verified"] = self.person
 
-    class NoticePosted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class NoticePosted(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The batch was posted for objections; `until_on` is the last day it stands."""
 
         TOPIC, ZH = "batch.notice-posted.v1", "公示"
@@ -315,12 +323,12 @@ class Batch(Aggregate):
         place: str
         until_on: date
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.notices.setdefault((self.level, self.township), []).append(
-                Notice(self.version, self.effective_on, self.until_on, self.document is not None)
+                Notice(batch.version, self.effective_on, self.until_on, self.document is not None)
             )
 
-    class ObjectionRaised(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ObjectionRaised(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody objects to a line, or to the batch."""
 
         TOPIC, ZH = "batch.objection-raised.v1", "异议"
@@ -329,11 +337,11 @@ class Batch(Aggregate):
         line: int | None = None
         reason: str
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.objections[self.objection_no] = (self.line, self.person)
             batch.objected_on[self.objection_no] = self.effective_on
 
-    class ObjectionResolved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ObjectionResolved(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """An objection was dismissed, or upheld: then its line is withdrawn."""
 
         TOPIC, ZH = "batch.objection-resolved.v1", "异议处理"
@@ -345,35 +353,35 @@ class Batch(Aggregate):
         finding: ObjectionFinding | None = None
         amount_fen: int | None = None
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.objections.pop(self.objection_no, None)
             if self.upheld and self.line is not None:
                 batch.withdrawn.add(self.line)
                 batch.upheld[self.objection_no] = (self.line, self.person, self.effective_on)
 
-    class Approved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Approved(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau approved what is left of the batch; its money is reserved."""
 
         TOPIC, ZH = "batch.approved.v1", "批次批准"
         CORRECTABLE = False
         amount_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.stage = "approved"
             batch.approved_on = self.effective_on
             batch.people["approved"] = self.person
 
-    class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Returned(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The batch goes back: nothing more is paid on it."""
 
         TOPIC, ZH = "batch.returned.v1", "批次退回"
         CORRECTABLE = False
         reason: str
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.stage = "returned"
 
-    class Ordered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Ordered(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """One bank was told to pay these lines; those that are due less by now are held."""
 
         TOPIC, ZH = "batch.ordered.v1", "拨付指令"
@@ -383,13 +391,13 @@ class Batch(Aggregate):
         held: tuple[Told, ...]
         amount_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             batch.ordered.update(self.lines)
             batch.ordered_on.update(dict.fromkeys(self.lines, self.effective_on))
             batch.held.update(told.line for told in self.held)
             batch.people["ordered"] = self.person
 
-    class ResultTold(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ResultTold(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """What the bank paid, and what it could not pay (回盘)."""
 
         TOPIC, ZH = "batch.result-told.v1", "拨付回盘"
@@ -400,14 +408,14 @@ class Batch(Aggregate):
         paid_fen: int
         failed_fen: int
 
-        def apply(self, batch: Any) -> None:
+        def apply(self, batch: Batch) -> None:
             for line in self.paid:
-                batch.answers[line] = Answer("paid", self.version, self.effective_on)
+                batch.answers[line] = Answer("paid", batch.version, self.effective_on)
                 batch.times_paid[line] += 1
             for told in self.failed:
-                batch.answers[told.line] = Answer("failed", self.version, self.effective_on)
+                batch.answers[told.line] = Answer("failed", batch.version, self.effective_on)
 
-    class ResultCorrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class ResultCorrected(Event["Batch"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank says that its result of a line was wrong, or that its payment came back (退票).
 
         `result_version`: the event of this batch that said `was`. The money follows `now` from
@@ -425,8 +433,8 @@ class Batch(Aggregate):
         reason: str
         voucher: str | None = None
 
-        def apply(self, batch: Any) -> None:
-            batch.answers[self.line] = Answer(self.now, self.version, self.effective_on)
+        def apply(self, batch: Batch) -> None:
+            batch.answers[self.line] = Answer(self.now, batch.version, self.effective_on)
             if self.now == "paid":
                 batch.times_paid[self.line] += 1
 
@@ -434,7 +442,7 @@ class Batch(Aggregate):
 
     def propose(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         batch_no: str,
         period: str,
@@ -451,7 +459,7 @@ class Batch(Aggregate):
         """List what is due. Raises BatchNumberTaken, PeriodNotOver, NothingToPay."""
         if self.stage:
             raise BatchNumberTaken(batch_no=batch_no)
-        if not estimate and note.effective_on < until:
+        if not estimate and context.effective_on < until:
             raise PeriodNotOver(period=period, until=until)
         if not lines:
             raise NothingToPay
@@ -459,7 +467,7 @@ class Batch(Aggregate):
         recovery_fen = sum(line.amount_fen for line in lines if line.kind == "recovery")
         self.record(
             kind(
-                **told_by(note),
+                **recorded_fields(context),
                 batch_no=batch_no,
                 period=period,
                 first=first,
@@ -478,23 +486,23 @@ class Batch(Aggregate):
             some = tuple(lines[place : place + LINES_A_LIST])
             self.record(
                 Batch.Listed(
-                    effective_on=note.effective_on,
-                    role=note.by.role,
-                    person=note.by.person,
+                    effective_on=context.effective_on,
+                    role=context.by.role,
+                    person=context.by.person,
                     lines=some,
                 )
             )
 
-    def verify(self, note: Note) -> None:
+    def verify(self, context: CommandContext) -> None:
         """Vouch for the batch. Raises WrongStage, SamePerson, StepBefore."""
         self._at("proposed", "verified")
-        self._another(note, "verified")
-        assure_follows(note.effective_on, "the proposal", self.last_on)
-        self.record(Batch.Verified(**told_by(note)))
+        self._another(context, "verified")
+        assure_follows(context.effective_on, "the proposal", self.last_on)
+        self.record(Batch.Verified(**recorded_fields(context)))
 
     def post_notice(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         level: Level,
         place: str,
@@ -503,42 +511,48 @@ class Batch(Aggregate):
     ) -> None:
         """Record a notice. Raises WrongStage, NoticeElsewhere, NoticeTooShort, StepBefore."""
         self._at("verified", "noticed")
-        by_township = note.by.role == Role.TOWNSHIP
+        by_township = context.by.role == Role.TOWNSHIP
         if by_township != (level != "county"):
-            raise NoticeElsewhere(level=level, organisation=note.by.organisation)
-        township = note.by.organisation if by_township else ""
+            raise NoticeElsewhere(level=level, organisation=context.by.organisation)
+        township = context.by.organisation if by_township else ""
         if by_township and township not in {line.township for line in self.payable}:
             raise NoticeElsewhere(level=level, organisation=township)
-        assure_follows(note.effective_on, "the verification", self.verified_on)
-        days = (until_on - note.effective_on).days + 1
+        assure_follows(context.effective_on, "the verification", self.verified_on)
+        days = (until_on - context.effective_on).days + 1
         if days < least_days:
             raise NoticeTooShort(
-                posted_on=note.effective_on, until_on=until_on, days=days, wanted=least_days
+                posted_on=context.effective_on, until_on=until_on, days=days, wanted=least_days
             )
         before = self.notices.get((level, township), [])[-1:]
         self.record(
             Batch.NoticePosted(
-                **told_by(note), level=level, township=township, place=place, until_on=until_on
+                **recorded_fields(context),
+                level=level,
+                township=township,
+                place=place,
+                until_on=until_on,
             )
         )
         for first in before:
             self.warn(_posted_again(first))
 
-    def object(self, note: Note, *, objection_no: str, line: int | None, reason: str) -> None:
+    def object(
+        self, context: CommandContext, *, objection_no: str, line: int | None, reason: str
+    ) -> None:
         """Record an objection. Raises WrongStage, LineUnknown, StepBefore."""
         self._at("verified", "objected to")
         if line is not None and line not in {payable.line for payable in self.payable}:
             raise LineUnknown(batch_no=self.batch_no, line=line, why="")
-        assure_follows(note.effective_on, "the verification", self.verified_on)
+        assure_follows(context.effective_on, "the verification", self.verified_on)
         self.record(
             Batch.ObjectionRaised(
-                **told_by(note), objection_no=objection_no, line=line, reason=reason
+                **recorded_fields(context), objection_no=objection_no, line=line, reason=reason
             )
         )
 
     def resolve(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         objection_no: str,
         upheld: bool,
@@ -559,7 +573,7 @@ class Batch(Aggregate):
         if upheld and line is None:
             raise WholeBatchUpheld(objection_no=objection_no)
         _assure_finding(upheld, finding, amount_fen)
-        if raised_by == note.by.person:
+        if raised_by == context.by.person:
             raise SamePerson(
                 person=raised_by,
                 before="异议提出",
@@ -567,10 +581,10 @@ class Batch(Aggregate):
                 before_en="objected to",
                 step_en="answered",
             )
-        assure_follows(note.effective_on, "the objection", self.objected_on[objection_no])
+        assure_follows(context.effective_on, "the objection", self.objected_on[objection_no])
         self.record(
             Batch.ObjectionResolved(
-                **told_by(note),
+                **recorded_fields(context),
                 objection_no=objection_no,
                 upheld=upheld,
                 line=line,
@@ -581,7 +595,7 @@ class Batch(Aggregate):
         )
         return self.lines[line] if upheld and line is not None else None
 
-    def lift(self, note: Note, *, objection_no: str) -> Line:
+    def lift(self, context: CommandContext, *, objection_no: str) -> Line:
         """Whether what an objection left may be lifted; returns its line.
 
         Raises BatchUnknown, LimitUnknown, SamePerson, StepBefore.
@@ -591,7 +605,7 @@ class Batch(Aggregate):
         if objection_no not in self.upheld:
             raise LimitUnknown(objection_no=objection_no)
         line, upheld_by, upheld_on = self.upheld[objection_no]
-        if upheld_by == note.by.person:
+        if upheld_by == context.by.person:
             raise SamePerson(
                 person=upheld_by,
                 before="异议认定",
@@ -599,12 +613,12 @@ class Batch(Aggregate):
                 before_en="upheld an objection to",
                 step_en="relieved of it",
             )
-        assure_follows(note.effective_on, "the resolution", upheld_on)
+        assure_follows(context.effective_on, "the resolution", upheld_on)
         return self.lines[line]
 
     def approve(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         levels: Iterable[str],
         least_days: int,
@@ -617,12 +631,12 @@ class Batch(Aggregate):
         NoticeMissing, NothingToPay.
         """
         self._at("verified", "approved")
-        self._another(note, "approved")
+        self._another(context, "approved")
         if self.objections:
             raise ObjectionOpen(open=", ".join(sorted(self.objections)))
-        assure_follows(note.effective_on, "the last step", self.last_on)
+        assure_follows(context.effective_on, "the last step", self.last_on)
         missing = list(
-            self._notices_missing(note.effective_on, set(levels), least_days, recorded_on)
+            self._notices_missing(context.effective_on, set(levels), least_days, recorded_on)
         )
         if missing:
             raise NoticeMissing(
@@ -632,10 +646,10 @@ class Batch(Aggregate):
         amount_fen = sum(line.amount_fen for line in self.payable)
         if not amount_fen:
             raise NothingToPay
-        self.record(Batch.Approved(**told_by(note), amount_fen=amount_fen))
+        self.record(Batch.Approved(**recorded_fields(context), amount_fen=amount_fen))
         return amount_fen
 
-    def give_back(self, note: Note, *, reason: str) -> int:
+    def give_back(self, context: CommandContext, *, reason: str) -> int:
         """Return the batch; returns the fen that were reserved for it and are free now.
 
         Raises WrongStage when nothing was proposed or money was ordered already; StepBefore.
@@ -644,31 +658,31 @@ class Batch(Aggregate):
             raise BatchUnknown(batch_no=self.batch_no)
         if self.stage not in ("proposed", "verified", "approved") or self.ordered:
             raise self._wrong("returned")
-        assure_follows(note.effective_on, "the last step", self.last_on)
+        assure_follows(context.effective_on, "the last step", self.last_on)
         reserved_fen = sum(line.amount_fen for line in self.reserved)
-        self.record(Batch.Returned(**told_by(note), reason=reason))
+        self.record(Batch.Returned(**recorded_fields(context), reason=reason))
         return reserved_fen
 
-    def order(self, note: Note, *, bank: str, left_fen: Callable[[Line], int]) -> int:
+    def order(self, context: CommandContext, *, bank: str, left_fen: Callable[[Line], int]) -> int:
         """Tell a bank to pay its lines; returns the fen of those that are held instead.
 
         `left_fen` judges a line once more: what is due for it now and not yet paid. Raises
         WrongStage, SamePerson, StepBefore, NothingToPay.
         """
         self._at("approved", "ordered")
-        self._another(note, "ordered")
+        self._another(context, "ordered")
         asked = [
             line for line in self.reserved if line.bank == bank and line.line not in self.ordered
         ]
         if not asked:
             raise NothingToPay("bank")
-        assure_follows(note.effective_on, "the approval", self.approved_on)
+        assure_follows(context.effective_on, "the approval", self.approved_on)
         left = {line.line: left_fen(line) for line in asked}
         held = [line for line in asked if left[line.line] < line.amount_fen]
         to_pay = [line for line in asked if left[line.line] >= line.amount_fen]
         self.record(
             Batch.Ordered(
-                **told_by(note),
+                **recorded_fields(context),
                 bank=bank,
                 lines=tuple(line.line for line in to_pay),
                 held=tuple(Told(line.line, f"left_fen={left[line.line]}") for line in held),
@@ -678,7 +692,7 @@ class Batch(Aggregate):
         return sum(line.amount_fen for line in held)
 
     def tell_result(
-        self, note: Note, *, bank: str, paid: Sequence[int], failed: Mapping[int, str]
+        self, context: CommandContext, *, bank: str, paid: Sequence[int], failed: Mapping[int, str]
     ) -> tuple[list[Line], int]:
         """Record what the bank did; returns the lines paid, and the fen of those that failed.
 
@@ -686,12 +700,12 @@ class Batch(Aggregate):
         """
         self.assure_waiting(bank, dict.fromkeys((*paid, *failed)))
         for line in (*paid, *failed):
-            assure_follows(note.effective_on, "the order", self.ordered_on[line])
+            assure_follows(context.effective_on, "the order", self.ordered_on[line])
         paid_lines = [self.lines[line] for line in paid]
         failed_fen = sum(self.lines[line].amount_fen for line in failed)
         self.record(
             Batch.ResultTold(
-                **told_by(note),
+                **recorded_fields(context),
                 bank=bank,
                 paid=tuple(paid),
                 failed=tuple(Told(line, reason) for line, reason in failed.items()),
@@ -714,12 +728,14 @@ class Batch(Aggregate):
                 why = f"：已有回盘 {said}，报错须更正回盘 to be corrected by result-corrections"
                 raise self._unknown(place, line, why)
 
-    def assure_answered(self, note: Note, places: Mapping[int, tuple[str, bool]]) -> None:
+    def assure_answered(
+        self, context: CommandContext, places: Mapping[int, tuple[str, bool]]
+    ) -> None:
         """Whether these lines' results can be corrected as told: where, and whether it was paid.
 
         Raises LineUnknown, LineNotAnswered, ResultUnchanged, ResultBefore.
         """
-        self._ordered_from(note.by.organisation, {n: place for n, (place, _) in places.items()})
+        self._ordered_from(context.by.organisation, {n: place for n, (place, _) in places.items()})
         for line, (place, paid) in places.items():
             answer = self.answers.get(line)
             if answer is None:
@@ -727,11 +743,11 @@ class Batch(Aggregate):
             if (answer.said == "paid") == paid:
                 said_zh = _SAID[answer.said]
                 raise ResultUnchanged(f"{place}/paid", line=line, said=answer.said, said_zh=said_zh)
-            if note.effective_on < answer.on:
-                raise ResultBefore(effective_on=note.effective_on, on=answer.on, line=line)
+            if context.effective_on < answer.on:
+                raise ResultBefore(effective_on=context.effective_on, on=answer.on, line=line)
 
     def correct_result(
-        self, note: Note, *, line: Line, voucher: str | None, reason: str
+        self, context: CommandContext, *, line: Line, voucher: str | None, reason: str
     ) -> tuple[str, int]:
         """Say that a line was paid after all (with its voucher), or that its payment came back.
 
@@ -743,7 +759,7 @@ class Batch(Aggregate):
         now: Said = "returned" if was.said == "paid" else "paid"
         self.record(
             Batch.ResultCorrected(
-                **told_by(note),
+                **recorded_fields(context),
                 bank=line.bank,
                 line=line.line,
                 result_version=was.version,
@@ -811,10 +827,10 @@ class Batch(Aggregate):
             step_en=step,
         )
 
-    def _another(self, note: Note, step: str) -> None:
+    def _another(self, context: CommandContext, step: str) -> None:
         """Each step is another person's. Raises SamePerson."""
         for before, person in self.people.items():
-            if person == note.by.person and before != step:
+            if person == context.by.person and before != step:
                 raise SamePerson(
                     person=person,
                     before=_STEPS[before],
@@ -901,7 +917,7 @@ class BatchRegister(Aggregate):
     def the_id() -> UUID:
         return identity("batch-register")
 
-    class Entered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Entered(Event["BatchRegister"], frozen=True, kw_only=True, omit_defaults=True):
         """A batch took the next number."""
 
         TOPIC, ZH = "batch-register.entered.v1", "批次登记"
@@ -909,13 +925,15 @@ class BatchRegister(Aggregate):
         number: int
         batch_no: str
 
-        def apply(self, register: Any) -> None:
+        def apply(self, register: BatchRegister) -> None:
             register.number = self.number
 
-    def enter(self, note: Note, *, batch_no: str, seen: int) -> None:
+    def enter(self, context: CommandContext, *, batch_no: str, seen: int) -> None:
         """Enter a batch whose calculation knew `seen` batches. Raises RunOutdated."""
         if seen != self.number:
             raise RunOutdated
         self.record(
-            BatchRegister.Entered(**told_by(note), number=self.number + 1, batch_no=batch_no)
+            BatchRegister.Entered(
+                **recorded_fields(context), number=self.number + 1, batch_no=batch_no
+            )
         )

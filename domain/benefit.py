@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 BenefitKind = Literal["dividend", "supplement"]
@@ -55,7 +55,7 @@ class Agreement(Aggregate):
     def id_for(agreement_no: str) -> UUID:
         return identity("benefit", agreement_no)
 
-    class Signed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Signed(Event["Agreement"], frozen=True, kw_only=True, omit_defaults=True):
         """Enterprise and households agreed on what is paid to whom, and when."""
 
         TOPIC, ZH = "benefit.signed.v1", "利益联结协议"
@@ -65,12 +65,12 @@ class Agreement(Aggregate):
         township: str
         instalments: tuple[BenefitDue, ...]
 
-        def apply(self, agreement: Any) -> None:
+        def apply(self, agreement: Agreement) -> None:
             agreement.township = self.township
             agreement.signed_on = self.effective_on
             agreement.households = {each.household_no for each in self.instalments}
 
-    class Paid(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Paid(Event["Agreement"], frozen=True, kw_only=True, omit_defaults=True):
         """A household received a dividend or an income supplement."""
 
         TOPIC, ZH = "benefit.paid.v1", "分红或增收款"
@@ -83,7 +83,7 @@ class Agreement(Aggregate):
 
     def sign(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         agreement_no: str,
         enterprise: str,
@@ -95,7 +95,7 @@ class Agreement(Aggregate):
             raise AgreementNumberTaken(agreement_no=agreement_no)
         self.record(
             Agreement.Signed(
-                **told_by(note),
+                **recorded_fields(context),
                 agreement_no=agreement_no,
                 enterprise=enterprise,
                 township=township,
@@ -105,7 +105,7 @@ class Agreement(Aggregate):
 
     def pay(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         agreement_no: str,
         household_no: str,
@@ -117,14 +117,14 @@ class Agreement(Aggregate):
 
         Raises AgreementUnknown, NotOfAgreement, StepBefore.
         """
-        if not self.households or self.township != note.by.organisation:
+        if not self.households or self.township != context.by.organisation:
             raise AgreementUnknown(agreement_no=agreement_no)
         if household_no not in self.households:
             raise NotOfAgreement(household_no=household_no, agreement_no=agreement_no)
-        assure_follows(note.effective_on, "the agreement", self.signed_on)
+        assure_follows(context.effective_on, "the agreement", self.signed_on)
         self.record(
             Agreement.Paid(
-                **told_by(note),
+                **recorded_fields(context),
                 agreement_no=agreement_no,
                 household_no=household_no,
                 kind=kind,

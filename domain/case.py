@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 
@@ -135,13 +135,13 @@ def at_stake_fen(findings: Iterable[Finding]) -> int:
     return total_fen
 
 
-class _Step(Event, frozen=True, kw_only=True, omit_defaults=True):
+class _Step(Event["Case"], frozen=True, kw_only=True, omit_defaults=True):
     """Something done in a case; each step on the day of the one before or later."""
 
     CORRECTABLE: ClassVar[bool] = False
     STAGE: ClassVar[str | None] = None
 
-    def apply(self, case: Any) -> None:
+    def apply(self, case: Case) -> None:
         if self.STAGE is not None:
             case.stage = self.STAGE
 
@@ -184,7 +184,7 @@ class Case(Aggregate):
         loans: tuple[LoanOfCase, ...]
         at_stake_fen: int
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.case_no, case.office = self.case_no, self.office
             case.findings += self.findings
@@ -198,7 +198,7 @@ class Case(Aggregate):
         loans: tuple[LoanOfCase, ...]
         at_stake_fen: int
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.findings += self.findings
             case.loans.update(loan.loan_id for loan in self.loans)
@@ -210,7 +210,7 @@ class Case(Aggregate):
         TOPIC, ZH = "case.assigned.v1", "线索交办"
         investigator: str
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.supervisor, case.investigator = self.person, self.investigator
             case.supervisors.add(self.person)
@@ -226,7 +226,7 @@ class Case(Aggregate):
         what: str
         until_on: date
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.asked.add(self.asked)
             case.waiting[self.request_no] = (self.asked, self.until_on)
@@ -239,7 +239,7 @@ class Case(Aggregate):
         request_no: str
         explanation: str
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.waiting.pop(self.request_no, None)
 
@@ -265,7 +265,7 @@ class Case(Aggregate):
         reason: str
         amount_fen: int
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.rectified = False
 
@@ -282,7 +282,7 @@ class Case(Aggregate):
         TOPIC, ZH = "case.rectified.v1", "整改"
         what: str
 
-        def apply(self, case: Any) -> None:
+        def apply(self, case: Case) -> None:
             super().apply(case)
             case.rectified = True
 
@@ -312,105 +312,115 @@ class Case(Aggregate):
 
     # ---- commands ---------------------------------------------------------------------
 
-    def open(self, note: Note, *, case_no: str, title: str, found: Found) -> None:
+    def open(self, context: CommandContext, *, case_no: str, title: str, found: Found) -> None:
         """Open the case on what was found. Raises CaseNumberTaken."""
         if self.stage:
             raise CaseNumberTaken(case_no=case_no)
         self.record(
             Case.Opened(
-                **told_by(note),
+                **recorded_fields(context),
                 case_no=case_no,
                 title=title,
-                office=note.by.organisation,
+                office=context.by.organisation,
                 findings=found.findings,
                 loans=found.loans,
                 at_stake_fen=at_stake_fen(found.findings),
             )
         )
 
-    def join(self, note: Note, *, found: Found) -> None:
+    def join(self, context: CommandContext, *, found: Found) -> None:
         """Take in further findings.
 
         Raises CaseUnknown, CaseElsewhere, WrongCaseStage, StepBefore.
         """
-        self.assure_own(note)
-        self._at(note, "joined", "opened", "assigned", "proposed")
+        self.assure_own(context)
+        self._at(context, "joined", "opened", "assigned", "proposed")
         new = tuple(loan for loan in found.loans if loan.loan_id not in self.loans)
         fen = at_stake_fen((*self.findings, *found.findings))
         self.record(
-            Case.Joined(**told_by(note), findings=found.findings, loans=new, at_stake_fen=fen)
+            Case.Joined(
+                **recorded_fields(context), findings=found.findings, loans=new, at_stake_fen=fen
+            )
         )
 
-    def assign(self, note: Note, *, investigator: str) -> None:
+    def assign(self, context: CommandContext, *, investigator: str) -> None:
         """Say who investigates, and supervise. Raises BothRoles, and as `join`."""
-        self.assure_own(note)
-        self._at(note, "assigned", "opened", "assigned", "proposed", "upheld", "dismissed")
-        person = note.by.person
+        self.assure_own(context)
+        self._at(context, "assigned", "opened", "assigned", "proposed", "upheld", "dismissed")
+        person = context.by.person
         for both in (
             person if person == investigator or person in self.investigators else None,
             investigator if investigator in self.supervisors else None,
         ):
             if both is not None:
                 raise BothRoles(person=both)
-        self.record(Case.Assigned(**told_by(note), investigator=investigator))
+        self.record(Case.Assigned(**recorded_fields(context), investigator=investigator))
 
-    def ask(self, note: Note, *, request_no: str, asked: str, what: str, until_on: date) -> None:
+    def ask(
+        self, context: CommandContext, *, request_no: str, asked: str, what: str, until_on: date
+    ) -> None:
         """Ask an organisation to explain. Raises AnswerDayPast, and as `note_down`."""
-        self._by_investigator(note, "asked about", "assigned", "proposed")
-        if until_on < note.effective_on:
-            raise AnswerDayPast(until_on=until_on, asked_on=note.effective_on)
+        self._by_investigator(context, "asked about", "assigned", "proposed")
+        if until_on < context.effective_on:
+            raise AnswerDayPast(until_on=until_on, asked_on=context.effective_on)
         self.record(
             Case.ExplanationAsked(
-                **told_by(note), request_no=request_no, asked=asked, what=what, until_on=until_on
+                **recorded_fields(context),
+                request_no=request_no,
+                asked=asked,
+                what=what,
+                until_on=until_on,
             )
         )
 
-    def explain(self, note: Note, *, request_no: str, explanation: str) -> None:
+    def explain(self, context: CommandContext, *, request_no: str, explanation: str) -> None:
         """Explain, as the organisation that was asked. To all others there is no such case.
 
         Raises CaseUnknown, RequestUnknown, WrongCaseStage, StepBefore.
         """
-        if note.by.organisation not in self.asked:
+        if context.by.organisation not in self.asked:
             raise CaseUnknown(case_no=self.case_no)
         asked, _ = self.waiting.get(request_no, ("", date.min))
-        if asked != note.by.organisation:
+        if asked != context.by.organisation:
             raise RequestUnknown(request_no=request_no)
-        self._at(note, "explained", "assigned", "proposed", "upheld", "dismissed")
+        self._at(context, "explained", "assigned", "proposed", "upheld", "dismissed")
         self.record(
-            Case.ExplanationGiven(**told_by(note), request_no=request_no, explanation=explanation)
+            Case.ExplanationGiven(
+                **recorded_fields(context), request_no=request_no, explanation=explanation
+            )
         )
 
-    def note_down(self, note: Note, *, words: str) -> None:
+    def note_down(self, context: CommandContext, *, words: str) -> None:
         """Write a note.
 
         Raises CaseUnknown, CaseElsewhere, NotInvestigator, WrongCaseStage, StepBefore.
         """
-        self._by_investigator(note, "noted on", "assigned", "proposed", "upheld", "dismissed")
-        self.record(Case.Noted(**told_by(note), words=words))
+        self._by_investigator(context, "noted on", "assigned", "proposed", "upheld", "dismissed")
+        self.record(Case.Noted(**recorded_fields(context), words=words))
 
-    def propose(self, note: Note, *, upheld: bool, reason: str) -> None:
+    def propose(self, context: CommandContext, *, upheld: bool, reason: str) -> None:
         """Propose a decision; whatever comes in between asks for another. Raises as `note_down`."""
-        self._by_investigator(note, "proposed on", "assigned", "proposed")
-        self.record(Case.Proposed(**told_by(note), upheld=upheld, reason=reason))
+        self._by_investigator(context, "proposed on", "assigned", "proposed")
+        self.record(Case.Proposed(**recorded_fields(context), upheld=upheld, reason=reason))
 
-    def uphold(self, note: Note, *, reason: str, amount_fen: int) -> None:
+    def uphold(self, context: CommandContext, *, reason: str, amount_fen: int) -> None:
         """Decide that it is so. Raises ExplanationMissing, NotSupervisor, and as `join`."""
-        self._decided(note, "upheld")
-        self.record(Case.Upheld(**told_by(note), reason=reason, amount_fen=amount_fen))
+        self._decided(context, "upheld")
+        self.record(Case.Upheld(**recorded_fields(context), reason=reason, amount_fen=amount_fen))
 
-    def dismiss(self, note: Note, *, reason: str) -> None:
+    def dismiss(self, context: CommandContext, *, reason: str) -> None:
         """Decide that it is not so. Raises as `uphold`."""
-        self._decided(note, "dismissed")
-        self.record(Case.Dismissed(**told_by(note), reason=reason))
+        self._decided(context, "dismissed")
+        self.record(Case.Dismissed(**recorded_fields(context), reason=reason))
 
-    def rectify(self, note: Note, *, what: str) -> None:
+    def rectify(self, context: CommandContext, *, what: str) -> None:
         """Record what was put right. Raises as `note_down`."""
-        self._by_investigator(note, "rectified", "upheld")
-        self.record(Case.Rectified(**told_by(note), what=what))
+        self._by_investigator(context, "rectified", "upheld")
+        self.record(Case.Rectified(**recorded_fields(context), what=what))
 
     def link_recovery(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         recovery: str,
         recovered_by: str,
@@ -420,11 +430,11 @@ class Case(Aggregate):
         amount_fen: int,
     ) -> None:
         """Record money that came back; the caller has found it to be so. Raises as `note_down`."""
-        self._by_investigator(note, "credited", "assigned", "proposed", "upheld")
-        assure_follows(note.effective_on, "the recovery", recovered_on)
+        self._by_investigator(context, "credited", "assigned", "proposed", "upheld")
+        assure_follows(context.effective_on, "the recovery", recovered_on)
         self.record(
             Case.RecoveryLinked(
-                **told_by(note),
+                **recorded_fields(context),
                 recovery=recovery,
                 recovered_by=recovered_by,
                 loan_id=loan_id,
@@ -433,46 +443,46 @@ class Case(Aggregate):
             )
         )
 
-    def close(self, note: Note, *, reason: str) -> None:
+    def close(self, context: CommandContext, *, reason: str) -> None:
         """Close a decided case. Raises NotRectified, NotSupervisor, and as `join`."""
-        self._by_supervisor(note, "closed", "upheld", "dismissed")
+        self._by_supervisor(context, "closed", "upheld", "dismissed")
         if self.stage == "upheld" and not self.rectified:
             raise NotRectified(case_no=self.case_no)
-        self.record(Case.Closed(**told_by(note), reason=reason))
+        self.record(Case.Closed(**recorded_fields(context), reason=reason))
 
-    def reopen(self, note: Note, *, reason: str) -> None:
+    def reopen(self, context: CommandContext, *, reason: str) -> None:
         """Take a decided case up again. Raises NotSupervisor, and as `join`."""
-        self._by_supervisor(note, "reopened", "upheld", "dismissed", "closed")
-        self.record(Case.Reopened(**told_by(note), reason=reason))
+        self._by_supervisor(context, "reopened", "upheld", "dismissed", "closed")
+        self.record(Case.Reopened(**recorded_fields(context), reason=reason))
 
     # ---- what several of them need ----------------------------------------------------
 
-    def _decided(self, note: Note, step: str) -> None:
-        self._by_supervisor(note, step, "proposed")
-        waiting = [no for no, (_, until) in self.waiting.items() if until >= note.effective_on]
+    def _decided(self, context: CommandContext, step: str) -> None:
+        self._by_supervisor(context, step, "proposed")
+        waiting = [no for no, (_, until) in self.waiting.items() if until >= context.effective_on]
         if waiting:
             raise ExplanationMissing(waiting=", ".join(sorted(waiting)))
 
-    def _by_supervisor(self, note: Note, step: str, *stages: str) -> None:
-        self.assure_own(note)
-        if note.by.person != self.supervisor:
-            raise NotSupervisor(person=note.by.person)
-        self._at(note, step, *stages)
+    def _by_supervisor(self, context: CommandContext, step: str, *stages: str) -> None:
+        self.assure_own(context)
+        if context.by.person != self.supervisor:
+            raise NotSupervisor(person=context.by.person)
+        self._at(context, step, *stages)
 
-    def _by_investigator(self, note: Note, step: str, *stages: str) -> None:
-        self.assure_own(note)
-        if note.by.person != self.investigator:
-            raise NotInvestigator(person=note.by.person)
-        self._at(note, step, *stages)
+    def _by_investigator(self, context: CommandContext, step: str, *stages: str) -> None:
+        self.assure_own(context)
+        if context.by.person != self.investigator:
+            raise NotInvestigator(person=context.by.person)
+        self._at(context, step, *stages)
 
-    def assure_own(self, note: Note) -> None:
+    def assure_own(self, context: CommandContext) -> None:
         """Raises CaseUnknown, CaseElsewhere."""
         if not self.stage:
             raise CaseUnknown(case_no=self.case_no)
-        if note.by.organisation != self.office:
+        if context.by.organisation != self.office:
             raise CaseElsewhere(case_no=self.case_no, office=self.office)
 
-    def _at(self, note: Note, step: str, *stages: str) -> None:
+    def _at(self, context: CommandContext, step: str, *stages: str) -> None:
         if self.stage not in stages:
             raise WrongCaseStage(
                 case_no=self.case_no,
@@ -481,7 +491,7 @@ class Case(Aggregate):
                 step=_STEPS[step],
                 step_en=step,
             )
-        assure_follows(note.effective_on, "the last step", self.last_on)
+        assure_follows(context.effective_on, "the last step", self.last_on)
 
 
 def _begun_again(stage: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.case import Finding
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 
 
 class NothingToJoin(Refused):
@@ -51,7 +51,7 @@ class CaseRegister(Aggregate):
     def the_id() -> UUID:
         return identity("case-register")
 
-    class Entered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Entered(Event["CaseRegister"], frozen=True, kw_only=True, omit_defaults=True):
         """Findings, or a recovery, belong to a case from now on."""
 
         TOPIC, ZH = "case-register.entered.v1", "线索登记"
@@ -60,7 +60,7 @@ class CaseRegister(Aggregate):
         findings: tuple[str, ...] = ()
         recovery: str | None = None
 
-        def apply(self, register: Any) -> None:
+        def apply(self, register: CaseRegister) -> None:
             register.findings.update((name, self.case_no) for name in self.findings)
             if self.recovery is not None:
                 register.recoveries[self.recovery] = self.case_no
@@ -75,16 +75,20 @@ class CaseRegister(Aggregate):
         """Those that are in no case yet."""
         return tuple(found for found in findings if found.name not in self.findings)
 
-    def enter(self, note: Note, *, case_no: str, findings: Iterable[Finding]) -> None:
+    def enter(self, context: CommandContext, *, case_no: str, findings: Iterable[Finding]) -> None:
         """Enter findings that are free. Raises FindingInCase, NothingToJoin."""
         names = tuple(found.name for found in findings)
         if not names:
             raise NothingToJoin
         self.assure_free(names)
-        self.record(CaseRegister.Entered(**told_by(note), case_no=case_no, findings=names))
+        self.record(
+            CaseRegister.Entered(**recorded_fields(context), case_no=case_no, findings=names)
+        )
 
-    def enter_recovery(self, note: Note, *, case_no: str, recovery: str) -> None:
+    def enter_recovery(self, context: CommandContext, *, case_no: str, recovery: str) -> None:
         """Enter a recovery. Raises RecoveryInCase."""
         if recovery in self.recoveries:
             raise RecoveryInCase(case_no=self.recoveries[recovery])
-        self.record(CaseRegister.Entered(**told_by(note), case_no=case_no, recovery=recovery))
+        self.record(
+            CaseRegister.Entered(**recorded_fields(context), case_no=case_no, recovery=recovery)
+        )

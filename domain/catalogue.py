@@ -14,7 +14,7 @@ from domain.case import Case
 from domain.case_register import CaseRegister
 from domain.fund import Fund
 from domain.household import Household
-from domain.kernel import TOPICS, Aggregate, Event
+from domain.kernel import TOPICS, Aggregate, AnyEvent
 from domain.loan import Loan
 from domain.programme import Programme
 from domain.publication import Publication
@@ -29,7 +29,7 @@ AGGREGATES: tuple[type[Aggregate], ...] = (
 for _module in iter_modules(domain.__path__, "domain."):
     import_module(_module.name)  # its events register when they are defined
 
-EVENTS: dict[str, type[Event]] = TOPICS
+EVENTS: dict[str, type[AnyEvent]] = TOPICS
 
 
 def kind_of(topic: str) -> str:

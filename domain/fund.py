@@ -7,11 +7,19 @@ these to another.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.balance import Balance
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    NotCorrectable,
+    Refused,
+    identity,
+    recorded_fields,
+)
 
 
 class BudgetMissing(Refused):
@@ -62,7 +70,7 @@ class Fund(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Allocated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Allocated(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """The finance bureau gave budget to the programme."""
 
         TOPIC, ZH = "fund.allocated.v1", "下达"
@@ -70,12 +78,12 @@ class Fund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.year = self.year
-            fund.allocated[self.originator_version] = (self.effective_on, self.amount_fen)
+            fund.allocated[fund.version] = (self.effective_on, self.amount_fen)
             fund.free.move(self.effective_on, self.amount_fen)
 
-    class Transferred(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Transferred(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Cash went from one account to another; the budget is not touched by it."""
 
         TOPIC, ZH = "fund.transferred.v1", "资金拨付"
@@ -86,11 +94,11 @@ class Fund(Aggregate):
         purpose: str
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.year = self.year
-            fund.transferred[self.originator_version] = self.amount_fen
+            fund.transferred[fund.version] = self.amount_fen
 
-    class Reserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Reserved(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """A batch was approved: its money can be used for nothing else."""
 
         TOPIC, ZH = "fund.reserved.v1", "预留"
@@ -99,11 +107,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.reserved_fen += self.amount_fen
             fund.free.move(self.effective_on, -self.amount_fen)
 
-    class Released(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Released(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Reserved money is free again: a line was held, failed, or its batch was returned."""
 
         TOPIC, ZH = "fund.released.v1", "释放预留"
@@ -112,11 +120,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.reserved_fen -= self.amount_fen
             fund.free.move(self.effective_on, self.amount_fen)
 
-    class Spent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Spent(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Reserved money was paid out, as a bank's result says."""
 
         TOPIC, ZH = "fund.spent.v1", "支出"
@@ -125,11 +133,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.reserved_fen -= self.amount_fen
             fund.paid_fen += self.amount_fen
 
-    class SpentUnreserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SpentUnreserved(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Money had gone out after all, as a bank's corrected result says; nothing was reserved.
 
         It is a fact, also when nothing is free any more: then `free_fen` is below zero.
@@ -141,11 +149,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.paid_fen += self.amount_fen
             fund.free.move(self.effective_on, -self.amount_fen)
 
-    class Returned(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Returned(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """Money that was paid out came back unspent (退票): it is free again."""
 
         TOPIC, ZH = "fund.returned.v1", "退票退回"
@@ -154,11 +162,11 @@ class Fund(Aggregate):
         batch_no: str
         amount_fen: int
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             fund.paid_fen -= self.amount_fen
             fund.free.move(self.effective_on, self.amount_fen)
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Fund"], frozen=True, kw_only=True, omit_defaults=True):
         """An allocation or a transfer was told wrongly: it counts no more (冲正)."""
 
         TOPIC, ZH = "fund.corrected.v1", "冲正"
@@ -167,7 +175,7 @@ class Fund(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: Fund) -> None:
             if self.corrects in fund.allocated:
                 on, amount_fen = fund.allocated.pop(self.corrects)
                 fund.free.move(on, -amount_fen)
@@ -177,7 +185,7 @@ class Fund(Aggregate):
 
     def allocate(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         year: int,
         amount_fen: int,
@@ -199,7 +207,7 @@ class Fund(Aggregate):
             )
         self.record(
             Fund.Allocated(
-                **told_by(note),
+                **recorded_fields(context),
                 year=year,
                 amount_fen=amount_fen,
                 voucher=voucher,
@@ -209,7 +217,7 @@ class Fund(Aggregate):
 
     def transfer(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         year: int,
         payer: str,
@@ -222,7 +230,7 @@ class Fund(Aggregate):
         """Record that cash moved."""
         self.record(
             Fund.Transferred(
-                **told_by(note),
+                **recorded_fields(context),
                 year=year,
                 payer=payer,
                 payee=payee,
@@ -233,47 +241,65 @@ class Fund(Aggregate):
             )
         )
 
-    def reserve(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
+    def reserve(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
         """Hold money for a batch: free on its day and every later one. Raises FundExhausted."""
-        free = self.free.lowest(note.effective_on)
+        free = self.free.lowest(context.effective_on)
         if amount_fen > free.fen:
             raise FundExhausted(year=year, amount_fen=amount_fen, free_fen=free.fen, on=free.on)
         self.record(
-            Fund.Reserved(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
-        )
-
-    def release(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Let reserved money go."""
-        self.record(
-            Fund.Released(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
-        )
-
-    def spend(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Record that reserved money was paid out."""
-        self.record(
-            Fund.Spent(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
-        )
-
-    def spend_unreserved(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Record that money went out for which nothing was reserved any more."""
-        self.record(
-            Fund.SpentUnreserved(
-                **told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen
+            Fund.Reserved(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
             )
         )
 
-    def take_back(self, note: Note, *, year: int, batch_no: str, amount_fen: int) -> None:
-        """Record that money that was paid out came back."""
+    def release(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
+        """Let reserved money go."""
         self.record(
-            Fund.Returned(**told_by(note), year=year, batch_no=batch_no, amount_fen=amount_fen)
+            Fund.Released(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def spend(self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int) -> None:
+        """Record that reserved money was paid out."""
+        self.record(
+            Fund.Spent(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def spend_unreserved(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
+        """Record that money went out for which nothing was reserved any more."""
+        self.record(
+            Fund.SpentUnreserved(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def take_back(
+        self, context: CommandContext, *, year: int, batch_no: str, amount_fen: int
+    ) -> None:
+        """Record that money that was paid out came back."""
+        self.record(
+            Fund.Returned(
+                **recorded_fields(context), year=year, batch_no=batch_no, amount_fen=amount_fen
+            )
+        )
+
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take back an allocation or a transfer. Raises NotCorrectable."""
         if version not in self.allocated and version not in self.transferred:
             raise NotCorrectable
         self.record(
-            Fund.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
+            Fund.Corrected(
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
+            )
         )
 
     def assure_enough(self, lowest_before_fen: int = 0) -> None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Final, Literal, Self
 from uuid import UUID
 
 import msgspec
 
 from domain.kernel import (
     Aggregate,
+    AnyEvent,
     Author,
+    CommandContext,
     Event,
     NotCorrectable,
-    Note,
+    Personal,
     Refused,
     Warned,
     identity,
-    told_by,
+    recorded_fields,
 )
 from domain.roles import Role
 from domain.steps import assure_follows
@@ -26,6 +28,13 @@ from domain.steps import assure_follows
 Category = Literal[
     "out_of_poverty", "monitored_unstable", "monitored_marginal", "monitored_hardship", "none"
 ]
+CATEGORIES_ZH: Final[dict[str, str]] = {
+    "out_of_poverty": "脱贫户",
+    "monitored_unstable": "脱贫不稳定户",
+    "monitored_marginal": "边缘易致贫户",
+    "monitored_hardship": "突发严重困难户",
+    "none": "不享受",
+}
 
 
 class HouseholdUnknown(Refused):
@@ -87,7 +96,7 @@ class HouseholdHasOpenLoans(Refused):
     )
 
 
-def _before_registration(event: Event, registered_on: date, field: str) -> Warned:
+def _before_registration(event: AnyEvent, registered_on: date, field: str) -> Warned:
     return Warned(
         "before_registration",
         f"{event.ZH} {event.effective_on} 早于该户登记日 {registered_on}，请核对",
@@ -136,7 +145,7 @@ class Household(Aggregate):
         self.lenders: dict[int, str] = {}
         self.ever_borrowed: set[UUID] = set()
         self.erased_on: date | None = None
-        self.live: dict[int, Event] = {}
+        self.live: dict[int, AnyEvent] = {}
 
     @staticmethod
     def id_for(household_no: str) -> UUID:
@@ -181,7 +190,7 @@ class Household(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Registered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Registered(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The bureau entered the household in its register."""
 
         TOPIC, ZH = "household.registered.v1", "登记"
@@ -191,47 +200,47 @@ class Household(Aggregate):
         category: Category
         members: tuple[Member, ...]
 
-        def apply(self, household: Any) -> None:
-            household.registered_version = self.originator_version
+        def apply(self, household: Household) -> None:
+            household.registered_version = household.version
             household.household_no = self.household_no
             household.township, household.village = self.township, self.village
-            household.categories[self.originator_version] = (self.effective_on, self.category)
-            household.live[self.originator_version] = self
+            household.categories[household.version] = (self.effective_on, self.category)
+            household.live[household.version] = self
             household._recount_members()
 
-    class StatusChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class StatusChanged(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The household's category changed, from `effective_on` on."""
 
         TOPIC, ZH = "household.status-changed.v1", "状态变更"
         category: Category
         reason: str
 
-        def apply(self, household: Any) -> None:
-            household.categories[self.originator_version] = (self.effective_on, self.category)
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.categories[household.version] = (self.effective_on, self.category)
+            household.live[household.version] = self
 
-    class MembersChanged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class MembersChanged(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """People joined or left the household."""
 
         TOPIC, ZH = "household.members-changed.v1", "成员变更"
         added: tuple[Member, ...] = ()
         left: tuple[Left, ...] = ()
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
             household._recount_members()
 
-    class DemandRecommended(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class DemandRecommended(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The township recommended the household's wish for credit."""
 
         TOPIC, ZH = "household.demand-recommended.v1", "信贷需求推荐"
         amount_fen: int
         purpose: str
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class CreditGranted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CreditGranted(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """A bank granted a line of credit."""
 
         TOPIC, ZH = "household.credit-granted.v1", "授信"
@@ -239,10 +248,10 @@ class Household(Aggregate):
         amount_fen: int
         purpose: str
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class CreditRefused(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CreditRefused(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """A bank refused credit and told the borrower why."""
 
         TOPIC, ZH = "household.credit-refused.v1", "不予授信"
@@ -252,10 +261,10 @@ class Household(Aggregate):
         reason: str
         told_on: date
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class CreditRated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CreditRated(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody rated how far the household can be lent to."""
 
         TOPIC, ZH = "household.credit-rated.v1", "信用评级"
@@ -263,10 +272,10 @@ class Household(Aggregate):
         grade: str
         score: int | None = None
 
-        def apply(self, household: Any) -> None:
-            household.live[self.originator_version] = self
+        def apply(self, household: Household) -> None:
+            household.live[household.version] = self
 
-    class Borrowed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Borrowed(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """A bank disbursed a loan to this household: the link that the cap is judged by."""
 
         TOPIC, ZH = "household.borrowed.v1", "用信"
@@ -276,29 +285,29 @@ class Household(Aggregate):
         loan_no: str
         principal_fen: int
 
-        def apply(self, household: Any) -> None:
-            household.borrowed[self.originator_version] = self.loan_id
-            household.lenders[self.originator_version] = self.bank
+        def apply(self, household: Household) -> None:
+            household.borrowed[household.version] = self.loan_id
+            household.lenders[household.version] = self.bank
             household.ever_borrowed.add(self.loan_id)
 
-    class Erased(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Erased(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """The household's key was destroyed: its names and numbers are gone, everywhere."""
 
         TOPIC, ZH = "household.erased.v1", "个人信息销毁"
         CORRECTABLE = False
         reason: str
 
-        def apply(self, household: Any) -> None:
+        def apply(self, household: Household) -> None:
             household.erased_on = self.effective_on
 
-    class LookedAt(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class LookedAt(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody asked for the household's personal data unmasked, and said why."""
 
         TOPIC, ZH = "household.looked-at.v1", "查看个人信息"
         CORRECTABLE = False
         reason: str
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Household"], frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
 
         TOPIC, ZH = "household.corrected.v1", "冲正"
@@ -307,7 +316,7 @@ class Household(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, household: Any) -> None:
+        def apply(self, household: Household) -> None:
             household.live.pop(self.corrects, None)
             household.categories.pop(self.corrects, None)
             household.borrowed.pop(self.corrects, None)
@@ -318,13 +327,13 @@ class Household(Aggregate):
 
     # ---- commands ---------------------------------------------------------------------
 
-    def record(self, event: Event) -> None:
+    def record(self, event: Event[Self], personal: Personal | None = None) -> None:
         """Record it, and warn of what lies before the day on which the household was registered."""
-        super().record(event)
+        super().record(event, personal)
         registered = self.live.get(self.registered_version)
-        if registered is None or event.version not in self.live:
+        if registered is None or self.version not in self.live:
             return
-        told = sorted(self.live.items()) if event is registered else [(event.version, event)]
+        told = sorted(self.live.items()) if event is registered else [(self.version, event)]
         field = "effective_on" if event.replaces is None else "replacement/effective_on"
         for _, each in told:
             if each.effective_on < registered.effective_on:
@@ -332,14 +341,14 @@ class Household(Aggregate):
 
     def register(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         household_no: str,
         township: str,
         village: str,
         category: Category,
         members: tuple[Member, ...],
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Enter the household.
@@ -356,37 +365,42 @@ class Household(Aggregate):
             raise MemberTwice
         self.record(
             Household.Registered(
-                **told_by(note),
+                **recorded_fields(context),
                 household_no=household_no,
                 township=township,
                 village=village,
                 category=category,
                 members=members,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
 
     def change_status(
-        self, note: Note, *, category: Category, reason: str, replaces: int | None = None
+        self,
+        context: CommandContext,
+        *,
+        category: Category,
+        reason: str,
+        replaces: int | None = None,
     ) -> None:
         """Change the category from a day on. Raises HouseholdUnknown, SameCategory."""
         self.must_exist()
-        if self.category_on(note.effective_on) == category:
+        if self.category_on(context.effective_on) == category:
             raise SameCategory(category=category)
         self.record(
             Household.StatusChanged(
-                **told_by(note), category=category, reason=reason, replaces=replaces
+                **recorded_fields(context), category=category, reason=reason, replaces=replaces
             )
         )
 
     def change_members(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         added: tuple[Member, ...],
         left: tuple[Left, ...],
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Let people join and leave.
@@ -407,24 +421,28 @@ class Household(Aggregate):
             raise NotOneHead("added", heads=heads)
         self.record(
             Household.MembersChanged(
-                **told_by(note), added=added, left=left, personal=personal, replaces=replaces
-            )
+                **recorded_fields(context), added=added, left=left, replaces=replaces
+            ),
+            personal,
         )
 
     def recommend_demand(
-        self, note: Note, *, amount_fen: int, purpose: str, replaces: int | None = None
+        self, context: CommandContext, *, amount_fen: int, purpose: str, replaces: int | None = None
     ) -> None:
         """Recommend the household to the banks. Raises HouseholdUnknown."""
         self.must_exist()
         self.record(
             Household.DemandRecommended(
-                **told_by(note), amount_fen=amount_fen, purpose=purpose, replaces=replaces
+                **recorded_fields(context),
+                amount_fen=amount_fen,
+                purpose=purpose,
+                replaces=replaces,
             )
         )
 
     def rate_credit(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         rater: str,
         grade: str,
@@ -435,13 +453,13 @@ class Household(Aggregate):
         self.must_exist()
         self.record(
             Household.CreditRated(
-                **told_by(note), rater=rater, grade=grade, score=score, replaces=replaces
+                **recorded_fields(context), rater=rater, grade=grade, score=score, replaces=replaces
             )
         )
 
     def decide_credit(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         bank: str,
         granted: bool,
@@ -461,7 +479,7 @@ class Household(Aggregate):
                 raise CreditAmountMissing
             self.record(
                 Household.CreditGranted(
-                    **told_by(note),
+                    **recorded_fields(context),
                     bank=bank,
                     amount_fen=amount_fen,
                     purpose=purpose,
@@ -472,11 +490,11 @@ class Household(Aggregate):
             if not reason or told_on is None:
                 raise RefusalReasonMissing("reason" if not reason else "told_on")
             assure_follows(
-                told_on, "the decision on the credit", note.effective_on, field="told_on"
+                told_on, "the decision on the credit", context.effective_on, field="told_on"
             )
             self.record(
                 Household.CreditRefused(
-                    **told_by(note),
+                    **recorded_fields(context),
                     bank=bank,
                     amount_fen=amount_fen,
                     purpose=purpose,
@@ -487,7 +505,7 @@ class Household(Aggregate):
             )
 
     def borrow(
-        self, note: Note, *, loan_id: UUID, bank: str, loan_no: str, principal_fen: int
+        self, context: CommandContext, *, loan_id: UUID, bank: str, loan_no: str, principal_fen: int
     ) -> None:
         """Take note of a loan, also when the register does not know the household (yet).
 
@@ -497,7 +515,7 @@ class Household(Aggregate):
             raise self._erased()
         self.record(
             Household.Borrowed(
-                **told_by(note),
+                **recorded_fields(context),
                 loan_id=loan_id,
                 bank=bank,
                 loan_no=loan_no,
@@ -505,23 +523,25 @@ class Household(Aggregate):
             )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take an earlier event back. Raises NotCorrectable."""
         if version not in self.live and version not in self.borrowed:
             raise NotCorrectable
         self.record(
             Household.Corrected(
-                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
             )
         )
 
-    def no_longer_borrows(self, note: Note, *, loan_id: UUID, reason: str) -> None:
+    def no_longer_borrows(self, context: CommandContext, *, loan_id: UUID, reason: str) -> None:
         """Unlink a loan whose disbursement is being corrected."""
         for version, linked in list(self.borrowed.items()):
             if linked == loan_id:
-                self.correct(note, version=version, topic=Household.Borrowed.TOPIC, reason=reason)
+                self.correct(
+                    context, version=version, topic=Household.Borrowed.TOPIC, reason=reason
+                )
 
-    def erase(self, note: Note, *, open_loans: Sequence[str], reason: str) -> None:
+    def erase(self, context: CommandContext, *, open_loans: Sequence[str], reason: str) -> None:
         """Give up its personal data for ever; `open_loans` are those of its loans still owed.
 
         A household that the register does not know, but a bank named, can be erased too.
@@ -533,20 +553,20 @@ class Household(Aggregate):
             raise self._erased()
         if open_loans:
             raise HouseholdHasOpenLoans(household_no=self.household_no, loans=list(open_loans))
-        self.record(Household.Erased(**told_by(note), reason=reason))
+        self.record(Household.Erased(**recorded_fields(context), reason=reason))
 
     def look_at(
-        self, note: Note, *, reason: str, borrowers: Iterable[tuple[str, date]] = ()
+        self, context: CommandContext, *, reason: str, borrowers: Iterable[tuple[str, date]] = ()
     ) -> None:
         """Record that somebody is about to see its personal data. `borrowers`: see `open_to`.
 
         Raises HouseholdUnknown (also to whom it is not open), HouseholdErased.
         """
-        if not self.open_to(note.by, borrowers):
+        if not self.open_to(context.by, borrowers):
             raise HouseholdUnknown(household_no=self.household_no)
         if self.erased:
             raise self._erased()
-        self.record(Household.LookedAt(**told_by(note), reason=reason))
+        self.record(Household.LookedAt(**recorded_fields(context), reason=reason))
 
     def _takes_people(self, replaces: int | None) -> None:
         """People join a household that was not erased; what was told of it can be corrected."""

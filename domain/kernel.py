@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
-from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from domain.roles import Role
@@ -93,7 +92,7 @@ class Author(msgspec.Struct, frozen=True):
         force_setattr(self, "role", Role(self.role))
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True):
+class CommandContext(msgspec.Struct, frozen=True, kw_only=True):
     """What every command carries besides its own content."""
 
     by: Author
@@ -110,16 +109,16 @@ class TopicUnknown(TypeError):
     """An event of a class that is not the domain's: stored, it could never be read again."""
 
 
-TOPICS: dict[str, type[Event]] = {}
-"""Every class of events that is defined in the domain, by its topic."""
+A_contra = TypeVar("A_contra", bound="Aggregate", contravariant=True)
+Personal = dict[str, Any]
+"""Names, identity and account numbers in the clear: JSON values by name."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, Generic[A_contra], frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened to one aggregate, on one civil day, as somebody told it.
 
-    The id and version of its aggregate are columns of the log and stand outside the stored
-    content; so do the organisation, its reference and `recorded_at`. `personal` holds names,
-    identity and account numbers only until they are sealed: it never reaches the log.
+    This is the stored content. Where it stands, who reported it and when it was recorded are
+    columns of the log beside it; personal values stand in it only encrypted (`sealed`).
     """
 
     TOPIC: ClassVar[str]
@@ -128,8 +127,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     CORRECTABLE: ClassVar[bool] = True
     OWN_VOUCHER: ClassVar[bool] = True
 
-    originator_id: UUID | UnsetType = UNSET
-    originator_version: int | UnsetType = UNSET
     effective_on: date
     role: str
     person: str
@@ -137,7 +134,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remark: str | None = None
     replaces: int | None = None
     sealed: str | None = None
-    personal: dict[str, Any] | UnsetType = UNSET
 
     def __init_subclass__(cls, **settings: Any) -> None:
         """Register the topic. Raises TopicTaken when another class of the domain has it."""
@@ -148,42 +144,48 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 raise TopicTaken(f"{cls.TOPIC}: {other.__qualname__}, {cls.__qualname__}")
             TOPICS[cls.TOPIC] = cls
 
-    @property
-    def version(self) -> int:
-        """The place within its aggregate; only an event that was placed has one."""
-        assert isinstance(self.originator_version, int)
-        return self.originator_version
+    def apply(self, aggregate: A_contra, /) -> None:
+        """Change the state of `aggregate`, whose version is this event's own already.
 
-    def apply(self, aggregate: Any) -> None:
-        """Change the state of `aggregate`; nothing here may fail on a stored event."""
+        Nothing here may fail on a stored event.
+        """
+
+
+AnyEvent = Event[Any]
+TOPICS: dict[str, type[AnyEvent]] = {}
+"""Every class of events that is defined in the domain, by its topic."""
+
+
+class Envelope(msgspec.Struct, Generic[A_contra], frozen=True):
+    """An event and its place: which aggregate it happened to, as its how-manieth event.
+
+    The `eventsourcing` library calls this a domain event. `personal` are the values that belong
+    to the event and are stored only under the key of `household`.
+    """
+
+    originator_id: UUID
+    originator_version: int
+    event: Event[A_contra]
+    personal: Personal | None = None
+    household: UUID | None = None
 
     def mutate(self, aggregate: Any) -> Any:
-        """Apply to `aggregate` and count its version: the library's way of replaying."""
-        self.apply(aggregate)
-        aggregate.version = self.originator_version
-        aggregate.last_on = max(aggregate.last_on, self.effective_on)
-        voucher, corrects = getattr(self, "voucher", None), getattr(self, "corrects", None)
-        if voucher is not None:
-            aggregate.vouchers[self.originator_version] = voucher
-        if corrects is not None:
-            aggregate.vouchers.pop(corrects, None)
+        """Let the event happen to `aggregate`: the library's way of replaying."""
+        aggregate.evolve(self.event, self.originator_version)
         return aggregate
 
-    def placed(self, originator_id: UUID, version: int) -> Self:
-        """This event, told which aggregate and version it is."""
-        force_setattr(self, "originator_id", originator_id)
-        force_setattr(self, "originator_version", version)
-        return self
+
+AnyEnvelope = Envelope[Any]
 
 
-def told_by(note: Note) -> dict[str, Any]:
+def recorded_fields(context: CommandContext) -> dict[str, Any]:
     """The fields that every event takes over from the command that it answers."""
     return {
-        "effective_on": note.effective_on,
-        "role": note.by.role,
-        "person": note.by.person,
-        "document": note.document,
-        "remark": note.remark,
+        "effective_on": context.effective_on,
+        "role": context.by.role,
+        "person": context.by.person,
+        "document": context.document,
+        "remark": context.remark,
     }
 
 
@@ -197,7 +199,7 @@ class Aggregate:
         self.id = id
         self.version = 0
         self.last_on = date.min
-        self.pending: list[Event] = []
+        self.pending: list[AnyEnvelope] = []
         self.vouchers: dict[int, str] = {}
         self._warned: list[Warned] = []
 
@@ -206,14 +208,25 @@ class Aggregate:
         """The household under whose key this aggregate's personal values are sealed."""
         return None
 
-    def record(self, event: Event) -> None:
-        """Let `event` happen: apply it and keep it for the log."""
+    def evolve(self, event: Event[Self], version: int) -> None:
+        """Change the state as `event` says, which is this aggregate's `version`th."""
+        self.version = version
+        event.apply(self)
+        self.last_on = max(self.last_on, event.effective_on)
+        voucher, corrects = getattr(event, "voucher", None), getattr(event, "corrects", None)
+        if voucher is not None:
+            self.vouchers[version] = voucher
+        if corrects is not None:
+            self.vouchers.pop(corrects, None)
+
+    def record(self, event: Event[Self], personal: Personal | None = None) -> None:
+        """Let `event` happen and keep it for the log, `personal` beside it to be encrypted."""
         voucher = getattr(event, "voucher", None)
         if voucher is not None and event.OWN_VOUCHER and voucher in self.vouchers.values():
             self.warn(voucher_used(voucher))
-        event.placed(self.id, self.version + 1)
-        event.mutate(self)
-        self.pending.append(event)
+        self.evolve(event, self.version + 1)
+        household = None if personal is None else self.sealed_for
+        self.pending.append(Envelope(self.id, self.version, event, personal, household))
 
     def warn(self, warned: Warned) -> None:
         """Say of what was just recorded that it looks wrong."""
@@ -224,13 +237,13 @@ class Aggregate:
         warned, self._warned = self._warned, []
         return warned
 
-    def collect_events(self) -> list[Event]:
+    def collect_events(self) -> list[AnyEnvelope]:
         """The events not yet handed to the log, in order; they are handed out once."""
         pending, self.pending = self.pending, []
         return pending
 
 
-def details_of(event: Event) -> Mapping[str, Any]:
+def details_of(event: AnyEvent) -> Mapping[str, Any]:
     """The content of an event as plain values, for reading."""
     content: dict[str, Any] = msgspec.to_builtins(event)
     return content

@@ -16,7 +16,17 @@ import msgspec
 
 from domain.balance import Balance
 from domain.batch import LimitUnknown, Line
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, Warned, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    NotCorrectable,
+    Personal,
+    Refused,
+    Warned,
+    identity,
+    recorded_fields,
+)
 from domain.steps import assure_follows
 from domain.subsidy import LoanTerms, Movement
 from domain.subsidy_limit import OTHERS, Limit, ObjectionFinding, Others, most_fen
@@ -291,7 +301,7 @@ class Loan(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Disbursed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Disbursed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank paid the loan out."""
 
         TOPIC, ZH = "loan.disbursed.v1", "放款"
@@ -311,19 +321,19 @@ class Loan(Aggregate):
         payee: str
         renews_loan_no: str | None = None
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.bank, loan.loan_no = self.bank, self.loan_no
             loan.household_id = self.household_id
             loan.borrower = self.borrower
-            loan.disbursed_version = self.originator_version
+            loan.disbursed_version = loan.version
             loan.disbursed_on, loan.contract_on = self.effective_on, self.contract_on
             loan.contract_due_on = self.due_on
             loan.principal_fen = self.principal_fen
             loan.annual_rate_bp = self.annual_rate_bp
             loan.payee = self.payee
-            loan.live.add(self.originator_version)
+            loan.live.add(loan.version)
 
-    class Repaid(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Repaid(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Money came back to the bank: principal, interest and penalty apart."""
 
         TOPIC, ZH = "loan.repaid.v1", "还款"
@@ -332,32 +342,32 @@ class Loan(Aggregate):
         penalty_fen: int
         payer: str
 
-        def apply(self, loan: Any) -> None:
-            loan.repaid[self.originator_version] = (self.effective_on, self.principal_fen)
+        def apply(self, loan: Loan) -> None:
+            loan.repaid[loan.version] = (self.effective_on, self.principal_fen)
             loan.repaid_fen += self.principal_fen
-            loan.live.add(self.originator_version)
+            loan.live.add(loan.version)
 
-    class Settled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Settled(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Nothing is owed any more. Follows from the repayment that brought it about."""
 
         TOPIC, ZH = "loan.settled.v1", "结清"
         CORRECTABLE = False
 
-        def apply(self, loan: Any) -> None:
-            loan.settled = (self.originator_version, self.effective_on)
+        def apply(self, loan: Loan) -> None:
+            loan.settled = (loan.version, self.effective_on)
 
-    class Renewed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Renewed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """A new loan was declared to continue this one."""
 
         TOPIC, ZH = "loan.renewed.v1", "续贷"
         CORRECTABLE = False
         by_loan_no: str
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.renewed[self.originator_version] = self.by_loan_no
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.renewed[loan.version] = self.by_loan_no
 
-    class OutflowObserved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class OutflowObserved(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank saw where the borrower's money went; or, from `payer`, where it went on to."""
 
         TOPIC, ZH = "loan.outflow-observed.v1", "资金去向"
@@ -366,24 +376,24 @@ class Loan(Aggregate):
         kind: PayeeKind
         payer: str | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.live.add(loan.version)
 
-    class Extended(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Extended(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Bank and borrower agreed on a later due day."""
 
         TOPIC, ZH = "loan.extended.v1", "展期"
         agreed_on: date
         new_due_on: date
 
-        def apply(self, loan: Any) -> None:
-            loan.extended[self.originator_version] = Extension(
+        def apply(self, loan: Loan) -> None:
+            loan.extended[loan.version] = Extension(
                 self.effective_on, self.agreed_on, self.new_due_on
             )
-            loan.live.add(self.originator_version)
+            loan.live.add(loan.version)
 
-    class Reminded(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Reminded(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The bank reminded the borrower that the loan falls due or is overdue."""
 
         TOPIC, ZH = "loan.reminded.v1", "到期提醒"
@@ -391,11 +401,11 @@ class Loan(Aggregate):
         channel: Channel
         evidence: str | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.live.add(loan.version)
 
-    class UsageChecked(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class UsageChecked(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The township looked at what the money was used for.
 
         `began_on`: the day on which misuse began, when a check that found it knows the day.
@@ -409,23 +419,23 @@ class Loan(Aggregate):
         inspector: str
         began_on: date | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.began_on or self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.began_on or self.effective_on)
+            loan.live.add(loan.version)
             if self.finding == "diverted":
-                loan.diverted[self.originator_version] = self.began_on or self.effective_on
+                loan.diverted[loan.version] = self.began_on or self.effective_on
 
-    class RepaymentPlanAgreed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class RepaymentPlanAgreed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """How an overdue loan will be brought back."""
 
         TOPIC, ZH = "loan.repayment-plan-agreed.v1", "还款计划"
         instalments: tuple[Instalment, ...]
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.live.add(loan.version)
 
-    class SubsidyPaid(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyPaid(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Subsidy left the treasury for this loan. `calculation` explains the fen."""
 
         TOPIC, ZH = "loan.subsidy-paid.v1", "贴息拨付"
@@ -445,10 +455,10 @@ class Loan(Aggregate):
         batch_no: str | None = None
         line: int | None = None
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
             loan.paid[self.payment_no] = Paid(
-                self.version,
+                loan.version,
                 self.effective_on,
                 self.period,
                 self.first,
@@ -457,7 +467,7 @@ class Loan(Aggregate):
                 self.voucher,
             )
 
-    class SubsidyRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyRecovered(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Subsidy came back to the treasury."""
 
         TOPIC, ZH = "loan.subsidy-recovered.v1", "贴息追回"
@@ -468,14 +478,14 @@ class Loan(Aggregate):
         reason: str
         voucher: str
 
-        def apply(self, loan: Any) -> None:
-            loan.recovered[self.originator_version] = (
+        def apply(self, loan: Loan) -> None:
+            loan.recovered[loan.version] = (
                 self.payment_no,
                 self.effective_on,
                 self.amount_fen,
             )
 
-    class SubsidyReturned(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyReturned(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """A payment did not reach its payee: its money came back (退票), unasked for."""
 
         TOPIC, ZH = "loan.subsidy-returned.v1", "贴息退票"
@@ -490,10 +500,10 @@ class Loan(Aggregate):
         line: int
         result_version: int
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.returned[self.payment_no] = (self.effective_on, self.amount_fen)
 
-    class SubsidyLimited(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyLimited(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """An objection was upheld: no more than `most_fen` may be paid for its quarter (贴息限定).
 
         `others`: which further quarters of the loan are paid nothing: none, the later, or all.
@@ -512,12 +522,12 @@ class Loan(Aggregate):
         others: Others
         reason: str
 
-        def apply(self, loan: Any) -> None:
-            loan.limits[self.version] = Limit(
+        def apply(self, loan: Loan) -> None:
+            loan.limits[loan.version] = Limit(
                 self.batch_no, self.objection_no, self.first, self.until, self.most_fen, self.others
             )
 
-    class SubsidyLimitLifted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class SubsidyLimitLifted(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """What an upheld objection left of the subsidy binds no more, for the reason told."""
 
         TOPIC, ZH = "loan.subsidy-limit-lifted.v1", "解除贴息限定"
@@ -527,10 +537,10 @@ class Loan(Aggregate):
         objection_no: str
         reason: str
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.limits.pop(self.limit_version, None)
 
-    class Guaranteed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Guaranteed(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """A guarantee company stands in for the loan; by the plan without a fee."""
 
         TOPIC, ZH = "loan.guaranteed.v1", "担保"
@@ -538,12 +548,12 @@ class Loan(Aggregate):
         amount_fen: int
         fee_fen: int
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
-            loan.guarantors[self.originator_version] = self.guarantor
-            loan.live.add(self.originator_version)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
+            loan.guarantors[loan.version] = self.guarantor
+            loan.live.add(loan.version)
 
-    class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Compensated(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """The risk fund paid its share of what the bank lost. The borrower still owes it."""
 
         TOPIC, ZH = "loan.compensated.v1", "代偿"
@@ -553,13 +563,13 @@ class Loan(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, loan: Any) -> None:
-            loan.followed[self.version] = (self.ZH, self.effective_on)
+        def apply(self, loan: Loan) -> None:
+            loan.followed[loan.version] = (self.ZH, self.effective_on)
             loan.lost_fen += self.loss_fen
             loan.compensated.move(self.effective_on, self.amount_fen)
             loan.compensated_on = min(loan.compensated_on or self.effective_on, self.effective_on)
 
-    class CompensationRecovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class CompensationRecovered(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """Something of what the risk fund paid came back to it."""
 
         TOPIC, ZH = "loan.compensation-recovered.v1", "追偿"
@@ -567,10 +577,10 @@ class Loan(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             loan.compensated.move(self.effective_on, -self.amount_fen)
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Loan"], frozen=True, kw_only=True, omit_defaults=True):
         """An earlier event was a mistake: it counts no more from `recorded_at` on (冲正)."""
 
         TOPIC, ZH = "loan.corrected.v1", "冲正"
@@ -579,7 +589,7 @@ class Loan(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, loan: Any) -> None:
+        def apply(self, loan: Loan) -> None:
             version = self.corrects
             loan.live.discard(version)
             loan.followed.pop(version, None)
@@ -599,7 +609,7 @@ class Loan(Aggregate):
 
     def disburse(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         bank: str,
         loan_no: str,
@@ -616,7 +626,7 @@ class Loan(Aggregate):
         purpose: str,
         payee: str,
         renews_loan_no: str | None,
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Record a disbursement, whatever rule of the programme it breaks.
@@ -629,25 +639,27 @@ class Loan(Aggregate):
         """
         if self.exists:
             raise LoanAlreadyDisbursed(loan_no=loan_no)
-        if due_on <= note.effective_on:
-            raise DueBeforeDisbursement(due_on=due_on, disbursed_on=note.effective_on)
-        if contract_on > note.effective_on:
-            raise ContractAfterDisbursement(contract_on=contract_on, disbursed_on=note.effective_on)
+        if due_on <= context.effective_on:
+            raise DueBeforeDisbursement(due_on=due_on, disbursed_on=context.effective_on)
+        if contract_on > context.effective_on:
+            raise ContractAfterDisbursement(
+                contract_on=contract_on, disbursed_on=context.effective_on
+            )
         if renews_loan_no == loan_no:
             raise RenewsItself
         if self.repaid_fen > principal_fen:
             raise RepaidTooMuch(principal_fen=self.repaid_fen, owed_fen=principal_fen)
         followed_on = [on for on, _ in self.repaid.values()]
         followed_on += [each.agreed_on for each in self.extended.values()]
-        first_on = min(followed_on, default=note.effective_on)
-        if first_on < note.effective_on:
-            raise BeforeDisbursement(effective_on=first_on, disbursed_on=note.effective_on)
+        first_on = min(followed_on, default=context.effective_on)
+        if first_on < context.effective_on:
+            raise BeforeDisbursement(effective_on=first_on, disbursed_on=context.effective_on)
         extended_to = min((each.new_due_on for each in self.extended.values()), default=date.max)
         if extended_to <= due_on:
             raise DueDayNotLater("due_on", new_due_on=extended_to, due_on=due_on)
         self.record(
             Loan.Disbursed(
-                **told_by(note),
+                **recorded_fields(context),
                 bank=bank,
                 loan_no=loan_no,
                 contract_no=contract_no,
@@ -663,22 +675,22 @@ class Loan(Aggregate):
                 purpose=purpose,
                 payee=payee,
                 renews_loan_no=renews_loan_no,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
-        self._settle_or_reopen(note)
+        self._settle_or_reopen(context)
         self._warn_of_what_lies_before(replaces)
 
     def repay(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         principal_fen: int,
         interest_fen: int,
         penalty_fen: int,
         payer: str,
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Record one repayment; the one that brings the debt to nothing settles the loan.
@@ -687,89 +699,97 @@ class Loan(Aggregate):
         """
         if not (principal_fen or interest_fen or penalty_fen):
             raise NothingRepaid
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         if principal_fen > self.outstanding_fen:
             raise RepaidTooMuch(principal_fen=principal_fen, owed_fen=self.outstanding_fen)
         self.record(
             Loan.Repaid(
-                effective_on=note.effective_on,
-                role=note.by.role,
-                person=note.by.person,
-                document=note.document,
-                remark=note.remark,
+                effective_on=context.effective_on,
+                role=context.by.role,
+                person=context.by.person,
+                document=context.document,
+                remark=context.remark,
                 principal_fen=principal_fen,
                 interest_fen=interest_fen,
                 penalty_fen=penalty_fen,
                 payer=payer,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
         if principal_fen:
-            self._settle_or_reopen(note)
+            self._settle_or_reopen(context)
             self._warn_of_extension_when_settled(
                 [each.effective_on for each in self.extended.values()]
             )
 
     def observe_outflow(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         amount_fen: int,
         to: str,
         kind: PayeeKind,
         payer: str | None,
-        personal: dict[str, Any],
+        personal: Personal,
         replaces: int | None = None,
     ) -> None:
         """Record where borrowed money went. Raises BeforeDisbursement."""
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         self.record(
             Loan.OutflowObserved(
-                **told_by(note),
+                **recorded_fields(context),
                 amount_fen=amount_fen,
                 to=to,
                 kind=kind,
                 payer=payer,
-                personal=personal,
                 replaces=replaces,
-            )
+            ),
+            personal,
         )
 
     def extend(
-        self, note: Note, *, agreed_on: date, new_due_on: date, replaces: int | None = None
+        self,
+        context: CommandContext,
+        *,
+        agreed_on: date,
+        new_due_on: date,
+        replaces: int | None = None,
     ) -> None:
         """Record an extension; which of several is in force, their own days say.
 
         Raises BeforeDisbursement, StepBefore, DueDayNotLater.
         """
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         self._after_disbursement("agreed_on", agreed_on)
-        assure_follows(note.effective_on, "the agreement on the extension", agreed_on)
+        assure_follows(context.effective_on, "the agreement on the extension", agreed_on)
         if new_due_on <= self.contract_due_on:
             raise DueDayNotLater(new_due_on=new_due_on, due_on=self.contract_due_on)
         self.record(
             Loan.Extended(
-                **told_by(note), agreed_on=agreed_on, new_due_on=new_due_on, replaces=replaces
+                **recorded_fields(context),
+                agreed_on=agreed_on,
+                new_due_on=new_due_on,
+                replaces=replaces,
             )
         )
-        self._warn_of_extension_when_settled([note.effective_on])
+        self._warn_of_extension_when_settled([context.effective_on])
         self._warn_of_compensation_when_not_due("effective_on")
 
-    def renew(self, note: Note, *, by_loan_no: str) -> None:
+    def renew(self, context: CommandContext, *, by_loan_no: str) -> None:
         """Record that another loan continues this one. Raises BeforeDisbursement."""
-        self._not_before_disbursement(note)
-        self.record(Loan.Renewed(**told_by(note), by_loan_no=by_loan_no))
+        self._not_before_disbursement(context)
+        self.record(Loan.Renewed(**recorded_fields(context), by_loan_no=by_loan_no))
 
-    def no_longer_renewed(self, note: Note, *, by_loan_no: str, reason: str) -> None:
+    def no_longer_renewed(self, context: CommandContext, *, by_loan_no: str, reason: str) -> None:
         """Unlink a renewal whose disbursement is being corrected."""
         for version, number in list(self.renewed.items()):
             if number == by_loan_no:
-                self._void(note, version, Loan.Renewed.TOPIC, reason)
+                self._void(context, version, Loan.Renewed.TOPIC, reason)
 
     def remind(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         kind: ReminderKind,
         channel: Channel,
@@ -777,16 +797,20 @@ class Loan(Aggregate):
         replaces: int | None = None,
     ) -> None:
         """Record a reminder. Raises BeforeDisbursement."""
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         self.record(
             Loan.Reminded(
-                **told_by(note), kind=kind, channel=channel, evidence=evidence, replaces=replaces
+                **recorded_fields(context),
+                kind=kind,
+                channel=channel,
+                evidence=evidence,
+                replaces=replaces,
             )
         )
 
     def check_usage(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         finding: Finding,
         actual_use: str,
@@ -800,16 +824,16 @@ class Loan(Aggregate):
 
         Raises BeforeDisbursement, MisuseNotFound, MisuseBeganElsewhen.
         """
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         if began_on is not None and finding != "diverted":
             raise MisuseNotFound
-        if began_on is not None and not self.disbursed_on <= began_on <= note.effective_on:
+        if began_on is not None and not self.disbursed_on <= began_on <= context.effective_on:
             raise MisuseBeganElsewhen(
-                began_on=began_on, disbursed_on=self.disbursed_on, checked_on=note.effective_on
+                began_on=began_on, disbursed_on=self.disbursed_on, checked_on=context.effective_on
             )
         self.record(
             Loan.UsageChecked(
-                **told_by(note),
+                **recorded_fields(context),
                 finding=finding,
                 actual_use=actual_use,
                 borrower_met=borrower_met,
@@ -821,19 +845,25 @@ class Loan(Aggregate):
         )
 
     def agree_repayment_plan(
-        self, note: Note, *, instalments: tuple[Instalment, ...], replaces: int | None = None
+        self,
+        context: CommandContext,
+        *,
+        instalments: tuple[Instalment, ...],
+        replaces: int | None = None,
     ) -> None:
         """Record a repayment plan. Raises BeforeDisbursement."""
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         for place, instalment in enumerate(instalments):
             self._after_disbursement(f"instalments/{place}/due_on", instalment.due_on)
         self.record(
-            Loan.RepaymentPlanAgreed(**told_by(note), instalments=instalments, replaces=replaces)
+            Loan.RepaymentPlanAgreed(
+                **recorded_fields(context), instalments=instalments, replaces=replaces
+            )
         )
 
     def pay_subsidy(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         payment_no: str,
         period: str,
@@ -846,16 +876,16 @@ class Loan(Aggregate):
         calculation: dict[str, Any],
         grounds: dict[str, Any],
         why: str,
-        personal: dict[str, Any],
+        personal: Personal,
     ) -> None:
         """Pay subsidy for [first, until): never before it is over, never more than is due.
 
         Nor on any later day: what was recovered later is not there to be paid again before.
         Raises QuarterNotClosed, SubsidyExceedsDue.
         """
-        if note.effective_on < until:
+        if context.effective_on < until:
             raise QuarterNotClosed(period=period, until=until)
-        paid_fen = self.paid_at_most_fen(first, until, note.effective_on)
+        paid_fen = self.paid_at_most_fen(first, until, context.effective_on)
         limit_fen = self.most_fen(first)
         left_fen = (due_fen if limit_fen is None else min(due_fen, limit_fen)) - paid_fen
         if amount_fen > left_fen:
@@ -868,7 +898,7 @@ class Loan(Aggregate):
             )
         self.record(
             Loan.SubsidyPaid(
-                **told_by(note),
+                **recorded_fields(context),
                 payment_no=payment_no,
                 period=period,
                 first=first,
@@ -880,13 +910,13 @@ class Loan(Aggregate):
                 voucher=voucher,
                 calculation=calculation,
                 grounds=grounds,
-                personal=personal,
-            )
+            ),
+            personal,
         )
 
     def receive_subsidy(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         line: Line,
         payment_no: str,
@@ -899,7 +929,7 @@ class Loan(Aggregate):
         """Record that a batch's line was paid. The bank's word is a fact: it is not judged here."""
         self.record(
             Loan.SubsidyPaid(
-                **told_by(note),
+                **recorded_fields(context),
                 payment_no=payment_no,
                 period=line.period,
                 first=line.first,
@@ -918,19 +948,25 @@ class Loan(Aggregate):
         )
 
     def recover_subsidy(
-        self, note: Note, *, payment_no: str, amount_fen: int, reason: str, voucher: str
+        self,
+        context: CommandContext,
+        *,
+        payment_no: str,
+        amount_fen: int,
+        reason: str,
+        voucher: str,
     ) -> None:
         """Take subsidy back. Raises PaymentUnknown, StepBefore, RecoveredTooMuch."""
         paid = self.paid.get(payment_no)
         if paid is None:
             raise PaymentUnknown(payment_no=payment_no)
-        assure_follows(note.effective_on, "the payment", paid.on)
+        assure_follows(context.effective_on, "the payment", paid.on)
         left_fen = self.kept_fen(payment_no)
         if amount_fen > left_fen:
             raise RecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
         self.record(
             Loan.SubsidyRecovered(
-                **told_by(note),
+                **recorded_fields(context),
                 payment_no=payment_no,
                 period=paid.period,
                 amount_fen=amount_fen,
@@ -941,7 +977,7 @@ class Loan(Aggregate):
 
     def limit_subsidy(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         line: Line,
         batch_no: str,
@@ -958,7 +994,7 @@ class Loan(Aggregate):
         rest_fen = 0 if finding == "not_eligible" else line.paid_before_fen
         self.record(
             Loan.SubsidyLimited(
-                **told_by(note),
+                **recorded_fields(context),
                 batch_no=batch_no,
                 line=line.line,
                 objection_no=objection_no,
@@ -972,7 +1008,9 @@ class Loan(Aggregate):
             )
         )
 
-    def lift_limit(self, note: Note, *, batch_no: str, objection_no: str, reason: str) -> None:
+    def lift_limit(
+        self, context: CommandContext, *, batch_no: str, objection_no: str, reason: str
+    ) -> None:
         """Let it bind no more. Raises LimitUnknown."""
         named = (batch_no, objection_no)
         versions = [v for v, each in self.limits.items() if each[:2] == named]
@@ -980,7 +1018,7 @@ class Loan(Aggregate):
             raise LimitUnknown(objection_no=objection_no)
         self.record(
             Loan.SubsidyLimitLifted(
-                **told_by(note),
+                **recorded_fields(context),
                 limit_version=versions[0],
                 batch_no=batch_no,
                 objection_no=objection_no,
@@ -989,7 +1027,14 @@ class Loan(Aggregate):
         )
 
     def take_back_payment(
-        self, note: Note, *, payment_no: str, line: Line, batch_no: str, version: int, reason: str
+        self,
+        context: CommandContext,
+        *,
+        payment_no: str,
+        line: Line,
+        batch_no: str,
+        version: int,
+        reason: str,
     ) -> None:
         """Record that a batch's payment came back whole; `version`: the batch's event that says so.
 
@@ -1005,7 +1050,7 @@ class Loan(Aggregate):
             )
         self.record(
             Loan.SubsidyReturned(
-                **told_by(note),
+                **recorded_fields(context),
                 payment_no=payment_no,
                 period=paid.period,
                 amount_fen=paid.amount_fen,
@@ -1019,7 +1064,7 @@ class Loan(Aggregate):
 
     def guarantee(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         guarantor: str,
         amount_fen: int,
@@ -1027,10 +1072,10 @@ class Loan(Aggregate):
         replaces: int | None = None,
     ) -> None:
         """Record a guarantee, whatever its fee. Raises BeforeDisbursement."""
-        self._not_before_disbursement(note)
+        self._not_before_disbursement(context)
         self.record(
             Loan.Guaranteed(
-                **told_by(note),
+                **recorded_fields(context),
                 guarantor=guarantor,
                 amount_fen=amount_fen,
                 fee_fen=fee_fen,
@@ -1039,18 +1084,24 @@ class Loan(Aggregate):
         )
 
     def compensate(
-        self, note: Note, *, loss_fen: int, share_bp: int, amount_fen: int, voucher: str
+        self,
+        context: CommandContext,
+        *,
+        loss_fen: int,
+        share_bp: int,
+        amount_fen: int,
+        voucher: str,
     ) -> None:
         """Compensate part of what is owed. Raises NotOverdue, CompensatedTooMuch."""
-        due_on = self.due_on_at(note.effective_on)
-        if note.effective_on < due_on or not self.outstanding_fen:
+        due_on = self.due_on_at(context.effective_on)
+        if context.effective_on < due_on or not self.outstanding_fen:
             raise NotOverdue(due_on=due_on)
         left_fen = max(self.outstanding_fen - self.lost_fen, 0)  # repaid since, of the lost too
         if loss_fen > left_fen:
             raise CompensatedTooMuch(loss_fen=loss_fen, left_fen=left_fen)
         self.record(
             Loan.Compensated(
-                **told_by(note),
+                **recorded_fields(context),
                 loss_fen=loss_fen,
                 share_bp=share_bp,
                 amount_fen=amount_fen,
@@ -1058,29 +1109,33 @@ class Loan(Aggregate):
             )
         )
 
-    def recover_compensation(self, note: Note, *, amount_fen: int, voucher: str) -> None:
+    def recover_compensation(
+        self, context: CommandContext, *, amount_fen: int, voucher: str
+    ) -> None:
         """Record what came back to the fund. Raises StepBefore, CompensationRecoveredTooMuch."""
         if self.compensated_on is not None:
-            assure_follows(note.effective_on, "the compensation", self.compensated_on)
-        left_fen = self.compensated.lowest(note.effective_on).fen
+            assure_follows(context.effective_on, "the compensation", self.compensated_on)
+        left_fen = self.compensated.lowest(context.effective_on).fen
         if amount_fen > left_fen:
             raise CompensationRecoveredTooMuch(amount_fen=amount_fen, left_fen=left_fen)
         self.record(
-            Loan.CompensationRecovered(**told_by(note), amount_fen=amount_fen, voucher=voucher)
+            Loan.CompensationRecovered(
+                **recorded_fields(context), amount_fen=amount_fen, voucher=voucher
+            )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take an earlier event back; a replacement, if any, is told right after it.
 
         Raises NotCorrectable.
         """
         if version not in self.live:
             raise NotCorrectable
-        self._void(note, version, topic, reason)
-        self._settle_or_reopen(note)
+        self._void(context, version, topic, reason)
+        self._settle_or_reopen(context)
 
     def correct_without_replacement(
-        self, note: Note, *, version: int, topic: str, reason: str
+        self, context: CommandContext, *, version: int, topic: str, reason: str
     ) -> None:
         """As `correct`, for good; what others reported of the loan stays, and is warned of.
 
@@ -1090,7 +1145,7 @@ class Loan(Aggregate):
         whole_loan = version == self.disbursed_version
         if whole_loan and followed:
             raise LoanStillHasEvents
-        self.correct(note, version=version, topic=topic, reason=reason)
+        self.correct(context, version=version, topic=topic, reason=reason)
         if whole_loan:
             for what, on in sorted(self.followed.values(), key=itemgetter(1)):
                 self.warn(
@@ -1102,12 +1157,14 @@ class Loan(Aggregate):
                     )
                 )
 
-    def _void(self, note: Note, version: int, topic: str, reason: str) -> None:
+    def _void(self, context: CommandContext, version: int, topic: str, reason: str) -> None:
         self.record(
-            Loan.Corrected(**told_by(note), corrects=version, corrects_topic=topic, reason=reason)
+            Loan.Corrected(
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
+            )
         )
 
-    def _settle_or_reopen(self, note: Note) -> None:
+    def _settle_or_reopen(self, context: CommandContext) -> None:
         """Keep the settlement in step with the debt: one live Settled, or none."""
         owed = self.exists and self.outstanding_fen > 0
         if not self.exists or owed:
@@ -1115,10 +1172,12 @@ class Loan(Aggregate):
         else:
             settled_on = max((on for on, fen in self.repaid.values() if fen), default=None)
         if self.settled and self.settled[1] != settled_on:
-            self._void(note, self.settled[0], Loan.Settled.TOPIC, "balance changed 余额变动")
+            self._void(context, self.settled[0], Loan.Settled.TOPIC, "balance changed 余额变动")
         if self.settled is None and settled_on is not None:
             self.record(
-                Loan.Settled(effective_on=settled_on, role=note.by.role, person=note.by.person)
+                Loan.Settled(
+                    effective_on=settled_on, role=context.by.role, person=context.by.person
+                )
             )
 
     def _warn_of_what_lies_before(self, replaces: int | None) -> None:
@@ -1161,10 +1220,10 @@ class Loan(Aggregate):
                 )
             )
 
-    def _not_before_disbursement(self, note: Note) -> None:
+    def _not_before_disbursement(self, context: CommandContext) -> None:
         if not self.exists:
             raise LoanUnknown(loan_no=self.loan_no)
-        self._after_disbursement("effective_on", note.effective_on)
+        self._after_disbursement("effective_on", context.effective_on)
 
     def _after_disbursement(self, field: str, on: date) -> None:
         if on < self.disbursed_on:

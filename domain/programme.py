@@ -14,7 +14,15 @@ from uuid import UUID
 import msgspec
 
 from domain.household import Category
-from domain.kernel import Aggregate, Event, NotCorrectable, Note, Refused, identity, told_by
+from domain.kernel import (
+    Aggregate,
+    CommandContext,
+    Event,
+    NotCorrectable,
+    Refused,
+    identity,
+    recorded_fields,
+)
 from domain.loan import PayeeKind
 from domain.policy import POLICY, Book, Ruling, Value, table_names, value_of
 from domain.steps import assure_follows
@@ -95,7 +103,7 @@ class Programme(Aggregate):
 
     # ---- events -----------------------------------------------------------------------
 
-    class Ruled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Ruled(Event["Programme"], frozen=True, kw_only=True, omit_defaults=True):
         """A document decided numbers: a quote of the LPR, a budget, a setting of the scheme."""
 
         TOPIC, ZH = "programme.ruled.v1", "政策取值"
@@ -103,9 +111,9 @@ class Programme(Aggregate):
         told_on: date
         rulings: tuple[Decided, ...]
 
-        def apply(self, programme: Any) -> None:
+        def apply(self, programme: Programme) -> None:
             programme.number = self.number
-            programme.told[self.originator_version] = tuple(
+            programme.told[programme.version] = tuple(
                 ruling_of(
                     decided.rule,
                     decided.value,
@@ -126,16 +134,16 @@ class Programme(Aggregate):
         title: str
         until_on: date | None = None
 
-        def apply(self, programme: Any) -> None:
+        def apply(self, programme: Programme) -> None:
             Programme.Ruled.apply(self, programme)
-            programme.plans[self.plan_no] = self.originator_version
+            programme.plans[self.plan_no] = programme.version
 
     class PlanAdjusted(PlanAdopted, frozen=True, kw_only=True, omit_defaults=True):
         """A plan was adjusted; what it decides now rules from a past day perhaps."""
 
         TOPIC, ZH = "programme.plan-adjusted.v1", "方案调整"
 
-    class Corrected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Corrected(Event["Programme"], frozen=True, kw_only=True, omit_defaults=True):
         """What was told of a document was a mistake: it rules no more (冲正)."""
 
         TOPIC, ZH = "programme.corrected.v1", "冲正"
@@ -144,7 +152,7 @@ class Programme(Aggregate):
         corrects_topic: str
         reason: str
 
-        def apply(self, programme: Any) -> None:
+        def apply(self, programme: Programme) -> None:
             programme.told.pop(self.corrects, None)
             programme.plans = {no: v for no, v in programme.plans.items() if v != self.corrects}
             programme._book = None
@@ -153,7 +161,7 @@ class Programme(Aggregate):
 
     def rule(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         rulings: Sequence[tuple[str, Value]],
         told_on: date,
@@ -165,17 +173,17 @@ class Programme(Aggregate):
         """
         self.record(
             Programme.Ruled(
-                **told_by(note),
+                **recorded_fields(context),
                 number=self.number + 1,
                 told_on=told_on,
-                rulings=_decided(note, rulings, told_on),
+                rulings=_decided(context, rulings, told_on),
                 replaces=replaces,
             )
         )
 
     def plan(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         plan_no: str,
         title: str,
@@ -189,14 +197,14 @@ class Programme(Aggregate):
         Raises as `rule`, and StepBefore for a plan that ends before it begins.
         """
         if until_on is not None:
-            assure_follows(until_on, "the plan's first day", note.effective_on, field="until_on")
+            assure_follows(until_on, "the plan's first day", context.effective_on, field="until_on")
         kind = Programme.PlanAdjusted if plan_no in self.plans else Programme.PlanAdopted
         self.record(
             kind(
-                **told_by(note),
+                **recorded_fields(context),
                 number=self.number + 1,
                 told_on=told_on,
-                rulings=_decided(note, rulings, told_on),
+                rulings=_decided(context, rulings, told_on),
                 plan_no=plan_no,
                 title=title,
                 until_on=until_on,
@@ -204,13 +212,13 @@ class Programme(Aggregate):
             )
         )
 
-    def correct(self, note: Note, *, version: int, topic: str, reason: str) -> None:
+    def correct(self, context: CommandContext, *, version: int, topic: str, reason: str) -> None:
         """Take back what was told of a document. Raises NotCorrectable."""
         if version not in self.told:
             raise NotCorrectable
         self.record(
             Programme.Corrected(
-                **told_by(note), corrects=version, corrects_topic=topic, reason=reason
+                **recorded_fields(context), corrects=version, corrects_topic=topic, reason=reason
             )
         )
 
@@ -249,9 +257,9 @@ def rulings_told(content: Mapping[str, Any]) -> list[Ruling]:
 
 
 def _decided(
-    note: Note, rulings: Sequence[tuple[str, Value]], told_on: date
+    context: CommandContext, rulings: Sequence[tuple[str, Value]], told_on: date
 ) -> tuple[Decided, ...]:
-    if not note.document:
+    if not context.document:
         raise GroundMissing
     seen = set()
     decided = []
@@ -261,7 +269,7 @@ def _decided(
             raise RuleTwice(f"{field}/rule", rule=rule)
         seen.add(rule)
         decided.append(
-            Decided(rule, _checked(rule, value, f"{field}/", note.effective_on, told_on))
+            Decided(rule, _checked(rule, value, f"{field}/", context.effective_on, told_on))
         )
     return tuple(decided)
 

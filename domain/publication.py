@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 from uuid import UUID
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 
@@ -44,7 +44,7 @@ class Publication(Aggregate):
     def id_for(publication_no: str) -> UUID:
         return identity("publication", publication_no)
 
-    class Published(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Published(Event["Publication"], frozen=True, kw_only=True, omit_defaults=True):
         """A report went out. `content` is the file, byte for byte; it is never made again."""
 
         TOPIC, ZH = "publication.published.v1", "报表公布"
@@ -59,19 +59,25 @@ class Publication(Aggregate):
         sha256: str
         content: str
 
-        def apply(self, publication: Any) -> None:
+        def apply(self, publication: Publication) -> None:
             publication.published = True
 
     def publish(
-        self, note: Note, *, publication_no: str, report: str, as_of: date, edition: Edition
+        self,
+        context: CommandContext,
+        *,
+        publication_no: str,
+        report: str,
+        as_of: date,
+        edition: Edition,
     ) -> None:
         """Record what goes out. Raises PublicationNumberTaken, StepBefore."""
         if self.published:
             raise PublicationNumberTaken(publication_no=publication_no)
-        assure_follows(note.effective_on, "the day that is reported on", as_of)
+        assure_follows(context.effective_on, "the day that is reported on", as_of)
         self.record(
             Publication.Published(
-                **told_by(note),
+                **recorded_fields(context),
                 publication_no=publication_no,
                 report=report,
                 as_of=as_of,

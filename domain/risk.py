@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 from domain.steps import assure_follows
 
 
@@ -39,7 +39,7 @@ class RiskReport(Aggregate):
     def id_for(risk_no: str) -> UUID:
         return identity("risk", risk_no)
 
-    class Reported(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Reported(Event["RiskReport"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody says what may go wrong, with a loan, a household, or at large."""
 
         TOPIC, ZH = "risk.reported.v1", "风险上报"
@@ -50,11 +50,11 @@ class RiskReport(Aggregate):
         loan_no: str | None = None
         reason: str
 
-        def apply(self, risk: Any) -> None:
+        def apply(self, risk: RiskReport) -> None:
             risk.reported_by = self.person
             risk.reported_on = self.effective_on
 
-    class Noted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Noted(Event["RiskReport"], frozen=True, kw_only=True, omit_defaults=True):
         """Somebody took note, and says what is done about it."""
 
         TOPIC, ZH = "risk.noted.v1", "风险接收"
@@ -64,7 +64,7 @@ class RiskReport(Aggregate):
 
     def report(
         self,
-        note: Note,
+        context: CommandContext,
         *,
         risk_no: str,
         household_no: str | None,
@@ -77,7 +77,7 @@ class RiskReport(Aggregate):
             raise RiskNumberTaken(risk_no=risk_no)
         self.record(
             RiskReport.Reported(
-                **told_by(note),
+                **recorded_fields(context),
                 risk_no=risk_no,
                 household_no=household_no,
                 bank=bank,
@@ -86,11 +86,11 @@ class RiskReport(Aggregate):
             )
         )
 
-    def take_note(self, note: Note, *, risk_no: str, measure: str) -> None:
+    def take_note(self, context: CommandContext, *, risk_no: str, measure: str) -> None:
         """Record who took note. Raises RiskUnknown, OwnRisk, StepBefore."""
         if not self.reported_by:
             raise RiskUnknown(risk_no=risk_no)
-        if self.reported_by == note.by.person:
-            raise OwnRisk(person=note.by.person)
-        assure_follows(note.effective_on, "the report of the risk", self.reported_on)
-        self.record(RiskReport.Noted(**told_by(note), risk_no=risk_no, measure=measure))
+        if self.reported_by == context.by.person:
+            raise OwnRisk(person=context.by.person)
+        assure_follows(context.effective_on, "the report of the risk", self.reported_on)
+        self.record(RiskReport.Noted(**recorded_fields(context), risk_no=risk_no, measure=measure))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from domain.balance import Balance
-from domain.kernel import Aggregate, Event, Note, Refused, identity, told_by
+from domain.kernel import Aggregate, CommandContext, Event, Refused, identity, recorded_fields
 
 
 class RiskFundExhausted(Refused):
@@ -28,7 +28,7 @@ class RiskFund(Aggregate):
     def the_id() -> UUID:
         return identity("risk-fund")
 
-    class PaidIn(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class PaidIn(Event["RiskFund"], frozen=True, kw_only=True, omit_defaults=True):
         """Money came into the fund."""
 
         TOPIC, ZH = "risk-fund.paid-in.v1", "风险补偿金注入"
@@ -37,10 +37,10 @@ class RiskFund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, self.amount_fen)
 
-    class Compensated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Compensated(Event["RiskFund"], frozen=True, kw_only=True, omit_defaults=True):
         """The fund paid its share of a lost loan to the bank."""
 
         TOPIC, ZH = "risk-fund.compensated.v1", "代偿支出"
@@ -50,10 +50,10 @@ class RiskFund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, -self.amount_fen)
 
-    class Recovered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    class Recovered(Event["RiskFund"], frozen=True, kw_only=True, omit_defaults=True):
         """Something of what was compensated came back."""
 
         TOPIC, ZH = "risk-fund.recovered.v1", "追偿收回"
@@ -63,37 +63,47 @@ class RiskFund(Aggregate):
         amount_fen: int
         voucher: str
 
-        def apply(self, fund: Any) -> None:
+        def apply(self, fund: RiskFund) -> None:
             fund.balance.move(self.effective_on, self.amount_fen)
 
-    def pay_in(self, note: Note, *, payer: str, amount_fen: int, voucher: str) -> None:
+    def pay_in(self, context: CommandContext, *, payer: str, amount_fen: int, voucher: str) -> None:
         """Record money that came in."""
         self.record(
-            RiskFund.PaidIn(**told_by(note), payer=payer, amount_fen=amount_fen, voucher=voucher)
+            RiskFund.PaidIn(
+                **recorded_fields(context), payer=payer, amount_fen=amount_fen, voucher=voucher
+            )
         )
 
     def compensate(
-        self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
+        self, context: CommandContext, *, bank: str, loan_no: str, amount_fen: int, voucher: str
     ) -> None:
         """Pay the fund's share, if it holds it on that day and on every later one.
 
         Raises RiskFundExhausted.
         """
-        held = self.balance.lowest(note.effective_on)
+        held = self.balance.lowest(context.effective_on)
         if amount_fen > held.fen:
             raise RiskFundExhausted(amount_fen=amount_fen, balance_fen=held.fen, on=held.on)
         self.record(
             RiskFund.Compensated(
-                **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher
+                **recorded_fields(context),
+                bank=bank,
+                loan_no=loan_no,
+                amount_fen=amount_fen,
+                voucher=voucher,
             )
         )
 
     def recover(
-        self, note: Note, *, bank: str, loan_no: str, amount_fen: int, voucher: str
+        self, context: CommandContext, *, bank: str, loan_no: str, amount_fen: int, voucher: str
     ) -> None:
         """Record what came back."""
         self.record(
             RiskFund.Recovered(
-                **told_by(note), bank=bank, loan_no=loan_no, amount_fen=amount_fen, voucher=voucher
+                **recorded_fields(context),
+                bank=bank,
+                loan_no=loan_no,
+                amount_fen=amount_fen,
+                voucher=voucher,
             )
         )

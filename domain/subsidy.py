@@ -307,7 +307,7 @@ def subsidies(
     for loan in sorted(household_loans, key=_seniority):
         yield Subsidy(loan, older, known_on=known_on, book=book)
         if takes_room(loan, known_on, book):
-            room.add(_until_settled(loan))
+            room.add(until_settled(loan))
             older = room.owed()
 
 
@@ -327,7 +327,7 @@ def calculate(
     room = Principal()
     for other in household_loans:
         if other.seniority < loan.seniority and takes_room(other, known_on, book):
-            room.add(_until_settled(other))
+            room.add(until_settled(other))
     return Subsidy(loan, room.owed(), known_on=known_on, book=book).of(period)
 
 
@@ -451,7 +451,7 @@ def _seniority(loan: LoanTerms) -> tuple[date, str]:
     return loan.seniority
 
 
-def _until_settled(loan: LoanTerms) -> Sequence[Movement]:
+def until_settled(loan: LoanTerms) -> Sequence[Movement]:
     """The movements of a loan, which owes nothing from its settled day on."""
     if loan.settled_on is None:
         return loan.movements
@@ -461,7 +461,7 @@ def _until_settled(loan: LoanTerms) -> Sequence[Movement]:
 
 
 def _owed_fen(loan: LoanTerms, day: date) -> int:
-    return sum(movement.amount_fen for movement in _until_settled(loan) if movement.on <= day)
+    return sum(movement.amount_fen for movement in until_settled(loan) if movement.on <= day)
 
 
 def _in_force(rulings: Sequence[Ruling], day: date) -> int:

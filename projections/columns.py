@@ -1,6 +1,6 @@
 """What a column of an answer is called and holds: key, titles, kind and unit, declared once.
 
-A question declares its columns beside its query, in `projections/<question>/columns.py`, in the
+A question declares its columns beside its query, in `projections/<query_text>/columns.py`, in the
 order in which the query gives them. Columns that several questions share are declared here.
 """
 
@@ -17,9 +17,15 @@ Unit = Literal[
 ]  # fmt: skip
 
 
+Shape = Literal["one", "flag", "several", "mapping", "number"]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: the key that the contract uses, its titles, its kind of value, and the unit.
+
+    `shape`: one value; true or false (是 and 否 in a file); a list (side by side in a file); names
+    with values; or a whole number whose unit another column names.
 
     JSON gives an amount in fen and a rate in basis points; a file gives both with two decimals, an
     amount in yuan and a rate in percent, and says so in the Chinese title.
@@ -30,6 +36,7 @@ class Column:
     title_en: str
     kind: Kind
     unit: Unit
+    shape: Shape = "one"
 
 
 Columns = tuple[Column, ...]
@@ -40,8 +47,24 @@ def keys(columns: Columns) -> tuple[str, ...]:
 
 
 def text(key: str, zh: str, en: str) -> Column:
-    """Text, a code, a list of them, or true and false (是 and 否 in a file)."""
+    """Text, or a code."""
     return Column(key, zh, en, "text", "none")
+
+
+def flag(key: str, zh: str, en: str) -> Column:
+    return Column(key, zh, en, "text", "none", "flag")
+
+
+def several(key: str, zh: str, en: str) -> Column:
+    return Column(key, zh, en, "text", "none", "several")
+
+
+def number(key: str, zh: str, en: str) -> Column:
+    return Column(key, zh, en, "text", "none", "number")
+
+
+def mapping(key: str, zh: str, en: str) -> Column:
+    return Column(key, zh, en, "text", "none", "mapping")
 
 
 def identifier(key: str, zh: str, en: str) -> Column:
@@ -152,7 +175,7 @@ RULE_VERSION: Final = text("rule_version", "规则版本", "version of the rule"
 RULES: Final = text("rules", "政策摘要", "rules")
 SUBJECT: Final = text("subject", "对象", "subject")
 KNOWN_FROM: Final = instant("known_from", "最早可知", "could be known from")
-POSITIONS: Final = text("positions", "证明事件", "positions of the proving events")
-CONTEXT: Final = text("context", "相关事件", "positions of related events")
+POSITIONS: Final = several("positions", "证明事件", "positions of the proving events")
+CONTEXT: Final = several("context", "相关事件", "positions of related events")
 FINDINGS: Final = count("findings", "疑点数", "findings", "findings")
 CASE_NO: Final = identifier("case_no", "线索编号", "case number")

@@ -49,6 +49,7 @@ _LONGEST = (
     "test_batches.py", "test_tamper.py", "test_kill.py", "test_freeze.py", "test_cases.py",
     "test_projection.py", "test_owner.py", "test_notes.py", "test_visibility.py",
     "test_red_flag_runs.py", "test_year.py", "test_mutants.py", "test_personal.py",
+    "test_contract.py",
 )  # fmt: skip
 """The files that take the longest come first, so that two processes end together."""
 

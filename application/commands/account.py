@@ -6,7 +6,7 @@ from application.command import Command, Reads
 from application.fields import Model, Name
 from application.ledger import Ledger
 from domain.account_register import AccountRegister, SameAccount
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.roles import Role
 
 
@@ -27,6 +27,6 @@ class UnifyAccounts(Command):
     def reads(self, by: Author) -> Reads:
         return ((AccountRegister.the_id(), AccountRegister),)
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         register = ledger.aggregate(AccountRegister, AccountRegister.the_id())
-        register.unify(note, (SameAccount(a.written, a.normal) for a in self.accounts))
+        register.unify(context, (SameAccount(a.written, a.normal) for a in self.accounts))

@@ -6,7 +6,7 @@ from application.command import Correctable, Reads
 from application.fields import Count, Fen, Month
 from application.ledger import Ledger
 from domain.bank_report import BankReport
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.roles import Role
 
 
@@ -24,10 +24,10 @@ class ReportScale(Correctable):
     def reads(self, by: Author) -> Reads:
         return ((BankReport.id_for(by.organisation, self.period), BankReport),)
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        bank = note.by.organisation
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        bank = context.by.organisation
         ledger.bank_report(bank, self.period).report_scale(
-            note,
+            context,
             bank=bank,
             period=self.period,
             loans=self.loans,

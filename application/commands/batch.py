@@ -31,7 +31,7 @@ from application.refusals import ResultIncomplete, ResultTwice
 from domain.batch import Batch, BatchRegister, Level, Line, NothingToPay, Run
 from domain.calendar import Period, named_quarter
 from domain.household import Household
-from domain.kernel import Author, Note, voucher_used
+from domain.kernel import Author, CommandContext, voucher_used
 from domain.loan import Loan
 from domain.policy import NoRuling
 from domain.programme import GroundMissing
@@ -82,7 +82,7 @@ class ProposeBatch(OfBatch):
     def reads(self, by: Author) -> Reads:
         return (*super().reads(by), (BatchRegister.the_id(), BatchRegister))
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """List what the run found, if no other batch was proposed since it looked."""
         run = self._run
         if run is None:
@@ -90,7 +90,7 @@ class ProposeBatch(OfBatch):
         period = named_quarter(self.period, ledger.book)
         mode = ledger.book.ruling("payment_mode", self.effective_on, ledger.today()).words
         self.batch(ledger).propose(
-            note,
+            context,
             batch_no=self.batch_no,
             period=self.period,
             first=period.first,
@@ -105,15 +105,15 @@ class ProposeBatch(OfBatch):
         )
         if not self.estimate:
             register = ledger.aggregate(BatchRegister, BatchRegister.the_id())
-            register.enter(note, batch_no=self.batch_no, seen=run.batches)
+            register.enter(context, batch_no=self.batch_no, seen=run.batches)
 
 
 class VerifyBatch(OfBatch):
     TYPE, SUMMARY = "batch-verification", "批次核实 verify a batch"
     ROLES, PATH = (Role.BUREAU,), "/batches/{batch_no}/verification"
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.batch(ledger).verify(note)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.batch(ledger).verify(context)
 
 
 class PostNotice(OfBatch):
@@ -126,10 +126,10 @@ class PostNotice(OfBatch):
     place: Text
     until_on: Day
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         least = ledger.book.ruling("notice_days", self.effective_on, ledger.today()).number
         self.batch(ledger).post_notice(
-            note,
+            context,
             level=self.level,
             place=self.place,
             until_on=self.until_on,
@@ -150,8 +150,10 @@ class RaiseObjection(OfBatch):
     line: LineNo | None = None
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.batch(ledger).object(note, objection_no=self.ref, line=self.line, reason=self.reason)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.batch(ledger).object(
+            context, objection_no=self.ref, line=self.line, reason=self.reason
+        )
 
 
 class ResolveObjection(OfBatch):
@@ -166,10 +168,10 @@ class ResolveObjection(OfBatch):
     finding: ObjectionFinding | None = None
     amount_fen: Fen | None = None
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Answer it; what was upheld of a loan's line is recorded on the loan, where it lasts."""
         line = self.batch(ledger).resolve(
-            note,
+            context,
             objection_no=self.objection_no,
             upheld=self.upheld,
             reason=self.reason,
@@ -178,7 +180,7 @@ class ResolveObjection(OfBatch):
         )
         if line is not None and self.finding is not None:
             ledger.aggregate(Loan, line.loan_id).limit_subsidy(
-                note,
+                context,
                 line=line,
                 batch_no=self.batch_no,
                 objection_no=self.objection_no,
@@ -197,12 +199,12 @@ class LiftLimit(OfBatch):
     objection_no: Known
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        if note.document is None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        if context.document is None:
             raise GroundMissing
-        line = self.batch(ledger).lift(note, objection_no=self.objection_no)
+        line = self.batch(ledger).lift(context, objection_no=self.objection_no)
         ledger.aggregate(Loan, line.loan_id).lift_limit(
-            note,
+            context,
             batch_no=self.batch_no,
             objection_no=self.objection_no,
             reason=self.reason,
@@ -216,18 +218,18 @@ class ApproveBatch(OfBatch):
     TYPE, SUMMARY = "batch-approval", "批准 approve a batch"
     ROLES, PATH = (Role.FINANCE,), "/batches/{batch_no}/approval"
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Approve, and reserve the money with it: of two approvals only one gets it."""
         batch = self.batch(ledger)
         today, book = ledger.today(), ledger.book
         amount_fen = batch.approve(
-            note,
+            context,
             levels=book.ruling("notice_levels", self.effective_on, today).words,
             least_days=book.ruling("notice_days", self.effective_on, today).number,
             recorded_on=lambda version: ledger.recorded_on(batch.id, version),
         )
         fund_of(ledger, batch.year).reserve(
-            note, year=batch.year, batch_no=batch.batch_no, amount_fen=amount_fen
+            context, year=batch.year, batch_no=batch.batch_no, amount_fen=amount_fen
         )
 
 
@@ -238,21 +240,21 @@ class ReturnBatch(OfBatch):
 
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         batch = self.batch(ledger)
-        _release(ledger, batch, note, batch.give_back(note, reason=self.reason))
+        _release(ledger, batch, context, batch.give_back(context, reason=self.reason))
 
 
 class OrderPayment(OfBatch):
     """Every line is judged once more; what is due less by now is held and its money freed."""
 
-    TYPE, SUMMARY = "payment-order", "拨付指令 tell a bank to pay"
+    TYPE, SUMMARY = "payment-order", "拨付指令 order a bank to pay"
     ROLES, PATH = (Role.FINANCE,), "/batches/{batch_no}/orders"
     READS_MANY = True
 
     bank: Number
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         batch = self.batch(ledger)
         its_loans = [line.loan_id for line in batch.reserved if line.bank == self.bank]
         _fetch_with_siblings(ledger, its_loans)
@@ -267,10 +269,10 @@ class OrderPayment(OfBatch):
                 return 0
             most_fen = loan.most_fen(line.first, but_of=batch.batch_no)
             due_fen = due.amount_fen if most_fen is None else min(due.amount_fen, most_fen)
-            return due_fen - loan.paid_at_most_fen(line.first, line.until, note.effective_on)
+            return due_fen - loan.paid_at_most_fen(line.first, line.until, context.effective_on)
 
-        held_fen = batch.order(note, bank=self.bank, left_fen=left_fen)
-        _release(ledger, batch, note, held_fen)
+        held_fen = batch.order(context, bank=self.bank, left_fen=left_fen)
+        _release(ledger, batch, context, held_fen)
 
 
 def _fetch_with_siblings(ledger: Ledger, loans: Iterable[UUID]) -> None:
@@ -280,10 +282,10 @@ def _fetch_with_siblings(ledger: Ledger, loans: Iterable[UUID]) -> None:
     ledger.fetch_ahead(Loan, (id for home in households for id in home.borrowed.values()))
 
 
-def _release(ledger: Ledger, batch: Batch, note: Note, amount_fen: int) -> None:
+def _release(ledger: Ledger, batch: Batch, context: CommandContext, amount_fen: int) -> None:
     if amount_fen:
         fund_of(ledger, batch.year).release(
-            note, year=batch.year, batch_no=batch.batch_no, amount_fen=amount_fen
+            context, year=batch.year, batch_no=batch.batch_no, amount_fen=amount_fen
         )
 
 
@@ -308,8 +310,8 @@ class TellResult(OfBatch):
 
     results: Annotated[list[ResultItem], Field(min_length=1, max_length=30_000), FailFast()]
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        bank = note.by.organisation
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        bank = context.by.organisation
         batch = self.batch(ledger)
         vouchers, failed = self._answers()
         places = {item.line: f"results/{place}" for place, item in enumerate(self.results)}
@@ -317,17 +319,17 @@ class TellResult(OfBatch):
         ledger.fetch_ahead(Loan, [batch.lines[line].loan_id for line in vouchers])
         told = [(places[item.line], item, batch.lines[item.line]) for item in self.results]
         payees = assure_as_ordered(ledger, batch, told)
-        paid, failed_fen = batch.tell_result(note, bank=bank, paid=list(vouchers), failed=failed)
+        paid, failed_fen = batch.tell_result(context, bank=bank, paid=list(vouchers), failed=failed)
         self._warn_of_shared(batch)
         for line in paid:
             payee, voucher = payees[line.line], vouchers[line.line]
-            _receive(ledger, batch, line, note, payee=payee, voucher=voucher)
+            _receive(ledger, batch, line, context, payee=payee, voucher=voucher)
         if paid:
             paid_fen = sum(line.amount_fen for line in paid)
             fund_of(ledger, batch.year).spend(
-                note, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen
+                context, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen
             )
-        _release(ledger, batch, note, failed_fen)
+        _release(ledger, batch, context, failed_fen)
 
     def _answers(self) -> tuple[dict[int, str], dict[int, str]]:
         """By line: the voucher of what was paid, the reason of what was not.
@@ -382,22 +384,22 @@ class CorrectResult(OfBatch):
 
     corrections: Annotated[list[ResultCorrectionItem], Field(min_length=1, max_length=30_000)]
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Each correction names the result that it corrects.
 
         What was paid after all is recorded also when its money was freed and used meanwhile.
         """
-        if note.document is None:
+        if context.document is None:
             raise GroundMissing
         batch = self.batch(ledger)
         places = self._places()
-        batch.assure_answered(note, places)
+        batch.assure_answered(context, places)
         ledger.fetch_ahead(Loan, [batch.lines[line].loan_id for line in places])
         told = [(places[i.line][0], i, batch.lines[i.line]) for i in self.corrections]
         payees = assure_as_ordered(ledger, batch, told)
         for item in self.corrections:
-            _correct_line(ledger, batch, note, item, payees[item.line])
-        _follow(ledger, batch, note, [item.line for item in self.corrections])
+            _correct_line(ledger, batch, context, item, payees[item.line])
+        _follow(ledger, batch, context, [item.line for item in self.corrections])
 
     def _places(self) -> dict[int, tuple[str, bool]]:
         """By line: where its correction stands, whether it was paid.
@@ -416,16 +418,18 @@ class CorrectResult(OfBatch):
 
 
 def _correct_line(
-    ledger: Ledger, batch: Batch, note: Note, item: ResultCorrectionItem, payee: str
+    ledger: Ledger, batch: Batch, context: CommandContext, item: ResultCorrectionItem, payee: str
 ) -> None:
     line = batch.lines[item.line]
     voucher = item.voucher if item.paid else None
-    payment_no, version = batch.correct_result(note, line=line, voucher=voucher, reason=item.reason)
+    payment_no, version = batch.correct_result(
+        context, line=line, voucher=voucher, reason=item.reason
+    )
     if voucher is not None:
-        _receive(ledger, batch, line, note, payee=payee, voucher=voucher)
+        _receive(ledger, batch, line, context, payee=payee, voucher=voucher)
     else:
         ledger.aggregate(Loan, line.loan_id).take_back_payment(
-            note,
+            context,
             payment_no=payment_no,
             line=line,
             batch_no=batch.batch_no,
@@ -434,7 +438,7 @@ def _correct_line(
         )
 
 
-def _follow(ledger: Ledger, batch: Batch, note: Note, lines: Iterable[int]) -> None:
+def _follow(ledger: Ledger, batch: Batch, context: CommandContext, lines: Iterable[int]) -> None:
     """Let the year's money follow what is now said of these lines."""
     paid_fen = back_fen = 0
     for line in lines:
@@ -445,18 +449,20 @@ def _follow(ledger: Ledger, batch: Batch, note: Note, lines: Iterable[int]) -> N
             back_fen += amount_fen
     fund = fund_of(ledger, batch.year)
     if back_fen:
-        fund.take_back(note, year=batch.year, batch_no=batch.batch_no, amount_fen=back_fen)
+        fund.take_back(context, year=batch.year, batch_no=batch.batch_no, amount_fen=back_fen)
     if paid_fen:
-        fund.spend_unreserved(note, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen)
+        fund.spend_unreserved(
+            context, year=batch.year, batch_no=batch.batch_no, amount_fen=paid_fen
+        )
 
 
 def _receive(
-    ledger: Ledger, batch: Batch, line: Line, note: Note, *, payee: str, voucher: str
+    ledger: Ledger, batch: Batch, line: Line, context: CommandContext, *, payee: str, voucher: str
 ) -> None:
     """Record on the loan that a line was paid."""
     loan = ledger.aggregate(Loan, line.loan_id)
     loan.receive_subsidy(
-        note,
+        context,
         line=line,
         payment_no=batch.payment_no(line.line),
         batch_id=batch.id,

@@ -11,7 +11,7 @@ from application.fields import Day, Model, Name, NewNumber, Number, PositiveFen,
 from application.ledger import Ledger
 from domain.benefit import Agreement, BenefitDue, BenefitKind
 from domain.household import HouseholdUnknown
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.roles import Role
 
 
@@ -44,17 +44,17 @@ class SignAgreement(OfAgreement):
     households: Annotated[list[Number], Field(min_length=1, max_length=500)]
     instalments: Annotated[list[BenefitInstalment], Field(min_length=1, max_length=40)]
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """All households are of the township that reports it. Raises HouseholdUnknown."""
         for number in self.households:
             household = ledger.household(number)
-            if not household.exists or household.township != note.by.organisation:
+            if not household.exists or household.township != context.by.organisation:
                 raise HouseholdUnknown("households", household_no=number)
         self.agreement(ledger).sign(
-            note,
+            context,
             agreement_no=self.agreement_no,
             enterprise=self.enterprise,
-            township=note.by.organisation,
+            township=context.by.organisation,
             instalments=[
                 BenefitDue(number, each.due_on, each.kind, each.amount_fen)
                 for number in dict.fromkeys(self.households)
@@ -72,9 +72,9 @@ class PayBenefit(OfAgreement):
     amount_fen: PositiveFen
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         self.agreement(ledger).pay(
-            note,
+            context,
             agreement_no=self.agreement_no,
             household_no=self.household_no,
             kind=self.kind,

@@ -27,7 +27,7 @@ from application.ledger import Ledger
 from application.refusals import DatedInFuture, OrganisationUnknown
 from domain.case import Case, Found
 from domain.case_register import CaseRegister, FindingUnknown, NothingToJoin, RecoveryElsewhere
-from domain.kernel import Author, Event, Note
+from domain.kernel import AnyEvent, Author, CommandContext
 from domain.loan import Loan
 from domain.roles import SUPERVISED, SUPERVISION
 from domain.steps import assure_follows
@@ -109,12 +109,12 @@ class OpenCase(WithFindings):
     case_no: NewNumber
     title: Text
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Open a case on whole schemes: none of their findings may be in another case."""
         found = self.found(ledger)
         case, register = self.case(ledger), _register(ledger)
-        case.open(note, case_no=self.case_no, title=self.title, found=found)
-        register.enter(note, case_no=self.case_no, findings=found.findings)
+        case.open(context, case_no=self.case_no, title=self.title, found=found)
+        register.enter(context, case_no=self.case_no, findings=found.findings)
 
 
 class JoinCase(WithFindings):
@@ -123,18 +123,18 @@ class JoinCase(WithFindings):
     TYPE, SUMMARY = "case-findings", "线索并入 what is new of its schemes"
     ROLES, PATH = (SUPERVISION,), "/cases/{case_no}/findings"
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Take in what is in no case yet: a scheme may have grown out of two cases' own."""
         case, register = self.case(ledger), _register(ledger)
-        case.assure_own(note)
+        case.assure_own(context)
         found = self.found(ledger)
         named = [f"{each.rule} {each.subject}" for each in self.findings]
         register.assure_free(named, self.case_no)
         free = register.free(found.findings)
         spoken_of = {loan for finding in free for loan in finding.loans}
         loans = tuple(loan for loan in found.loans if loan.loan_id in spoken_of)
-        case.join(note, found=Found(free, loans))
-        register.enter(note, case_no=self.case_no, findings=free)
+        case.join(context, found=Found(free, loans))
+        register.enter(context, case_no=self.case_no, findings=free)
 
 
 # ---- the investigation ----------------------------------------------------------------
@@ -148,8 +148,8 @@ class AssignCase(OfCase):
 
     investigator: Name
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).assign(note, investigator=self.investigator)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).assign(context, investigator=self.investigator)
 
 
 class AskExplanation(OfCase):
@@ -162,13 +162,13 @@ class AskExplanation(OfCase):
     what: Why
     until_on: Day
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         asked = self.organisation
         if not any(asked in ledger.log.organisations(role) for role in SUPERVISED):
             roles = ", ".join(SUPERVISED)
             raise OrganisationUnknown("organisation", organisation=asked, role=roles)
         self.case(ledger).ask(
-            note, request_no=self.ref, asked=asked, what=self.what, until_on=self.until_on
+            context, request_no=self.ref, asked=asked, what=self.what, until_on=self.until_on
         )
 
 
@@ -179,8 +179,8 @@ class GiveExplanation(OfCase):
     request_no: Known
     explanation: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).explain(note, request_no=self.request_no, explanation=self.explanation)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).explain(context, request_no=self.request_no, explanation=self.explanation)
 
 
 class NoteOnCase(OfCase):
@@ -189,8 +189,8 @@ class NoteOnCase(OfCase):
 
     words: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).note_down(note, words=self.words)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).note_down(context, words=self.words)
 
 
 # ---- the decision ---------------------------------------------------------------------
@@ -203,8 +203,8 @@ class ProposeDecision(OfCase):
     upheld: Flag
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).propose(note, upheld=self.upheld, reason=self.reason)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).propose(context, upheld=self.upheld, reason=self.reason)
 
 
 class UpholdCase(OfCase):
@@ -216,8 +216,8 @@ class UpholdCase(OfCase):
     reason: Why
     amount_fen: Fen
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).uphold(note, reason=self.reason, amount_fen=self.amount_fen)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).uphold(context, reason=self.reason, amount_fen=self.amount_fen)
 
 
 class DismissCase(OfCase):
@@ -226,8 +226,8 @@ class DismissCase(OfCase):
 
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).dismiss(note, reason=self.reason)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).dismiss(context, reason=self.reason)
 
 
 class DocumentGround(Ground):
@@ -241,8 +241,8 @@ class RectifyCase(OfCase):
     ground: DocumentGround
     what: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).rectify(note, what=self.what)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).rectify(context, what=self.what)
 
 
 class CloseCase(OfCase):
@@ -251,8 +251,8 @@ class CloseCase(OfCase):
 
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).close(note, reason=self.reason)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).close(context, reason=self.reason)
 
 
 class ReopenCase(OfCase):
@@ -261,8 +261,8 @@ class ReopenCase(OfCase):
 
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.case(ledger).reopen(note, reason=self.reason)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.case(ledger).reopen(context, reason=self.reason)
 
 
 # ---- money that came back -------------------------------------------------------------
@@ -279,18 +279,18 @@ class LinkRecovery(OfCase):
     def reads(self, by: Author) -> Reads:
         return (*super().reads(by), (CaseRegister.the_id(), CaseRegister))
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Count a recovery in the case: it is recorded, active, and of a loan of the case."""
         case = self.case(ledger)
         loan_id, version, told = event_named(ledger, self.event_id)
         amount_fen = _came_back_fen(told)
-        case.assure_own(note)
+        case.assure_own(context)
         if not amount_fen or loan_id not in case.loans:
             raise RecoveryElsewhere
         if told.CORRECTABLE and version not in ledger.aggregate(Loan, loan_id).live:
             raise RecoveryElsewhere
         case.link_recovery(
-            note,
+            context,
             recovery=self.event_id,
             recovered_by=told.TOPIC,
             recovered_on=told.effective_on,
@@ -298,10 +298,10 @@ class LinkRecovery(OfCase):
             payment_no=told.payment_no if isinstance(told, Loan.SubsidyRecovered) else None,
             amount_fen=amount_fen,
         )
-        _register(ledger).enter_recovery(note, case_no=case.case_no, recovery=self.event_id)
+        _register(ledger).enter_recovery(context, case_no=case.case_no, recovery=self.event_id)
 
 
-def _came_back_fen(told: Event) -> int:
+def _came_back_fen(told: AnyEvent) -> int:
     """Of a repayment the principal: interest is no part of what was misused."""
     if isinstance(told, Loan.SubsidyRecovered | Loan.CompensationRecovered):
         return told.amount_fen

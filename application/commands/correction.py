@@ -20,7 +20,7 @@ from domain.bank_report import BankReport
 from domain.catalogue import EVENTS, kind_of
 from domain.fund import Fund
 from domain.household import Household
-from domain.kernel import Author, Event, NotCorrectable, Note
+from domain.kernel import AnyEvent, Author, CommandContext, NotCorrectable
 from domain.loan import Loan
 from domain.programme import Programme
 from domain.roles import Role
@@ -46,38 +46,40 @@ class CorrectEvent(Command):
     def reads(self, by: Author) -> Reads:
         return ()
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Reverse an event, for the organisation that recorded it, and replace it if asked to.
 
         Not before the day that the event concerns; but a ruling may be reversed before it rules.
         """
-        id, version, event = event_named(ledger, self.event_id, told_by=note.by.organisation)
+        id, version, event = event_named(
+            ledger, self.event_id, recorded_fields=context.by.organisation
+        )
         topic = event.TOPIC
         if topic not in REPLACED_BY or not EVENTS[topic].CORRECTABLE:
             raise NotCorrectable
         if not REPLACED_BY[topic].MAY_LIE_AHEAD:
-            assure_follows(note.effective_on, "what is reversed", event.effective_on)
+            assure_follows(context.effective_on, "what is reversed", event.effective_on)
         kind: type[_Correctable] = _KINDS[kind_of(topic)]
         aggregate = ledger.aggregate(kind, id)
         lowest_fen = aggregate.free.lowest().fen if isinstance(aggregate, Fund) else 0
 
         if isinstance(aggregate, Loan) and self.replacement is None:
             aggregate.correct_without_replacement(
-                note, version=version, topic=topic, reason=self.reason
+                context, version=version, topic=topic, reason=self.reason
             )
         else:
-            aggregate.correct(note, version=version, topic=topic, reason=self.reason)
-        if topic == Loan.Disbursed.TOPIC:
-            _unlink(ledger, event, note, self.reason)
+            aggregate.correct(context, version=version, topic=topic, reason=self.reason)
+        if isinstance(event, Loan.Disbursed):
+            _unlink(ledger, id, event, context, self.reason)
         if self.replacement is not None:
-            self._replace(ledger, note, REPLACED_BY[topic], aggregate, version)
+            self._replace(ledger, context, REPLACED_BY[topic], aggregate, version)
         if isinstance(aggregate, Fund):
             aggregate.assure_enough(lowest_fen)
 
     def _replace(
         self,
         ledger: Ledger,
-        note: Note,
+        context: CommandContext,
         kind: type[Correctable],
         aggregate: _Correctable,
         version: int,
@@ -88,11 +90,11 @@ class CorrectEvent(Command):
             raise DatedInFuture(
                 "replacement/effective_on", effective_on=replacement.effective_on, today=today
             )
-        anew = Note(
-            by=note.by,
+        anew = CommandContext(
+            by=context.by,
             effective_on=replacement.effective_on,
-            document=note.document,
-            remark=note.remark,
+            document=context.document,
+            remark=context.remark,
         )
         replacement.handle(ledger, anew, replaces=version)
 
@@ -126,21 +128,23 @@ def _named(kind: type[Correctable], aggregate: _Correctable) -> dict[str, Any]:
     return {"year": aggregate.year} if isinstance(aggregate, Fund) else {}
 
 
-def _unlink(ledger: Ledger, disbursed: Any, note: Note, reason: str) -> None:
+def _unlink(
+    ledger: Ledger, id: UUID, disbursed: Loan.Disbursed, context: CommandContext, reason: str
+) -> None:
     household = ledger.aggregate(Household, disbursed.household_id)
-    household.no_longer_borrows(note, loan_id=disbursed.originator_id, reason=reason)
+    household.no_longer_borrows(context, loan_id=id, reason=reason)
     if disbursed.renews_loan_no is not None:
         ledger.loan(disbursed.bank, disbursed.renews_loan_no).no_longer_renewed(
-            note, by_loan_no=disbursed.loan_no, reason=reason
+            context, by_loan_no=disbursed.loan_no, reason=reason
         )
 
 
 def event_named(
-    ledger: Ledger, event_id: str, told_by: str | None = None
-) -> tuple[UUID, int, Event]:
+    ledger: Ledger, event_id: str, recorded_fields: str | None = None
+) -> tuple[UUID, int, AnyEvent]:
     """The aggregate, version and event of an event id. Raises EventUnknown.
 
-    `told_by`: the only organisation whose events there are.
+    `recorded_fields`: the only organisation whose events there are.
     """
     id_text, _, version_text = event_id.partition(".")
     version = int(version_text)
@@ -149,6 +153,6 @@ def event_named(
     except ValueError:
         raise EventUnknown(event_id=event_id) from None
     organisation, event = ledger.told_event(id, version) or (None, None)
-    if event is None or told_by not in (None, organisation):
+    if event is None or recorded_fields not in (None, organisation):
         raise EventUnknown(event_id=event_id)
     return id, version, event

@@ -6,7 +6,7 @@ from application.command import Correctable, Reads
 from application.fields import Name, PositiveFen, Reference, Text, Year
 from application.ledger import Ledger
 from domain.fund import Fund
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.plan_check import target
 from domain.roles import Role
 
@@ -32,10 +32,10 @@ class AllocateFund(OfFund):
     amount_fen: PositiveFen
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         budget = target("budget_fen", self.year, ledger.today(), ledger.book)
         fund_of(ledger, self.year).allocate(
-            note,
+            context,
             year=self.year,
             amount_fen=self.amount_fen,
             voucher=self.voucher,
@@ -57,9 +57,9 @@ class TransferFund(OfFund):
     purpose: Text
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         fund_of(ledger, self.year).transfer(
-            note,
+            context,
             year=self.year,
             payer=self.payer,
             payee=self.payee,

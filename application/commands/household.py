@@ -24,7 +24,7 @@ from application.fields import (
 from application.ledger import Ledger
 from application.refusals import DatedInFuture, LookNotToday, TooManyLooks
 from domain.household import Category, Household, HouseholdUnknown, Leaving, Left, Member
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.loan import Loan
 from domain.roles import Role
 
@@ -74,10 +74,10 @@ class RegisterHousehold(CorrectableOfHousehold):
     category: Category
     members: Annotated[list[NewMember], Field(min_length=1, max_length=30)]
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         members, people = _members(ledger, self.members)
         ledger.household(self.household_no).register(
-            note,
+            context,
             household_no=self.household_no,
             township=self.township_code,
             village=self.village,
@@ -96,9 +96,9 @@ class ChangeStatus(CorrectableOfHousehold):
     category: Category
     reason: Text
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         ledger.household(self.household_no).change_status(
-            note, category=self.category, reason=self.reason, replaces=replaces
+            context, category=self.category, reason=self.reason, replaces=replaces
         )
 
 
@@ -110,14 +110,14 @@ class ChangeMembers(CorrectableOfHousehold):
     added: Annotated[list[NewMember], Field(max_length=30)] = []
     left: Annotated[list[LeavingMember], Field(max_length=30)] = []
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         added, people = _members(ledger, self.added)
         left = tuple(
             Left(ledger.pseudonym("person", leaver.id_no), leaver.reason, leaver.code)
             for leaver in self.left
         )
         ledger.household(self.household_no).change_members(
-            note, added=added, left=left, personal={"members": people}, replaces=replaces
+            context, added=added, left=left, personal={"members": people}, replaces=replaces
         )
 
 
@@ -151,12 +151,12 @@ class RecommendDemand(CorrectableOfHousehold):
     amount_fen: PositiveFen
     purpose: Text
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         household = ledger.household(self.household_no)
-        if household.township != note.by.organisation:
+        if household.township != context.by.organisation:
             raise HouseholdUnknown(household_no=self.household_no)
         household.recommend_demand(
-            note, amount_fen=self.amount_fen, purpose=self.purpose, replaces=replaces
+            context, amount_fen=self.amount_fen, purpose=self.purpose, replaces=replaces
         )
 
 
@@ -173,13 +173,13 @@ class DecideCredit(CorrectableOfHousehold):
     reason: Text | None = None
     told_on: Day | None = None
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         today = ledger.today()
         if self.told_on is not None and self.told_on > today:
             raise DatedInFuture("told_on", effective_on=self.told_on, today=today)
         ledger.household(self.household_no).decide_credit(
-            note,
-            bank=note.by.organisation,
+            context,
+            bank=context.by.organisation,
             granted=self.decision == "granted",
             amount_fen=self.amount_fen,
             purpose=self.purpose,
@@ -197,13 +197,13 @@ class RateCredit(CorrectableOfHousehold):
     grade: Name
     score: Annotated[int, Field(strict=True, ge=0, le=1_000)] | None = None
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         household = ledger.household(self.household_no)
-        if note.by.role == Role.TOWNSHIP and household.township != note.by.organisation:
+        if context.by.role == Role.TOWNSHIP and household.township != context.by.organisation:
             raise HouseholdUnknown(household_no=self.household_no)
         household.rate_credit(
-            note,
-            rater=note.by.organisation,
+            context,
+            rater=context.by.organisation,
             grade=self.grade,
             score=self.score,
             replaces=replaces,
@@ -222,11 +222,11 @@ class EraseHousehold(OfHousehold):
     ground: Ground
     reason: Text
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         household = ledger.household(self.household_no)
         loans = [ledger.aggregate(Loan, id) for id in sorted(set(household.borrowed.values()))]
         owed = [f"{loan.bank}/{loan.loan_no}" for loan in loans if loan.outstanding_fen > 0]
-        household.erase(note, open_loans=sorted(owed), reason=self.reason)
+        household.erase(context, open_loans=sorted(owed), reason=self.reason)
 
 
 class LookAtHousehold(OfHousehold):
@@ -238,14 +238,14 @@ class LookAtHousehold(OfHousehold):
 
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Record who looks, before anything is shown."""
         today = ledger.today()
         if self.effective_on != today:
             raise LookNotToday(effective_on=self.effective_on, today=today)
-        if ledger.looks_within(_LOOKS_COUNTED_FOR, note.by) >= _MOST_LOOKS:
+        if ledger.looks_within(_LOOKS_COUNTED_FOR, context.by) >= _MOST_LOOKS:
             raise TooManyLooks(most=_MOST_LOOKS)
         household = ledger.household(self.household_no)
-        loans = [ledger.aggregate(Loan, id) for id in household.loans_of(note.by.organisation)]
+        loans = [ledger.aggregate(Loan, id) for id in household.loans_of(context.by.organisation)]
         borrowers = [(loan.borrower, loan.disbursed_on) for loan in loans if loan.exists]
-        household.look_at(note, reason=self.reason, borrowers=borrowers)
+        household.look_at(context, reason=self.reason, borrowers=borrowers)

@@ -27,7 +27,7 @@ from application.ledger import Ledger
 from application.refusals import LoanAmbiguous
 from domain.household import Household
 from domain.identity_number import birth_day
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.loan import (
     Channel,
     Finding,
@@ -66,13 +66,13 @@ class DisburseLoan(Correctable):
             (Household.id_for(self.household_no), Household),
         )
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        bank = note.by.organisation
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        bank = context.by.organisation
         loan = ledger.loan(bank, self.loan_no)
         household = ledger.household(self.household_no)
         renewed = self._renewed(ledger, bank)
         loan.disburse(
-            note,
+            context,
             bank=bank,
             loan_no=self.loan_no,
             contract_no=self.contract_no,
@@ -96,14 +96,14 @@ class DisburseLoan(Correctable):
             replaces=replaces,
         )
         household.borrow(
-            note,
+            context,
             loan_id=loan.id,
             bank=bank,
             loan_no=self.loan_no,
             principal_fen=self.principal_fen,
         )
         if renewed is not None:
-            renewed.renew(note, by_loan_no=self.loan_no)
+            renewed.renew(context, by_loan_no=self.loan_no)
 
     def _renewed(self, ledger: Ledger, bank: str) -> Loan | None:
         """The loan that this one renews; itself is refused later. Raises LoanUnknown."""
@@ -141,9 +141,9 @@ class RepayLoan(OfOwnLoan):
     penalty_fen: Fen
     payer: Account
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        ledger.loan(note.by.organisation, self.loan_no).repay(
-            note,
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        ledger.loan(context.by.organisation, self.loan_no).repay(
+            context,
             principal_fen=self.principal_fen,
             interest_fen=self.interest_fen,
             penalty_fen=self.penalty_fen,
@@ -168,13 +168,13 @@ class ObserveOutflow(OfOwnLoan):
     to: OutflowAccount
     payer: Account | None = None
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         to, payer = self.to, self.payer
         personal = {"to_account": to.account, "to_name": to.name}
         if payer is not None:
             personal |= {"payer_account": payer.account, "payer_name": payer.name}
-        ledger.loan(note.by.organisation, self.loan_no).observe_outflow(
-            note,
+        ledger.loan(context.by.organisation, self.loan_no).observe_outflow(
+            context,
             amount_fen=self.amount_fen,
             to=ledger.pseudonym("account", to.account),
             kind=to.kind,
@@ -192,9 +192,9 @@ class ExtendLoan(OfOwnLoan):
     agreed_on: Day
     new_due_on: Day
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        ledger.loan(note.by.organisation, self.loan_no).extend(
-            note, agreed_on=self.agreed_on, new_due_on=self.new_due_on, replaces=replaces
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        ledger.loan(context.by.organisation, self.loan_no).extend(
+            context, agreed_on=self.agreed_on, new_due_on=self.new_due_on, replaces=replaces
         )
 
 
@@ -207,9 +207,9 @@ class RemindBorrower(OfOwnLoan):
     channel: Channel
     evidence: Text | None = None
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        ledger.loan(note.by.organisation, self.loan_no).remind(
-            note,
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        ledger.loan(context.by.organisation, self.loan_no).remind(
+            context,
             kind=self.kind,
             channel=self.channel,
             evidence=self.evidence,
@@ -231,7 +231,7 @@ class OfNamedLoan(Command):
 
 
 class OfTownshipLoan(OfNamedLoan, Correctable):
-    def loan(self, ledger: Ledger, note: Note) -> Loan:
+    def loan(self, ledger: Ledger, context: CommandContext) -> Loan:
         """The loan, looked for among those of the township's own households alone.
 
         Raises LoanUnknown, LoanAmbiguous.
@@ -240,7 +240,7 @@ class OfTownshipLoan(OfNamedLoan, Correctable):
             loan
             for loan in ledger.loans_called(self.bank, self.loan_no)
             if loan.household_id is not None
-            and ledger.aggregate(Household, loan.household_id).township == note.by.organisation
+            and ledger.aggregate(Household, loan.household_id).township == context.by.organisation
         ]
         if not own:
             raise LoanUnknown(loan_no=self.loan_no)
@@ -261,9 +261,9 @@ class CheckUsage(OfTownshipLoan):
     inspector: Name
     began_on: Day | None = None
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        self.loan(ledger, note).check_usage(
-            note,
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        self.loan(ledger, context).check_usage(
+            context,
             finding=self.finding,
             actual_use=self.actual_use,
             borrower_met=self.borrower_met,
@@ -286,9 +286,9 @@ class AgreeRepaymentPlan(OfTownshipLoan):
 
     instalments: Annotated[list[AgreedInstalment], Field(min_length=1, max_length=60)]
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
-        self.loan(ledger, note).agree_repayment_plan(
-            note,
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
+        self.loan(ledger, context).agree_repayment_plan(
+            context,
             instalments=tuple(Instalment(i.due_on, i.amount_fen) for i in self.instalments),
             replaces=replaces,
         )
@@ -325,10 +325,10 @@ class GuaranteeLoan(OfBankLoan, Correctable):
     amount_fen: PositiveFen
     fee_fen: Fen
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         county_loan(ledger, self.bank, self.loan_no).guarantee(
-            note,
-            guarantor=note.by.organisation,
+            context,
+            guarantor=context.by.organisation,
             amount_fen=self.amount_fen,
             fee_fen=self.fee_fen,
             replaces=replaces,

@@ -9,7 +9,7 @@ from pydantic import Field
 from application.command import Correctable, Reads
 from application.fields import Count, Day, Fen, Ground, Model, Name, NewNumber, Text
 from application.ledger import Ledger
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.policy import Value
 from domain.programme import Programme, RuleMalformed
 from domain.roles import Role
@@ -51,13 +51,13 @@ class Ruled(Correctable):
 class SetRulings(Ruled):
     """`effective_on`: from which day it rules, a past or a later one perhaps."""
 
-    TYPE, SUMMARY = "ruling", "政策取值 tell what a document rules"
+    TYPE, SUMMARY = "ruling", "政策取值 record what a document rules"
     ROLES, PATH = (Role.CENTRE, Role.FINANCE), "/programme/rulings"
     RECORDS = (Programme.Ruled,)
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         ledger.programme().rule(
-            note, rulings=self.values(), told_on=ledger.today(), replaces=replaces
+            context, rulings=self.values(), told_on=ledger.today(), replaces=replaces
         )
 
 
@@ -72,9 +72,9 @@ class TellPlan(Ruled):
     title: Text
     until_on: Day | None = None
 
-    def handle(self, ledger: Ledger, note: Note, replaces: int | None = None) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext, replaces: int | None = None) -> None:
         ledger.programme().plan(
-            note,
+            context,
             plan_no=self.plan_no,
             title=self.title,
             until_on=self.until_on,

@@ -8,7 +8,7 @@ from application.command import Command, Reads
 from application.fields import Day, Instant, NewNumber
 from application.ledger import Ledger
 from application.refusals import DatedInFuture, NotPermitted
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.publication import Edition, Publication
 from domain.roles import Role
 
@@ -41,14 +41,14 @@ class PublishReport(Command):
     def reads(self, by: Author) -> Reads:
         return ((Publication.id_for(self.publication_no), Publication),)
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         if self._edition is None:
-            raise NotPermitted(role=note.by.role, command=self.TYPE)
+            raise NotPermitted(role=context.by.role, command=self.TYPE)
         if self.as_of > ledger.today():
             raise DatedInFuture("as_of", effective_on=self.as_of, today=ledger.today())
         id = Publication.id_for(self.publication_no)
         ledger.aggregate(Publication, id).publish(
-            note,
+            context,
             publication_no=self.publication_no,
             report=self.report,
             as_of=self.as_of,

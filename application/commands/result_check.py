@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from application.event_store.event_log import decode
+from application.event_store.mapper import decode
 from application.fields import NO_CONTROL_CHARACTERS, Fen, Model
 from application.ledger import Ledger
 from application.personal_data.encryption import masked_name, masked_number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from application.command import Command, Reads
 from application.fields import NewNumber, Number, Why
 from application.ledger import Ledger
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.risk import RiskReport
 from domain.roles import BUSINESS, Role
 
@@ -34,9 +34,9 @@ class ReportRisk(OfRisk):
     loan_no: Number | None = None
     reason: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         self.risk(ledger).report(
-            note,
+            context,
             risk_no=self.risk_no,
             household_no=self.household_no,
             bank=self.bank,
@@ -52,5 +52,5 @@ class TakeNoteOfRisk(OfRisk):
 
     measure: Why
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
-        self.risk(ledger).take_note(note, risk_no=self.risk_no, measure=self.measure)
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
+        self.risk(ledger).take_note(context, risk_no=self.risk_no, measure=self.measure)

@@ -6,7 +6,7 @@ from application.command import Command, Reads
 from application.commands.loan import OfBankLoan, county_loan
 from application.fields import Name, PositiveFen, Reference
 from application.ledger import Ledger
-from domain.kernel import Author, Note
+from domain.kernel import Author, CommandContext
 from domain.money import divide_half_up
 from domain.risk_fund import RiskFund
 from domain.roles import Role
@@ -27,9 +27,9 @@ class PayIntoRiskFund(Command):
     def reads(self, by: Author) -> Reads:
         return ((RiskFund.the_id(), RiskFund),)
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         _risk_fund(ledger).pay_in(
-            note, payer=self.payer, amount_fen=self.amount_fen, voucher=self.voucher
+            context, payer=self.payer, amount_fen=self.amount_fen, voucher=self.voucher
         )
 
 
@@ -47,21 +47,21 @@ class Compensate(OfLoanAndRiskFund):
     loss_fen: PositiveFen
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """The fund bears its share of what is owed on an overdue loan; the bank bears the rest."""
         loan = county_loan(ledger, self.bank, self.loan_no)
         book = ledger.book
         share_bp = book.ruling("risk_fund_share", self.effective_on, ledger.today()).number
         amount_fen = divide_half_up(self.loss_fen * share_bp, 10_000)
         loan.compensate(
-            note,
+            context,
             loss_fen=self.loss_fen,
             share_bp=share_bp,
             amount_fen=amount_fen,
             voucher=self.voucher,
         )
         _risk_fund(ledger).compensate(
-            note,
+            context,
             bank=loan.bank,
             loan_no=loan.loan_no,
             amount_fen=amount_fen,
@@ -76,11 +76,11 @@ class RecoverCompensation(OfLoanAndRiskFund):
     amount_fen: PositiveFen
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         loan = county_loan(ledger, self.bank, self.loan_no)
-        loan.recover_compensation(note, amount_fen=self.amount_fen, voucher=self.voucher)
+        loan.recover_compensation(context, amount_fen=self.amount_fen, voucher=self.voucher)
         _risk_fund(ledger).recover(
-            note,
+            context,
             bank=loan.bank,
             loan_no=loan.loan_no,
             amount_fen=self.amount_fen,

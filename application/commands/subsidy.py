@@ -10,7 +10,7 @@ from application.fields import Account, Known, PositiveFen, Quarter, Reference, 
 from application.ledger import Ledger
 from domain.calendar import Period, named_quarter
 from domain.household import Household
-from domain.kernel import Note
+from domain.kernel import CommandContext
 from domain.loan import Loan, PaidByBatchOnly
 from domain.roles import Role
 from domain.subsidy import REASONS, Calculation, calculate, eligible
@@ -27,7 +27,7 @@ class PaySubsidy(OfNamedLoan):
     payee: Account
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         """Pay what the arithmetic allows on what is known now, and store why (domain.md §5)."""
         loan = county_loan(ledger, self.bank, self.loan_no)
         period = named_quarter(self.period, ledger.book)
@@ -35,7 +35,7 @@ class PaySubsidy(OfNamedLoan):
             raise PaidByBatchOnly(period=self.period)
         calculation, grounds = subsidy_due(ledger, loan, period)
         loan.pay_subsidy(
-            note,
+            context,
             payment_no=self.ref,
             period=self.period,
             first=period.first,
@@ -60,9 +60,9 @@ class RecoverSubsidy(OfNamedLoan):
     reason: Text
     voucher: Reference
 
-    def handle(self, ledger: Ledger, note: Note) -> None:
+    def handle(self, ledger: Ledger, context: CommandContext) -> None:
         county_loan(ledger, self.bank, self.loan_no).recover_subsidy(
-            note,
+            context,
             payment_no=self.payment_no,
             amount_fen=self.amount_fen,
             reason=self.reason,

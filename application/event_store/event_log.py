@@ -7,31 +7,47 @@ and commits before the next one may begin, so nobody who reads in order can miss
 from __future__ import annotations
 
 import hashlib
-import struct
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from datetime import UTC, datetime
+from threading import Event, RLock
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
-import msgspec
 import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
-    Mapper,
+    IntegrityError,
     Notification,
+    ProgrammingError,
     StoredEvent,
     Subscription,
 )
-from psycopg.adapt import Dumper
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from application.event_store import log_queries
 from application.event_store.clock import WATCH, ClockWatch, instant_of
 from application.event_store.log_queries import DATABASE_US
+from application.event_store.mapper import decode
 from application.event_store.migrations import PINNED
+from application.event_store.row_format import (
+    ARRAY_DUMPERS,
+    COLUMN_ARRAYS,
+    COLUMN_COUNT,
+    COPY_HEADER,
+    COPY_TRAILER,
+    EPOCH,
+    MAC_LENGTH,
+    MICROSECOND,
+    Report,
+    columns_of,
+    microseconds,
+    pack_array,
+    pack_stamp,
+    rows_of,
+)
 from application.refusals import ClockJumped
-from domain.catalogue import EVENTS
-from domain.kernel import Event, TopicUnknown
+from domain.kernel import AnyEvent
 
 _READ_BACK = (
     "SELECT sha256(string_agg(stored.mac, ''::bytea ORDER BY stored.position))"
@@ -44,27 +60,15 @@ _KEYS_READ_BACK = (
     " AND (k.wrapped = kept.wrapped OR k.wrapping_id <> substring(kept.wrapped FROM 1 FOR 8)))"
     " OR ledger.erased(kept.household_id)"  # rewrapped or erased by another process meanwhile
 )
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _APPEND_LOCK = 7291001
 _SETTINGS = (
     f"{PINNED} -c role={{role}} -c lock_timeout=10s -c transaction_timeout={{seconds}}s"
     " -c timezone=UTC"
 )
-_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_TRAILER = struct.pack("!h", -1)
 _COPY_BLOCK = 1 << 18
-_COLUMNS = 11
+_NOTIFICATIONS_AT_ONCE = 500
+_POLL_SECONDS = 0.2
 
-_encode = msgspec.json.Encoder(order="sorted").encode
-_decoders = {topic: msgspec.json.Decoder(event).decode for topic, event in EVENTS.items()}
-_pack_stamp = struct.Struct("!iqiq").pack
-_pack_version = struct.Struct("!i16siqi").pack
-_pack_part = struct.Struct("!ihi").pack
-_pack_length = struct.Struct("!i").pack
-_pack_array = struct.Struct("!iiiii").pack
-_pack_count = struct.pack("!h", _COLUMNS)
-_mac_length = struct.pack("!i", 32)
 
 TakenMeanwhile = psycopg.errors.UniqueViolation
 DatabaseError = psycopg.Error
@@ -103,7 +107,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class ToldBefore(Exception):
+class ReferenceKnown(Exception):
     """A reference that was taken for new is in the log: nothing was stored."""
 
 
@@ -134,166 +138,25 @@ class Stored(NamedTuple):
     def event_id(self) -> str:
         return f"{self.originator_id}.{self.originator_version}"
 
-    def event(self) -> Event:
-        return decode(self.topic, self.state).placed(self.originator_id, self.originator_version)
+    def event(self) -> AnyEvent:
+        return decode(self.topic, self.state)
 
 
-class Heard(NamedTuple):
-    """A command that the log already answers."""
+class AlreadyRecorded(NamedTuple):
+    """The first event of a command that is in the log."""
 
     position: int
     recorded_at: datetime
-    told: bytes
-
-
-def encode(event: Event) -> bytes:
-    """The stored content of an event: canonical JSON (RFC 8785; tested against it).
-
-    Raises TopicUnknown.
-    """
-    if EVENTS.get(event.TOPIC) is not type(event):
-        raise TopicUnknown(f"{type(event).__module__}.{type(event).__qualname__}")
-    return _encode(event)
-
-
-def decode(topic: str, state: bytes) -> Event:
-    event: Event = _decoders[topic](state)
-    return event
-
-
-def row_tail(
-    originator_id: UUID,
-    version: int,
-    topic: str,
-    organisation: bytes,
-    ref: bytes,
-    part: int,
-    told: bytes,
-    state: bytes,
-) -> bytes:
-    """All columns that do not depend on the place in the log, in COPY's binary form.
-
-    Each value stands behind its length, so two different rows never give the same bytes.
-    """
-    name = topic.encode()
-    return b"".join(
-        (
-            _pack_version(16, originator_id.bytes, 8, version, len(name)),
-            name,
-            _pack_length(len(organisation)),
-            organisation,
-            _pack_length(len(ref)),
-            ref,
-            _pack_part(2, part, len(told)),
-            told,
-            _pack_length(len(state)),
-            state,
-        )
-    )
-
-
-def whole_row(
-    position: int, recorded_at: datetime, tail: bytes, authenticate: Callable[[bytes], bytes]
-) -> bytes:
-    """A row as COPY's binary form has it: what its leaf in the tree is made of."""
-    body = _pack_stamp(8, position, 8, microseconds(recorded_at)) + tail
-    return _pack_count + body + _mac_length + authenticate(body)
-
-
-class _RawArray(bytes):
-    """A PostgreSQL array in its binary form, made of values that stand behind their lengths."""
-
-    element_oid: ClassVar[int]
-
-
-class _UuidArray(_RawArray):
-    element_oid = 2950
-
-
-class _BigintArray(_RawArray):
-    element_oid = 20
-
-
-class _SmallintArray(_RawArray):
-    element_oid = 21
-
-
-class _TextArray(_RawArray):
-    element_oid = 25
-
-
-class _ByteaArray(_RawArray):
-    element_oid = 17
-
-
-_ARRAY_OIDS: dict[type[_RawArray], int] = {
-    _UuidArray: 2951,
-    _BigintArray: 1016,
-    _SmallintArray: 1005,
-    _TextArray: 1009,
-    _ByteaArray: 1001,
-}
-_COLUMN_ARRAYS: tuple[type[_RawArray], ...] = (
-    _UuidArray, _BigintArray, _TextArray, _TextArray, _TextArray, _SmallintArray, _ByteaArray,
-    _ByteaArray, _ByteaArray,
-)  # fmt: skip
-
-
-def _dumper_of(oid_of_array: int) -> type[Dumper]:
-    class RawArrayDumper(Dumper):
-        format = Format.BINARY
-        oid = oid_of_array
-
-        def dump(self, obj: Any) -> bytes:
-            return bytes(obj)
-
-    return RawArrayDumper
-
-
-_ARRAY_DUMPERS = {kind: _dumper_of(oid) for kind, oid in _ARRAY_OIDS.items()}
-
-
-def _columns_of(tail: bytes) -> list[bytes]:
-    """The columns of a row's tail, each still behind its length."""
-    columns, at = [], 0
-    while at < len(tail):
-        end = at + 4 + int.from_bytes(tail[at : at + 4], "big")
-        columns.append(tail[at:end])
-        at = end
-    return columns
-
-
-def microseconds(instant: datetime) -> int:
-    """Whole microseconds since 2000-01-01 UTC: PostgreSQL's own count."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-class EventMapper(Mapper[UUID]):
-    """The library's mapper over our own canonical content: nothing is ever re-serialised."""
-
-    def __init__(self) -> None:  # no transcoder, no compressor, no cipher: see `encode`
-        pass
-
-    def to_stored_event(self, domain_event: Any) -> StoredEvent:
-        version = domain_event.originator_version
-        return StoredEvent(
-            originator_id=domain_event.originator_id,
-            originator_version=version,
-            topic=domain_event.TOPIC,
-            state=encode(domain_event),
-        )
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        event = decode(stored_event.topic, stored_event.state)
-        return event.placed(UUID(str(stored_event.originator_id)), stored_event.originator_version)
+    fingerprint: bytes
 
 
 class EventLog(ApplicationRecorder):
-    """One connection to the log. Not shared between threads.
+    """One connection to the log: the recorder of the `eventsourcing` library (its last section).
 
-    It is a recorder of the `eventsourcing` library for everything that reads; appending has a
-    door of its own (`begin_append` ... `commit`), because the library's pipelined insert can
-    stop for ever while it holds the lock (docs/decisions/0002).
+    The library's own recorder appends through a pipeline that can stop for ever while it holds the
+    lock (docs/decisions/0002), so appending is our own: `begin_append`, `write`, `commit`, or
+    `append_behind` for a few rows. The recorder's methods may be called from any thread; whoever
+    calls the others holds `lock`, or shares it with nobody.
     """
 
     def __init__(
@@ -306,8 +169,10 @@ class EventLog(ApplicationRecorder):
         transaction_seconds: int = 60,
         watch: ClockWatch = WATCH,
     ) -> None:
+        self.lock = RLock()
         self._watch = watch
         self._dsn = dsn
+        self._role = role
         self._authenticate = authenticate
         self._options = _SETTINGS.format(role=role, seconds=transaction_seconds)
         if role == "mingzhang_writer":  # waits for the disk, whatever the server was told
@@ -324,7 +189,7 @@ class EventLog(ApplicationRecorder):
         """The connection, opened again when it was lost."""
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._dsn, options=self._options, autocommit=True)
-            for kind, dumper in _ARRAY_DUMPERS.items():
+            for kind, dumper in ARRAY_DUMPERS.items():
                 self._connection.adapters.register_dumper(kind, dumper)
         return self._connection
 
@@ -340,26 +205,26 @@ class EventLog(ApplicationRecorder):
 
         Returns (last position, recorded_at), durably; None when the log has gone on, when a reader
         was told meanwhile that all is known through a later instant, or when this connection has
-        not yet stored anything and cannot tell. Raises ToldBefore, NotStored.
+        not yet stored anything and cannot tell. Raises ReferenceKnown, NotStored.
         """
         assert self._authenticate is not None
         if self._head is None or self._head[0] != position:
             return None
         recorded_us = max(self._now_us(), self._head[1] + 1)
-        columns: list[list[bytes]] = [[] for _ in _COLUMN_ARRAYS]
+        columns: list[list[bytes]] = [[] for _ in COLUMN_ARRAYS]
         macs = hashlib.sha256()
         for number, tail in enumerate(tails, position + 1):
-            body = _pack_stamp(8, number, 8, recorded_us) + tail
-            values = _columns_of(tail)
+            body = pack_stamp(8, number, 8, recorded_us) + tail
+            values = columns_of(tail)
             mac = self._authenticate(body)
             macs.update(mac)
-            values.append(_mac_length + mac)
+            values.append(MAC_LENGTH + mac)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        recorded_at = _EPOCH + recorded_us * _MICROSECOND
+        recorded_at = EPOCH + recorded_us * MICROSECOND
         arrays = (
-            kind(_pack_array(1, 0, kind.element_oid, len(tails), 1) + b"".join(column))
-            for kind, column in zip(_COLUMN_ARRAYS, columns, strict=True)
+            kind(pack_array(1, 0, kind.element_oid, len(tails), 1) + b"".join(column))
+            for kind, column in zip(COLUMN_ARRAYS, columns, strict=True)
         )
         row = self.connection.execute(
             "SELECT ledger.append(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -369,7 +234,7 @@ class EventLog(ApplicationRecorder):
         if row is None or not row[0]:
             self._head = None
             if row is not None and row[0] is None:
-                raise ToldBefore
+                raise ReferenceKnown
             return None
         self._read_back(position, len(tails), macs.digest())
         self._head = (position + len(tails), recorded_us)
@@ -400,26 +265,26 @@ class EventLog(ApplicationRecorder):
         position, last_us = after
         recorded_us = max(self._now_us(), last_us + 1)
         authenticate = self._authenticate
-        rows = bytearray(_COPY_HEADER)
+        rows = bytearray(COPY_HEADER)
         macs = hashlib.sha256()
         with self.connection.cursor().copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
             for tail in tails:
                 position += 1
-                body = _pack_stamp(8, position, 8, recorded_us) + tail
-                rows += _pack_count
+                body = pack_stamp(8, position, 8, recorded_us) + tail
+                rows += COLUMN_COUNT
                 rows += body
-                rows += _mac_length
+                rows += MAC_LENGTH
                 mac = authenticate(body)
                 macs.update(mac)
                 rows += mac
                 if len(rows) > _COPY_BLOCK:
                     copy.write(bytes(rows))
                     rows.clear()
-            rows += _COPY_TRAILER
+            rows += COPY_TRAILER
             copy.write(bytes(rows))
         self._head = (position, recorded_us)
         self._written = (after[0], len(tails), macs.digest())
-        return position, _EPOCH + recorded_us * _MICROSECOND
+        return position, EPOCH + recorded_us * MICROSECOND
 
     def _now_us(self) -> int:
         """What the clock says, in microseconds since 2000. Raises ClockJumped."""
@@ -520,7 +385,9 @@ class EventLog(ApplicationRecorder):
         )
         return {row[0] for row in rows}
 
-    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
+    def find_by_reference(
+        self, references: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], AlreadyRecorded]:
         """What the log already holds under these (organisation, ref)."""
         rows = self.connection.execute(
             "SELECT asked.organisation, asked.ref, e.position, e.recorded_at, e.told"
@@ -528,10 +395,10 @@ class EventLog(ApplicationRecorder):
             " CROSS JOIN LATERAL (SELECT position, recorded_at, told FROM ledger.event"
             " WHERE organisation = asked.organisation AND ref = asked.ref AND part = 0"
             " LIMIT 1) e",  # LATERAL and LIMIT: by the index, also before there are statistics
-            ([organisation for organisation, _ in told], [ref for _, ref in told]),
+            ([organisation for organisation, _ in references], [ref for _, ref in references]),
             binary=True,
         )
-        return {(row[0], row[1]): Heard(*row[2:]) for row in rows}
+        return {(row[0], row[1]): AlreadyRecorded(*row[2:]) for row in rows}
 
     def events_of_commands(self, positions: Sequence[int]) -> dict[int, list[tuple[UUID, int]]]:
         """The ids of the events of each command, by the position at which its first one stands."""
@@ -602,7 +469,29 @@ class EventLog(ApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
     ) -> Sequence[int] | None:
-        raise NotImplementedError("append through application.ledger")
+        """Append as the events of one command, all or none; returns their positions.
+
+        `report`, a `Report`, must be given: no event is stored without its reporter and reference.
+        Raises ProgrammingError without it; IntegrityError when an event of this id and version, or
+        the reference, is in the log; NotStored, ClockJumped.
+        """
+        if not stored_events:
+            return None
+        report = kwargs.get("report")
+        if not isinstance(report, Report):
+            raise ProgrammingError("report=Report(organisation, ref, fingerprint) is missing")
+        rows = rows_of(stored_events, report)
+        with self.lock:
+            try:
+                after = self.begin_append()
+                last, _ = self.write(rows, after)
+                self.commit()
+            except BaseException as error:
+                self.rollback()
+                if isinstance(error, psycopg.errors.UniqueViolation):
+                    raise IntegrityError(str(error)) from error
+                raise
+        return list(range(after[0] + 1, last + 1))
 
     def select_events(
         self,
@@ -613,16 +502,24 @@ class EventLog(ApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        order = "DESC" if desc else "ASC"
-        rows = self.connection.execute(
+        query = (
             "SELECT originator_id, originator_version, topic, state FROM ledger.event"
-            " WHERE originator_id = %s AND originator_version > coalesce(%s, 0)"
-            " AND originator_version <= coalesce(%s, 9223372036854775807)"
-            f" ORDER BY originator_version {order} LIMIT %s",
-            (originator_id, gt, lte, limit),
-            binary=True,
+            " WHERE originator_id = %s"
         )
-        return [StoredEvent(*row) for row in rows]
+        values: list[UUID | str | int] = [originator_id]
+        if gt is not None:
+            query += " AND originator_version > %s"
+            values.append(gt)
+        if lte is not None:
+            query += " AND originator_version <= %s"
+            values.append(lte)
+        query += f" ORDER BY originator_version {'DESC' if desc else 'ASC'}"
+        if limit is not None:
+            query += " LIMIT %s"
+            values.append(limit)
+        with self.lock:
+            rows = self.connection.execute(query.encode(), values, binary=True)
+            return [StoredEvent(*row) for row in rows]
 
     def select_notifications(
         self,
@@ -633,23 +530,72 @@ class EventLog(ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        first = (start or 0) if inclusive_of_start else (start or 0) + 1
-        rows = self.connection.execute(
+        """Events with their positions, in order."""
+        query = (
             "SELECT originator_id, originator_version, topic, state, position FROM ledger.event"
-            " WHERE position >= %s AND position <= coalesce(%s, 9223372036854775807)"
-            " AND (%s::text[] IS NULL OR topic = ANY(%s)) ORDER BY position LIMIT %s",
-            (first, stop, list(topics) or None, list(topics) or None, limit),
-            binary=True,
+            f" WHERE position {'>=' if inclusive_of_start else '>'} %s"
         )
-        return [Notification(*row) for row in rows]
+        values: list[int | list[str]] = [start or 0]
+        if stop is not None:
+            query += " AND position <= %s"
+            values.append(stop)
+        if topics:
+            query += " AND topic = ANY (%s)"
+            values.append(list(topics))
+        values.append(limit)
+        with self.lock:
+            rows = self.connection.execute(
+                f"{query} ORDER BY position LIMIT %s".encode(), values, binary=True
+            )
+            return [Notification(*row) for row in rows]
 
     def max_notification_id(self) -> int | None:
-        return self.last_position() or None
+        """The last position; None for an empty log."""
+        with self.lock:
+            return self.last_position() or None
 
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription[ApplicationRecorder]:
-        raise NotImplementedError("follow the log by position: interface.workers.projector")
+        """Follow the log behind the position `gt`, on another connection."""
+        return LogSubscription(EventLog(self._dsn, role=self._role), gt, topics)
+
+
+class LogSubscription(Subscription[EventLog]):
+    """Notifications as they are recorded. It polls: a NOTIFY would make commits wait in turn."""
+
+    def __init__(self, recorder: EventLog, gt: int | None, topics: Sequence[str]) -> None:
+        super().__init__(recorder, gt, topics)
+        self._ready: deque[Notification] = deque()
+        self._stopped = Event()
+
+    def __exit__(self, *args: object, **kwargs: Any) -> None:
+        super().__exit__(*args, **kwargs)
+        self._recorder.close()
+
+    def stop(self) -> None:
+        """Let whoever waits for the next notification go. From any thread."""
+        super().stop()
+        self._stopped.set()
+
+    def __next__(self) -> Notification:
+        """The next one, as soon as it is recorded. Raises StopIteration when it was stopped."""
+        while not self._stopped.is_set():
+            if self._ready:
+                notification = self._ready.popleft()
+                self._last_notification_id = notification.id
+                return notification
+            self._ready.extend(
+                self._recorder.select_notifications(
+                    self._last_notification_id,
+                    _NOTIFICATIONS_AT_ONCE,
+                    topics=self._topics,
+                    inclusive_of_start=False,
+                )
+            )
+            if not self._ready:
+                self._stopped.wait(_POLL_SECONDS)
+        raise StopIteration
 
 
 def assure_safe(connection: psycopg.Connection[tuple[Any, ...]], environment: Any) -> None:

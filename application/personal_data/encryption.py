@@ -24,7 +24,9 @@ from weakref import WeakSet
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec.structs import replace
 
+from domain.kernel import AnyEnvelope, AnyEvent
 from domain.numbers import normal_number
 
 _KEY_NAMES = ("wrapping", "pseudonym", "content", "authenticity")
@@ -288,6 +290,14 @@ class Vault:
         nonce = self._nonce()
         box = cipher.encrypt(nonce, _encode(values), _bound_to(event))
         return b2a_base64(nonce + box, newline=False).decode()
+
+    def encrypt(self, envelope: AnyEnvelope) -> AnyEvent:
+        """The event with its personal values encrypted, bound to its place. Raises KeyGone."""
+        event, household, personal = envelope.event, envelope.household, envelope.personal
+        if household is None or personal is None:
+            return event
+        place = (envelope.originator_id, envelope.originator_version, event.TOPIC)
+        return replace(event, sealed=self.seal(household, place, personal))
 
     def unseal(
         self, household: UUID, event: tuple[UUID, int, str], sealed: str

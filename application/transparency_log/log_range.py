@@ -1,4 +1,4 @@
-"""A stretch of the log, read from the stored rows: its leaves, and whatever is wrong with it."""
+"""A range of the log, read from the stored rows: its leaves, and whatever is wrong with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 from application.transparency_log.merkle import SIZE
 from application.transparency_log.nodes import STEP, TILE, Connection, TreeNodes
-from application.transparency_log.rows import MAC, POSITION, SEALED, columns_of, rows_between
+from application.transparency_log.rows import AUTHENTICATED, MAC, POSITION, columns_of, rows_between
 from domain.catalogue import EVENTS
 
 _HEAD = slice(2, 58)
@@ -26,7 +26,7 @@ Authenticate = Callable[[bytes], bytes]
 """The service's own seal over the first ten columns of a row."""
 
 
-class Stretch(msgspec.Struct):
+class LogRange(msgspec.Struct):
     """What stands at the positions (after, until]. A missing row's leaf is all zeros."""
 
     after: int
@@ -46,23 +46,23 @@ class Stretch(msgspec.Struct):
         return self.after + len(self.leaves) // SIZE
 
 
-def read_stretch(
+def read_range(
     connection: Connection,
     nodes: TreeNodes,
     authenticate: Authenticate,
     after: int,
     until: int,
     kept: int | None = None,
-) -> Stretch:
+) -> LogRange:
     """The rows at (after, until], each one's own seal checked; the log goes as far as `until`.
 
     With `kept`, their order is checked too, and their leaves compared with the first `kept` of the
     tree.
     """
-    stretch = Stretch(after)
+    log_range = LogRange(after)
     leaves: list[bytes] = []
     heads: list[bytes] = []
-    position, leaf, faults = after, nodes.hash.leaf_maker(), stretch.faults
+    position, leaf, faults = after, nodes.hash.leaf_maker(), log_range.faults
     for row in rows_between(connection, after, until):
         position += 1
         found = int.from_bytes(row[POSITION], "big")
@@ -74,7 +74,7 @@ def read_stretch(
             faults.append(_missing(position, found - position))
             leaves += [bytes(SIZE)] * (found - position)
             position = found
-        if authenticate(row[SEALED]) != row[MAC]:
+        if authenticate(row[AUTHENTICATED]) != row[MAC]:
             faults.append((position, *_diagnosed(row)))
         leaves.append(leaf(row))
         if kept is not None:
@@ -85,14 +85,14 @@ def read_stretch(
     if position < until:
         faults.append(_missing(position + 1, until - position))
         leaves += [bytes(SIZE)] * (until - position)
-    stretch.leaves = b"".join(leaves)
+    log_range.leaves = b"".join(leaves)
     if after % TILE == 0:
         whole = len(leaves) // TILE * TILE * SIZE
-        stretch.above = nodes.hash.above(stretch.leaves[:whole], STEP)
+        log_range.above = nodes.hash.above(log_range.leaves[:whole], STEP)
     if kept is not None:
-        _take_order(stretch, heads)
-        _compare(stretch, nodes, min(until, kept))
-    return stretch
+        _take_order(log_range, heads)
+        _compare(log_range, nodes, min(until, kept))
+    return log_range
 
 
 def _diagnosed(row: bytes) -> tuple[str, str]:
@@ -122,9 +122,9 @@ def _missing(position: int, count: int) -> tuple[int, str, str]:
     return position, f"缺失 {count} 条", f"{count} missing"
 
 
-def _take_order(stretch: Stretch, heads: list[bytes]) -> None:
-    """Time never goes back, versions are gapless: within the stretch, and what its ends are."""
-    told, versions, faults = _LONG_AGO, stretch.versions, stretch.faults
+def _take_order(log_range: LogRange, heads: list[bytes]) -> None:
+    """Time never goes back, versions are gapless: within the range, and what its ends are."""
+    told, versions, faults = _LONG_AGO, log_range.versions, log_range.faults
     for position, recorded_at, aggregate, version in _ORDER.iter_unpack(b"".join(heads)):
         if recorded_at < told:
             faults.append((position, "得知时间倒退", "recorded_at goes back"))
@@ -137,7 +137,7 @@ def _take_order(stretch: Stretch, heads: list[bytes]) -> None:
             faults.append(gap_in_versions(position, aggregate))
         versions[aggregate] = *before[:2], version
     if heads:
-        stretch.told = [_ORDER.unpack(heads[0])[1], told]
+        log_range.told = [_ORDER.unpack(heads[0])[1], told]
 
 
 def gap_in_versions(position: int, aggregate: bytes) -> tuple[int, str, str]:
@@ -148,9 +148,9 @@ def gap_in_versions(position: int, aggregate: bytes) -> tuple[int, str, str]:
     )
 
 
-def _compare(stretch: Stretch, nodes: TreeNodes, end: int) -> None:
+def _compare(log_range: LogRange, nodes: TreeNodes, end: int) -> None:
     """Its leaves with those kept, up to the position `end`."""
-    after, leaves = stretch.after, stretch.leaves
+    after, leaves = log_range.after, log_range.leaves
     if end <= after or nodes.several(0, after, end - after) == leaves[: (end - after) * SIZE]:
         return
     for first in range(after, end, TILE):
@@ -158,11 +158,11 @@ def _compare(stretch: Stretch, nodes: TreeNodes, end: int) -> None:
         try:
             hashes = nodes.range(0, first, count)
         except LookupError:
-            stretch.faults.append((first + 1, "树叶不在", "its leaf is not kept"))
+            log_range.faults.append((first + 1, "树叶不在", "its leaf is not kept"))
             continue
         for at in range(count):
             begin = (first - after + at) * SIZE
             if hashes[at * SIZE : (at + 1) * SIZE] != leaves[begin : begin + SIZE]:
-                stretch.faults.append(
+                log_range.faults.append(
                     (first + at + 1, "与封存的树叶不符", "not what its leaf sealed")
                 )

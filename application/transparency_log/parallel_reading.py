@@ -20,11 +20,11 @@ import msgspec
 import psycopg
 
 from application.personal_data.encryption import Mac
-from application.transparency_log.log_range import Stretch, read_stretch
+from application.transparency_log.log_range import LogRange, read_range
 from application.transparency_log.merkle import HASHES
 from application.transparency_log.nodes import Connection, TreeNodes
 
-STRETCH = 1 << 12
+RANGE_EVENTS = 1 << 12
 """Events that are read at a time; a multiple of a tile."""
 WORTH = 1 << 13
 """From how many events on a second process reads its share."""
@@ -33,7 +33,7 @@ _KEPT_READY = 64
 _IDLE_SECONDS = 60.0
 
 
-class Place(msgspec.Struct, frozen=True):
+class ReadSource(msgspec.Struct, frozen=True):
     """Where to read, what for and with which key; `kept`: leaves to compare with, in a tree."""
 
     dsn: str
@@ -44,37 +44,37 @@ class Place(msgspec.Struct, frozen=True):
     kept: int = 0
 
 
-def place_of(
+def source_of(
     dsn: str, options: str, origin: str, authenticate: Callable[[bytes], bytes], **more: Any
-) -> Place | None:
+) -> ReadSource | None:
     """None where the service's seal is not one that can be told to another process."""
     if not isinstance(authenticate, Mac):
         return None
-    return Place(dsn, options, origin, authenticate.key, **more)
+    return ReadSource(dsn, options, origin, authenticate.key, **more)
 
 
-def stretches(
-    place: Place | None, after: int, until: int, alone: Callable[[int, int], Stretch]
-) -> Generator[Stretch, None, None]:
-    """The stretches of (after, until], in order, read by two processes where it is worth it."""
-    ends = range(after - after % STRETCH + STRETCH, until + STRETCH, STRETCH)
-    bounds = [(max(after, end - STRETCH), min(end, until)) for end in ends if after < until]
-    if place is None or until - after < WORTH or not _IN_USE.acquire(blocking=False):
+def read_ranges(
+    source: ReadSource | None, after: int, until: int, alone: Callable[[int, int], LogRange]
+) -> Generator[LogRange, None, None]:
+    """The ranges of (after, until], in order, read by two processes where it is worth it."""
+    ends = range(after - after % RANGE_EVENTS + RANGE_EVENTS, until + RANGE_EVENTS, RANGE_EVENTS)
+    bounds = [(max(after, end - RANGE_EVENTS), min(end, until)) for end in ends if after < until]
+    if source is None or until - after < WORTH or not _IN_USE.acquire(blocking=False):
         for begin, end in bounds:
             yield alone(begin, end)
         return
     try:
-        yield from _shared(place, deque(bounds), alone)
+        yield from _shared(source, deque(bounds), alone)
     finally:
         _end_when_idle()
         _IN_USE.release()
 
 
 def _shared(
-    place: Place, waiting: deque[tuple[int, int]], alone: Callable[[int, int], Stretch]
-) -> Generator[Stretch, None, None]:
-    order, ready = deque(waiting), dict[tuple[int, int], Stretch]()
-    second = _Second(place)
+    source: ReadSource, waiting: deque[tuple[int, int]], alone: Callable[[int, int], LogRange]
+) -> Generator[LogRange, None, None]:
+    order, ready = deque(waiting), dict[tuple[int, int], LogRange]()
+    second = _Second(source)
     try:
         while order:
             full = len(ready) >= _KEPT_READY
@@ -93,9 +93,9 @@ def _shared(
 class _Second:
     """The second process, as the first one sees it during one reading."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._asked: deque[tuple[tuple[int, int], Future[Stretch]]] = deque()
+    def __init__(self, source: ReadSource) -> None:
+        self._place = source
+        self._asked: deque[tuple[tuple[int, int], Future[LogRange]]] = deque()
         self.lost = False
 
     def submit(self, waiting: deque[tuple[int, int]]) -> None:
@@ -107,9 +107,9 @@ class _Second:
             except Exception:  # noqa: BLE001 - whatever it is, the first process works alone
                 self._lose()
 
-    def results(self, *, wait: bool) -> dict[tuple[int, int], Stretch]:
+    def results(self, *, wait: bool) -> dict[tuple[int, int], LogRange]:
         """What was read by now, by range; with `wait`, all that was handed over."""
-        found = dict[tuple[int, int], Stretch]()
+        found = dict[tuple[int, int], LogRange]()
         while self._asked and not self.lost and (wait or self._asked[0][1].done()):
             try:
                 found[self._asked[0][0]] = _result(self._asked[0][1])
@@ -156,7 +156,7 @@ def _submit(work: Callable[..., Any], *values: Any) -> Future[Any]:
     return _pool.submit(work, *values)
 
 
-def _result(future: Future[Stretch]) -> Stretch:
+def _result(future: Future[LogRange]) -> LogRange:
     return future.result()
 
 
@@ -188,7 +188,7 @@ def _end_idle() -> None:
 # ---- in the second process ----------------------------------------------------------------
 
 
-_reading: tuple[Place, Connection] | None = None
+_reading: tuple[ReadSource, Connection] | None = None
 
 
 def _begin() -> None:
@@ -204,14 +204,14 @@ def _end_with_the_first() -> None:
     os._exit(0)
 
 
-def _read(place: Place, after: int, until: int) -> Stretch:
+def _read(source: ReadSource, after: int, until: int) -> LogRange:
     global _reading  # noqa: PLW0603 - one connection, kept through one reading
-    if _reading is None or _reading[0] != place:
+    if _reading is None or _reading[0] != source:
         _close()
-        _reading = place, _opened(place)
+        _reading = source, _opened(source)
     connection = _reading[1]
-    nodes = TreeNodes(connection, place.origin, HASHES[place.origin.rpartition("/")[2]])
-    return read_stretch(connection, nodes, Mac(place.key), after, until, place.kept)
+    nodes = TreeNodes(connection, source.origin, HASHES[source.origin.rpartition("/")[2]])
+    return read_range(connection, nodes, Mac(source.key), after, until, source.kept)
 
 
 def _close() -> None:
@@ -221,9 +221,9 @@ def _close() -> None:
         _reading = None
 
 
-def _opened(place: Place) -> Connection:
-    connection = psycopg.connect(place.dsn, options=place.options, autocommit=True)
-    if place.snapshot is not None:
+def _opened(source: ReadSource) -> Connection:
+    connection = psycopg.connect(source.dsn, options=source.options, autocommit=True)
+    if source.snapshot is not None:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        connection.execute(f"SET TRANSACTION SNAPSHOT '{place.snapshot}'".encode())
+        connection.execute(f"SET TRANSACTION SNAPSHOT '{source.snapshot}'".encode())
     return connection

@@ -14,7 +14,7 @@ from typing import Final
 from application.transparency_log import merkle
 from application.transparency_log.log_range import Authenticate
 from application.transparency_log.merkle import HASHES
-from application.transparency_log.rows import MAC, SEALED, Connection, rows_between
+from application.transparency_log.rows import AUTHENTICATED, MAC, Connection, rows_between
 from application.transparency_log.signer import Signer
 
 FORMAT: Final = "mingzhang-promise/1"
@@ -76,7 +76,7 @@ class Promises:
         What was altered meanwhile is never promised.
         """
         rows = list(rows_between(connection, position - 1, position + count - 1))
-        own = all(self._authenticate(row[SEALED]) == row[MAC] for row in rows)
+        own = all(self._authenticate(row[AUTHENTICATED]) == row[MAC] for row in rows)
         if not own or len(rows) != count:
             return None
         return self.of_rows(position, recorded_at, rows, longest)

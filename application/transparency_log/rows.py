@@ -18,7 +18,7 @@ HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 _TOLD_EVERY = 20_000
 POSITION = slice(6, 14)
-SEALED = slice(2, -36)
+AUTHENTICATED = slice(2, -36)
 """What the service's own seal (`mac`) covers: the first ten columns."""
 MAC = slice(-32, None)
 """Where these stand in a row."""

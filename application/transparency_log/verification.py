@@ -15,14 +15,14 @@ from application.event_store.guards import missing_guards
 from application.transparency_log import merkle
 from application.transparency_log.log_range import (
     Authenticate,
-    Stretch,
+    LogRange,
     gap_in_versions,
-    read_stretch,
+    read_range,
 )
 from application.transparency_log.merkle import HASHES, SIZE, TreeHash
 from application.transparency_log.nodes import STEP, TILE, Connection, TreeNodes
 from application.transparency_log.notes import Head, NoteMalformed, VerifierKey, parse_checkpoint
-from application.transparency_log.parallel_reading import Place, place_of, stretches
+from application.transparency_log.parallel_reading import ReadSource, read_ranges, source_of
 from application.transparency_log.proofs import READING
 
 _MOST_NAMED = 1_000
@@ -106,10 +106,10 @@ class Verification:
         wanted = {head.size for head in checkpoints} | {head.size for head, _ in anchored}
         roots = {0: self._hash.digest(b"")}
         events = self._attempt("位置 positions", self._last, 0)
-        place = self._place(kept)  # a snapshot is given away outside of every part
+        source = self._source(kept)  # a snapshot is given away outside of every part
         self._attempt(
             "事件 events",
-            lambda: self._events(events, kept, place, tree, wanted, roots, told),
+            lambda: self._events(events, kept, source, tree, wanted, roots, told),
             None,
         )
         self._attempt("时刻 instants", self._compare_clock, None)
@@ -169,7 +169,7 @@ class Verification:
         self,
         last: int,
         kept: int,
-        place: Place | None,
+        source: ReadSource | None,
         tree: _Growing,
         wanted: set[int],
         roots: dict[int, bytes],
@@ -178,23 +178,23 @@ class Verification:
         """Every row: where it stands, that the service wrote it, that the tree holds it."""
         order = _Order(self._fault)
 
-        def read(begin: int, end: int) -> Stretch:
-            return read_stretch(self._connection, self._nodes, self._authenticate, begin, end, kept)
+        def read(begin: int, end: int) -> LogRange:
+            return read_range(self._connection, self._nodes, self._authenticate, begin, end, kept)
 
-        with closing(stretches(place, 0, last, read)) as all_of_them:
-            for stretch in all_of_them:
-                for fault in stretch.faults:
+        with closing(read_ranges(source, 0, last, read)) as all_of_them:
+            for log_range in all_of_them:
+                for fault in log_range.faults:
                     self._fault(*fault)
-                order.go_on(stretch)
-                tree.add(stretch, wanted, roots)
-                told(stretch.until, last)
+                order.go_on(log_range)
+                tree.add(log_range, wanted, roots)
+                told(log_range.until, last)
 
-    def _place(self, kept: int) -> Place | None:
+    def _source(self, kept: int) -> ReadSource | None:
         """Where a second process reads what this one reads: in the same snapshot."""
         if self._dsn is None:
             return None
         row = self._connection.execute("SELECT pg_export_snapshot()").fetchone()
-        return place_of(
+        return source_of(
             self._dsn, READING, self._origin, self._authenticate,
             snapshot=row and row[0], kept=kept,
         )  # fmt: skip
@@ -300,37 +300,37 @@ class Verification:
 
 
 class _Order:
-    """The order of the log from stretch to stretch."""
+    """The order of the log from range to range."""
 
     def __init__(self, fault: Callable[[int, str, str], None]) -> None:
         self._recorded_at = -(1 << 62)
         self._versions: dict[bytes, int] = {}
         self._fault = fault
 
-    def go_on(self, stretch: Stretch) -> None:
+    def go_on(self, log_range: LogRange) -> None:
         """Take the next one: time goes on, and each aggregate where it stopped."""
-        if stretch.told:
-            if stretch.told[0] < self._recorded_at:
-                self._fault(stretch.after + 1, "得知时间倒退", "recorded_at goes back")
-            self._recorded_at = stretch.told[1]
+        if log_range.told:
+            if log_range.told[0] < self._recorded_at:
+                self._fault(log_range.after + 1, "得知时间倒退", "recorded_at goes back")
+            self._recorded_at = log_range.told[1]
         versions = self._versions
-        for aggregate, (first, position, last) in stretch.versions.items():
+        for aggregate, (first, position, last) in log_range.versions.items():
             if first != versions.get(aggregate, 0) + 1:
                 self._fault(*gap_in_versions(position, aggregate))
             versions[aggregate] = last
 
 
 class _Growing:
-    """A tree computed from stretches as they come: the kept levels, and roots at wanted sizes."""
+    """A tree computed from ranges as they come: the kept levels, and roots at wanted sizes."""
 
     def __init__(self, tree_hash: TreeHash) -> None:
         self._hash = tree_hash
-        self._last = Stretch(0)
+        self._last = LogRange(0)
         self.kept: dict[int, bytearray] = {}
 
-    def add(self, stretch: Stretch, wanted: set[int], roots: dict[int, bytes]) -> None:
-        self._last = stretch
-        level, hashes = STEP, stretch.above
+    def add(self, log_range: LogRange, wanted: set[int], roots: dict[int, bytes]) -> None:
+        self._last = log_range
+        level, hashes = STEP, log_range.above
         while hashes:
             kept = self.kept.setdefault(level, bytearray())
             before = len(kept) // SIZE // TILE * TILE
@@ -339,7 +339,7 @@ class _Growing:
             hashes = self._hash.above(bytes(kept[before * SIZE : after * SIZE]), STEP)
             level += STEP
         for size in wanted:
-            if stretch.after < size <= stretch.until:
+            if log_range.after < size <= log_range.until:
                 roots[size] = merkle.root(self._hash, size, self._node)
 
     def _node(self, level: int, index: int) -> bytes:

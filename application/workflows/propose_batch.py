@@ -28,7 +28,7 @@ def propose_batch(
     A proposal that is recorded already is answered as the first time, without a run.
     """
     command.assure_permitted(by)
-    if ledger.log.heard([(by.organisation, command.ref)]):
+    if ledger.log.find_by_reference([(by.organisation, command.ref)]):
         return submit_alone(ledger, command, by)
     for attempt in range(_ATTEMPTS):
         run = settlement.run(command, ledger.log.last_position())

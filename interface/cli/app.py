@@ -21,6 +21,7 @@ _MODULES = {
     "export": "ledger_commands",
     "trace": "history_commands",
     "history": "history_commands",
+    "why": "explanation_command",
     "changes": "ledger_commands",
     "settle": "batch_commands",
     "red-flags": "red_flag_commands",

@@ -52,10 +52,10 @@ def ledger(
     most: Annotated[int, typer.Option(help="lines on the screen")] = 20,
 ) -> None:
     """台账 Show a ledger of any day, as it was known at any instant."""
-    ask = _ledger_called(which)
+    query = _ledger_called(which)
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = ask(view, scope=Scope(bank, township), most=most)
+            table = query(view, scope=Scope(bank, township), most=most)
             OUT.print(
                 f"as_of {view.as_of} · known_at {view.known_at:%Y-%m-%dT%H:%M:%S.%fZ}"
                 f" · position {view.position}",
@@ -75,7 +75,7 @@ def export(
     known_at: KnownAt = None,
 ) -> None:
     """导出 Write a whole ledger of any day to a file, in yuan."""
-    ask = _ledger_called(which)
+    query = _ledger_called(which)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
         endings = "、".join(_WRITERS)
@@ -84,7 +84,7 @@ def export(
         )
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = ask(view)
+            table = query(view)
             with progress_bar("导出 exporting", len(table.rows)) as progress:
                 rows = _counted(file_rows(table), progress)
                 write(path, file_columns(table.columns), rows)

@@ -28,7 +28,7 @@ from application.transparency_log.proofs import (
     trust_policy,
 )
 from application.transparency_log.rows import export_log
-from application.transparency_log.sealer import LogAltered
+from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.signer import SigningKeyOther, SigningRefused
 from application.transparency_log.verification import Verification, Verified
 from interface.cli.red_flag_commands import rule_or_exit
@@ -62,7 +62,7 @@ Target = Annotated[Path, typer.Argument(help="where to")]
 def seal() -> None:
     """封存 Seal whatever is not sealed yet, and sign a checkpoint."""
     with deployment_or_exit() as deployment:
-        sealer = deployment.sealer()
+        sequencer = deployment.sequencer()
         try:
             with progress_bar("封存 sealing", None) as progress:
                 done = 0
@@ -72,12 +72,12 @@ def seal() -> None:
                     done += added
                     progress(done)
 
-                sealer.catch_up(told)
+                sequencer.catch_up(told)
         except (LogAltered, SigningRefused) as finding:
             ERR.print(f"[red]拒绝封存 / not sealed:[/red] {finding}", highlight=False)
             raise typer.Exit(1) from finding
         finally:
-            sealer.close()
+            sequencer.close()
         with _proofs(deployment) as proofs:
             print(proofs.checkpoint().text(), end="")
 

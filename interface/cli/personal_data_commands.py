@@ -52,7 +52,7 @@ def erase(
     with deployment_or_exit() as deployment:
         by = author_or_exit(deployment, as_, person)
         told = _told(ref, reason, document, household_no=household_no)
-        recorded = _tell(deployment, EraseHousehold, told, by)
+        recorded = _submit(deployment, EraseHousehold, told, by)
     again = "  已报送过 told before" if recorded.again else ""
     OUT.print(f"已销毁 erased {household_no} · 位置 position {recorded.position}{again}")
     OUT.print("旧备份仍含密钥：请运行 / old backups still hold the key: keys rotate-wrapping")
@@ -71,7 +71,7 @@ def look(
     with deployment_or_exit() as deployment:
         by = author_or_exit(deployment, as_, person)
         told = _told(ref, reason, document, household_no=household_no)
-        if _tell(deployment, LookAtHousehold, told, by).again:
+        if _submit(deployment, LookAtHousehold, told, by).again:
             ERR.print("[red]此编号已答复过 / this reference was answered before[/red]")
             raise typer.Exit(1)
         with up_to_date_facts(deployment) as facts, facts.connection() as connection:
@@ -102,13 +102,13 @@ def _told(ref: str, reason: str, document: str | None, **named: str) -> dict[str
     return {"ref": ref, "effective_on": today, "reason": reason, "ground": ground, **named}
 
 
-def _tell(
+def _submit(
     deployment: Deployment, kind: type[Command], told: dict[str, Any], by: Author
 ) -> Recorded:
     """Tell the ledger one thing; what is refused is said and ends the program."""
     ledger = ledger_of(deployment)
     try:
-        return ledger.tell(kind.model_validate(told), by)
+        return ledger.submit(kind.model_validate(told), by)
     except ValidationError as error:
         fault = faults(error.errors(include_url=False))[0]
         code, zh, en = fault["code"], f"{fault['pointer']} {fault['zh']}", fault["en"]

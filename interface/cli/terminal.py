@@ -27,7 +27,7 @@ from application.event_store.migrations import MigrationAltered, MigrationFailed
 from application.ledger import Ledger
 from application.personal_data.encryption import KeysMissing
 from application.refusals import SchemaAltered
-from application.transparency_log.sealer import LogAltered
+from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.signer import SigningKeyMissing, SigningKeyOther, SigningRefused
 from domain.calendar import civil_day
 from domain.kernel import Author

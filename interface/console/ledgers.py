@@ -9,11 +9,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
+from domain.household import CATEGORIES_ZH
 from domain.roles import Role
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.lists import Ledger, Listed, as_file, chosen, listed
 from interface.console.page_route import PageRoute
-from interface.documents.rulings import CATEGORIES
 from interface.http.masked_names import with_names
 from interface.http.permissions import scope_of
 from interface.http.query_params import (
@@ -164,7 +164,7 @@ def _codes(found: Visit, named: Mapping[Role, Mapping[str, str]]) -> dict[str, M
         "overdue": overdue,
     }
     if words.language == "zh":
-        codes["category"] = {code: name for code, name in CATEGORIES.items() if code}
+        codes["category"] = {code: name for code, name in CATEGORIES_ZH.items() if code}
     return codes
 
 

@@ -11,13 +11,14 @@ from starlette.concurrency import run_in_threadpool
 
 from application.access import Organisation
 from domain.calendar import civil_day
+from domain.household import CATEGORIES_ZH
 from domain.money import in_capitals, percent, with_commas
 from domain.policy import POLICY
 from domain.subsidy import REASONS
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.console.words import Words
-from interface.documents.rulings import CATEGORIES, rules_in_words
+from interface.documents.rulings import rules_in_words
 from interface.http.query_params import No
 from interface.http.routes.ledgers import traced
 
@@ -106,7 +107,7 @@ def _loan(trace: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _category(words: Words, code: str | None) -> str:
     if words.language == "zh":
-        return CATEGORIES.get(code, "—")
+        return CATEGORIES_ZH.get(code or "", "—")
     return (code or "—").replace("_", " ")
 
 

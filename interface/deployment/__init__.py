@@ -25,8 +25,8 @@ from application.personal_data.encryption import Keys, KeysMissing, Vault
 from application.transparency_log.log_range import Authenticate
 from application.transparency_log.nodes import Connection
 from application.transparency_log.promises import Promises
-from application.transparency_log.rows import MAC, SEALED, rows_between
-from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.rows import AUTHENTICATED, MAC, rows_between
+from application.transparency_log.sequencer import LogAltered, Sequencer
 from application.transparency_log.signer import (
     FileSigner,
     SigningKeyMissing,
@@ -74,10 +74,10 @@ class Deployment(NamedTuple):
         """What promises inclusion with each answer. Raises SigningKeyMissing."""
         return Promises(self.signer(), self.origin, Vault(self.keys).authenticate)
 
-    def sealer(self, clock: Clock = utc_now) -> Sealer:
+    def sequencer(self, clock: Clock = utc_now) -> Sequencer:
         """A sealing conversation with the database. Raises SigningKeyMissing."""
         authenticate = Vault(self.keys).authenticate
-        return Sealer(self.dsn, self.origin, self.signer(), authenticate, clock=clock)
+        return Sequencer(self.dsn, self.origin, self.signer(), authenticate, clock=clock)
 
 
 @contextmanager
@@ -175,7 +175,7 @@ def _assure_written(connection: Connection, authenticate: Authenticate, last: in
 
     def authentic(position: int) -> bool:
         rows = list(rows_between(connection, position - 1, position))
-        return bool(rows) and all(authenticate(row[SEALED]) == row[MAC] for row in rows)
+        return bool(rows) and all(authenticate(row[AUTHENTICATED]) == row[MAC] for row in rows)
 
     if authentic(last):
         return

@@ -12,9 +12,9 @@ import msgspec
 
 from domain.policy import Book, table_names
 from domain.publication import Edition
-from interface.exports.table_files import file_columns, file_rows
+from interface.exports.table_files import file_columns, file_rows, headed_as
 from interface.http.responses import instant
-from interface.spreadsheet.writing import csv_blocks
+from interface.spreadsheet import Column, csv_blocks
 from projections.facts.reading import Table, View
 from projections.funds import fund_ledger
 from projections.reports import indicators, township_report
@@ -30,10 +30,16 @@ REPORTS: Final[dict[str, Callable[[View], Table]]] = {
 }
 
 
-def edition(view: View, report: str) -> Edition:
-    """What a report says of the view's two dates: always the same bytes for the same dates."""
+def edition(view: View, report: str, *, like: str | None = None) -> Edition:
+    """What a report says of the view's two dates: always the same bytes for the same dates.
+
+    `like`: an edition that went out, whose headings it has; without one, those of today.
+    """
     table = REPORTS[report](view)
-    content = b"".join(csv_blocks(file_columns(table.columns), file_rows(table))).decode()
+    columns: Sequence[Column] = file_columns(table.columns)
+    if like is not None:
+        columns = headed_as(columns, like)
+    content = b"".join(csv_blocks(columns, file_rows(table))).decode()
     return Edition(
         content, len(table.rows), instant(view.known_at), view.position, digest(view.book)
     )

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from domain.household import CATEGORIES_ZH
 from domain.money import percent, yuan
 
-CATEGORIES: dict[str | None, str] = {
-    "out_of_poverty": "脱贫户",
-    "monitored_unstable": "脱贫不稳定户",
-    "monitored_marginal": "边缘易致贫户",
-    "monitored_hardship": "突发严重困难户",
-    "none": "不享受",
-}
-"""The categories in the words of docs/glossary.md."""
-_WORDS = CATEGORIES | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
+_WORDS = CATEGORIES_ZH | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
 """Codes that a ruling on a slip may hold."""
 _RULINGS = {
     "credit_cap_fen": ("每户贴息本金上限", "元"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from domain.household import CATEGORIES_ZH
 from domain.money import in_capitals
 from domain.subsidy import REASONS
 from interface.documents.notice_page import late_clauses
-from interface.documents.rulings import CATEGORIES, rules_in_words
+from interface.documents.rulings import rules_in_words
 from interface.html import render
 
 _PLACES = 6
@@ -27,7 +28,7 @@ def page(trace: dict[str, Any]) -> str:
         last=_day_before(paid["until"]),
         household_no=household["household_no"],
         loan_id=calculation["loan_id"],
-        category=CATEGORIES.get(household["category_when_paid"], "—"),
+        category=CATEGORIES_ZH.get(household["category_when_paid"], "—"),
         paid_on=payment["effective_on"],
         paid_to=" ".join(trace.get("paid_to", {}).values()),
         late=late_clauses(trace["late_notices"]),
@@ -84,7 +85,7 @@ def _listed(line: dict[str, Any]) -> dict[str, Any]:
         "what": _KINDS[line["kind"]],
         "last": _day_before(line["until"]),
         "loan_id": f"{line['bank']}/{line['loan_no']}",
-        "category": CATEGORIES.get(line.get("category"), "—"),
+        "category": CATEGORIES_ZH.get(line.get("category") or "", "—"),
         "note": line.get("note") or "",
         "calculation": _explained(line["calculation"]),
     }

@@ -1,22 +1,50 @@
-"""A table as a file has it: yuan and percent, titles in Chinese beside the key."""
+"""A table as a file has it: yuan and percent, titles in Chinese beside a key that says so.
+
+JSON has `outstanding_fen`, a whole number of fen; a file has `余额(元) outstanding_yuan`, with two
+decimals, and `年利率(%) annual_rate_percent` for `annual_rate_bp`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
 
 from interface.spreadsheet import Column
 from projections.columns import LOAN_ID, Columns
 from projections.facts.reading import Table
 
+_FILE_UNITS: Final = {"fen": "yuan", "bp": "percent"}
+"""By kind, which is also how the contract's key ends: how the key of a file ends."""
+
 
 def file_columns(columns: Columns) -> list[Column]:
     """The declared columns as a file has them; a loan's own id stays inside."""
     return [
-        Column(column.key, column.title_zh, column.title_en, column.kind)
+        Column(
+            column.key,
+            column.title_zh,
+            column.title_en,
+            column.kind,
+            file_key=_file_key(column.key, column.kind),
+        )
         for column in columns
         if column != LOAN_ID
     ]
+
+
+def _file_key(key: str, kind: str) -> str:
+    """The key of a file; empty where it is the contract's own."""
+    unit = _FILE_UNITS.get(kind)
+    return f"{key.removesuffix(kind)}{unit}" if unit else ""
+
+
+def headed_as(columns: Sequence[Column], content: str) -> Sequence[Column]:
+    """The columns under the headings of a CSV that went out earlier (docs/decisions/0040)."""
+    [header] = csv.reader([content.removeprefix("\ufeff").partition("\r\n")[0]])
+    former = [replace(column, file_key="") for column in columns]
+    return former if header == [column.heading for column in former] else columns
 
 
 def file_rows(table: Table) -> Iterator[tuple[Any, ...]]:

@@ -14,13 +14,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from application.event_store.clock import TOLERANCE, WATCH, instant_of
-from application.event_store.event_log import Clock, microseconds, utc_now
+from application.event_store.event_log import Clock, utc_now
 from application.event_store.log_queries import clocks, last_position, sequenced
+from application.event_store.row_format import microseconds
 from application.refusals import ClockJumped
 from interface.console import app as console
 from interface.deployment import Deployment
 from interface.html import compile_templates
-from interface.http import errors
+from interface.http import errors, openapi
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.limits import Door
 from interface.http.request_log import RequestLog
@@ -41,6 +43,7 @@ from interface.http.routes import (
     red_flags,
     reports,
     submissions,
+    subsidy_explanation,
     transparency_log,
 )
 from interface.http.service import Service, service_of
@@ -62,6 +65,10 @@ _RED_FLAGS_POSITION = Gauge(
 )
 _RED_FLAGS_FOUND = Gauge("mingzhang_red_flags_findings", "Findings that stand")
 _RED_FLAGS_IN_ERROR = Gauge("mingzhang_red_flags_in_error", "Rules that could not be checked")
+
+
+_HEALTH = s.answer(s.at_least(s.record("Health", status=s.TEXT, altered=s.several(s.TEXT))))
+"""While the database answers, how far all has come as well."""
 
 
 def create_app(
@@ -111,6 +118,7 @@ def create_app(
     errors.install(app)
     for module in (
         ledgers,
+        subsidy_explanation,
         duties,
         reports,
         red_flags,
@@ -133,7 +141,10 @@ def create_app(
     app.add_middleware(RequestLog)
     app.add_middleware(ResponseHeaders)
 
+    openapi.install(app)
+
     @app.get("/healthz", tags=["运行 operation"], summary="是否可用 whether the service can serve")
+    @s.answers(_HEALTH)
     async def healthz(request: Request) -> Response:
         service = service_of(request)
         return await service.health.answer("healthz", lambda: _health(service))

@@ -64,7 +64,7 @@ _RETRY_AFTER = {
     "not_sealed_yet": "1",
     "too_many_looks": "60",
 }
-_HTTP = {
+HTTP_PROBLEMS = {
     400: ("bad_request", "请求不合规", "the request is malformed"),
     401: ("not_authenticated", "未提供有效密钥", "a valid key is missing"),
     403: ("not_permitted", "无权进行此操作", "not permitted"),
@@ -79,8 +79,26 @@ _HTTP = {
     429: ("too_many_requests", "请求过多", "too many requests"),
     431: ("headers_too_large", "请求头过大", "the head of the request is too large"),
     500: ("internal_error", "内部错误", "an internal error"),
-    503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: tell it again later"),
+    503: ("unavailable", "暂不可用，请以同一编号重报", "not available now: send it again later"),
 }
+"""By status: the code of what HTTP itself says, in both languages."""
+NO_ROOM = (
+    503,
+    "no_room",
+    "存储空间不足，请以同一编号稍后重报",
+    "no room to store it: send it again later",
+)
+NOT_DRAWN_YET = (503, "not_drawn_yet", "台账正在生成，请稍后", "the facts are still being drawn")
+ROADS_DISAGREE = (
+    500,
+    "roads_disagree",
+    "结息两法不一致，未给出任何结果；请停止拨付并报告",
+    "the two roads of the settlement disagree: no answer; stop paying and report it",
+)
+UNREACHABLE = (503, "database_unreachable", "数据库无应答", "the database does not answer")
+MALFORMED_JSON = (400, "malformed_json", "不是合规的 JSON", "this is not JSON")
+OTHER_PROBLEMS = (NO_ROOM, NOT_DRAWN_YET, ROADS_DISAGREE, UNREACHABLE, MALFORMED_JSON)
+"""Status, code and both languages of problems that are neither refusals nor HTTP's own."""
 _RULES = {
     "missing": ("required", "缺少必填项", "this field is required"),
     "extra_forbidden": ("unknown_field", "不认识的字段", "there is no such field"),
@@ -189,7 +207,7 @@ def problem(
     )
 
 
-def status_of(refusal: Refused) -> int:
+def status_of(refusal: Refused | type[Refused]) -> int:
     return _STATUS.get(refusal.CODE, 409)
 
 
@@ -280,7 +298,7 @@ def _plain(value: Any) -> Any:
 
 
 def http_problem(status: int, *, headers: Mapping[str, str] | None = None) -> Response:
-    code, zh, en = _HTTP.get(status, _HTTP[500])
+    code, zh, en = HTTP_PROBLEMS.get(status, HTTP_PROBLEMS[500])
     return problem(status, code, zh, en, headers=headers)
 
 
@@ -297,14 +315,14 @@ def install(app: FastAPI) -> None:
         found = faults(errors, beyond=1)
         if any(e["type"] == "json_invalid" for e in errors):
             return problem(400, "malformed_json", *_RULES["json_invalid"][1:], errors=found)
-        return problem(422, "malformed", *_HTTP[422][1:], errors=found)
+        return problem(422, "malformed", *HTTP_PROBLEMS[422][1:], errors=found)
 
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
             return _no_room()  # found while a form was read
         if isinstance(error, BodyMalformed):
-            return problem(422, "malformed", *_HTTP[422][1:], errors=faults(error.errors))
+            return problem(422, "malformed", *HTTP_PROBLEMS[422][1:], errors=faults(error.errors))
         return http_problem(error.status_code, headers=error.headers)
 
     _install_for_facts(app)
@@ -340,23 +358,14 @@ def _install_for_want(app: FastAPI) -> None:
 
 
 def _no_room() -> Response:
-    zh, en = "存储空间不足，请以同一编号稍后重报", "no room to store it: tell it again later"
-    return problem(503, "no_room", zh, en, headers={"Retry-After": "60"})
+    return problem(*NO_ROOM, headers={"Retry-After": "60"})
 
 
 def _install_for_facts(app: FastAPI) -> None:
     @app.exception_handler(NotDrawnYet)
     async def _(request: Request, error: NotDrawnYet) -> Response:
-        return problem(
-            503,
-            "not_drawn_yet",
-            "台账正在生成，请稍后",
-            "the facts are still being drawn",
-            headers={"Retry-After": "1"},
-        )
+        return problem(*NOT_DRAWN_YET, headers={"Retry-After": "1"})
 
     @app.exception_handler(RoadsDisagree)
     async def _(request: Request, error: RoadsDisagree) -> Response:
-        zh = "结息两法不一致，未给出任何结果；请停止拨付并报告"
-        en = "the two roads of the settlement disagree: no answer; stop paying and report it"
-        return problem(500, "roads_disagree", zh, en, details={"first": str(error)})
+        return problem(*ROADS_DISAGREE, details={"first": str(error)})

@@ -35,13 +35,7 @@ class HealthCheck:
             async with asyncio.timeout(_ANSWER_WITHIN_SECONDS):
                 return await asyncio.shield(running)
         except Exception:  # noqa: BLE001 - whatever it is, the service is not well
-            return errors.problem(
-                503,
-                "database_unreachable",
-                "数据库无应答",
-                "the database does not answer",
-                headers={"Retry-After": "1"},
-            )
+            return errors.problem(*errors.UNREACHABLE, headers={"Retry-After": "1"})
 
     def stop(self) -> None:
         """Wait for nothing: a check that hangs ends with its connection."""

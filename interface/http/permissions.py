@@ -35,6 +35,7 @@ query                          lent      resident  guaranteed county bureau audi
 /changes                       own       own       own        all    all    all     -
 /loans/{no}                    own       own       own        all    all    all     -
 /loans/{no}/history            own       own       own        all    all    all     -
+/loans/{no}/subsidies/{period} own       own       own        all    all    all     -
 /households/{no}               own       own       -          all    all    all     -
 /households/{no}/history       own       own       -          all    all    all     -
 /households/{no}/looks         -         -         -          -      all    all     -

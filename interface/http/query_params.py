@@ -45,16 +45,23 @@ def _in_sight(day: date) -> date:
 
 SeenDay = Annotated[f.Day, AfterValidator(_in_sight)]
 """A day that can be asked about: not more than ten years ahead."""
-AsOf = Annotated[SeenDay | None, Query(description="civil day, default today")]
+AsOf = Annotated[
+    SeenDay | None, Query(description="业务日（中国），缺省为今日 civil day, default today")
+]
 Instant = Annotated[f.Instant, AfterValidator(_in_utc)]
-KnownAt = Annotated[Instant | None, Query(description="RFC 3339 instant, default now")]
+KnownAt = Annotated[
+    Instant | None, Query(description="认知时点（RFC 3339），缺省为现在 instant, default now")
+]
 No = Annotated[str, Path(pattern=f.NUMBER)]
 Code = Annotated[str | None, Query(pattern=f.NUMBER)]
-Quarter = Annotated[f.Quarter, Query(description="settlement quarter, 2023Q4")]
-Page = Annotated[int, Query(ge=1, le=1000, description="lines a page (JSON)")]
+Quarter = Annotated[f.Quarter, Query(description="结息期 settlement quarter, 2023Q4")]
+Page = Annotated[int, Query(ge=1, le=1000, description="每页行数，仅 JSON lines a page")]
 Cursor = Annotated[str | None, Query(max_length=400)]
 After = Annotated[
-    int | None, Query(alias="position", ge=0, description="wait until this position is drawn")
+    int | None,
+    Query(
+        alias="position", ge=0, description="等到台账含此日志位置 wait until this position is drawn"
+    ),
 ]
 
 
@@ -183,27 +190,31 @@ class Reading:
 
         return await run_in_threadpool(responded)
 
-    async def json(self, ask: Callable[[View], Mapping[str, Any]]) -> Response:
-        """JSON alone: a head, and what `ask` finds."""
+    async def json(self, query: Callable[[View], Mapping[str, Any]]) -> Response:
+        """JSON alone: a head, and what `query` finds."""
         return await self.respond(
-            lambda view: json_answer(head_of(view) | dict(ask(view)), headers=headers_of(view))
+            lambda view: json_answer(head_of(view) | dict(query(view)), headers=headers_of(view))
         )
 
-    async def table(self, name: str, ask: Callable[[View], Table]) -> Response:
+    async def table(self, name: str, query: Callable[[View], Table]) -> Response:
         """A whole table: JSON with a head, or the file that is accepted.
 
         `name`: what the file is called, before its day.
         """
-        return await self.table_saying(name, lambda view: (ask(view), {}))
+        return await self.table_saying(name, lambda view: (query(view), {}))
 
     async def table_saying(
-        self, name: str, ask: Callable[[View], tuple[Table, dict[str, Any]]], *, dated: bool = True
+        self,
+        name: str,
+        query: Callable[[View], tuple[Table, dict[str, Any]]],
+        *,
+        dated: bool = True,
     ) -> Response:
         """The same, with what else is said in the head; the file's name has its day if `dated`."""
         form = self.form
 
         def answer(view: View) -> Response:
-            table, said = ask(view)
+            table, said = query(view)
             if form != "json":
                 file = f"{name}-{view.as_of}" if dated else name
                 return table_file(table, form, file, headers_of(view))
@@ -215,18 +226,18 @@ class Reading:
     async def page(
         self,
         name: str,
-        ask: Callable[[View, int | None], Table],
+        query: Callable[[View, int | None], Table],
         limit: int,
         key: tuple[str, ...],
     ) -> Response:
         """A page of a table in JSON, with the cursor of the next; a file holds all of it.
 
-        `ask` is told how many lines are wanted (None: all); `key`: the columns that lines go by.
+        `query` is told how many lines are wanted (None: all); `key`: the columns that lines go by.
         """
         form = self.form
 
         def answer(view: View) -> Response:
-            table = ask(view, limit + 1 if form == "json" else None)
+            table = query(view, limit + 1 if form == "json" else None)
             if form != "json":
                 return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
             return page_of(view, table, limit, key)

@@ -26,7 +26,7 @@ from interface.workers.key_watch import KeyWatch
 from interface.workers.projector import ProjectorThread
 from interface.workers.red_flag_watcher import WatcherThreads
 from interface.workers.schema_watch import SchemaWatch
-from interface.workers.sealer import SealerThread
+from interface.workers.sequencer import SequencerThread
 from projections.facts.reading import Facts, Scope
 from projections.history import Tracing
 
@@ -64,7 +64,7 @@ class Service:
         self._access_thread = ThreadPoolExecutor(1, thread_name_prefix="access")
         report = self._schema_watch.state.report
         self._projector = ProjectorThread(deployment.dsn, clock, report) if projecting else None
-        self._sealer = SealerThread(lambda: deployment.sealer(clock)) if sealing else None
+        self._sequencer = SequencerThread(lambda: deployment.sequencer(clock)) if sealing else None
         self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
         self._files = Semaphore(_FILES_AT_ONCE)
 
@@ -77,8 +77,8 @@ class Service:
         self._schema_watch.start()
         if self._projector:
             self._projector.start()
-        if self._sealer:
-            self._sealer.start()
+        if self._sequencer:
+            self._sequencer.start()
         if self._watcher:
             self._watcher.start()
 
@@ -88,8 +88,8 @@ class Service:
             self._watcher.stop()
         if self._projector:
             self._projector.stop()
-        if self._sealer:
-            self._sealer.stop()
+        if self._sequencer:
+            self._sequencer.stop()
         self._access_thread.shutdown()
         self._access.close()
         self._key_watch.stop()
@@ -101,12 +101,12 @@ class Service:
     @property
     def sealing(self) -> bool:
         """Whether this process seals the log."""
-        return self._sealer is not None
+        return self._sequencer is not None
 
     @property
     def sealing_trouble(self) -> str | None:
         """Why this process seals nothing at present."""
-        return self._sealer.trouble if self._sealer else None
+        return self._sequencer.trouble if self._sequencer else None
 
     @property
     def schema_altered(self) -> list[str]:

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.event_store.event_log import decode
 from application.event_store.log_queries import listed_lines
+from application.event_store.mapper import decode
 from application.refusals import LeafWithheld
 from domain.catalogue import kind_of
 from domain.household import Household
@@ -145,7 +145,7 @@ def _replayed(connection: Connection, kind: type[A], ids: Iterable[UUID]) -> lis
 def replay(aggregate: Aggregate, event: Happening) -> None:
     """Let a stored event happen to its aggregate."""
     told = decode(event.topic, msgspec.json.encode(event.content))
-    told.placed(aggregate.id, event.version).mutate(aggregate)
+    aggregate.evolve(told, event.version)
 
 
 def _loans_of_the_grounds(event: Happening) -> Mapping[UUID, int]:

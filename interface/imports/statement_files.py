@@ -26,7 +26,7 @@ from application.commands.loan import (
     RemindBorrower,
     RepayLoan,
 )
-from application.ledger import Ledger, Outcome, Recorded, Telling
+from application.ledger import Ledger, Outcome, Recorded, Submission
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
 from interface.http.errors import faults
@@ -325,7 +325,7 @@ def _each(
 ) -> Iterator[Line]:
     """Some rows at a time, each row for itself; the next are read while these are stored."""
     for rows in read_ahead(_in_blocks(parsed)):
-        yield from _tell(ledger, rows, by, layout)
+        yield from _submit(ledger, rows, by, layout)
 
 
 def _in_blocks(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
@@ -334,14 +334,14 @@ def _in_blocks(parsed: Iterable[Parsed]) -> Iterator[list[Parsed]]:
         yield rows
 
 
-def _tell(
+def _submit(
     ledger: Ledger,
     parsed: Sequence[Parsed],
     by: Author,
     layout: Sequence[tuple[Field, int]],
 ) -> Iterator[Line]:
-    tellings = [Telling(command, by) for _, _, command, _ in parsed if command]
-    outcomes = ledger.with_events(ledger.tell_all(tellings))
+    submissions = [Submission(command, by) for _, _, command, _ in parsed if command]
+    outcomes = ledger.receipts.with_events(ledger.submit_all(submissions))
     promises = _promises(ledger, outcomes)
     following = iter(enumerate(outcomes))
     for row, ref, _, line in parsed:
@@ -354,7 +354,7 @@ def _tell(
 
 def _promises(ledger: Ledger, outcomes: Sequence[Outcome]) -> dict[int, str]:
     r"""The promises, by index of an outcome, each as one line of a cell: line ends written `\n`."""
-    promises = ledger.promises_of(outcomes, _LONGEST_CELL)
+    promises = ledger.receipts.promises_of(outcomes, _LONGEST_CELL)
     return {index: promise.replace("\n", "\\n") for index, promise in promises.items()}
 
 
@@ -366,9 +366,11 @@ def _all_or_nothing(
 ) -> Iterator[Line]:
     """All rows in one transaction; one row at fault leaves the ledger as it was."""
     rows = list(parsed)
-    tellings = [Telling(command, by) for _, _, command, _ in rows if command]
-    faulty = len(rows) - len(tellings)
-    outcomes = ledger.with_events(ledger.tell_all(tellings, atomic=True, dry=faulty > 0))
+    submissions = [Submission(command, by) for _, _, command, _ in rows if command]
+    faulty = len(rows) - len(submissions)
+    outcomes = ledger.receipts.with_events(
+        ledger.submit_all(submissions, atomic=True, dry=faulty > 0)
+    )
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
     promises = _promises(ledger, outcomes)
     following = iter(enumerate(outcomes))

@@ -19,18 +19,29 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: the key the contract uses, its titles, and what its cells hold."""
+    """One column: the key the contract uses, its titles, and what its cells hold.
+
+    `file_key`: the key in a file, where a file holds another unit than the contract; a header
+    with the contract's key is read as well.
+    """
 
     key: str
     title_zh: str
     title_en: str
     kind: Kind
     required: bool = True
+    file_key: str = ""
 
     @property
     def heading(self) -> str:
         """What stands in the header line."""
-        return f"{self.title_zh} {self.key}"
+        return f"{self.title_zh} {self.file_key or self.key}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a header may call it."""
+        each = (self.key, self.file_key)
+        return (self.title_zh, *each, *(f"{self.title_zh} {key}" for key in each if key))
 
 
 def match_header(header: Sequence[str], columns: Sequence[Column]) -> Mapping[str, int]:
@@ -38,11 +49,7 @@ def match_header(header: Sequence[str], columns: Sequence[Column]) -> Mapping[st
 
     Raises UnreadableFile naming every missing, repeated and unknown column.
     """
-    names = {
-        _plain(name): column
-        for column in columns
-        for name in (column.heading, column.title_zh, column.key)
-    }
+    names = {_plain(name): column for column in columns for name in column.names if name}
     found = [names.get(_plain(title)) for title in header]
     times = Counter(column.key for column in found if column)
     missing = [column for column in columns if column.required and not times[column.key]]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Cell: TypeAlias = str | int | Decimal | date | bool | None
 """What a file holds in one place. CSV knows only text; an empty XLSX cell is None."""
@@ -20,7 +20,19 @@ class FileRefusal(Exception):
 
 
 class UnreadableFile(FileRefusal):
-    """Nothing in the file can be trusted."""
+    """Nothing in the file can be trusted. `code` is one of UNREADABLE."""
+
+
+UNREADABLE: Final = (
+    "bad_result_row", "beyond_limits", "broken_quotes", "broken_workbook", "cells_without_address",
+    "declares_entities", "empty_file", "encrypted_workbook", "external_links", "file_too_large",
+    "formula_error", "header_mismatch", "holds_macros", "line_too_long", "no_such_sheet",
+    "not_a_workbook", "not_text", "old_excel_or_encrypted", "packed_too_tightly", "pdf_file",
+    "sheet_too_large",
+    "too_many_cells", "too_many_lines", "too_many_parts", "unpacks_too_large",
+    "unsafe_part_name",
+)  # fmt: skip
+"""Every code that a whole file is refused with."""
 
 
 class BadCell(FileRefusal):

@@ -24,16 +24,16 @@ def main(path: str, sheet: int | str) -> None:
             workbook = calamine.CalamineWorkbook.from_filelike(stream)
             rows = _sheet(workbook, sheet).iter_rows()
             while batch := [_row(row) for row in islice(rows, _ROWS_A_LINE)]:
-                _tell(batch)
-        _tell("end")
+                _submit(batch)
+        _submit("end")
     except (calamine.WorksheetNotFound, IndexError):
-        _tell("no_such_sheet")
+        _submit("no_such_sheet")
     except calamine.PasswordError:
-        _tell("encrypted_workbook")
+        _submit("encrypted_workbook")
     except MemoryError:
-        _tell("beyond_limits")
+        _submit("beyond_limits")
     except (calamine.CalamineError, ValueError, OSError):
-        _tell("broken_workbook")
+        _submit("broken_workbook")
 
 
 def _limit() -> None:
@@ -76,7 +76,7 @@ def _cell(cell: Any) -> Any:
     return cell
 
 
-def _tell(something: Any) -> None:
+def _submit(something: Any) -> None:
     sys.stdout.write(json.dumps(something) + "\n")
 
 

@@ -1,1 +1,1 @@
-"""What runs beside the routes: projector, sealer, watchers."""
+"""What runs beside the routes: projector, sequencer, watchers."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.batch import Batch
 from domain.calendar import civil_day
 from projections.batches.columns import BATCHES, LINES, STEPS
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, query_text
 
 _STEPS = """
 SELECT s.step, s.effective_on, s.recorded_at, s.person, s.level, s.township, s.place, s.until_on,
@@ -25,13 +25,13 @@ SELECT s.step, s.effective_on, s.recorded_at, s.person, s.level, s.township, s.p
 
 def batches(view: View, *, scope: Scope = COUNTY, batch_no: str | None = None) -> Table:
     """One line a batch with lines of the scope, oldest first; its sums are of these lines."""
-    asked = question(__name__, "batches.sql")
-    return view.table(BATCHES, asked, **parameters_of(scope), batch_no=batch_no)
+    query = query_text(__name__, "batches.sql")
+    return view.table(BATCHES, query, **parameters_of(scope), batch_no=batch_no)
 
 
 def head_of(view: View, household_id: UUID) -> str | None:
     """The head of a household, by pseudonym; None when it is not registered at the two dates."""
-    rows = view.ask(question(__name__, "head.sql"), household_id=household_id).rows
+    rows = view.query(query_text(__name__, "head.sql"), household_id=household_id).rows
     return rows[0][0] if rows else None
 
 
@@ -46,7 +46,7 @@ def batch_lines(
     """The lines of one batch, in order."""
     return view.table(
         LINES,
-        question(__name__, "lines.sql"),
+        query_text(__name__, "lines.sql"),
         **parameters_of(scope),
         batch_id=Batch.id_for(batch_no),
         village=village,

@@ -68,12 +68,12 @@ STEPS: Final = (
     c.BANK,
     c.identifier("objection_no", "异议编号", "objection number"),
     c.LINE,
-    c.text("upheld", "异议成立", "objection upheld"),
+    c.flag("upheld", "异议成立", "objection upheld"),
     c.REASON,
     c.AMOUNT,
     c.POSITION,
     c.DOCUMENT,
-    c.text("reported_late", "事后报送", "reported after it began"),
+    c.flag("reported_late", "事后报送", "reported after it began"),
 )
 NOTICE: Final = (
     c.LINE,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from domain.case import Case
 from projections.cases.columns import CASES, FINDINGS, LOANS, RECOVERIES, REQUESTS
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 
 _FINDINGS = """
 SELECT rule, rule_version, subject, amount_fen, as_of, known_at, known_from, seen_position,
@@ -36,10 +36,10 @@ ALL = Filter()
 
 def cases(view: View, wanted: Filter = ALL) -> Table:
     """One line a case, oldest first."""
-    asked = question(__name__, "cases.sql").replace(
-        "{recoveries}\n", question(__name__, "recoveries.sql")
+    query = query_text(__name__, "cases.sql").replace(
+        "{recoveries}\n", query_text(__name__, "recoveries.sql")
     )
-    return view.table(CASES, asked, **wanted._asdict(), case_id=None)
+    return view.table(CASES, query, **wanted._asdict(), case_id=None)
 
 
 def case_findings(view: View, case_no: str) -> Table:
@@ -55,10 +55,10 @@ def case_loans(view: View, case_no: str) -> Table:
 def case_recoveries(view: View, case_no: str | None = None) -> Table:
     """What came back, event by event, and whether that event still stands."""
     case_id = None if case_no is None else Case.id_for(case_no)
-    return view.table(RECOVERIES, question(__name__, "recoveries.sql"), case_id=case_id)
+    return view.table(RECOVERIES, query_text(__name__, "recoveries.sql"), case_id=case_id)
 
 
 def cases_asking(view: View, organisation: str, case_no: str | None = None) -> Table:
     """What an organisation is asked to explain: a line a request, and when it did."""
-    asked = question(__name__, "asked.sql")
-    return view.table(REQUESTS, asked, organisation=organisation, case_no=case_no)
+    query = query_text(__name__, "asked.sql")
+    return view.table(REQUESTS, query, organisation=organisation, case_no=case_no)

@@ -50,7 +50,7 @@ RECOVERIES: Final = (
     c.LOAN_NO,
     c.PAYMENT_NO,
     c.AMOUNT,
-    c.text("standing", "有效", "not reversed since"),
+    c.flag("standing", "有效", "not reversed since"),
     c.POSITION,
 )
 REQUESTS: Final = (

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from projections.changes.columns import COLUMNS, KEYS, SUMS, Which
 from projections.columns import keys
-from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.facts.reading import COUNTY, Scope, Table, View, query_text
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
@@ -93,7 +93,7 @@ def _causes(
 ) -> dict[str, list[dict[str, Any]]]:
     """The causes by loan; those that concern a household stand with each of its loans."""
     loans = [line["loan_id"] for line in lines]
-    owners = view.ask(
+    owners = view.query(
         "SELECT DISTINCT loan_id::text, household_id FROM facts.loan"
         " WHERE loan_id = ANY(%(loans)s::uuid[])",
         loans=loans,
@@ -101,8 +101,8 @@ def _causes(
     of_household: dict[UUID, list[str]] = defaultdict(list)
     for loan_id, household_id in owners.rows:
         of_household[household_id].append(loan_id)
-    told = view.ask(
-        question(__name__),
+    told = view.query(
+        query_text(__name__),
         known_from=known_from,
         known_to=view.known_at,
         loans=loans,

@@ -20,7 +20,7 @@ from projections.facts.reading import (
     View,
     guaranteed,
     parameters_of_loans,
-    question,
+    query_text,
 )
 
 KEY = ("due_on", "bank", "loan_no", "household_no", "duty", "opened_by", "township")
@@ -76,8 +76,8 @@ def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None)
 
 def of_loans(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
     """The duties of loans alone, a line each, in no order: checks, reminders, plans."""
-    asked = question(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
-    for loan in view.ask(asked, **parameters_of_loans(scope)).dicts():
+    query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
+    for loan in view.query(query, **parameters_of_loans(scope)).dicts():
         for duty in _of_loan(loan, view, until):
             yield _line(loan, loan["bank"], loan["loan_no"], loan["opened_by"], duty)
 
@@ -86,11 +86,11 @@ def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
     yield from of_loans(view, scope, until)
     if scope.guarantor is not None:  # the rest is no business of loans
         return
-    for home in view.ask(question(__name__, "demands.sql"), township=scope.township).dicts():
+    for home in view.query(query_text(__name__, "demands.sql"), township=scope.township).dicts():
         banks = dict(zip(home["answer_positions"] or (), home["banks"] or (), strict=True))
-        asked = _deeds(home["demand_days"], home["demand_positions"])
+        demands = _deeds(home["demand_days"], home["demand_positions"])
         answers = _deeds(home["answer_days"], home["answer_positions"], home["told"])
-        for demand, duty in rules.decisions(asked, answers, as_of=view.as_of):
+        for demand, duty in rules.decisions(demands, answers, as_of=view.as_of):
             bank = banks.get(duty.position or 0, "")
             if scope.bank is None or bank == scope.bank:
                 yield _line(home, bank, "", demand.position, duty)
@@ -100,7 +100,7 @@ def _lines(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
 
 
 def _of_agreements(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
-    for owed in view.ask(question(__name__, "benefits.sql"), township=scope.township).dicts():
+    for owed in view.query(query_text(__name__, "benefits.sql"), township=scope.township).dicts():
         paid = _deeds(owed["days"], owed["positions"])
         for duty in rules.benefits(
             owed["signed_on"],
@@ -118,10 +118,10 @@ def _of_batches(view: View, scope: Scope) -> Iterator[tuple[Any, ...]]:
         days = view.book.ruling("notice_days", view.as_of, view.known_on).number
     except NoRuling:  # no document wants a notice yet
         return
-    asked = view.ask(
-        question(__name__, "notices.sql"), township=scope.township, levels=levels, days=days
+    notices = view.query(
+        query_text(__name__, "notices.sql"), township=scope.township, levels=levels, days=days
     )
-    for batch in asked.dicts():
+    for batch in notices.dicts():
         posted = [Deed(batch["posted_on"], batch["position"])] * batch["posted"]
         duty = rules.public_notice(
             batch["verified_on"], batch["wanted"], posted, batch["until_on"], as_of=view.as_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from projections.entities.columns import APPEARANCES, ENTITIES
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 
 EntityKind = Literal["account", "person"]
 
@@ -36,4 +36,4 @@ def appearances(view: View, pseudonym: str) -> Table:
 
 
 def _text(name: str) -> str:
-    return "\n".join(question(__name__, part) for part in ("appearances.sql", name))
+    return "\n".join(query_text(__name__, part) for part in ("appearances.sql", name))

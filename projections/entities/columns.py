@@ -11,7 +11,7 @@ _OUT: Final = c.fen("out_fen", "流出(元)", "money out")
 
 ENTITIES: Final = (
     c.PSEUDONYM,
-    c.text("roles", "身份", "roles"),
+    c.several("roles", "身份", "roles"),
     c.HOUSEHOLDS,
     c.count("banks", "银行数", "banks", "banks"),
     c.LOANS,

@@ -86,9 +86,9 @@ EVERY_EVENT = "event"
 
 
 @cache
-def tables_read(question: str) -> frozenset[str]:
+def tables_read(query_text: str) -> frozenset[str]:
     """The tables of the facts that an SQL question reads; EVERY_EVENT if it reads the log."""
-    return frozenset(match[1] or EVERY_EVENT for match in _READ.finditer(question))
+    return frozenset(match[1] or EVERY_EVENT for match in _READ.finditer(query_text))
 
 
 @lru_cache(maxsize=64)
@@ -202,7 +202,7 @@ class View:
     @cached_property
     def book(self) -> Book:
         """Every ruling that was known: those the county began with, and those told by then."""
-        return book_of(self.ask(_RULINGS).rows)
+        return book_of(self.query(_RULINGS).rows)
 
     def supposing(self, ruling: Ruling) -> View:
         """The same view, had this ruling been known as well: what would another threshold show?"""
@@ -213,25 +213,25 @@ class View:
 
     def book_known_at(self, instant: datetime) -> Book:
         """Every ruling that was known at another instant, none after the view's own."""
-        return book_of(self.ask(_RULINGS, known_at=min(instant, self.known_at)).rows)
+        return book_of(self.query(_RULINGS, known_at=min(instant, self.known_at)).rows)
 
-    def ask(self, question: str, **parameters: object) -> Rows:
+    def query(self, query_text: str, **parameters: object) -> Rows:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
-        self.tables |= tables_read(question)
+        self.tables |= tables_read(query_text)
         cursor = self.connection.cursor(binary=True)
         # Never prepared: a plan that suits any two dates and any reader takes seconds for what a
         # plan made for these takes milliseconds.
         cursor.execute(
-            question.replace("facts.", self._schema + ".").encode(),
+            query_text.replace("facts.", self._schema + ".").encode(),
             {"as_of": self.as_of, "known_at": self.known_at, **parameters},
             prepare=False,
         )
         names = tuple(column.name for column in cursor.description or ())
         return Rows(names, cursor.fetchall())
 
-    def table(self, columns: Columns, question: str, **parameters: object) -> Table:
+    def table(self, columns: Columns, query_text: str, **parameters: object) -> Table:
         """The same as an answer, whose columns are declared. Raises ColumnsDiffer."""
-        found = self.ask(question, **parameters)
+        found = self.query(query_text, **parameters)
         if found.names != keys(columns):
             raise ColumnsDiffer(f"{found.names} are declared as {keys(columns)}")
         return Table(columns, found.rows)
@@ -331,7 +331,7 @@ def _hold(connection: Connection) -> tuple[int, int, datetime, datetime, int]:
 
 
 @cache
-def question(package: str, name: str = "question.sql") -> str:
+def query_text(package: str, name: str = "query.sql") -> str:
     """The SQL text of a question, from the folder of its package."""
     return resources.files(package).joinpath(name).read_text("utf-8")
 

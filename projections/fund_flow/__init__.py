@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final, NamedTuple
 
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 from projections.fund_flow.columns import EDGES, GRAPH
 
 MOST_HOPS: Final = 6
@@ -114,7 +114,7 @@ def kind_of(node: str) -> str:
 
 def whole(view: View) -> Graph:
     """The whole county: the nodes are kinds of nodes."""
-    return Graph([Edge(*row) for row in view.ask(_text("edges.sql", "summary.sql")).rows])
+    return Graph([Edge(*row) for row in view.query(_text("edges.sql", "summary.sql")).rows])
 
 
 def around(view: View, node: str, hops: int) -> Graph:
@@ -140,7 +140,7 @@ def movements(
 ) -> list[Movement]:
     """The movements that touch any of these nodes, of a kind, of a loan; in order of day, log."""
     asked = {"nodes": None if nodes is None else list(nodes), "kind": kind}
-    found = view.ask(_text("touching.sql"), bank=bank, loan_no=loan_no, **asked)
+    found = view.query(_text("touching.sql"), bank=bank, loan_no=loan_no, **asked)
     return [Movement(*row) for row in found.rows]
 
 
@@ -166,7 +166,7 @@ def edges(
 
 
 def _text(*names: str) -> str:
-    return "\n".join(question(__name__, name) for name in ("movements.sql", *names))
+    return "\n".join(query_text(__name__, name) for name in ("movements.sql", *names))
 
 
 def _spread(

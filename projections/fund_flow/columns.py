@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from projections import columns as c
@@ -28,7 +29,7 @@ GRAPH: Final = (
 )
 """An edge of the graph: all movements of one kind in one year between two nodes."""
 EDGES: Final = (
-    c.identifier("edge_no", "边号", "number of the edge"),
+    replace(c.identifier("edge_no", "边号", "number of the edge"), shape="number"),
     c.POSITION,
     c.KIND,
     _FROM,
@@ -58,7 +59,7 @@ MISUSE_BY_LOAN: Final = (
 )
 MISUSE_BY_ACCOUNT: Final = (
     c.PSEUDONYM,
-    c.text("receivers", "收款人类别", "kinds of receiver"),
+    c.several("receivers", "收款人类别", "kinds of receiver"),
     c.HOUSEHOLDS,
     c.LOANS,
     c.fen("arrived_fen", "流入(元)", "all that arrived"),

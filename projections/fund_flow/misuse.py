@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from domain.policy import NoRuling, Ruling
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 from projections.fund_flow import HOLDERS, Movement, kind_of, movements
 from projections.fund_flow.attribution import METHODS, Move, Source, attribute
 from projections.fund_flow.columns import MISUSE_BY_ACCOUNT, MISUSE_BY_LOAN
@@ -134,7 +134,7 @@ def _move(m: Movement, misuse: bool) -> Move:
 def _loan_lines(
     view: View, loans: dict[Source, _Sums], received: dict[Source, int]
 ) -> Iterator[tuple[Any, ...]]:
-    found = view.ask(question("projections.fund_flow", "diverted.sql")).dicts()
+    found = view.query(query_text("projections.fund_flow", "diverted.sql")).dicts()
     diverted = {Source("loan", loan["bank"], loan["loan_no"]): loan for loan in found}
     households = _households(view)
     arrived = {source: sums for source, sums in loans.items() if any(sums.fen.values())}
@@ -160,7 +160,7 @@ def _loan_lines(
 
 
 def _households(view: View) -> dict[tuple[str, str], str]:
-    rows = view.ask(
+    rows = view.query(
         "SELECT bank, loan_no, household_no FROM facts.standing_loan(%(as_of)s, %(known_at)s)"
     ).rows
     return {(bank, loan_no): household for bank, loan_no, household in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.policy import NoRuling
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 from projections.fund_flow.columns import UNLINKED, UNLINKED_COUNTS
 
 CATEGORIES: Final = {
@@ -24,7 +24,7 @@ def counts(view: View) -> Table:
     """One line a category, those without any payment too."""
     found = {
         row[0]: row[1:]
-        for row in view.ask(_text("unlinked_counts.sql"), offices=_offices(view)).rows
+        for row in view.query(_text("unlinked_counts.sql"), offices=_offices(view)).rows
     }
     rows = [(code, zh, *found.get(code, (0, 0))) for code, zh in CATEGORIES.items()]
     return Table(UNLINKED_COUNTS, rows)
@@ -45,7 +45,7 @@ def unlinked(
 
 
 def _text(name: str) -> str:
-    return "\n".join(question(_PACKAGE, part) for part in ("unlinked.sql", name))
+    return "\n".join(query_text(_PACKAGE, part) for part in ("unlinked.sql", name))
 
 
 def _offices(view: View) -> list[str]:

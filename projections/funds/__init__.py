@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from domain.money import yuan
 from domain.plan_check import target
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 from projections.funds.columns import FUNDS, JOURNAL
 
 WARNINGS_BP: Final = (8_000, 9_000, 10_000)
@@ -43,7 +43,7 @@ def fund_ledger(view: View) -> Table:
     `overdrawn_fen`: what a bank says went out beyond what was allocated; `free_fen` is below zero.
     """
     rows = []
-    for year, allocated, reserved, paid, free in view.ask(question(__name__, "funds.sql")).rows:
+    for year, allocated, reserved, paid, free in view.query(query_text(__name__, "funds.sql")).rows:
         budget = target("budget_fen", year, view.known_on, view.book)
         used_bp = (reserved + paid) * 10_000 // allocated if allocated else 0
         warning = max((step for step in WARNINGS_BP if used_bp >= step), default=None)
@@ -56,7 +56,7 @@ def fund_ledger(view: View) -> Table:
 
 def journal(view: View) -> Table:
     """Every amount that moved up to a day: account, counter-account, fen (signed)."""
-    return view.table(JOURNAL, question(__name__, "journal.sql"))
+    return view.table(JOURNAL, query_text(__name__, "journal.sql"))
 
 
 def journal_text(view: View, tool: Tool) -> Iterator[str]:

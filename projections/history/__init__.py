@@ -19,7 +19,7 @@ from domain.calendar import civil_day
 from domain.catalogue import EVENTS
 from domain.policy import POLICY, NoRuling, table_names
 from domain.programme import Programme, rulings_told
-from projections.facts.reading import Connection, Table, question
+from projections.facts.reading import Connection, Table, query_text
 from projections.facts.statements import PINNED
 from projections.history.columns import HISTORY
 
@@ -67,8 +67,8 @@ class Happening(NamedTuple):
 
 
 @cache
-def _question(name: str) -> bytes:
-    return question(__name__, name).encode()
+def _query_text(name: str) -> bytes:
+    return query_text(__name__, name).encode()
 
 
 def history(
@@ -79,9 +79,7 @@ def history(
 ) -> list[Happening]:
     """All events of these aggregates up to a day, known at an instant; oldest knowledge first."""
     cursor = connection.cursor(binary=True)
-    cursor.execute(
-        _question("question.sql"), {"aggregates": list(aggregates), "known_at": known_at}
-    )
+    cursor.execute(_query_text("query.sql"), {"aggregates": list(aggregates), "known_at": known_at})
     events = _happenings(cursor.fetchall())
     if as_of is None:
         return events
@@ -94,7 +92,7 @@ def happenings(
     """The events at these positions of the log, and whether each was known to be corrected."""
     wanted = set(positions)
     cursor = connection.cursor(binary=True)
-    cursor.execute(_question("events.sql"), {"positions": list(wanted), "known_at": known_at})
+    cursor.execute(_query_text("events.sql"), {"positions": list(wanted), "known_at": known_at})
     return [event for event in _happenings(cursor.fetchall()) if event.position in wanted]
 
 
@@ -223,7 +221,7 @@ def trace(
     """The history of one payment; None when no payment of that number was known."""
     cursor = connection.cursor(binary=True)
     asked = _asked(payment_no, known_at)
-    cursor.execute(_question("trace.sql"), asked, prepare=True)
+    cursor.execute(_query_text("trace.sql"), asked, prepare=True)
     return _trace(cursor.fetchall(), payment_no)
 
 
@@ -250,7 +248,7 @@ class Tracing:
         asked = _asked(payment_no, known_at)
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(_question("trace.sql"), asked, prepare=True)
+            await cursor.execute(_query_text("trace.sql"), asked, prepare=True)
             rows = await cursor.fetchall()
         return _trace(rows, payment_no)
 

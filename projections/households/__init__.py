@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, question
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, query_text
 from projections.households.columns import HOUSEHOLD, MEMBERS
 
 
@@ -12,7 +12,7 @@ def household(view: View, household_no: str, *, scope: Scope = COUNTY) -> Table:
     """Its line; none for a reader to whom it is not known."""
     return view.table(
         HOUSEHOLD,
-        question(__name__, "query.sql"),
+        query_text(__name__, "query.sql"),
         household_no=household_no,
         **parameters_of(scope),
     )
@@ -20,4 +20,4 @@ def household(view: View, household_no: str, *, scope: Scope = COUNTY) -> Table:
 
 def members(view: View, household_id: UUID) -> Table:
     """A line a person: what was recorded last."""
-    return view.table(MEMBERS, question(__name__, "members.sql"), household_id=household_id)
+    return view.table(MEMBERS, query_text(__name__, "members.sql"), household_id=household_id)

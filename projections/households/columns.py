@@ -17,7 +17,7 @@ HOUSEHOLD: Final = (
 MEMBERS: Final = (
     c.text("person", "成员代码", "person's pseudonym"),
     c.text("relation", "与户主关系", "relation to the head"),
-    c.text("head", "户主", "head of the household"),
-    c.text("joined", "在户", "member or left"),
+    c.flag("head", "户主", "head of the household"),
+    c.flag("joined", "在户", "member or left"),
     c.day("since", "起始日", "since"),
 )

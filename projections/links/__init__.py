@@ -87,7 +87,7 @@ def guarantees(view: View, *, bank: str | None = None, guarantor: str | None = N
 
 def risk_fund(view: View) -> Table:
     """The fund's sums, and how many times its balance is lent, in basis points."""
-    paid_in, compensated, recovered, outstanding = view.ask(_RISK_FUND).rows[0]
+    paid_in, compensated, recovered, outstanding = view.query(_RISK_FUND).rows[0]
     balance = paid_in - compensated + recovered
     ratio = outstanding * 10_000 // balance if balance else None
     return Table(RISK_FUND, [(paid_in, compensated, recovered, balance, outstanding, ratio)])

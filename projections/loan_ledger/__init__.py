@@ -12,17 +12,35 @@ from projections.facts.reading import (
     View,
     guaranteed,
     parameters_of_loans,
-    question,
+    query_text,
 )
 from projections.loan_ledger.columns import COLUMNS
 
-_PAGE = "ORDER BY l.bank, l.loan_no LIMIT %(most)s"
+_OF_PAGE = "loan_id = ANY (ARRAY(SELECT loan_id FROM line))"
+_PAGED = {
+    "{page}": "ORDER BY l.bank, l.loan_no LIMIT %(most)s",
+    "{of_page_households}": "WHERE household_id = ANY (ARRAY(SELECT household_id FROM line))",
+    "{of_page}": f"WHERE {_OF_PAGE}",
+    "{and_of_page}": f"AND {_OF_PAGE}",
+}
+"""What a page says in the places of the question that the whole ledger leaves empty.
+
+The ids as an array: PostgreSQL then looks each up, and reads nothing of other loans.
+"""
 
 
 def households_of(view: View, loans: Iterable[str]) -> set[UUID]:
     """The households of loans, by the loans' ids."""
-    asked = "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])"
-    return {household for (household,) in view.ask(asked, loans=list(loans)).rows}
+    query = "SELECT DISTINCT household_id FROM facts.loan WHERE loan_id = ANY(%(loans)s::uuid[])"
+    return {household for (household,) in view.query(query, loans=list(loans)).rows}
+
+
+def query_of(*, paged: bool) -> str:
+    """The SQL of the whole ledger, or of a page, which costs a page."""
+    query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
+    for place, said in _PAGED.items():
+        query = query.replace(place, said if paged else "")
+    return query
 
 
 def loan_ledger(
@@ -36,10 +54,9 @@ def loan_ledger(
 ) -> Table:
     """One line a loan, ordered by bank and loan number; `after` names the line before a page."""
     bank, number = after or (None, None)
-    asked = question(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
     return view.table(
         COLUMNS,
-        asked.replace("{page}", "" if most is None else _PAGE),
+        query_of(paged=most is not None),
         **parameters_of_loans(scope),
         household_no=household_no,
         loan_no=loan_no,

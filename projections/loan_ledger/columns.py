@@ -25,7 +25,7 @@ COLUMNS: Final = (
     c.PENALTY,
     c.SUBSIDY,
     c.day("settled_on", "结清日", "settled on"),
-    c.text("overdue", "逾期", "overdue"),
+    c.flag("overdue", "逾期", "overdue"),
     c.count("checks", "检查次数", "usage checks", "checks"),
     c.day("last_check_on", "最近检查日", "last checked on"),
     c.DIVERTED_ON,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from projections.facts.reading import View, question
+from projections.facts.reading import View, query_text
 
 
 def is_known(view: View, role: str, code: str) -> bool:
     """Whether a loan or a household can be the bank's or the township's of this code."""
-    return bool(view.ask(question(__name__, "query.sql"), role=role, code=code).rows[0][0])
+    return bool(view.query(query_text(__name__, "query.sql"), role=role, code=code).rows[0][0])

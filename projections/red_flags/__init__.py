@@ -245,7 +245,7 @@ def check(
             values |= columns
             tables |= behind
         connection.execute(f"SET LOCAL statement_timeout = '{_SECONDS}s'".encode())
-        rows = view.ask(_question(rule, wanted), **values).rows
+        rows = view.query(_query_text(rule, wanted), **values).rows
         how_many, amount_fen = rows[0][-2:] if rows else (0, 0)
         return Checked(
             rule,
@@ -284,7 +284,7 @@ def _columns(name: str, view: View) -> dict[str, Any]:
     }
 
 
-def _question(rule: Rule, wanted: Wanted) -> str:
+def _query_text(rule: Rule, wanted: Wanted) -> str:
     relations = [
         f"{name} ({', '.join(columns)}) AS MATERIALIZED (SELECT * FROM unnest("
         + ", ".join(f"%({name}_{column})s::{kind}[]" for column, kind in columns.items())

@@ -24,7 +24,7 @@ RUNS: Final = (
     _RUN,
     c.RULE,
     c.RULE_VERSION,
-    c.text("rulings", "所依政策取值", "rulings it rests on"),
+    c.mapping("rulings", "所依政策取值", "rulings it rests on"),
     c.text("status", "结果", "result"),
     c.text("error", "出错原因", "error"),
     c.AS_OF,

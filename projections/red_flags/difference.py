@@ -24,7 +24,7 @@ from domain.calendar import (
 )
 from domain.policy import Book, NoRuling
 from domain.subsidy import LoanTerms, Movement, calculate, eligible
-from projections.facts.reading import View, question
+from projections.facts.reading import View, query_text
 from projections.settlement import RULES, RoadsDisagree, unequal
 
 
@@ -95,7 +95,7 @@ class _Past:
 
     def __init__(self, view: View, loans: Sequence[str]) -> None:
         self._view = view
-        asked = view.ask(question(__package__, "history.sql"), loans=loans)
+        asked = view.query(query_text(__package__, "history.sql"), loans=loans)
         self._homes: dict[str, list[_Told]] = defaultdict(list)
         self._home_of: dict[str, str] = {}
         for row in asked.rows:
@@ -103,7 +103,7 @@ class _Past:
             self._homes[told.household_id].append(told)
             if told.loan_id is not None:
                 self._home_of[told.loan_id] = told.household_id
-        rulings = view.ask(
+        rulings = view.query(
             "SELECT DISTINCT recorded_at FROM facts.ruling WHERE recorded_at <= %(known_at)s"
             " ORDER BY recorded_at"
         )

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from domain.plan_check import plan_check
-from projections.facts.reading import View, question
+from projections.facts.reading import View, query_text
 from projections.red_flags import Rule
 
 
@@ -24,7 +24,7 @@ class Concerned(NamedTuple):
 
 def concerned(view: View, positions: Iterable[int]) -> dict[int, Concerned]:
     """Each of these events, by its position."""
-    asked = view.ask(question(__package__, "evidence.sql"), positions=sorted(set(positions)))
+    asked = view.query(query_text(__package__, "evidence.sql"), positions=sorted(set(positions)))
     return {row[0]: Concerned(*row[1:]) for row in asked.rows}
 
 
@@ -42,7 +42,7 @@ class Subsidised(NamedTuple):
 
 def subsidised(view: View) -> list[Subsidised]:
     """Every stretch of every payment, in the order in which they were paid."""
-    return [Subsidised(*row) for row in view.ask(question(__package__, "subsidised.sql")).rows]
+    return [Subsidised(*row) for row in view.query(query_text(__package__, "subsidised.sql")).rows]
 
 
 def cited(view: View, rulings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def cited(view: View, rulings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]
     recorded = "SELECT rule, effective_on, told_on, number, of_position FROM facts.ruling"
     places = {
         f"{rule}@{effective_on}/{told_on}#{number}": position
-        for rule, effective_on, told_on, number, position in view.ask(recorded).rows
+        for rule, effective_on, told_on, number, position in view.query(recorded).rows
     }
     return [ruling | {"position": places.get(ruling["version"])} for ruling in rulings]
 

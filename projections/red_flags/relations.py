@@ -18,7 +18,7 @@ from domain.policy import NoRuling
 from projections.columns import keys
 from projections.duties import of_loans
 from projections.duties.columns import DUTIES
-from projections.facts.reading import COUNTY, View, question
+from projections.facts.reading import COUNTY, View, query_text
 from projections.red_flags.difference import differences
 
 Rows = Iterable[Sequence[Any]]
@@ -33,7 +33,7 @@ class Relation(NamedTuple):
 
 def _scale(view: View) -> Rows:
     """Each bank's monthly report beside the ledger rebuilt at the month's end."""
-    return view.ask(question(__package__, "scale.sql")).rows
+    return view.query(query_text(__package__, "scale.sql")).rows
 
 
 _NEGLECTED: Final = {
@@ -71,7 +71,7 @@ def _rate_cap(view: View) -> Rows:
 def _contradiction(view: View) -> Rows:
     """What plans rule out of themselves, and since when without a break that could be known."""
     told = "SELECT recorded_at FROM facts.ruling WHERE rule = ANY (%(rules)s)"
-    known = {recorded_at for (recorded_at,) in view.ask(told, rules=list(TARGETS)).rows}
+    known = {recorded_at for (recorded_at,) in view.query(told, rules=list(TARGETS)).rows}
     rulings = [ruling for name in TARGETS for ruling in view.book.table(name).rulings]
     known |= {datetime.combine(ruling.known_from, time(), SHANGHAI) for ruling in rulings}
     instants = sorted((each for each in known if each <= view.known_at), reverse=True)

@@ -16,7 +16,7 @@ import msgspec
 
 from domain.calendar import civil_day
 from projections.columns import keys
-from projections.facts.reading import Connection, Table, View, question
+from projections.facts.reading import Connection, Table, View, query_text
 from projections.red_flags import Checked, rules
 from projections.red_flags.columns import CHANGES, RUNS
 
@@ -157,7 +157,7 @@ def _json(value: Any) -> str:
 
 
 def _sql(name: str) -> bytes:
-    return question("projections.red_flags", name).encode()
+    return query_text("projections.red_flags", name).encode()
 
 
 def runs(

@@ -13,7 +13,7 @@ from typing import Any
 from domain.money import divide_half_up
 from domain.plan_check import target
 from domain.policy import NoRuling
-from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.facts.reading import COUNTY, Scope, Table, View, query_text
 from projections.loan_ledger import loan_ledger
 from projections.reports.columns import INDICATORS, TOWNSHIPS
 
@@ -95,7 +95,7 @@ def indicators(view: View) -> Table:
     own_fen = sum(line["outstanding_fen"] for line in stock if line["diverted_on"] is None)
     borrowers = {line["household_no"] for line in stock}
     categories = _eligible_categories(view)
-    homes = view.ask(question(__name__, "households.sql"), categories=categories).rows
+    homes = view.query(query_text(__name__, "households.sql"), categories=categories).rows
     eligible = {number for number, is_eligible in homes if is_eligible}
     wanted = {
         name: found.number if (found := target(name, year, known_on, view.book)) else None

@@ -36,7 +36,7 @@ def annual_form(view: View, *, scope: Scope = COUNTY) -> Table:
         by_use[line["purpose"]].append(line)
     fell_due = [line for line in lines if first <= line["due_on"] <= view.as_of]
     stock = [line for line in lines if line["outstanding_fen"] > 0]
-    moved = view.ask(_MOVED, first=first, bank=scope.bank, township=scope.township)
+    moved = view.query(_MOVED, first=first, bank=scope.bank, township=scope.township)
     repaid_fen, interest_fen, subsidy_fen = moved.rows[0]
     rows: list[tuple[str, str, str, int | None, int | None, int]] = [
         ("disbursed", "本年发放", "", *_counted(lent, "principal_fen"))

@@ -12,7 +12,7 @@ from datetime import date
 from domain.duties import STATES
 from domain.policy import NoRuling
 from projections.duties import duties
-from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.facts.reading import COUNTY, Scope, Table, View, query_text
 from projections.loan_ledger import loan_ledger
 from projections.red_flags import check, rule
 from projections.reports import share_bp
@@ -44,8 +44,8 @@ def bank_appraisal(view: View, *, scope: Scope = COUNTY) -> Table:
             counted["answers_not_told"] += line["state"] == "not_done"
             counted["answer_days"] += (line["done_on"] - line["due_on"]).days
     late_days = _late_days(view)
-    sql = question("projections.reports", "banks.sql")
-    told = view.ask(sql, first=first, late_days=late_days, bank=scope.bank)
+    sql = query_text("projections.reports", "banks.sql")
+    told = view.query(sql, first=first, late_days=late_days, bank=scope.bank)
     reported = {row[0]: row[1:] for row in told.rows}
     scaled = _scale_reports(view, scope)
     rows = []
@@ -89,7 +89,7 @@ SELECT bank, bank || ' ' || period FROM facts.standing_scale_report(%(as_of)s, %
 def _scale_reports(view: View, scope: Scope) -> dict[str, tuple[int, int]]:
     """By bank: its monthly reports of the year, and how many of them RF12 flags."""
     told: dict[str, list[str]] = defaultdict(list)
-    for bank, subject in view.ask(_SCALE, year=str(view.as_of.year), bank=scope.bank).rows:
+    for bank, subject in view.query(_SCALE, year=str(view.as_of.year), bank=scope.bank).rows:
         told[bank].append(subject)
     if not told:
         return {}

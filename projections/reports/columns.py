@@ -24,8 +24,8 @@ INDICATORS: Final = (
     c.text("indicator", "指标代码", "code of the indicator"),
     c.text("indicator_zh", "指标", "indicator in Chinese"),
     c.text("unit", "单位", "unit of value and target"),
-    c.text("value", "实际", "value"),
-    c.text("target", "目标", "target"),
+    c.number("value", "实际", "value"),
+    c.number("target", "目标", "target"),
     c.text("basis", "口径", "basis"),
 )
 """`value` and `target` are whole numbers of the line's own `unit`: one title cannot name it."""

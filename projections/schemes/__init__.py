@@ -18,7 +18,7 @@ import msgspec
 
 from domain.case import Finding, Found, LoanOfCase, at_stake_fen
 from projections.columns import keys
-from projections.facts.reading import Table, View, question
+from projections.facts.reading import Table, View, query_text
 from projections.red_flags import Finding as Seen
 from projections.red_flags import Rule, check_all, rules
 from projections.schemes.columns import COLUMNS, FILE, FILE_WITHOUT_CASES, WITHOUT_CASES
@@ -94,13 +94,13 @@ class _Proof(NamedTuple):
 
 
 def schemes(
-    view: View, also: Sequence[Finding] = (), asked: Sequence[Rule] | None = None
+    view: View, also: Sequence[Finding] = (), wanted: Sequence[Rule] | None = None
 ) -> Schemes:
     """Every scheme of a view, in the order of their ids.
 
-    `also`: what people found, not rules; `asked`: the rules whose findings are wanted, default all.
+    `also`: what people found, not rules; `wanted`: the rules whose findings are, default all.
     """
-    checked = check_all(view, rules() if asked is None else asked)
+    checked = check_all(view, rules() if wanted is None else wanted)
     findings: dict[str, Finding] = {}
     for each in checked:
         for seen in each.findings:
@@ -211,7 +211,7 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
         groups[names.root(finding.name)].append(finding)
 
     numbers = _household_numbers(view, {h for proof in proofs.values() for h in proof.households})
-    in_case = dict(view.ask(_IN_CASES).rows)
+    in_case = dict(view.query(_IN_CASES).rows)
     made = []
     for group in groups.values():
         proven = [proofs[finding.name] for finding in group]
@@ -263,7 +263,7 @@ def _proofs(
     positions = sorted({p for finding in findings for p in (*finding.positions, *finding.context)})
     events = {
         position: (topic.partition(".")[0], id, msgspec.json.decode(state))
-        for position, topic, id, state in view.ask(_EVENTS, positions=positions).rows
+        for position, topic, id, state in view.query(_EVENTS, positions=positions).rows
     }
     ids = {id for kind, id, _ in events.values() if kind == "loan"}
     ids |= {loan for finding in findings for loan in finding.loans}
@@ -305,7 +305,7 @@ def _pseudonyms(value: str | None) -> Iterator[str]:
 
 def _loans(view: View, ids: Iterable[UUID]) -> tuple[dict[UUID, LoanOfCase], dict[UUID, UUID]]:
     """The loans of these ids as they were told last, and the household of each."""
-    rows = view.ask(question(__name__, "loans.sql"), loans=list(ids)).rows
+    rows = view.query(query_text(__name__, "loans.sql"), loans=list(ids)).rows
     loans = {
         loan_id: LoanOfCase(
             loan_id=loan_id, bank=bank, loan_no=loan_no, household_no=number, township=township
@@ -326,13 +326,13 @@ SELECT DISTINCT household_id, household_no FROM facts.loan
 
 def _household_numbers(view: View, households: Iterable[UUID]) -> dict[UUID, str]:
     """Also of households that have a loan and stand in no register."""
-    return dict(view.ask(_NUMBERS, households=list(households)).rows)
+    return dict(view.query(_NUMBERS, households=list(households)).rows)
 
 
 def _objection(view: View, batch_no: str, objection_no: str) -> Finding | None:
     """An objection as a finding: at stake is its line, or what the whole batch lists."""
-    asked = question(__name__, "objection.sql")
-    row = next(iter(view.ask(asked, batch_no=batch_no, objection_no=objection_no).rows), None)
+    query = query_text(__name__, "objection.sql")
+    row = next(iter(view.query(query, batch_no=batch_no, objection_no=objection_no).rows), None)
     if row is None:
         return None
     position, recorded_at, loan_id, amount_fen = row

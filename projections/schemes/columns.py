@@ -7,18 +7,19 @@ from typing import Final
 from projections import columns as c
 
 _SCHEME: Final = c.text("scheme", "套路", "finding group")
-_ACCOUNTS: Final = c.text("accounts", "关联账户", "accounts that connect")
+_ACCOUNTS: Final = c.several("accounts", "关联账户", "accounts that connect")
+_RULES: Final = c.several("rules", c.RULES.title_zh, c.RULES.title_en)
 _IN_CASES: Final = (
-    c.text("cases", "线索", "cases that hold findings of it"),
+    c.several("cases", "线索", "cases that hold findings of it"),
     c.count("new_findings", "未立案疑点", "findings in no case", "findings"),
 )
 
 WITHOUT_CASES: Final = (
     _SCHEME,
-    c.RULES,
-    c.text("findings", "疑点", "findings"),
-    c.text("households", "户编号", "household numbers"),
-    c.text("loans", "借据", "loans"),
+    _RULES,
+    c.several("findings", "疑点", "findings"),
+    c.several("households", "户编号", "household numbers"),
+    c.several("loans", "借据", "loans"),
     _ACCOUNTS,
     c.AMOUNT,
     c.KNOWN_FROM,
@@ -26,7 +27,7 @@ WITHOUT_CASES: Final = (
 COLUMNS: Final = (*WITHOUT_CASES, *_IN_CASES)
 FILE_WITHOUT_CASES: Final = (
     _SCHEME,
-    c.RULES,
+    _RULES,
     c.text("named_findings", "疑点", "findings by name"),
     c.text("household_nos", "户编号", "household numbers"),
     c.text("loan_nos", "借据", "loan note numbers"),

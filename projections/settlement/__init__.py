@@ -20,9 +20,18 @@ import msgspec
 from domain.batch import Kind, Line, Run
 from domain.calendar import Period, first_settled_on, named_quarter, quarter_name, quarter_of
 from domain.policy import Book, NoRuling
-from domain.subsidy import Calculation, LoanTerms, Movement, Subsidy, eligible, subsidies
+from domain.subsidy import (
+    Calculation,
+    LoanTerms,
+    Movement,
+    Subsidy,
+    eligible,
+    subsidies,
+    takes_room,
+)
+from domain.subsidy_explanation import EarningRange, joined
 from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
-from projections.facts.reading import COUNTY, Scope, Table, View, question
+from projections.facts.reading import COUNTY, Scope, Table, View, query_text
 from projections.settlement.columns import LINES, REPLAY
 
 _LAST_DAY: Final = date(9000, 1, 1)
@@ -198,7 +207,7 @@ def settlement(
     Raises RoadsDisagree.
     """
     ruled = rules or Rules(view.book, view.known_on)
-    loans = list(view.ask(question(__name__, "loans.sql"), until=last.until).dicts())
+    loans = lent(view, last.until)
     taken = _taken(view)
     objections = _objections(view)
     found: list[Due] = []
@@ -222,7 +231,7 @@ def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
     for due in settlement(view, last, scope=scope):
         if due.left_fen:
             lines.append(_line(len(lines) + 1, due))
-    batches = view.ask("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
+    batches = view.query("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
     return Run(tuple(lines), view.position, batches)
 
 
@@ -236,10 +245,10 @@ def _objected(found: Iterable[Due], objections: Mapping[str, Objections]) -> lis
     ]
 
 
-def _objections(view: View) -> dict[str, Objections]:
+def _objections(view: View, loans: Sequence[str] | None = None) -> dict[str, Objections]:
     """By loan: the objections that were upheld to its lines, or open when a batch was returned."""
     found: dict[str, tuple[Objection, ...]] = defaultdict(tuple)
-    for loan_id, *told, _ in view.ask(question(__name__, "objections.sql")).rows:
+    for loan_id, *told, _ in view.query(query_text(__name__, "objections.sql"), loans=loans).rows:
         found[loan_id] += (Objection(*told),)
     return {loan_id: Objections(told) for loan_id, told in found.items()}
 
@@ -305,21 +314,32 @@ def as_table(found: Sequence[Due]) -> Table:
 _Taken = dict[str, tuple[int, int]]
 
 
-def _taken(view: View) -> dict[str, _Taken]:
+def _taken(view: View, loans: Sequence[str] | None = None) -> dict[str, _Taken]:
     """By loan and quarter: what was paid, and what open batches hold."""
     found: dict[str, _Taken] = defaultdict(dict)
-    for loan_id, period, paid_fen, held_fen in view.ask(question(__name__, "taken.sql")).rows:
+    asked = view.query(query_text(__name__, "taken.sql"), loans=loans)
+    for loan_id, period, paid_fen, held_fen in asked.rows:
         found[loan_id][period] = paid_fen, held_fen
     return found
+
+
+def lent(view: View, until: date, loans: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """What the arithmetic needs of each loan disbursed before `until`; of `loans` alone, or all."""
+    return list(view.query(query_text(__name__, "loans.sql"), until=until, loans=loans).dicts())
+
+
+def last_reported(view: View, loan_id: str) -> dict[str, Any]:
+    """The same of a loan of which nothing is lent as of the day, as it was reported last."""
+    return next(view.query(query_text(__name__, "paid_only.sql"), loans=[loan_id]).dicts())
 
 
 def _paid_only(
     view: View, taken: Mapping[str, _Taken], last: Period, rules: Rules
 ) -> Iterator[Due]:
     """The quarters that were paid of loans of which nothing is lent as of the day."""
-    asked = view.ask(question(__name__, "paid_only.sql"), loans=sorted(taken))
+    asked = view.query(query_text(__name__, "paid_only.sql"), loans=sorted(taken))
     for loan in asked.dicts():
-        [subsidy] = subsidies([_terms(loan, rules)], known_on=rules.known_on, book=rules.book)
+        [subsidy] = subsidies([terms_of(loan, rules)], known_on=rules.known_on, book=rules.book)
         for name in _up_to(taken[loan["loan_id"]], last, rules.book):
             yield _due(loan, subsidy, name, taken[loan["loan_id"]], rules)
 
@@ -332,7 +352,7 @@ def _subsidies(
     homes: dict[str, list[LoanTerms]] = defaultdict(list)
     named: dict[str, dict[str, Any]] = {}
     for loan in loans:
-        terms = _terms(loan, rules)
+        terms = terms_of(loan, rules)
         homes[loan["household_id"]].append(terms)
         named[terms.loan_id] = loan
     for home in homes.values():
@@ -379,7 +399,32 @@ def _due(loan: dict[str, Any], subsidy: Subsidy, name: str, taken: _Taken, rules
     return Due(loan, name, period, *taken.get(name, (0, 0)), explained)
 
 
-def _terms(loan: dict[str, Any], rules: Rules) -> LoanTerms:
+def due_of(
+    view: View, loan: dict[str, Any], household_loans: Iterable[dict[str, Any]], name: str
+) -> tuple[Due, LoanTerms, list[LoanTerms]]:
+    """One line, whatever is due; the loan's terms; and the household's loans that go before it.
+
+    `household_loans`: all of its household, itself among them where anything of it is lent. Raises
+    NoRuling when no quarter has this name.
+    """
+    rules = Rules(view.book, view.known_on)
+    _period(name, rules.book)
+    loan_id = loan["loan_id"]
+    own = terms_of(loan, rules)
+    others = [terms_of(each, rules) for each in household_loans if each["loan_id"] != loan_id]
+    older: list[LoanTerms] = []
+    for subsidy in subsidies([own, *others], known_on=rules.known_on, book=rules.book):
+        if subsidy.loan is own:
+            taken = _taken(view, [loan_id]).get(loan_id, {})
+            due = _due(loan, subsidy, name, taken, rules)
+            [due] = _objected([due], _objections(view, [loan_id]))
+            return due, own, older
+        if takes_room(subsidy.loan, rules.known_on, rules.book):
+            older.append(subsidy.loan)
+    raise AssertionError("the loan is among those of its household")
+
+
+def terms_of(loan: dict[str, Any], rules: Rules) -> LoanTerms:
     disbursed_on = loan["disbursed_on"]
     return LoanTerms(
         loan_id=f"{loan['bank']}/{loan['loan_no']}",
@@ -430,19 +475,24 @@ def unequal(view: View, last: Period) -> list[tuple[str, str, int, int, int]]:
     Due is what upheld objections leave of it. What cannot be judged is not among them: it is
     neither missed nor overpaid yet.
     """
-    query = _UNEQUAL
-    for name in ("due", "taken", "limits"):
-        query = query.replace(f"{{{name}}}", question(__name__, f"{name}.sql"))
-    rows = view.ask(query, **_parameters(view, last, Rules(view.book, view.known_on))).rows
+    query = _UNEQUAL.replace("{due}", _by_sql("due.sql"))
+    for name in ("taken", "limits"):
+        query = query.replace(f"{{{name}}}", query_text(__name__, f"{name}.sql"))
+    rules = Rules(view.book, view.known_on)
+    rows = view.query(query, **_parameters(view, last, rules), loans=None).rows
     unjudged = {loan_id for loan_id, period, *_, missing in rows if missing and not period}
     return [row[:5] for row in rows if row[5] is None and row[0] not in unjudged]
 
 
 def _parameters(view: View, last: Period, rules: Rules) -> dict[str, str]:
     """What due.sql needs beside the facts; no quarter before the first disbursement."""
+    book = rules.book
+    [[first]] = view.query("SELECT min(effective_on) FROM facts.loan").rows
+    return _of_quarters(list(_quarters(first or last.until, last.until, last, book)), rules)
+
+
+def _of_quarters(quarters: Sequence[tuple[str, Period]], rules: Rules) -> dict[str, str]:
     book, known_on = rules
-    [[first]] = view.ask("SELECT min(effective_on) FROM facts.loan").rows
-    quarters = list(_quarters(first or last.until, last.until, last, book))
     day_count = {name: _day_count(book, period, known_on) for name, period in quarters}
     return {
         "quarters": _json(
@@ -476,7 +526,7 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
         else:
             missing[loan_id, due.name] = due.lacking.name
     second: dict[tuple[str, str], int | str] = {}
-    asked = view.ask(question(__name__, "due.sql"), **parameters)
+    asked = view.query(_by_sql("due.sql"), **parameters, loans=None)
     for loan_id, period, due_fen, lacking in asked.rows:
         # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
         told = lacking is None or not period or missing.get((loan_id, period)) != lacking
@@ -492,9 +542,39 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
         )
 
 
+class SecondCalculation(NamedTuple):
+    """What SQL alone says of one loan and quarter: what is due, or which ruling is missing."""
+
+    due_fen: int
+    missing: str | None
+    ranges: tuple[EarningRange, ...]
+
+
+def by_sql(view: View, loan_id: str, loans: Sequence[str], due: Due) -> SecondCalculation:
+    """The other calculation of one line. `loans`: those of the household, this one among them."""
+    assert due.period is not None
+    rules = Rules(view.book, view.known_on)
+    parameters = _of_quarters([(due.name, due.period)], rules)
+    found = SecondCalculation(0, None, ())
+    for id, period, due_fen, missing in view.query(
+        _by_sql("due.sql"), **parameters, loans=loans
+    ).rows:
+        if id == loan_id and period in ("", due.name):
+            found = found._replace(due_fen=due_fen or 0, missing=missing)
+    ranges = view.query(_by_sql("earning_ranges.sql"), **parameters, loans=loans).rows
+    return found._replace(
+        ranges=joined(EarningRange(*each) for id, *each in ranges if id == loan_id)
+    )
+
+
+def _by_sql(name: str) -> str:
+    """A question to what earns, as SQL alone works it out."""
+    return query_text(__name__, "earning.sql") + query_text(__name__, name)
+
+
 def _compare_limits(view: View, found: Sequence[Due], quarters: str) -> None:
     """What objections leave, by the other road. Raises RoadsDisagree."""
-    asked = view.ask(question(__name__, "limits.sql"), quarters=quarters)
+    asked = view.query(query_text(__name__, "limits.sql"), quarters=quarters)
     second = {(loan_id, period): fen for loan_id, period, fen in asked.rows}
     for due in found:
         place = (due.loan["loan_id"], due.name)

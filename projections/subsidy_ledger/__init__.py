@@ -9,9 +9,17 @@ from projections.facts.reading import (
     View,
     guaranteed,
     parameters_of_loans,
-    question,
+    query_text,
 )
 from projections.subsidy_ledger.columns import COLUMNS
+
+_OF_PAGE = "AND payment_no = ANY (ARRAY(SELECT payment_no FROM line))"
+
+
+def query_of(*, paged: bool) -> str:
+    """The SQL of the whole ledger, or of a page."""
+    query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
+    return query.replace("{of_page}", _OF_PAGE if paged else "")
 
 
 def subsidy_ledger(
@@ -27,7 +35,7 @@ def subsidy_ledger(
     """One line a payment, in the order of the log; `after` is the line before a page."""
     return view.table(
         COLUMNS,
-        question(__name__).replace("{guaranteed}", guaranteed("l.loan_id")),
+        query_of(paged=most is not None),
         **parameters_of_loans(scope),
         household_no=household_no,
         loan_no=loan_no,

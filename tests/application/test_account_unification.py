@@ -63,18 +63,18 @@ def test_what_is_no_account_number_is_refused(refused: str) -> None:
 
 def outflows(ledger: Ledger) -> None:
     """Three loans' money to one account that is written in three ways."""
-    ledger.tell(c.household(), c.BUREAU)
+    ledger.submit(c.household(), c.BUREAU)
     for number, written in enumerate(WRITTEN):
-        ledger.tell(c.loan(ref=f"LN-{number}", loan_no=f"L{number}"), c.BANK)
+        ledger.submit(c.loan(ref=f"LN-{number}", loan_no=f"L{number}"), c.BANK)
         to = {"account": written, "name": "某合作社", "kind": "firm"}
-        ledger.tell(c.outflow(ref=f"OF-{number}", loan_no=f"L{number}", to=to), c.BANK)
+        ledger.submit(c.outflow(ref=f"OF-{number}", loan_no=f"L{number}", to=to), c.BANK)
 
 
 def receivers(facts: Facts, known_at: datetime | None = None) -> set[str]:
     with facts.at(date(2024, 1, 1), known_at) as view:
         return {
             row[0]
-            for row in view.ask(
+            for row in view.query(
                 "SELECT to_account FROM facts.standing_outflow(%(as_of)s, %(known_at)s)"
             ).rows
         }

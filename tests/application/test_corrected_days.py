@@ -40,7 +40,7 @@ def moved(ledger: Ledger, event_id: str, on: str = "2023-06-20", **other: Any) -
     """The codes of the warnings when a disbursement is corrected to `on`."""
     anew = controls.loan(effective_on=on, contract_on=on, **other)
     fix = controls.correct(event_id, ref=f"FIX-{on}", replacement=controls.body(anew, "bank"))
-    warnings = ledger.tell(fix, BANK).warnings
+    warnings = ledger.submit(fix, BANK).warnings
     assert {each.field for each in warnings} <= {"replacement/effective_on"}
     return [each.code for each in warnings]
 
@@ -111,10 +111,10 @@ def test_a_loan_disbursed_anew_after_its_reversal_is_judged_like_a_corrected_one
         (controls.loan(), BANK),
         (controls.check(), TOWNSHIP),
     )
-    [left] = ledger.tell(controls.correct(lent(ledger), ref="FIX-DROP"), BANK).warnings
+    [left] = ledger.submit(controls.correct(lent(ledger), ref="FIX-DROP"), BANK).warnings
     assert (left.code, left.field) == ("disbursement_reversed", "event_id")
     late = controls.loan(ref="LN-9", effective_on="2023-06-20", contract_on="2023-06-20")
-    [warned] = ledger.tell(late, BANK).warnings
+    [warned] = ledger.submit(late, BANK).warnings
     assert (warned.code, warned.field) == ("before_disbursement", "effective_on")
     assert "使用情况调查 2023-06-08 早于放款日 2023-06-20" in warned.zh
 
@@ -140,7 +140,7 @@ def test_what_lies_before_the_registration_of_its_household_is_recorded_and_flag
     else:
         registered, _ = told(ledger, (controls.household(), BUREAU), (following, by))
         fix = controls.correct(registered.event_ids[0], replacement=controls.body(late))
-        said = ledger.tell(fix, BUREAU)
+        said = ledger.submit(fix, BUREAU)
     assert [each.code for each in said.warnings] == ["before_registration"]
     with drawn(database) as facts:
         found = subjects(facts, rule("RF23"), BEHIND)
@@ -156,7 +156,7 @@ def test_an_extension_on_the_day_of_settlement_is_warned_of_and_flagged_in_eithe
     told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
     longer = controls.extend(effective_on="2023-06-01", agreed_on="2023-06-01")
     steps = [longer, controls.repay(effective_on="2023-06-01", principal_fen=5_000_000)]
-    last = [ledger.tell(each, BANK) for each in (steps[::-1] if settled_first else steps)][-1]
+    last = [ledger.submit(each, BANK) for each in (steps[::-1] if settled_first else steps)][-1]
     assert [each.code for each in last.warnings] == ["loan_settled"]
     with drawn(database) as facts:
         found = subjects(facts, rule("RF23"), BEHIND)
@@ -174,9 +174,9 @@ def test_a_compensation_of_a_loan_that_turns_out_not_to_have_been_due_is_warned_
         (controls.compensation(loan_no="L1", effective_on="2024-03-20"), FINANCE),
     )
     on = {"effective_on": "2024-03-01", "agreed_on": "2024-03-01"}
-    assert not ledger.tell(controls.extend(**on, new_due_on="2024-03-20"), BANK).warnings
+    assert not ledger.submit(controls.extend(**on, new_due_on="2024-03-20"), BANK).warnings
     longer = controls.extend(**on, new_due_on="2024-03-21", ref="EX-2")
-    assert [each.code for each in ledger.tell(longer, BANK).warnings] == ["not_overdue"]
+    assert [each.code for each in ledger.submit(longer, BANK).warnings] == ["not_overdue"]
     with drawn(database) as facts:
         found = subjects(facts, rule("RF23"), BEHIND)
     assert "FINANCE/zhao L1 loan.compensated.v1 2024-03-20 due_on" in found

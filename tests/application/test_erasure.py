@@ -22,8 +22,8 @@ from support.controls import (
 )
 from support.county import conversation, drawn, refusal, told
 
-from application.event_store.event_log import decode
-from application.ledger import Ledger, Recorded, Telling
+from application.event_store.mapper import decode
+from application.ledger import Ledger, Recorded, Submission
 from application.personal_data.encryption import Keys, Vault
 from application.personal_data.key_rotation import rotate_wrapping
 from application.refusals import NotPermitted, ReferenceReused
@@ -272,11 +272,11 @@ def test_a_late_correction_of_a_disbursement_and_of_a_registration_is_recorded(
 def test_statements_behind_an_erasure_in_one_batch_seal_nothing(
     ledger: Ledger, database: Any
 ) -> None:
-    erased, repaid, members = ledger.tell_all(
+    erased, repaid, members = ledger.submit_all(
         [
-            Telling(controls.erasure(), BUREAU),
-            Telling(controls.repay(ref="RP-9", principal_fen=0), BANK),
-            Telling(controls.members(), BUREAU),
+            Submission(controls.erasure(), BUREAU),
+            Submission(controls.repay(ref="RP-9", principal_fen=0), BANK),
+            Submission(controls.members(), BUREAU),
         ]
     )
 
@@ -287,11 +287,11 @@ def test_statements_behind_an_erasure_in_one_batch_seal_nothing(
 
 
 def test_an_erasure_that_its_batch_undoes_destroys_nothing(ledger: Ledger, database: Any) -> None:
-    wrong = Telling(controls.repay(ref="X", principal_fen=1), BANK)
+    wrong = Submission(controls.repay(ref="X", principal_fen=1), BANK)
 
-    outcomes = ledger.tell_all([Telling(controls.erasure(), BUREAU), wrong], atomic=True)
+    outcomes = ledger.submit_all([Submission(controls.erasure(), BUREAU), wrong], atomic=True)
     assert isinstance(outcomes[1], Refused)
-    ledger.tell_all([Telling(controls.erasure(), BUREAU)], dry=True)
+    ledger.submit_all([Submission(controls.erasure(), BUREAU)], dry=True)
 
     assert keys_of(database) == {H1}
     assert not ledger.household("H1").erased
@@ -308,10 +308,10 @@ def test_of_fifty_erasures_at_once_one_is_recorded(ledger: Ledger, database: Any
     def erase(number: int) -> list[Any]:
         with conversation(database) as mine:
             barrier.wait()
-            tellings = [
-                Telling(controls.erasure(ref=f"ER-{number}-{part}"), BUREAU) for part in range(5)
+            submissions = [
+                Submission(controls.erasure(ref=f"ER-{number}-{part}"), BUREAU) for part in range(5)
             ]
-            return mine.tell_all(tellings)
+            return mine.submit_all(submissions)
 
     with ThreadPoolExecutor(10) as threads:
         outcomes = [outcome for part in threads.map(erase, range(10)) for outcome in part]
@@ -332,7 +332,7 @@ def test_of_fifty_times_one_erasure_at_once_all_get_one_answer(
     def erase(_: int) -> list[Any]:
         with conversation(database) as mine:
             barrier.wait()
-            return mine.tell_all([Telling(controls.erasure(), BUREAU)] * 5)
+            return mine.submit_all([Submission(controls.erasure(), BUREAU)] * 5)
 
     with ThreadPoolExecutor(10) as threads:
         outcomes = [outcome for part in threads.map(erase, range(10)) for outcome in part]
@@ -360,10 +360,10 @@ def test_an_erasure_and_another_statement_at_once_stand_in_exactly_one_order(
     with conversation(database) as one, conversation(database) as two:
         barrier = Barrier(2)
 
-        def tell(who: Ledger, telling: Telling) -> Any:
-            who.household(telling.command.household_no if who is one else "x")
+        def submit(who: Ledger, submission: Submission) -> Any:
+            who.household(submission.command.household_no if who is one else "x")
             barrier.wait()
-            return who.tell_all([telling])[0]
+            return who.submit_all([submission])[0]
 
         for home in homes:
             other = {
@@ -373,8 +373,8 @@ def test_an_erasure_and_another_statement_at_once_stand_in_exactly_one_order(
             }[against]
             erasure = controls.erasure(ref=f"E{home}", household_no=home)
             with ThreadPoolExecutor(2) as threads:
-                first = threads.submit(tell, one, Telling(erasure, BUREAU))
-                second = threads.submit(tell, two, Telling(other, BANK))
+                first = threads.submit(submit, one, Submission(erasure, BUREAU))
+                second = threads.submit(submit, two, Submission(other, BANK))
                 erased, told_too = first.result(), second.result()
             gone = Household.id_for(home) not in keys_of(database)
             [(sealed,)] = asked(

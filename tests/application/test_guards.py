@@ -137,8 +137,8 @@ SHAPES = [
 @pytest.fixture(scope="module")
 def owner(shared_database: Any) -> Iterator[psycopg.Connection[Any]]:
     with conversation(shared_database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.household(), c.BUREAU)
+        ledger.submit(c.loan(), c.BANK)
     projector = Projector(shared_database.dsn)
     projector.rebuild()
     projector.close()

@@ -13,22 +13,22 @@ from support.in_memory import InMemoryLedger, InMemoryLog, given, recorded, refu
 
 from application import ledger as ledger_module
 from application.access import Organisation, enrol
-from application.ledger import Ledger, Telling
+from application.ledger import Ledger, Submission
 from application.refusals import LedgerBusy, ReferenceReused
 from domain.kernel import Refused
 from domain.loan import RepaidTooMuch
 
 SAID = (
-    Telling(controls.household(), controls.BUREAU),
-    Telling(controls.loan(), controls.BANK),
-    Telling(controls.loan(ref="LN-2"), controls.BANK),
-    Telling(controls.repay(), controls.BANK),
-    Telling(controls.repay(interest_fen=1), controls.BANK),
-    Telling(controls.repay(), controls.BANK),
-    Telling(controls.pay(), controls.FINANCE),
-    Telling(controls.repay(ref="RP-2", principal_fen=3_000_000), controls.BANK),
-    Telling(controls.erasure(), controls.BUREAU),
-    Telling(controls.members(), controls.BUREAU),
+    Submission(controls.household(), controls.BUREAU),
+    Submission(controls.loan(), controls.BANK),
+    Submission(controls.loan(ref="LN-2"), controls.BANK),
+    Submission(controls.repay(), controls.BANK),
+    Submission(controls.repay(interest_fen=1), controls.BANK),
+    Submission(controls.repay(), controls.BANK),
+    Submission(controls.pay(), controls.FINANCE),
+    Submission(controls.repay(ref="RP-2", principal_fen=3_000_000), controls.BANK),
+    Submission(controls.erasure(), controls.BUREAU),
+    Submission(controls.members(), controls.BUREAU),
 )
 
 
@@ -37,7 +37,7 @@ def answers(ledger: Ledger) -> list[object]:
     found: list[object] = []
     for said in SAID:
         try:
-            recorded_at = ledger.tell(*said)
+            recorded_at = ledger.submit(*said)
         except Refused as refusal:
             found.append((refusal.CODE, refusal.details))
         else:
@@ -59,7 +59,7 @@ def rows(ledger: Ledger) -> list[Any]:
     return sorted(found, key=lambda row: row[0])
 
 
-def named(said: Telling) -> Sequence[Any]:
+def named(said: Submission) -> Sequence[Any]:
     return [id for id, _ in said.command.reads(said.by)]
 
 
@@ -88,7 +88,7 @@ def test_of_two_ledgers_over_one_log_the_second_decides_on_what_the_first_record
     assert refusal.details["owed_fen"] == 1_000_000
     reused = refused(two, controls.repay(principal_fen=1))
     assert isinstance(reused, ReferenceReused)
-    assert two.tell(controls.repay(principal_fen=4_000_000), controls.BANK).again
+    assert two.submit(controls.repay(principal_fen=4_000_000), controls.BANK).again
 
 
 class Overtaken(InMemoryLog):
@@ -107,20 +107,35 @@ class Overtaken(InMemoryLog):
         return super().begin_append()
 
 
+class OvertakenLedger(InMemoryLedger):
+    LOG = Overtaken
+
+
 @pytest.mark.parametrize(("times", "busy"), [(7, False), (8, True)])
 def test_a_ledger_that_is_overtaken_eight_times_says_that_it_is_busy(
     times: int, busy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_module, "_PATIENCE_SECONDS", 0)
     one = given(controls.household(), controls.loan())
-    two = one.replayed()
-    two.log = log = Overtaken(two.store, two)
-    log.rival, log.times = one, times
+    two = OvertakenLedger(one.day, one.store)
+    two.log.rival, two.log.times = one, times
 
     if busy:
         with pytest.raises(LedgerBusy):
-            two.tell(controls.repay(), controls.BANK)
+            two.submit(controls.repay(), controls.BANK)
     else:
-        two.tell(controls.repay(), controls.BANK)
+        two.submit(controls.repay(), controls.BANK)
 
     assert one.replayed().loan("NRCB", "L1").repaid_fen == times + (0 if busy else 2_000_000)
+
+
+def test_the_log_is_not_asked_for_a_reference_that_is_taken_for_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = given(controls.household(), controls.loan())
+    asked: list[object] = []
+    monkeypatch.setattr(ledger.log, "find_by_reference", asked.append)
+
+    ledger.submit(controls.repay(), controls.BANK)
+
+    assert asked == []

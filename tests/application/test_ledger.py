@@ -23,7 +23,7 @@ from support.controls import (
 )
 from support.county import SteppingClock, conversation, refusal, told
 
-from application.ledger import Ledger, Recorded, Telling
+from application.ledger import Ledger, Recorded, Submission
 from application.refusals import (
     DatedInFuture,
     EventUnknown,
@@ -54,8 +54,8 @@ def ledger(database: Any) -> Iterator[Ledger]:
 def test_the_same_repayment_told_twice_is_recorded_once(ledger: Ledger) -> None:
     told(ledger, (controls.loan(), BANK))
 
-    first = ledger.tell(controls.repay(), BANK)
-    second = ledger.tell(controls.repay(), BANK)
+    first = ledger.submit(controls.repay(), BANK)
+    second = ledger.submit(controls.repay(), BANK)
 
     assert (first.again, second.again) == (False, True)
     assert (second.position, second.recorded_at) == (first.position, first.recorded_at)
@@ -68,7 +68,7 @@ def test_what_was_told_before_is_answered_as_then_even_if_it_would_be_refused_no
     everything = controls.repay(principal_fen=5_000_000)
     _, first = told(ledger, (controls.loan(), BANK), (everything, BANK))
 
-    second = ledger.tell(everything, BANK)
+    second = ledger.submit(everything, BANK)
 
     assert (second.position, second.again) == (first.position, True)
 
@@ -83,11 +83,11 @@ def test_among_new_commands_those_told_before_are_answered_as_then(
     )
     position = ledger.log.last_position()
 
-    before, repeated, after = ledger.tell_all(
+    before, repeated, after = ledger.submit_all(
         [
-            Telling(controls.repay(ref="RP-2", principal_fen=1_000_000), BANK),
-            Telling(controls.repay(principal_fen=3_000_000), BANK),
-            Telling(controls.repay(ref="RP-3", principal_fen=1_000_000), BANK),
+            Submission(controls.repay(ref="RP-2", principal_fen=1_000_000), BANK),
+            Submission(controls.repay(principal_fen=3_000_000), BANK),
+            Submission(controls.repay(ref="RP-3", principal_fen=1_000_000), BANK),
         ],
         atomic=atomic,
     )
@@ -103,10 +103,10 @@ def test_of_an_atomic_batch_that_is_refused_those_told_before_are_answered_as_th
 ) -> None:
     _, first = told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
 
-    repeated, refused = ledger.tell_all(
+    repeated, refused = ledger.submit_all(
         [
-            Telling(controls.repay(), BANK),
-            Telling(controls.repay(ref="RP-2", principal_fen=9_000_000), BANK),
+            Submission(controls.repay(), BANK),
+            Submission(controls.repay(ref="RP-2", principal_fen=9_000_000), BANK),
         ],
         atomic=True,
     )
@@ -118,11 +118,12 @@ def test_of_an_atomic_batch_that_is_refused_those_told_before_are_answered_as_th
 def test_a_large_batch_told_again_is_answered_as_then(ledger: Ledger) -> None:
     told(ledger, (controls.loan(), BANK))
     repayments = [
-        Telling(controls.repay(ref=f"RP-{number}", principal_fen=1), BANK) for number in range(400)
+        Submission(controls.repay(ref=f"RP-{number}", principal_fen=1), BANK)
+        for number in range(400)
     ]
 
-    first = ledger.tell_all(repayments[:399])
-    second = ledger.tell_all(repayments)
+    first = ledger.submit_all(repayments[:399])
+    second = ledger.submit_all(repayments)
 
     assert [outcome.position for outcome in second if isinstance(outcome, Recorded)] == [
         *(outcome.position for outcome in first if isinstance(outcome, Recorded)),
@@ -158,11 +159,11 @@ def test_a_refused_reference_may_be_told_again_when_it_has_become_right(ledger: 
 def test_one_reference_twice_in_one_batch_is_recorded_once(ledger: Ledger) -> None:
     told(ledger, (controls.loan(), BANK))
 
-    first, same, other = ledger.tell_all(
+    first, same, other = ledger.submit_all(
         [
-            Telling(controls.repay(), BANK),
-            Telling(controls.repay(), BANK),
-            Telling(controls.repay(interest_fen=7), BANK),
+            Submission(controls.repay(), BANK),
+            Submission(controls.repay(), BANK),
+            Submission(controls.repay(interest_fen=7), BANK),
         ]
     )
 
@@ -177,17 +178,17 @@ def test_an_atomic_batch_with_one_refusal_leaves_the_log_as_it_was(ledger: Ledge
     told(ledger, (controls.loan(), BANK))
     before = ledger.log.last_position()
 
-    outcomes = ledger.tell_all(
+    outcomes = ledger.submit_all(
         [
-            Telling(controls.repay(), BANK),
-            Telling(controls.repay(ref="RP-2", principal_fen=9_000_000), BANK),
+            Submission(controls.repay(), BANK),
+            Submission(controls.repay(ref="RP-2", principal_fen=9_000_000), BANK),
         ],
         atomic=True,
     )
 
     assert isinstance(outcomes[1], RepaidTooMuch)
     assert ledger.log.last_position() == before
-    assert not ledger.tell(controls.repay(), BANK).again
+    assert not ledger.submit(controls.repay(), BANK).again
 
 
 def test_a_refusal_after_others_in_the_batch_disturbs_none_of_them(
@@ -196,17 +197,17 @@ def test_a_refusal_after_others_in_the_batch_disturbs_none_of_them(
     """A correction may be refused after it has begun: what it began is undone, no more."""
     _, repaid = told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
 
-    outcomes = ledger.tell_all(
+    outcomes = ledger.submit_all(
         [
-            Telling(controls.repay(ref="RP-2", principal_fen=1_000_000), BANK),
-            Telling(
+            Submission(controls.repay(ref="RP-2", principal_fen=1_000_000), BANK),
+            Submission(
                 controls.correct(
                     repaid.event_ids[0],
                     replacement=controls.body(controls.repay(principal_fen=4_500_000)),
                 ),
                 BANK,
             ),
-            Telling(controls.repay(ref="RP-3", principal_fen=2_000_000), BANK),
+            Submission(controls.repay(ref="RP-3", principal_fen=2_000_000), BANK),
         ]
     )
 
@@ -223,10 +224,10 @@ def test_two_conversations_decide_on_each_others_events(database: Any) -> None:
     with conversation(database) as one, conversation(database) as two:
         told(one, (controls.loan(), BANK))
         assert two.loan("NRCB", "L1").outstanding_fen == 5_000_000
-        one.tell(controls.repay(principal_fen=4_000_000), BANK)
+        one.submit(controls.repay(principal_fen=4_000_000), BANK)
 
         refused = refusal(two, controls.repay(ref="RP-2", principal_fen=2_000_000), BANK)
-        two.tell(controls.repay(ref="RP-3", principal_fen=1_000_000), BANK)
+        two.submit(controls.repay(ref="RP-3", principal_fen=1_000_000), BANK)
 
         assert isinstance(refused, RepaidTooMuch)
         assert refused.details["owed_fen"] == 1_000_000
@@ -239,7 +240,7 @@ def test_of_many_who_repay_the_last_of_a_debt_at_once_only_one_is_recorded(datab
     def repay(number: int) -> bool:
         with conversation(database) as ledger:
             command = controls.repay(ref=f"RP-{number}", principal_fen=3_000_000)
-            [outcome] = ledger.tell_all([Telling(command, BANK)])
+            [outcome] = ledger.submit_all([Submission(command, BANK)])
             return isinstance(outcome, Recorded)
 
     with ThreadPoolExecutor(6) as threads:
@@ -365,18 +366,18 @@ def test_an_event_is_corrected_by_a_later_command_of_the_same_batch(ledger: Ledg
     id = Loan.id_for("NRCB", "L1")
     version = ledger.loan("NRCB", "L1").version + 1
 
-    repaid, stranger, corrected, twice = ledger.tell_all(
+    repaid, stranger, corrected, twice = ledger.submit_all(
         [
-            Telling(controls.repay(), BANK),
-            Telling(controls.correct(f"{id}.{version}", ref="FIX-0"), TOWNSHIP),
-            Telling(
+            Submission(controls.repay(), BANK),
+            Submission(controls.correct(f"{id}.{version}", ref="FIX-0"), TOWNSHIP),
+            Submission(
                 controls.correct(
                     f"{id}.{version}",
                     replacement=controls.body(controls.repay(principal_fen=1_000_000), "loan_no"),
                 ),
                 BANK,
             ),
-            Telling(controls.correct(f"{id}.{version}", ref="FIX-2"), BANK),
+            Submission(controls.correct(f"{id}.{version}", ref="FIX-2"), BANK),
         ]
     )
 
@@ -391,10 +392,10 @@ def test_an_event_is_corrected_by_a_later_command_of_the_same_batch(ledger: Ledg
 
 
 def test_a_disbursement_is_taken_back_by_the_batch_that_told_it(ledger: Ledger) -> None:
-    disbursed = Telling(controls.loan(), BANK)
+    disbursed = Submission(controls.loan(), BANK)
     id = Loan.id_for("NRCB", "L1")
 
-    outcomes = ledger.tell_all([disbursed, Telling(controls.correct(f"{id}.1"), BANK)])
+    outcomes = ledger.submit_all([disbursed, Submission(controls.correct(f"{id}.1"), BANK)])
 
     assert all(isinstance(outcome, Recorded) for outcome in outcomes)
     assert not ledger.loan("NRCB", "L1").exists
@@ -536,7 +537,7 @@ def test_the_library_reads_the_log_through_its_own_repository(ledger: Ledger) ->
     from eventsourcing.application import Repository
     from eventsourcing.persistence import EventStore
 
-    from application.event_store.event_log import EventMapper
+    from application.event_store.mapper import EventMapper
 
     told(ledger, (controls.loan(), BANK), (controls.repay(), BANK))
     store = EventStore(EventMapper(), ledger.log)

@@ -11,7 +11,7 @@ from support import controls
 from support.controls import AUDITOR, BANK, BUREAU, OTHER_BANK, TOWNSHIP
 from support.county import SteppingClock, conversation, refusal, told
 
-from application.ledger import Ledger, Recorded, Telling
+from application.ledger import Ledger, Recorded, Submission
 from application.refusals import TooManyLooks
 from domain.household import HouseholdUnknown
 from domain.kernel import Author, NotCorrectable
@@ -39,8 +39,8 @@ def ledger(database: Any, clock: SteppingClock) -> Iterator[Ledger]:
 def test_the_thirty_first_look_of_a_minute_is_refused_and_a_minute_later_allowed(
     ledger: Ledger, clock: SteppingClock
 ) -> None:
-    outcomes = ledger.tell_all([Telling(look, AUDITOR) for look in looks(20)])
-    outcomes += ledger.tell_all([Telling(look, AUDITOR) for look in looks(15, "MORE")])
+    outcomes = ledger.submit_all([Submission(look, AUDITOR) for look in looks(20)])
+    outcomes += ledger.submit_all([Submission(look, AUDITOR) for look in looks(15, "MORE")])
 
     assert [isinstance(outcome, Recorded) for outcome in outcomes] == [True] * 30 + [False] * 5
     assert all(isinstance(outcome, TooManyLooks) for outcome in outcomes[30:])
@@ -51,7 +51,7 @@ def test_the_thirty_first_look_of_a_minute_is_refused_and_a_minute_later_allowed
 def test_each_person_has_a_measure_of_his_own(ledger: Ledger) -> None:
     colleague = Author("auditor", "AUDIT", "colleague")
     namesake = Author("bank", "NRCB", AUDITOR.person)
-    ledger.tell_all([Telling(look, AUDITOR) for look in looks(30)])
+    ledger.submit_all([Submission(look, AUDITOR) for look in looks(30)])
 
     assert isinstance(refusal(ledger, looks(1, "X")[0], AUDITOR), TooManyLooks)
     told(ledger, *((look, by) for by in (colleague, namesake) for look in looks(1, by.role)))
@@ -61,7 +61,7 @@ def test_each_person_has_a_measure_of_his_own(ledger: Ledger) -> None:
 def test_another_conversation_counts_what_was_looked_at_here(
     ledger: Ledger, database: Any, clock: SteppingClock
 ) -> None:
-    ledger.tell_all([Telling(look, AUDITOR) for look in looks(30)])
+    ledger.submit_all([Submission(look, AUDITOR) for look in looks(30)])
 
     with conversation(database, clock=clock) as other:
         assert isinstance(refusal(other, looks(1, "X")[0], AUDITOR), TooManyLooks)
@@ -69,7 +69,7 @@ def test_another_conversation_counts_what_was_looked_at_here(
 
 def test_a_look_told_again_is_not_counted(ledger: Ledger) -> None:
     first = looks(30)
-    outcomes = ledger.tell_all([Telling(look, AUDITOR) for look in (*first[:29], *first[:29])])
+    outcomes = ledger.submit_all([Submission(look, AUDITOR) for look in (*first[:29], *first[:29])])
     assert all(isinstance(outcome, Recorded) for outcome in outcomes)
     told(ledger, (first[29], AUDITOR))
 

@@ -214,7 +214,7 @@ def test_no_key_is_made_under_a_secret_that_is_gone(place: Place) -> None:
             controls.members(household_no="H2", ref="MB-2"),
         ):
             with pytest.raises(KeysMissing):
-                ledger.tell(command, BUREAU)
+                ledger.submit(command, BUREAU)
         with pytest.raises(psycopg.errors.SerializationFailure):
             ledger.log.connection.execute(
                 "INSERT INTO ledger.household_key VALUES (gen_random_uuid(), %s)", (bytes(68),)

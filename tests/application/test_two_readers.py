@@ -17,14 +17,14 @@ import psycopg
 import pytest
 from conftest import Database, copy_database, drop_database
 from support.county import conversation
-from support.everything import tell_everything
-from support.sealed import ORIGIN, Log
+from support.everything import submit_everything
+from support.sequenced import ORIGIN, Log
 
 from application.personal_data.encryption import Vault
 from application.transparency_log import parallel_reading
 from application.transparency_log.merkle import HASHES
 from application.transparency_log.notes import Head
-from application.transparency_log.sealer import LogAltered
+from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.verification import Verification, Verified
 
 SMALL = 256
@@ -32,9 +32,9 @@ SMALL = 256
 
 @pytest.fixture(scope="module")
 def written(shared_database: Database) -> Database:
-    """A few stretches of events."""
+    """A few ranges of events."""
     with conversation(shared_database) as ledger:
-        tell_everything(ledger, 80)
+        submit_everything(ledger, 80)
     return shared_database
 
 
@@ -42,13 +42,13 @@ def written(shared_database: Database) -> Database:
 def log(
     server: str, written: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Log]:
-    """A few stretches of events, all of them worth a second process."""
+    """A few ranges of events, all of them worth a second process."""
     parallel_reading.end()
     database = copy_database(server, written)
     log = Log(database, tmp_path, copies=0)
     assert log.last > 7 * SMALL
     monkeypatch.setattr(parallel_reading, "WORTH", 1)
-    monkeypatch.setattr(parallel_reading, "STRETCH", SMALL)
+    monkeypatch.setattr(parallel_reading, "RANGE_EVENTS", SMALL)
     yield log
     parallel_reading.end()
     drop_database(server, database)
@@ -56,14 +56,14 @@ def log(
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Where the stretches begin that the second process read."""
+    """Where the ranges begin that the second process read."""
     begun: list[int] = []
     taken = parallel_reading._result
 
     def result(future: Any) -> Any:
-        stretch = taken(future)
-        begun.append(stretch.after)
-        return stretch
+        log_range = taken(future)
+        begun.append(log_range.after)
+        return log_range
 
     monkeypatch.setattr(parallel_reading, "_result", result)
     return begun
@@ -91,7 +91,7 @@ def verified(log: Log, *, alone: bool = False, told: Any = lambda *_: None) -> V
 def test_two_processes_seal_and_verify_the_tree_that_one_would(
     log: Log, answers: list[int]
 ) -> None:
-    done = log.seal()
+    done = log.sequence()
 
     assert done.checkpoint is not None
     assert done.checkpoint.head == Head(
@@ -144,7 +144,7 @@ CHANGED = [("altered", position) for position in POSITIONS] + [
 
 
 def test_whoever_of_the_two_reads_what_was_altered_names_it(log: Log, answers: list[int]) -> None:
-    log.seal()
+    log.sequence()
     for what, position in CHANGED:
         with changed(log, CHANGES[what].format(p=position)):
             result, alone = verified(log), verified(log, alone=True)
@@ -160,14 +160,14 @@ def test_nothing_altered_is_sealed_whoever_of_the_two_reads_it(log: Log) -> None
         for position in [SMALL - 9, *POSITIONS]:
             with changed(log, CHANGES[what].format(p=position)):
                 with pytest.raises(LogAltered) as found:
-                    log.seal()
+                    log.sequence()
             first = position - 3 if what == "several gone" else position
             assert found.value.position == first, (what, position)
     with psycopg.connect(log.database.dsn) as connection:
         row = connection.execute("SELECT count(*) FROM ledger.tree_node").fetchone()
     assert row == (0,)
     assert log.signer.last(ORIGIN) is None
-    assert log.seal().added == log.last
+    assert log.sequence().added == log.last
 
 
 @pytest.mark.parametrize("kept_ready", [1, 2, 64])
@@ -188,14 +188,14 @@ def test_a_second_process_that_dies_is_not_missed(
         return future
 
     monkeypatch.setattr(parallel_reading, "_submit", submit)
-    done = log.seal()
+    done = log.sequence()
     assert done.added == log.last and killed
     assert verified(log).faults == []
     assert len(set(killed)) > 1, "another was started for the next work"
 
 
 def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
-    log.seal()
+    log.sequence()
     key = log.database.keys.authenticity
     for file in ("cmdline", "environ"):
         shown = Path(f"/proc/{second_process().pid}/{file}").read_bytes()
@@ -204,7 +204,7 @@ def test_the_key_is_told_to_nobody_who_looks_at_the_process(log: Log) -> None:
 
 
 def test_it_leaves_no_connection_open(log: Log) -> None:
-    log.seal()
+    log.sequence()
     verified(log)
     with psycopg.connect(log.database.owner_dsn, autocommit=True) as owner:
         for _ in range(100):
@@ -258,7 +258,7 @@ def _lives(process: Path) -> bool:
 
 def test_it_ends_when_it_is_idle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_reading, "_IDLE_SECONDS", 0.1)
-    log.seal()
+    log.sequence()
     until = time.monotonic() + 20
     while parallel_reading._pool is not None and time.monotonic() < until:
         time.sleep(0.05)
@@ -269,8 +269,8 @@ def test_a_seal_that_is_no_key_of_ours_is_checked_by_one_process_alone(
     log: Log, answers: list[int]
 ) -> None:
     authenticate = Vault(log.database.keys).authenticate
-    sealer = log.sealer()
-    sealer._authenticate = partial(authenticate)
-    assert sealer.seal().added == log.last
-    sealer.close()
+    sequencer = log.sequencer()
+    sequencer._authenticate = partial(authenticate)
+    assert sequencer.sequence().added == log.last
+    sequencer.close()
     assert answers == []

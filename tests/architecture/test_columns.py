@@ -7,6 +7,7 @@ from collections import defaultdict
 from support.columns import declared
 
 from domain.duties import STATES, Duty
+from interface.exports.table_files import file_columns
 from projections.columns import keys
 from projections.duties.columns import DUTIES, SUMMARY
 from projections.fund_flow import Edge
@@ -38,6 +39,17 @@ def test_an_amount_and_a_rate_say_their_unit_in_key_and_title() -> None:
         assert (column.kind == "bp") == column.key.endswith("_bp"), column
         assert (column.kind == "fen") == column.title_zh.endswith("(元)"), column
         assert (column.kind == "bp") == column.title_zh.endswith("(%)"), column
+
+
+def test_a_file_names_the_unit_that_it_holds() -> None:
+    ends = {"fen": "_yuan", "bp": "_percent"}
+    for where, table in declared().items():
+        columns = file_columns(table)
+        assert len({column.heading for column in columns}) == len(columns), where
+        for column in columns:
+            named = column.heading.split()[-1]
+            assert not named.endswith(("_fen", "_bp")), column
+            assert named == column.key or named.endswith(ends[column.kind]), column
 
 
 def test_no_table_names_a_column_twice_and_one_key_is_one_kind_everywhere() -> None:

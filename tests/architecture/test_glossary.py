@@ -11,6 +11,7 @@ from domain.catalogue import EVENTS
 from domain.household import Category, Leaving
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
 from domain.subsidy import REASONS
+from domain.subsidy_explanation import ReasonCode
 from projections.facts.declaration import ADDITIONS
 from projections.facts.statements import tables
 
@@ -96,6 +97,7 @@ def test_no_two_refusals_share_a_code() -> None:
 def test_the_codes_a_statement_may_carry_are_those_of_the_glossary() -> None:
     kinds = (Category, Finding, PayeeKind, ReminderKind, Channel)
     codes = {code for kind in kinds for code in get_args(kind)} | REASONS.keys()
+    codes |= {reason.value for reason in ReasonCode}
     assert set(names("Codes")) == codes
 
 

@@ -14,7 +14,7 @@ from support.red_flags import record_example
 
 from application.personal_data.encryption import Vault
 from application.transparency_log.proofs import Proofs, trust_policy
-from application.transparency_log.sealer import Sealer
+from application.transparency_log.sequencer import Sequencer
 from application.transparency_log.signer import FileSigner
 from interface.auditor import verify
 from interface.exports.evidence import finding_bundle, finding_of
@@ -41,9 +41,9 @@ def test_its_evidence_is_accepted(
 ) -> None:
     record_example(database, example)
     signer = FileSigner.create(tmp_path / "key.json")
-    sealer = Sealer(database.dsn, ORIGIN, signer, Vault(database.keys).authenticate)
-    sealer.catch_up()
-    sealer.close()
+    sequencer = Sequencer(database.dsn, ORIGIN, signer, Vault(database.keys).authenticate)
+    sequencer.catch_up()
+    sequencer.close()
     trust = verify.policy_of(trust_policy(signer.key(ORIGIN), [], 0).encode())
     with (
         drawn(database) as facts,

@@ -196,7 +196,7 @@ def real(shared_database: Database, tmp_path_factory: Any) -> Real:
     """A log in which every kind of event was told and some were corrected, exported by COPY."""
     folder = tmp_path_factory.mktemp("real")
     with conversation(shared_database) as ledger:
-        tell_everything(ledger)
+        submit_everything(ledger)
     with drawn(shared_database) as _:
         pass
     (folder / "facts").mkdir()
@@ -236,7 +236,7 @@ def rows_in(path: Path) -> list[bytes]:
     return rows
 
 
-def tell_everything(ledger: Any) -> None:
+def submit_everything(ledger: Any) -> None:
     _, _, status, _, _, _, _, _, repaid, _, _, _, recovered, *_ = told(
         ledger,
         (controls.household(), BUREAU),

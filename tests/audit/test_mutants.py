@@ -546,9 +546,9 @@ UNCHANGED = ast.Module([], [])
 
 
 def cases_by_function() -> dict[tuple[str, str], list[Case]]:
-    """By file and name of each function: the cases that call it, which alone can tell a mutant.
+    """By file and name of each function: the cases that call it, which alone can notice a mutant.
 
-    Those that call the fewest functions come first: they tell the soonest.
+    Those that call the fewest functions come first: they notice it soonest.
     """
     calls: Counter[tuple[str, str]] = Counter()
 

@@ -33,9 +33,9 @@ def continues(h: Hash, old: tuple[int, bytes], new: tuple[int, bytes], path: lis
     return holds(lambda: witness.check_consistency(note(*old), note(*new), path) is None)
 
 
-def holds(question: Callable[[], bool]) -> bool:
+def holds(query_text: Callable[[], bool]) -> bool:
     try:
-        return question()
+        return query_text()
     except verify.Wrong:
         return False
 

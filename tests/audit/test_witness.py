@@ -201,7 +201,7 @@ def test_nothing_is_given_out_before_it_is_on_disk(
 def test_of_two_continuations_at_once_only_one_is_cosigned(nrcb: Witness, log: Log) -> None:
     nrcb.cosign(log.update(0, 20), log.key.vkey)
 
-    def ask(size: int) -> bool:
+    def query(size: int) -> bool:
         try:
             Witness(nrcb.state).cosign(log.update(20, size), log.key.vkey)
         except verify.Wrong:
@@ -209,7 +209,7 @@ def test_of_two_continuations_at_once_only_one_is_cosigned(nrcb: Witness, log: L
         return True
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(ask, range(21, 37))) == 1
+        assert sum(pool.map(query, range(21, 37))) == 1
 
 
 def test_by_files_alone_as_a_script_beside_the_verifier(tmp_path: Path, log: Log) -> None:

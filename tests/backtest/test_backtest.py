@@ -132,7 +132,7 @@ def test_a_supposed_threshold_shows_what_a_ruling_told_would_show(bench: Told) -
         supposed = score_rule(view.supposing(today._replace(value=10)), known, rule)
         before = score_rule(view, known, rule)
 
-    bench.ledger.tell(
+    bench.ledger.submit(
         SetRulings(
             ref="GZ-10",
             effective_on=date(2024, 1, 1),

@@ -27,7 +27,7 @@ def test_many_accounts_are_several_events() -> None:
     ledger = given()
     events = recorded(ledger, controls.unification(accounts=same(MOST_IN_AN_EVENT + 1)))
 
-    assert [len(event.accounts) for event in ledger.events(AccountRegister.Unified)] == [
+    assert [len(event.accounts) for event in ledger.all_of(AccountRegister.Unified)] == [
         MOST_IN_AN_EVENT, 1,
     ]  # fmt: skip
     assert len(events) == 2

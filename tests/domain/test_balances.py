@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from domain.balance import Balance, Lowest
 from domain.fund import Fund, FundExhausted
-from domain.kernel import Aggregate, Author, Event, Note, Refused
+from domain.kernel import Aggregate, Author, CommandContext, Envelope, Event, Refused
 from domain.loan import CompensatedTooMuch, Loan
 from domain.risk_fund import RiskFund, RiskFundExhausted
 from domain.steps import StepBefore
@@ -25,15 +25,15 @@ LAST = 40
 DUE_FEN = 100
 
 
-def note(day: int) -> Note:
-    return Note(by=BY, effective_on=FIRST + timedelta(days=day))
+def context(day: int) -> CommandContext:
+    return CommandContext(by=BY, effective_on=FIRST + timedelta(days=day))
 
 
 def new_loan(principal_fen: int = 1_000) -> Loan:
     """Disbursed on day 0, due on day 20."""
     loan = Loan(Loan.id_for("NRCB", "L1"))
     loan.disburse(
-        note(0), bank="NRCB", loan_no="L1", contract_no="C1", contract_on=FIRST,
+        context(0), bank="NRCB", loan_no="L1", contract_no="C1", contract_on=FIRST,
         household_id=loan.id, household_no="H1", borrower="b", borrower_age_years=40,
         principal_fen=principal_fen, credited_fen=principal_fen, annual_rate_bp=365,
         due_on=FIRST + timedelta(days=20), purpose="养牛", payee="p", renews_loan_no=None,
@@ -43,13 +43,15 @@ def new_loan(principal_fen: int = 1_000) -> Loan:
 
 
 def repaid(loan: Loan, day: int, fen: int) -> None:
-    loan.repay(note(day), principal_fen=fen, interest_fen=0, penalty_fen=0, payer="p", personal={})
+    loan.repay(
+        context(day), principal_fen=fen, interest_fen=0, penalty_fen=0, payer="p", personal={}
+    )
 
 
 def paid(loan: Loan, day: int, fen: int, payment_no: str) -> None:
     """Subsidy of the period that ends on day 10, of which DUE_FEN are due."""
     loan.pay_subsidy(
-        note(day), payment_no=payment_no, period="P", first=FIRST,
+        context(day), payment_no=payment_no, period="P", first=FIRST,
         until=FIRST + timedelta(days=10), amount_fen=fen, due_fen=DUE_FEN, payee="p",
         voucher="V", calculation={}, grounds={}, why="", personal={},
     )  # fmt: skip
@@ -57,19 +59,19 @@ def paid(loan: Loan, day: int, fen: int, payment_no: str) -> None:
 
 def recovered(loan: Loan, day: int, fen: int, payment_no: str) -> None:
     loan.recover_subsidy(
-        note(day), payment_no=payment_no, amount_fen=fen, reason="多付", voucher="V"
+        context(day), payment_no=payment_no, amount_fen=fen, reason="多付", voucher="V"
     )
 
 
 def allocated(fund: Fund, day: int, fen: int, replaces: int | None = None) -> None:
     fund.allocate(
-        note(day), year=2023, amount_fen=fen, voucher="X", budget_fen=10**9, replaces=replaces
+        context(day), year=2023, amount_fen=fen, voucher="X", budget_fen=10**9, replaces=replaces
     )
 
 
 def corrected(fund: Fund, day: int, version: int, fen: int) -> None:
     """An allocation is put in the place of another."""
-    fund.correct(note(day), version=version, topic=Fund.Allocated.TOPIC, reason="录错")
+    fund.correct(context(day), version=version, topic=Fund.Allocated.TOPIC, reason="录错")
     allocated(fund, day, fen, replaces=version)
     fund.assure_enough()
 
@@ -90,32 +92,32 @@ def test_a_balance_is_the_same_in_whatever_order_its_movements_come() -> None:
 def test_the_risk_fund_pays_nothing_on_a_day_before_it_was_filled() -> None:
     fund = RiskFund(RiskFund.the_id())
     told: dict[str, Any] = {"bank": "NRCB", "loan_no": "L1", "voucher": "V"}
-    fund.pay_in(note(10), payer="国库", amount_fen=3_500_000, voucher="V")
+    fund.pay_in(context(10), payer="国库", amount_fen=3_500_000, voucher="V")
     with pytest.raises(RiskFundExhausted) as refusal:
-        fund.compensate(note(9), amount_fen=3_499_900, **told)
+        fund.compensate(context(9), amount_fen=3_499_900, **told)
     assert refusal.value.details == {
         "amount_fen": 3_499_900, "balance_fen": 0, "on": FIRST + timedelta(days=9),
     }  # fmt: skip
-    fund.compensate(note(10), amount_fen=3_499_900, **told)
+    fund.compensate(context(10), amount_fen=3_499_900, **told)
 
 
 def test_what_a_later_day_already_spent_is_not_spent_on_an_earlier_one() -> None:
     fund = RiskFund(RiskFund.the_id())
     told: dict[str, Any] = {"bank": "NRCB", "loan_no": "L1", "voucher": "V"}
-    fund.pay_in(note(0), payer="国库", amount_fen=100, voucher="V")
-    fund.compensate(note(10), amount_fen=80, **told)
-    fund.recover(note(12), amount_fen=80, **told)
+    fund.pay_in(context(0), payer="国库", amount_fen=100, voucher="V")
+    fund.compensate(context(10), amount_fen=80, **told)
+    fund.recover(context(12), amount_fen=80, **told)
     with pytest.raises(RiskFundExhausted) as refusal:
-        fund.compensate(note(5), amount_fen=21, **told)
+        fund.compensate(context(5), amount_fen=21, **told)
     assert refusal.value.details["on"] == FIRST + timedelta(days=10)
-    fund.compensate(note(5), amount_fen=20, **told)
-    fund.compensate(note(12), amount_fen=80, **told)
+    fund.compensate(context(5), amount_fen=20, **told)
+    fund.compensate(context(12), amount_fen=80, **told)
 
 
 def test_an_allocation_is_not_moved_behind_what_was_reserved_of_it() -> None:
     fund = Fund(Fund.id_for(2023))
     allocated(fund, 5, 100)
-    fund.reserve(note(10), year=2023, batch_no="PC-1", amount_fen=70)
+    fund.reserve(context(10), year=2023, batch_no="PC-1", amount_fen=70)
     with pytest.raises(FundExhausted) as refusal:
         corrected(deepcopy(fund), 11, 1, 100)
     assert refusal.value.details == {
@@ -138,24 +140,24 @@ def test_a_subsidy_is_not_recovered_before_it_was_paid() -> None:
 def test_a_compensation_does_not_come_back_before_it_was_paid() -> None:
     loan = new_loan()
     told: dict[str, Any] = {"share_bp": 10_000, "voucher": "V"}
-    loan.compensate(note(25), loss_fen=100, amount_fen=100, **told)
-    loan.compensate(note(30), loss_fen=100, amount_fen=100, **told)
+    loan.compensate(context(25), loss_fen=100, amount_fen=100, **told)
+    loan.compensate(context(30), loss_fen=100, amount_fen=100, **told)
     with pytest.raises(StepBefore):
-        loan.recover_compensation(note(24), amount_fen=1, voucher="V")
+        loan.recover_compensation(context(24), amount_fen=1, voucher="V")
     with pytest.raises(Refused):
-        loan.recover_compensation(note(29), amount_fen=101, voucher="V")
-    loan.recover_compensation(note(29), amount_fen=100, voucher="V")
-    loan.recover_compensation(note(30), amount_fen=100, voucher="V")
+        loan.recover_compensation(context(29), amount_fen=101, voucher="V")
+    loan.recover_compensation(context(29), amount_fen=100, voucher="V")
+    loan.recover_compensation(context(30), amount_fen=100, voucher="V")
 
 
 def test_what_was_repaid_since_leaves_nothing_to_compensate_and_never_less() -> None:
     loan = new_loan()
     owed_fen = loan.outstanding_fen
     told: dict[str, Any] = {"share_bp": 10_000, "voucher": "V"}
-    loan.compensate(note(25), loss_fen=owed_fen - 10, amount_fen=owed_fen - 10, **told)
+    loan.compensate(context(25), loss_fen=owed_fen - 10, amount_fen=owed_fen - 10, **told)
     repaid(loan, 26, 30)
     with pytest.raises(CompensatedTooMuch) as refusal:
-        loan.compensate(note(27), loss_fen=1, amount_fen=1, **told)
+        loan.compensate(context(27), loss_fen=1, amount_fen=1, **told)
     assert refusal.value.details == {"loss_fen": 1, "left_fen": 0}, "not less than nothing"
     assert "超过尚可代偿的 0 分" in refusal.value.zh
 
@@ -176,7 +178,7 @@ class Money(RuleBasedStateMachine):
         }
         self.held: list[tuple[int, int]] = []
         self.payments = 0
-        self.kept: list[Event] = list(self.things["loan"].collect_events())
+        self.kept: list[Envelope[Any]] = list(self.things["loan"].collect_events())
 
     def accepts(self, act: Callable[[dict[str, Any]], None]) -> bool:
         tried = deepcopy(self.things)
@@ -203,7 +205,7 @@ class Money(RuleBasedStateMachine):
     @rule(day=DAYS, fen=FEN)
     def reserve(self, day: int, fen: int) -> None:
         told: dict[str, Any] = {"year": 2023, "batch_no": "PC-1", "amount_fen": fen}
-        if self.accepts(lambda t: t["fund"].reserve(note(day), **told)):
+        if self.accepts(lambda t: t["fund"].reserve(context(day), **told)):
             self.held.append((day, fen))
 
     @precondition(lambda self: self.held)
@@ -212,28 +214,30 @@ class Money(RuleBasedStateMachine):
         day, fen = self.held.pop()
         told: dict[str, Any] = {"year": 2023, "batch_no": "PC-1", "amount_fen": fen}
         name = "spend" if spent else "release"
-        assert self.accepts(lambda t: getattr(t["fund"], name)(note(day + later), **told))
+        assert self.accepts(lambda t: getattr(t["fund"], name)(context(day + later), **told))
 
     @rule(day=DAYS, fen=FEN)
     def fill(self, day: int, fen: int) -> None:
         told: dict[str, Any] = {"payer": "国库", "amount_fen": fen, "voucher": "V"}
-        self.accepts(lambda t: t["risk"].pay_in(note(day), **told))
+        self.accepts(lambda t: t["risk"].pay_in(context(day), **told))
 
     @rule(day=DAYS, fen=FEN)
     def compensate(self, day: int, fen: int) -> None:
         def act(t: dict[str, Any]) -> None:
             t["loan"].compensate(
-                note(day), loss_fen=fen, share_bp=10_000, amount_fen=fen, voucher="V"
+                context(day), loss_fen=fen, share_bp=10_000, amount_fen=fen, voucher="V"
             )
-            t["risk"].compensate(note(day), bank="NRCB", loan_no="L1", amount_fen=fen, voucher="V")
+            t["risk"].compensate(
+                context(day), bank="NRCB", loan_no="L1", amount_fen=fen, voucher="V"
+            )
 
         self.accepts(act)
 
     @rule(day=DAYS, fen=FEN)
     def recover_compensation(self, day: int, fen: int) -> None:
         def act(t: dict[str, Any]) -> None:
-            t["loan"].recover_compensation(note(day), amount_fen=fen, voucher="V")
-            t["risk"].recover(note(day), bank="NRCB", loan_no="L1", amount_fen=fen, voucher="V")
+            t["loan"].recover_compensation(context(day), amount_fen=fen, voucher="V")
+            t["risk"].recover(context(day), bank="NRCB", loan_no="L1", amount_fen=fen, voucher="V")
 
         self.accepts(act)
 
@@ -261,7 +265,7 @@ class Money(RuleBasedStateMachine):
                 assert held >= 0, (name, day, held)
 
 
-def movements(events: list[Event]) -> dict[str, dict[date, int]]:
+def movements(events: list[Envelope[Any]]) -> dict[str, dict[date, int]]:
     """What moved on each day, by name of what may not fall below zero: from the events alone."""
     found: dict[str, dict[date, int]] = {}
     for name, on, fen in _moved(events):
@@ -286,13 +290,14 @@ _MOVES: dict[type[Event], dict[str, int]] = {
 """By kind of event: what its amount is added to, or taken from."""
 
 
-def _moved(events: list[Event]) -> Iterator[tuple[str, date, int]]:
-    gone = {event.corrects for event in events if isinstance(event, Fund.Corrected)}
+def _moved(events: list[Envelope[Any]]) -> Iterator[tuple[str, date, int]]:
+    gone = {each.event.corrects for each in events if isinstance(each.event, Fund.Corrected)}
     yield "not yet paid", date.min, DUE_FEN
-    for event in events:
+    for each in events:
+        event = each.event
         of_loan = isinstance(event, Loan.Disbursed | Loan.Repaid)
         told: Any = event
-        if isinstance(event, Fund.Allocated) and event.version in gone:
+        if isinstance(event, Fund.Allocated) and each.originator_version in gone:
             continue
         for name, sign in _MOVES.get(type(event), {}).items():
             fen = told.principal_fen if of_loan else told.amount_fen

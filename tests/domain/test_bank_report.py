@@ -23,7 +23,7 @@ def test_a_month_is_reported_on_its_last_day_or_later_and_once() -> None:
 
 def test_a_report_that_is_reversed_makes_room_for_another_one() -> None:
     ledger = given(controls.report())
-    [event] = ledger.events(BankReport.ScaleReported)
+    [event] = ledger.all_of(BankReport.ScaleReported)
 
     recorded(ledger, reverse(ledger, event))
     assert isinstance(refused(ledger, reverse(ledger, event)), NotCorrectable)

@@ -13,7 +13,7 @@ from support.in_memory import InMemoryLedger, given, recorded, refused, state_of
 
 from application.command import Command
 from application.commands.batch import CorrectResult, OrderPayment, TellResult
-from application.ledger import Telling
+from application.ledger import Submission
 from application.refusals import NotPermitted, ResultDiffers, ResultIncomplete, ResultTwice
 from domain.batch import (
     Batch,
@@ -57,10 +57,10 @@ def run(*lines: Line, batches: int = 0) -> Run:
     return Run(lines, 0, batches)
 
 
-def notices(**other: Any) -> list[Command | Telling]:
+def notices(**other: Any) -> list[Command | Submission]:
     """A notice at each level, on 2 January 2024, that stands to the 20th."""
     said = [controls.notice(**{"ref": f"GS-{lv}", "level": lv, **other}) for lv in LEVELS]
-    return [*said[:2], Telling(said[2], controls.CENTRE)]
+    return [*said[:2], Submission(said[2], controls.CENTRE)]
 
 
 FUND = [controls.allocate(amount_fen=DUE_FEN + 1_000)]
@@ -85,7 +85,7 @@ def correction(line: int, *, paid: bool, **other: Any) -> Command:
     return controls.step(CorrectResult, "GZ-1", **said | other)
 
 
-def ordered(*more: Command | Telling) -> InMemoryLedger:
+def ordered(*more: Command | Submission) -> InMemoryLedger:
     """Batch PC-1 of line 1 alone, in a county that knows loan L1; NRCB was told to pay it."""
     lines = controls.batch_of(run(LINES[0]))
     steps = [lines, *APPROVED[2:]]
@@ -176,7 +176,7 @@ def test_whoever_proposed_a_batch_does_not_verify_it() -> None:
     ledger = given(controls.batch_of(run(*LINES)))
     qin_of_the_bureau = Author("bureau", "BUREAU", controls.CENTRE.person)
 
-    refusal = refused(ledger, Telling(controls.verification(), qin_of_the_bureau))
+    refusal = refused(ledger, Submission(controls.verification(), qin_of_the_bureau))
 
     assert isinstance(refusal, SamePerson)
     assert refusal.details["before_en"] == "proposed"
@@ -200,12 +200,14 @@ def test_a_township_posts_its_own_notices_and_the_centre_the_countys() -> None:
     of_the_county = controls.notice(level="county")
 
     assert isinstance(refused(ledger, of_the_county), NoticeElsewhere)
-    assert isinstance(refused(ledger, Telling(controls.notice(), controls.CENTRE)), NoticeElsewhere)
     assert isinstance(
-        refused(ledger, Telling(controls.notice(), controls.OTHER_TOWNSHIP)), NoticeElsewhere
+        refused(ledger, Submission(controls.notice(), controls.CENTRE)), NoticeElsewhere
     )
-    assert isinstance(refused(ledger, Telling(controls.notice(), controls.BANK)), NotPermitted)
-    recorded(ledger, Telling(of_the_county, controls.CENTRE))
+    assert isinstance(
+        refused(ledger, Submission(controls.notice(), controls.OTHER_TOWNSHIP)), NoticeElsewhere
+    )
+    assert isinstance(refused(ledger, Submission(controls.notice(), controls.BANK)), NotPermitted)
+    recorded(ledger, Submission(of_the_county, controls.CENTRE))
 
 
 @pytest.mark.parametrize("missing", range(3))
@@ -276,12 +278,12 @@ def test_an_objection_to_the_whole_batch_is_upheld_by_returning_it() -> None:
 
 
 def test_nobody_answers_his_own_objection_nor_lifts_what_he_upheld() -> None:
-    ledger = given(*VERIFIED, Telling(controls.objection(line=1), controls.CENTRE))
+    ledger = given(*VERIFIED, Submission(controls.objection(line=1), controls.CENTRE))
 
     assert isinstance(refused(ledger, controls.resolution(finding="other")), SamePerson)
     answer = controls.resolution(finding="other")
-    recorded(ledger, Telling(answer, controls.BUREAU))
-    assert isinstance(refused(ledger, Telling(controls.lifting(), controls.BUREAU)), SamePerson)
+    recorded(ledger, Submission(answer, controls.BUREAU))
+    assert isinstance(refused(ledger, Submission(controls.lifting(), controls.BUREAU)), SamePerson)
     recorded(ledger, controls.lifting())
 
 
@@ -315,15 +317,15 @@ def test_what_was_upheld_limits_its_quarter_and_those_that_follow_from_it(
     days = (date(2023, 6, 21), date(2023, 9, 21), date(2023, 12, 21))
 
     assert [loan.most_fen(first) for first in days] == [before, quarter, after]
-    recorded(ledger, Telling(controls.lifting(), controls.BUREAU))
+    recorded(ledger, Submission(controls.lifting(), controls.BUREAU))
     assert [ledger.loan("NRCB", "L1").most_fen(first) for first in days] == [None] * 3
 
 
 def test_a_limit_is_lifted_once_by_a_document_on_the_day_of_the_finding_or_later() -> None:
     ledger = given(*VERIFIED, controls.objection(line=1), controls.resolution(finding="other"))
 
-    def by_the_bureau(**other: Any) -> Telling:
-        return Telling(controls.lifting(**other), controls.BUREAU)
+    def by_the_bureau(**other: Any) -> Submission:
+        return Submission(controls.lifting(**other), controls.BUREAU)
 
     assert isinstance(refused(ledger, by_the_bureau(ground=None)), GroundMissing)
     assert isinstance(refused(ledger, by_the_bureau(objection_no="YY-2")), LimitUnknown)
@@ -350,7 +352,7 @@ def test_an_approval_needs_all_its_money_on_its_day_and_reserves_it() -> None:
 
 def test_a_batch_of_recoveries_alone_pays_nothing() -> None:
     asked_back = controls.batch_line(1, DUE_FEN, kind="recovery")
-    posted = Telling(controls.notice(level="county", ground=DOCUMENT), controls.CENTRE)
+    posted = Submission(controls.notice(level="county", ground=DOCUMENT), controls.CENTRE)
     ledger = given(controls.batch_of(run(asked_back)), controls.verification(), posted)
 
     assert isinstance(refused(ledger, controls.approval(on="2024-01-21")), NothingToPay)
@@ -381,13 +383,13 @@ def test_a_line_that_is_due_less_by_now_is_held_and_its_money_free() -> None:
 def test_whoever_approved_a_batch_does_not_order_its_money() -> None:
     ledger = given(*APPROVED)
 
-    assert isinstance(refused(ledger, Telling(order(), controls.FINANCE)), SamePerson)
+    assert isinstance(refused(ledger, Submission(order(), controls.FINANCE)), SamePerson)
 
 
 def test_a_bank_answers_for_the_lines_that_it_was_told_to_pay() -> None:
     ledger = ordered()
 
-    other_bank = Telling(result(), controls.OTHER_BANK)
+    other_bank = Submission(result(), controls.OTHER_BANK)
     assert isinstance(refused(ledger, other_bank), LineUnknown)
     assert isinstance(refused(ledger, result(on="2024-01-21")), StepBefore)
     paid = {"line": 1, "paid": True, "voucher": "V-1"}
@@ -437,23 +439,23 @@ def test_a_payment_of_which_a_fen_was_recovered_did_not_come_back_whole() -> Non
 
     assert isinstance(refusal, ReturnedTooMuch)
     assert refusal.details["recovered_fen"] == 1
-    assert len(ledger.events(Loan.SubsidyReturned)) == 0
+    assert len(ledger.all_of(Loan.SubsidyReturned)) == 0
 
 
 # ---- any steps in any order -----------------------------------------------------------
 
 _STEPS = {
-    "verify": lambda n, by: Telling(controls.verification(ref=f"R-{n}"), by),
-    "post": lambda n, by: Telling(
+    "verify": lambda n, by: Submission(controls.verification(ref=f"R-{n}"), by),
+    "post": lambda n, by: Submission(
         controls.notice(ref=f"R-{n}", ground=DOCUMENT, level="county" if by.role == "centre"
                         else LEVELS[n % 2]), by),
-    "object": lambda n, by: Telling(controls.objection(ref=f"R-{n}", line=1 + n % 2), by),
-    "resolve": lambda n, by: Telling(
+    "object": lambda n, by: Submission(controls.objection(ref=f"R-{n}", line=1 + n % 2), by),
+    "resolve": lambda n, by: Submission(
         controls.resolution(ref=f"R-{n}", objection_no=f"R-{n - 1}", upheld=n % 3 == 0), by),
-    "approve": lambda n, by: Telling(controls.approval(ref=f"R-{n}", on="2024-01-21"), by),
-    "order": lambda n, by: Telling(order(ref=f"R-{n}"), by),
-    "return": lambda n, by: Telling(controls.return_of_batch(ref=f"R-{n}", on="2024-01-23"), by),
-    "result": lambda n, by: Telling(
+    "approve": lambda n, by: Submission(controls.approval(ref=f"R-{n}", on="2024-01-21"), by),
+    "order": lambda n, by: Submission(order(ref=f"R-{n}"), by),
+    "return": lambda n, by: Submission(controls.return_of_batch(ref=f"R-{n}", on="2024-01-23"), by),
+    "result": lambda n, by: Submission(
         result({"line": 1, "paid": n % 2 == 0, "voucher": "V", "reason": "x"}, ref=f"R-{n}"), by),
 }  # fmt: skip
 _ROLES = {
@@ -480,7 +482,7 @@ def test_whatever_is_tried_no_person_takes_two_steps_and_no_fen_is_lost(
     tries: list[tuple[str, str, bool]],
 ) -> None:
     ledger = given(*FUND, controls.household(), controls.loan(), today=LATER)
-    recorded(ledger, Telling(VERIFIED[0], Author("centre", "CENTRE", "a")))
+    recorded(ledger, Submission(VERIFIED[0], Author("centre", "CENTRE", "a")))
     for number, (step, person, by_the_centre) in enumerate(tries):
         role = "centre" if step == "post" and by_the_centre else _ROLES[step]
         try:

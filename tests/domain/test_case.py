@@ -14,7 +14,7 @@ from support.in_memory import InMemoryLedger, recorded, refused
 from support.in_memory import given as in_which
 
 from application.command import Command
-from application.ledger import Telling
+from application.ledger import Submission
 from application.refusals import OrganisationUnknown
 from domain.case import (
     STAGES,
@@ -43,7 +43,7 @@ from domain.case_register import (
     RecoveryElsewhere,
     RecoveryInCase,
 )
-from domain.kernel import Author, Note, Refused
+from domain.kernel import Author, CommandContext, Refused
 from domain.loan import Loan
 from domain.steps import StepBefore
 
@@ -79,9 +79,11 @@ def found(*findings: Finding) -> Found:
     )
 
 
-def note(person: str, day: int = 0, organisation: str = "AUDIT", role: str = "auditor") -> Note:
+def context(
+    person: str, day: int = 0, organisation: str = "AUDIT", role: str = "auditor"
+) -> CommandContext:
     by = Author(role, organisation, person)
-    return Note(by=by, effective_on=date(2024, 5, 6) + timedelta(days=day))
+    return CommandContext(by=by, effective_on=date(2024, 5, 6) + timedelta(days=day))
 
 
 def new_case() -> Case:
@@ -134,22 +136,22 @@ def test_what_is_at_stake_depends_on_no_order_and_never_exceeds_the_sum(
 
 def test_a_finding_is_in_one_case_and_the_second_is_told_which() -> None:
     register = CaseRegister(CaseRegister.the_id())
-    register.enter(note("he"), case_no="XS-1", findings=[finding("a", 1)])
+    register.enter(context("he"), case_no="XS-1", findings=[finding("a", 1)])
 
     with pytest.raises(FindingInCase, match="finding_in_case") as refused:
-        register.enter(note("he"), case_no="XS-2", findings=[finding("b", 1), finding("a", 2)])
+        register.enter(context("he"), case_no="XS-2", findings=[finding("b", 1), finding("a", 2)])
     assert refused.value.details == {"finding": "RF08 a", "case_no": "XS-1"}
     assert register.free([finding("a", 1), finding("b", 1)]) == (finding("b", 1),)
     register.assure_free(["RF08 a"], "XS-1")
     with pytest.raises(NothingToJoin):
-        register.enter(note("he"), case_no="XS-1", findings=[])
+        register.enter(context("he"), case_no="XS-1", findings=[])
 
 
 def test_a_recovery_is_in_one_case() -> None:
     register = CaseRegister(CaseRegister.the_id())
-    register.enter_recovery(note("cai"), case_no="XS-1", recovery="x.1")
+    register.enter_recovery(context("cai"), case_no="XS-1", recovery="x.1")
     with pytest.raises(RecoveryInCase):
-        register.enter_recovery(note("cai"), case_no="XS-1", recovery="x.1")
+        register.enter_recovery(context("cai"), case_no="XS-1", recovery="x.1")
 
 
 # ---- given, when, then ----------------------------------------------------------------
@@ -164,8 +166,8 @@ def case_of(ledger: InMemoryLedger) -> Case:
     return ledger.aggregate(Case, Case.id_for("XS-1"))
 
 
-def by(person: str, said: Command, organisation: str = "AUDIT") -> Telling:
-    return Telling(said, Author("auditor", organisation, person))
+def by(person: str, said: Command, organisation: str = "AUDIT") -> Submission:
+    return Submission(said, Author("auditor", organisation, person))
 
 
 def test_a_case_is_opened_once_on_findings_that_are_in_no_case() -> None:
@@ -241,7 +243,7 @@ def test_an_explanation_is_asked_of_an_organisation_that_there_is_until_the_day_
 def test_who_was_asked_explains_once_and_to_all_others_there_is_no_such_case() -> None:
     ledger = in_which(*ASSIGNED, controls.explanation_request())
 
-    other = Telling(controls.explanation(), controls.OTHER_BANK)
+    other = Submission(controls.explanation(), controls.OTHER_BANK)
     assert isinstance(refused(ledger, other), CaseUnknown)
     recorded(ledger, controls.explanation())
     assert isinstance(refused(ledger, controls.explanation(ref="SM-2")), RequestUnknown)
@@ -273,12 +275,10 @@ def test_a_recovery_counts_in_one_case_and_on_a_loan_of_it() -> None:
     other_loan = {"loan_no": "L2", "ref": "LN-2"}
     repaid = controls.repay(ref="RP-2", loan_no="L2", principal_fen=1)
     ledger = in_which(*lent, controls.loan(**other_loan), repaid, *ASSIGNED)
-    first, second = ledger.events(Loan.Repaid)
+    first, second = ledger.all_of(Loan.Repaid)
 
     def linked(event: Loan.Repaid, ref: str) -> Command:
-        row = ledger.log.stored(event.originator_id, event.version)  # type: ignore[arg-type]
-        assert row is not None
-        return controls.case_recovery(row.event_id, ref=ref)
+        return controls.case_recovery(ledger.store.row_of(event).event_id, ref=ref)
 
     assert isinstance(refused(ledger, linked(second, "ZH-2")), RecoveryElsewhere)
     [event, _] = recorded(ledger, linked(first, "ZH-1"))
@@ -307,9 +307,9 @@ class AnyCase(RuleBasedStateMachine):
         self.investigated: set[str] = set()
         self.open_requests: dict[str, tuple[str, int]] = {}
         self.proposed = False
-        self.case.open(note("he"), case_no="XS-1", title="归集", found=found(finding("a", 5, 1)))
+        self.case.open(context("he"), case_no="XS-1", title="归集", found=found(finding("a", 5, 1)))
 
-    def attempt(self, told: Note, step: str, **how: object) -> bool:
+    def attempt(self, told: CommandContext, step: str, **how: object) -> bool:
         """Whether the step stood; a refusal leaves the case as it was."""
         before = self.case.version
         try:
@@ -327,8 +327,8 @@ class AnyCase(RuleBasedStateMachine):
             actor, "yu"
         )
 
-    def by(self, actor: str, day: int, organisation: str = "AUDIT") -> Note:
-        return note(self.who(actor), day, organisation)
+    def by(self, actor: str, day: int, organisation: str = "AUDIT") -> CommandContext:
+        return context(self.who(actor), day, organisation)
 
     @rule(later=_later)
     def days_pass(self, later: int) -> None:
@@ -336,7 +336,7 @@ class AnyCase(RuleBasedStateMachine):
 
     @rule(by=_person, whom=_person)
     def assign(self, by: str, whom: str) -> None:
-        if self.attempt(note(by, self.day), "assign", investigator=whom):
+        if self.attempt(context(by, self.day), "assign", investigator=whom):
             self.supervised.add(by)
             self.investigated.add(whom)
             self.proposed = False
@@ -356,7 +356,7 @@ class AnyCase(RuleBasedStateMachine):
     @rule(bank=st.sampled_from(BANKS), data=st.data())
     def explain(self, bank: str, data: st.DataObject) -> None:
         request = data.draw(st.sampled_from(sorted(self.open_requests)))
-        told = note("x", self.day, bank, "bank")
+        told = context("x", self.day, bank, "bank")
         if self.attempt(told, "explain", request_no=request, explanation="说明"):
             assert self.open_requests.pop(request)[0] == bank
             again = {"request_no": request, "explanation": "再次说明"}

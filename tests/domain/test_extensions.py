@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from domain.kernel import Author, Note, Refused
+from domain.kernel import Author, CommandContext, Refused
 from domain.loan import Instalment, Loan
 
 BANK = Author("bank", "NRCB", "wang")
 
 
-def note(on: str) -> Note:
-    return Note(by=BANK, effective_on=date.fromisoformat(on))
+def context(on: str) -> CommandContext:
+    return CommandContext(by=BANK, effective_on=date.fromisoformat(on))
 
 
 def disbursed(loan: Loan, on: str = "2023-03-10", due_on: str = "2024-03-10") -> None:
     loan.disburse(
-        note(on), bank="NRCB", loan_no="L1", contract_no="C1",
+        context(on), bank="NRCB", loan_no="L1", contract_no="C1",
         contract_on=date.fromisoformat(on), household_id=loan.id, household_no="H1", borrower="b",
         borrower_age_years=40, principal_fen=5_000_000, credited_fen=5_000_000,
         annual_rate_bp=365, due_on=date.fromisoformat(due_on), purpose="养牛", payee="p",
@@ -36,7 +36,7 @@ def a_loan() -> Loan:
 
 def extend(loan: Loan, on: str, new_due_on: str, agreed_on: str | None = None) -> None:
     loan.extend(
-        note(on),
+        context(on),
         agreed_on=date.fromisoformat(agreed_on or on),
         new_due_on=date.fromisoformat(new_due_on),
     )
@@ -71,7 +71,7 @@ def test_the_first_of_two_extensions_can_be_corrected() -> None:
     loan = a_loan()
     extend(loan, "2024-02-20", "2024-09-10")
     extend(loan, "2024-09-01", "2025-03-10")
-    loan.correct(note("2024-10-01"), version=2, topic=Loan.Extended.TOPIC, reason="录错")
+    loan.correct(context("2024-10-01"), version=2, topic=Loan.Extended.TOPIC, reason="录错")
     extend(loan, "2024-02-20", "2024-08-10")
     assert loan.due_on_at(date(2024, 3, 1)) == date(2024, 8, 10)
     assert loan.due_on_at(date(2024, 10, 1)) == date(2025, 3, 10)
@@ -104,7 +104,7 @@ def test_a_correction_does_not_move_the_loan_behind_its_extension() -> None:
     ):
         loan = a_loan()
         extend(loan, "2024-02-20", "2024-09-10")
-        loan.correct(note("2024-10-01"), version=1, topic=Loan.Disbursed.TOPIC, reason="录错")
+        loan.correct(context("2024-10-01"), version=1, topic=Loan.Disbursed.TOPIC, reason="录错")
         with pytest.raises(Refused) as refusal:
             disbursed(loan, on, due_on)
         assert code == refusal.value.CODE
@@ -114,7 +114,7 @@ def test_an_instalment_is_not_due_before_the_loan_was_disbursed() -> None:
     loan = a_loan()
     with pytest.raises(Refused) as refusal:
         loan.agree_repayment_plan(
-            note("2024-03-20"),
+            context("2024-03-20"),
             instalments=(
                 Instalment(date(2023, 3, 10), 1),
                 Instalment(date(2023, 3, 9), 1),
@@ -128,5 +128,5 @@ def test_an_instalment_is_not_due_before_the_loan_was_disbursed() -> None:
 
 def test_a_loan_does_not_continue_one_that_was_disbursed_after_it() -> None:
     with pytest.raises(Refused) as refusal:
-        a_loan().renew(note("2023-03-09"), by_loan_no="L2")
+        a_loan().renew(context("2023-03-09"), by_loan_no="L2")
     assert refusal.value.CODE == "before_disbursement"

@@ -14,7 +14,7 @@ from support.in_memory import InMemoryLedger, given, recorded, refused, reverse,
 from application.refusals import ReplacementElsewhere
 from domain.balance import Lowest
 from domain.fund import BudgetExceeded, BudgetMissing, Fund, FundExhausted
-from domain.kernel import Author, NotCorrectable, Note, Refused
+from domain.kernel import Author, CommandContext, NotCorrectable, Refused
 from domain.steps import StepBefore
 
 BUDGET_FEN = 1_481_220_000
@@ -61,7 +61,7 @@ def test_cash_that_moves_leaves_the_budget_as_it_was() -> None:
 
 def test_an_allocation_is_reversed_once_on_its_day_or_later() -> None:
     ledger = given(controls.allocate())
-    [allocated] = ledger.events(Fund.Allocated)
+    [allocated] = ledger.all_of(Fund.Allocated)
 
     early = reverse(ledger, allocated, effective_on="2023-08-31")
     assert isinstance(refused(ledger, early), StepBefore)
@@ -73,7 +73,7 @@ def test_an_allocation_is_reversed_once_on_its_day_or_later() -> None:
 
 def test_an_allocation_is_replaced_within_its_year() -> None:
     ledger = given(controls.allocate())
-    [allocated] = ledger.events(Fund.Allocated)
+    [allocated] = ledger.all_of(Fund.Allocated)
     said = controls.body(controls.allocate(amount_fen=1), "year")
 
     moved = reverse(ledger, allocated, replacement=said | {"year": 2024})
@@ -99,8 +99,8 @@ _MOVES = st.lists(
 )  # fmt: skip
 
 
-def note(on: date) -> Note:
-    return Note(by=_BY, effective_on=on)
+def context(on: date) -> CommandContext:
+    return CommandContext(by=_BY, effective_on=on)
 
 
 def do(one: Fund, move: str, on: date, fen: int) -> bool:
@@ -111,16 +111,18 @@ def do(one: Fund, move: str, on: date, fen: int) -> bool:
         return False  # a batch ends no more than it holds
     try:
         if move == "allocate":
-            one.allocate(note(on), **told, voucher="V", budget_fen=1_000)
+            one.allocate(context(on), **told, voucher="V", budget_fen=1_000)
         elif move == "transfer":
-            one.transfer(note(on), **told, payer="国库", payee="专户", purpose="贴息", voucher="V")
+            one.transfer(
+                context(on), **told, payer="国库", payee="专户", purpose="贴息", voucher="V"
+            )
         elif move == "correct":
             if not one.allocated:
                 return False
             topic = Fund.Allocated.TOPIC
-            one.correct(note(on), version=min(one.allocated), topic=topic, reason="录错")
+            one.correct(context(on), version=min(one.allocated), topic=topic, reason="录错")
         else:
-            getattr(one, move)(note(on), **told, batch_no="PC-1")
+            getattr(one, move)(context(on), **told, batch_no="PC-1")
     except Refused:
         return False
     return True
@@ -158,12 +160,12 @@ def test_what_is_allocated_is_reserved_paid_or_free(moves: list[tuple[str, date,
 def test_a_batch_is_reserved_what_is_free_on_its_day_and_not_a_fen_more(on: date, fen: int) -> None:
     one = Fund(Fund.id_for(2023))
     told: dict[str, Any] = {"year": 2023, "voucher": "V", "budget_fen": 1_000}
-    one.allocate(note(date(2023, 9, 2)), **told, amount_fen=100)
+    one.allocate(context(date(2023, 9, 2)), **told, amount_fen=100)
 
     with pytest.raises(FundExhausted) as refusal:
-        one.reserve(note(on), year=2023, batch_no="PC-1", amount_fen=fen)
+        one.reserve(context(on), year=2023, batch_no="PC-1", amount_fen=fen)
     assert refusal.value.details["free_fen"] == (0 if fen == 100 else 100)
-    one.reserve(note(date(2023, 9, 2)), year=2023, batch_no="PC-1", amount_fen=100)
+    one.reserve(context(date(2023, 9, 2)), year=2023, batch_no="PC-1", amount_fen=100)
     assert one.free_fen == 0
 
 
@@ -171,7 +173,7 @@ def test_a_fund_whose_allocations_are_all_reversed_is_empty() -> None:
     ledger = given(controls.allocate(), controls.transfer(), controls.allocate(ref="XD-2"))
 
     for kind in (Fund.Allocated, Fund.Transferred):
-        for event in ledger.events(kind):
+        for event in ledger.all_of(kind):
             recorded(ledger, reverse(ledger, event))
 
     assert fund(ledger).free.lowest() == Lowest(date.min, 0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import controls
 from support.in_memory import InMemoryLedger, given, recorded, refused, reverse, state_of
 
-from application.ledger import Telling
+from application.ledger import Submission
 from application.refusals import DatedInFuture, LookNotToday, ReplacementMalformed, TooManyLooks
 from domain.household import (
     CreditAmountMissing,
@@ -149,7 +149,7 @@ def test_nothing_is_said_of_a_household_that_is_not_registered() -> None:
 def test_a_township_speaks_of_its_own_households() -> None:
     ledger = given(controls.household())
 
-    other = Telling(controls.demand(), controls.OTHER_TOWNSHIP)
+    other = Submission(controls.demand(), controls.OTHER_TOWNSHIP)
     assert isinstance(refused(ledger, other), HouseholdUnknown)
     recorded(ledger, controls.demand())
 
@@ -215,8 +215,8 @@ def test_a_look_is_of_today_and_thirty_are_a_minutes_most() -> None:
     ledger = given(controls.household(), today=date(2026, 1, 5))
     look = {"effective_on": "2026-01-05"}
 
-    def by_the_bureau(number: int, **other: str) -> Telling:
-        return Telling(controls.look(ref=f"LK-{number}", **look | other), controls.BUREAU)
+    def by_the_bureau(number: int, **other: str) -> Submission:
+        return Submission(controls.look(ref=f"LK-{number}", **look | other), controls.BUREAU)
 
     yesterday = by_the_bureau(0, effective_on="2026-01-04")
     assert isinstance(refused(ledger, yesterday), LookNotToday)
@@ -230,7 +230,7 @@ def test_a_look_is_of_today_and_thirty_are_a_minutes_most() -> None:
 
 def test_a_change_of_category_that_is_reversed_never_was() -> None:
     ledger = given(controls.household(), controls.status())
-    [changed] = ledger.events(Household.StatusChanged)
+    [changed] = ledger.all_of(Household.StatusChanged)
 
     recorded(ledger, reverse(ledger, changed))
 
@@ -240,7 +240,7 @@ def test_a_change_of_category_that_is_reversed_never_was() -> None:
 
 def test_a_replacement_is_judged_as_if_it_were_said_anew() -> None:
     ledger = given(controls.household(), controls.status())
-    [changed] = ledger.events(Household.StatusChanged)
+    [changed] = ledger.all_of(Household.StatusChanged)
 
     nonsense = reverse(ledger, changed, replacement={"effective_on": "2023-06-01"})
     refusal = refused(ledger, nonsense)
@@ -291,7 +291,9 @@ def test_what_is_reversed_in_any_order_leaves_the_household_as_it_never_was(
     versions = sorted(h1(ledger).live)
     chance.shuffle(versions)
     for version in versions:
-        recorded(ledger, reverse(ledger, h1(ledger).live[version]))
+        row = ledger.log.stored(h1(ledger).id, version)
+        assert row is not None
+        recorded(ledger, reverse(ledger, row))
 
     household = h1(ledger)
     assert not household.exists

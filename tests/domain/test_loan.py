@@ -12,7 +12,7 @@ from support import controls
 from support.in_memory import InMemoryLedger, given, recorded, refused, reverse, state_of
 
 from application.command import Command
-from application.ledger import Telling
+from application.ledger import Submission
 from domain.kernel import NotCorrectable, Refused
 from domain.loan import (
     BeforeDisbursement,
@@ -62,7 +62,7 @@ def test_a_loan_note_is_disbursed_once() -> None:
 
 
 def test_two_banks_may_use_one_number() -> None:
-    recorded(lent(), Telling(controls.loan(), controls.OTHER_BANK))
+    recorded(lent(), Submission(controls.loan(), controls.OTHER_BANK))
 
 
 def test_a_loan_is_due_at_least_one_day_after_its_disbursement() -> None:
@@ -102,7 +102,7 @@ def test_a_loan_renews_another_loan_that_there_is() -> None:
 def test_the_disbursement_of_a_renewal_that_is_reversed_renews_nothing() -> None:
     ledger = lent(controls.loan(ref="LN-2", loan_no="L2", renews_loan_no="L1"))
 
-    recorded(ledger, reverse(ledger, ledger.events(Loan.Disbursed)[1]))
+    recorded(ledger, reverse(ledger, ledger.all_of(Loan.Disbursed)[1]))
 
     assert l1(ledger).renewed == {}
     assert set(ledger.household("H1").borrowed.values()) == {l1(ledger).id}
@@ -257,7 +257,7 @@ def test_the_cap_is_of_the_household_over_all_banks_the_oldest_loan_first(
         effective_on="2023-03-09", contract_on="2023-03-09", principal_fen=older_fen
     )
     ledger = lent(principal_fen=2_000_000)
-    recorded(ledger, Telling(older, controls.OTHER_BANK))
+    recorded(ledger, Submission(older, controls.OTHER_BANK))
 
     assert due_fen(ledger, bank="NRCB") == fen
 
@@ -352,7 +352,7 @@ def test_no_more_is_compensated_than_is_owed_and_no_more_comes_back_than_was_pai
     assert isinstance(too_much, CompensatedTooMuch)
     assert too_much.details == {"loss_fen": 5_000_001, "left_fen": 5_000_000}
     recorded(ledger, compensated("2024-03-10", loss_fen=5_000_000))
-    [event] = ledger.events(Loan.Compensated)
+    [event] = ledger.all_of(Loan.Compensated)
     back = {"loan_no": "L1", "effective_on": "2024-03-11"}
     whole, more = event.amount_fen, event.amount_fen + 1
 
@@ -366,7 +366,7 @@ def test_no_more_is_compensated_than_is_owed_and_no_more_comes_back_than_was_pai
 
 def test_a_repayment_that_is_reversed_is_owed_again_and_cannot_be_reversed_twice() -> None:
     ledger = lent(controls.repay(principal_fen=5_000_000))
-    [repaid] = ledger.events(Loan.Repaid)
+    [repaid] = ledger.all_of(Loan.Repaid)
 
     kinds = [type(event) for event in recorded(ledger, reverse(ledger, repaid))]
 
@@ -378,7 +378,7 @@ def test_a_repayment_that_is_reversed_is_owed_again_and_cannot_be_reversed_twice
 
 def test_a_disbursement_that_others_rest_on_is_replaced_and_not_reversed() -> None:
     ledger = lent(controls.repay())
-    [disbursed] = ledger.events(Loan.Disbursed)
+    [disbursed] = ledger.all_of(Loan.Disbursed)
 
     assert isinstance(refused(ledger, reverse(ledger, disbursed)), LoanStillHasEvents)
 
@@ -444,7 +444,7 @@ def test_no_less_than_nothing_is_owed_and_what_is_reversed_leaves_nothing_behind
     for version in sorted(l1(ledger).live, reverse=True):
         stored = ledger.log.stored(l1(ledger).id, version)
         assert stored is not None
-        recorded(ledger, reverse(ledger, stored.event()))
+        recorded(ledger, reverse(ledger, stored))
 
     loan, nothing = l1(ledger), Loan(l1(ledger).id)
     assert not loan.exists

@@ -165,7 +165,7 @@ def test_the_latest_ruling_up_to_a_day_holds_and_all_reversed_none_does(
             expected = max(expected, (on, order, value))
 
     assert number(ledger, "notice_days", day) == expected[2]
-    for event in ledger.events(Programme.Ruled):
+    for event in ledger.all_of(Programme.Ruled):
         recorded(ledger, reverse(ledger, event))
         assert isinstance(refused(ledger, reverse(ledger, event)), NotCorrectable)
     assert number(ledger, "notice_days", day) == 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from support import controls
 from support.in_memory import given, recorded, refused
 
-from application.ledger import Telling
+from application.ledger import Submission
 from domain.risk import OwnRisk, RiskNumberTaken, RiskUnknown
 from domain.steps import StepBefore
 
@@ -15,10 +15,10 @@ def test_a_risk_number_is_used_once() -> None:
 
 
 def test_another_person_takes_note_of_a_risk_on_the_day_of_its_report_or_later() -> None:
-    ledger = given(Telling(controls.risk(), controls.TOWNSHIP))
+    ledger = given(Submission(controls.risk(), controls.TOWNSHIP))
 
     assert isinstance(refused(ledger, controls.risk_note(risk_no="FX-9")), RiskUnknown)
-    itself = Telling(controls.risk_note(), controls.TOWNSHIP)
+    itself = Submission(controls.risk_note(), controls.TOWNSHIP)
     assert isinstance(refused(ledger, itself), OwnRisk)
     early = controls.risk_note(effective_on="2023-06-30")
     assert isinstance(refused(ledger, early), StepBefore)

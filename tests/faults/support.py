@@ -26,7 +26,7 @@ from application.access import Organisation, enrol, issue_key
 from application.command import Command
 from application.commands.loan import DisburseLoan, RepayLoan
 from application.fields import Account
-from application.ledger import Ledger, Telling
+from application.ledger import Ledger, Submission
 from application.personal_data.encryption import Keys
 from domain.kernel import Author, Refused
 from interface.deployment import COUNTY_OFFICES
@@ -96,9 +96,9 @@ def repayment(number: int, loan_no: str, *, ref: str = "", principal_fen: int = 
     )
 
 
-def tell_all(ledger: Ledger, commands: Iterable[Command], by: Author) -> list[Any]:
+def submit_all(ledger: Ledger, commands: Iterable[Command], by: Author) -> list[Any]:
     """Tell, and fail when anything is refused."""
-    outcomes = ledger.tell_all([Telling(command, by) for command in commands])
+    outcomes = ledger.submit_all([Submission(command, by) for command in commands])
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     assert not refused, refused[:3]
     return outcomes
@@ -107,7 +107,7 @@ def tell_all(ledger: Ledger, commands: Iterable[Command], by: Author) -> list[An
 def lend(place: Place, by: Author, loan_nos: Sequence[str]) -> None:
     ledger = Ledger(place.dsn, place.keys)
     try:
-        tell_all(ledger, map(loan, loan_nos), by)
+        submit_all(ledger, map(loan, loan_nos), by)
     finally:
         ledger.close()
 

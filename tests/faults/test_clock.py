@@ -14,7 +14,7 @@ from support.county import conversation
 from support.service import service
 
 from application.event_store.clock import TOLERANCE, ClockWatch
-from application.ledger import Telling
+from application.ledger import Submission
 from application.personal_data.encryption import Vault
 from application.refusals import ClockJumped
 from application.transparency_log.signer import FileSigner
@@ -49,17 +49,17 @@ def test_a_clock_ten_years_ahead_records_nothing_and_goes_on_when_it_is_set_righ
 ) -> None:
     hand = Hand()
     with conversation(database, clock=hand) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
         hand.by = DECADE
         for _ in range(2):
             with pytest.raises(ClockJumped):
-                ledger.tell(c.loan(), c.BANK)
+                ledger.submit(c.loan(), c.BANK)
         assert ledger.log.last_position() == 1
         with pytest.raises(ClockJumped):
-            ledger.tell_all([Telling(c.loan(), c.BANK)], atomic=True)
+            ledger.submit_all([Submission(c.loan(), c.BANK)], atomic=True)
         assert ledger.log.last_position() == 1
         hand.by = timedelta()
-        recorded = ledger.tell(c.loan(), c.BANK)
+        recorded = ledger.submit(c.loan(), c.BANK)
         assert abs(recorded.recorded_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
@@ -68,14 +68,14 @@ def test_the_first_event_of_a_service_is_refused_too(database: Any, by: timedelt
     hand = Hand()
     hand.by = by
     with conversation(database, clock=hand) as ledger, pytest.raises(ClockJumped):
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
 
 
 def test_some_minutes_are_let_be(database: Any) -> None:
     hand = Hand()
     hand.by = TOLERANCE - timedelta(seconds=30)
     with conversation(database, clock=hand) as ledger:
-        assert ledger.tell(c.household(), c.BUREAU).position == 1
+        assert ledger.submit(c.household(), c.BUREAU).position == 1
 
 
 def test_a_machine_whose_clock_jumps_for_the_database_too_is_seen_by_what_was_counted() -> None:
@@ -127,8 +127,8 @@ def test_an_event_that_is_dated_in_the_future_is_an_alarm_and_named(
     database: Any, tmp_path: Path
 ) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.household(), c.BUREAU)
+        ledger.submit(c.loan(), c.BANK)
         last = ledger.log.last_position()
     with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
         alter(

@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from support.chance import SEED
 
 from application import ledger as ledger_module
-from application.ledger import ConnectionTroubled, Ledger, Recorded, Telling
+from application.ledger import ConnectionTroubled, Ledger, Recorded, Submission
 
 BATCH = 50
 CUTS = 100
@@ -119,9 +119,9 @@ def scene(server: str, database: Place, monkeypatch: pytest.MonkeyPatch) -> Iter
         proxy.stop()
 
 
-def batch(number: int) -> list[Telling]:
+def batch(number: int) -> list[Submission]:
     return [
-        Telling(support.repayment(number * 1_000 + place, "L", ref=f"B{number}-{place}"),
+        Submission(support.repayment(number * 1_000 + place, "L", ref=f"B{number}-{place}"),
                 support.bank())
         for place in range(1, BATCH + 1)
     ]  # fmt: skip
@@ -147,9 +147,9 @@ def armed(scene: Scene, number: int, rng: random.Random, size: list[int]) -> str
 
 def usual_size(scene: Scene) -> list[int]:
     """How many bytes a batch is, each way."""
-    scene.ledger.tell_all(batch(1), atomic=True)
+    scene.ledger.submit_all(batch(1), atomic=True)
     before = list(scene.proxy.passed)
-    scene.ledger.tell_all(batch(2), atomic=True)
+    scene.ledger.submit_all(batch(2), atomic=True)
     return [now - then for now, then in zip(scene.proxy.passed, before, strict=True)]
 
 
@@ -161,7 +161,7 @@ def test_a_batch_cut_at_a_random_byte_is_told_again_and_stands_once_and_whole(
     unknown_commits = 0
     for number in range(3, 3 + CUTS):
         place = armed(scene, number, rng, size)
-        outcomes = scene.ledger.tell_all(batch(number), atomic=True)
+        outcomes = scene.ledger.submit_all(batch(number), atomic=True)
         assert all(isinstance(outcome, Recorded) for outcome in outcomes), (place, outcomes[:2])
         positions = [outcome.position for outcome in outcomes if isinstance(outcome, Recorded)]
         assert positions == list(range(positions[0], positions[0] + BATCH)), place
@@ -184,12 +184,12 @@ def test_a_batch_whose_line_stays_dead_is_whole_or_absent_and_a_later_retry_comp
         place = armed(scene, number, rng, size)
         scene.proxy.closed_to_all = True
         with suppress(*ConnectionTroubled):
-            scene.ledger.tell_all(batch(number), atomic=True)
+            scene.ledger.submit_all(batch(number), atomic=True)
         found = stored(scene)[f"B{number}"]
         assert found in (0, BATCH), f"{found} of {BATCH} rows: {place}"
         came_back[found] += 1
         scene.proxy.let_all_through()
-        outcomes = scene.ledger.tell_all(batch(number), atomic=True)
+        outcomes = scene.ledger.submit_all(batch(number), atomic=True)
         assert all(isinstance(outcome, Recorded) for outcome in outcomes), (place, outcomes[:2])
         assert stored(scene)[f"B{number}"] == BATCH, place
     assert came_back[0] and came_back[BATCH], f"both ends were wanted: {came_back}, seed {SEED}"
@@ -201,12 +201,12 @@ def test_the_same_look_catches_a_batch_stored_row_by_row(
     """The negative control: without one transaction a cut leaves a part."""
     monkeypatch.setattr(ledger_module, "_PATIENCE_SECONDS", 0)
     single, *others = batch(3)
-    scene.ledger.tell_all(batch(1)[:1])
+    scene.ledger.submit_all(batch(1)[:1])
     before = scene.proxy.passed[UP]
-    scene.ledger.tell_all([single])
+    scene.ledger.submit_all([single])
     scene.proxy.cut_after((scene.proxy.passed[UP] - before) * BATCH // 2, UP)
     scene.proxy.closed_to_all = True
     with suppress(*ConnectionTroubled):
-        for telling in others:
-            scene.ledger.tell_all([telling])
+        for submission in others:
+            scene.ledger.submit_all([submission])
     assert 0 < stored(scene)["B3"] < BATCH, "the harness is blind to a part of a batch"

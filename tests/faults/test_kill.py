@@ -79,13 +79,13 @@ class Writer(Thread):
             for number in self._numbers:
                 if self.stopping.is_set():
                     return
-                self._tell(client, number)
+                self._submit(client, number)
 
     def _hangs_up(self, number: int, attempt: int) -> bool:
         """Each tenth statement, and some more by chance: so some answers are always lost."""
         return attempt == 0 and (number % 10 == 5 or self._rng.random() < 0.05)
 
-    def _tell(self, client: httpx2.Client, number: int) -> None:
+    def _submit(self, client: httpx2.Client, number: int) -> None:
         for attempt in count():
             ref = f"R{number}-{attempt}" if self._new_ref else f"R{number}"
             body = support.repayment(number, self._loan_no, ref=ref)
@@ -192,7 +192,7 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_caught_losing_events(
     acknowledged = []
     try:
         for number in range(first, first + 150):
-            told = ledger.tell(
+            told = ledger.submit(
                 support.repayment(number, f"S-{commit}", ref=f"S{number}"), support.bank()
             )
             acknowledged.append(

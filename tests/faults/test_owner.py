@@ -63,11 +63,11 @@ def ordered(dsn: str, *orders: str) -> None:
 
 
 def short(ledger: Any) -> Any:
-    return ledger.tell(c.repay(), c.BANK)
+    return ledger.submit(c.repay(), c.BANK)
 
 
 def long(ledger: Any) -> Any:
-    return ledger.tell(c.household(ref="HH-9", household_no="H9"), c.BUREAU)
+    return ledger.submit(c.household(ref="HH-9", household_no="H9"), c.BUREAU)
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def long(ledger: Any) -> Any:
         (LOST_AT_COMMIT, long),
         (SWALLOW.format(table="ledger.household_key"), long),
         ("CREATE RULE nothing AS ON DELETE TO ledger.household_key DO INSTEAD NOTHING",
-         lambda ledger: ledger.tell(c.erasure(household_no="H2"), c.BUREAU)),
+         lambda ledger: ledger.submit(c.erasure(household_no="H2"), c.BUREAU)),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_back_is_not_acknowledged(database: Any, hand: str, told: Any) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
-        ledger.tell(c.household(ref="HH-2", household_no="H2"), c.BUREAU)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.household(), c.BUREAU)
+        ledger.submit(c.household(ref="HH-2", household_no="H2"), c.BUREAU)
+        ledger.submit(c.loan(), c.BANK)
         ordered(database.owner_dsn, hand)
         with pytest.raises(SchemaAltered):
             told(ledger)
@@ -161,7 +161,7 @@ def test_verify_names_it_and_the_service_does_not_start(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
     assert run(database, tmp_path, monkeypatch, "log", "seal").exit_code == 0
     clean = run(database, tmp_path, monkeypatch, "verify")
     assert clean.exit_code == 0, clean.output
@@ -189,7 +189,7 @@ def test_facts_of_an_older_version_are_drawn_anew_at_the_start(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
     with drawn(database):
         pass
     number = live(database)
@@ -227,9 +227,11 @@ def county(shared_database: Any) -> Any:
     with conversation(shared_database) as ledger:
         for n in (1, 2, 3):
             own = {"household_no": f"H{n}"}
-            ledger.tell(c.household(ref=f"HH-{n}", **own), c.BUREAU)
-            ledger.tell(c.loan(ref=f"LN-{n}", loan_no=f"L{n}", contract_no=f"C{n}", **own), c.BANK)
-        ledger.tell(c.repay(loan_no="L3"), c.BANK)
+            ledger.submit(c.household(ref=f"HH-{n}", **own), c.BUREAU)
+            ledger.submit(
+                c.loan(ref=f"LN-{n}", loan_no=f"L{n}", contract_no=f"C{n}", **own), c.BANK
+            )
+        ledger.submit(c.repay(loan_no="L3"), c.BANK)
     return shared_database
 
 
@@ -272,7 +274,7 @@ def test_facts_that_a_reader_is_shown_and_the_log_does_not_say_are_named(
 
 def test_facts_that_were_shown_and_are_gone_altogether_are_named(database: Any) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
     assert wrong_facts(database.dsn) == [], "nothing was drawn yet, and nobody was shown any"
     with drawn(database):
         pass
@@ -293,7 +295,7 @@ def test_the_worker_reports_that_its_facts_were_taken_out_of_use_and_draws_them_
     database: Any,
 ) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
     reported: list[str] = []
     state, stopping = SchemaState(), Event()
     words = (database.dsn, stopping, utc_now, lambda s: (reported.append(s), state.report(s)))
@@ -303,7 +305,7 @@ def test_the_worker_reports_that_its_facts_were_taken_out_of_use_and_draws_them_
         wait_until(lambda: len(generations(database)) == 1, "the facts are drawn")
         first = generations(database)
         with conversation(database) as ledger:
-            ledger.tell(c.loan(), c.BANK)
+            ledger.submit(c.loan(), c.BANK)
         wait_until(lambda: drawn_to(database) > 1, "the worker goes on with them")
         ordered(database.owner_dsn, "UPDATE projection.generation SET live = false")
         wait_until(lambda: bool(reported), "it is reported")
@@ -333,12 +335,12 @@ def test_a_projector_draws_nothing_into_an_altered_schema(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
     with drawn(database):
         pass
     number = live(database)
     with conversation(database) as ledger:
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
     ordered(database.owner_dsn, SWALLOW.format(table=f"facts_{number}.loan"))
     monkeypatch.setattr(projector, "project", lambda *_: pytest.fail("it began to draw"))
     refused = run(database, tmp_path, monkeypatch, "project")
@@ -405,9 +407,9 @@ def test_an_erased_household_has_no_key_and_a_rotation_is_no_fault(
             return wrong_keys(owner, lambda: Keys.load(file))
 
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
-        ledger.tell(c.household(ref="HH-2", household_no="H2"), c.BUREAU)
-        ledger.tell(c.erasure(household_no="H2"), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
+        ledger.submit(c.household(ref="HH-2", household_no="H2"), c.BUREAU)
+        ledger.submit(c.erasure(household_no="H2"), c.BUREAU)
     assert faults() == []
     rotate_wrapping(database.owner_dsn, file)
     assert faults() == []

@@ -70,14 +70,14 @@ def write_on(place: Place, stopping: Event, faults: list[str]) -> None:
             commands = [
                 support.repayment(n, f"L{rng.randrange(LOANS)}") for n in range(first, first + 20)
             ]
-            told = support.tell_all(ledger, commands, support.bank())
+            told = support.submit_all(ledger, commands, support.bank())
             correction = CorrectEvent(
                 ref=f"C{round_}",
                 effective_on=date(2023, 9, 1),
                 reason="错报",
                 event_id=rng.choice(told).event_ids[0],
             )
-            support.tell_all(ledger, [correction], support.bank())
+            support.submit_all(ledger, [correction], support.bank())
     except BaseException as error:
         faults.append(repr(error))
         raise

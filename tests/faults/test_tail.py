@@ -55,7 +55,7 @@ def write(place: Place, name: str, clock: Clock, events: int, faults: list[str])
                 support.repayment(told + n + 1, f"L{name}", ref=f"{name}-{told + n}")
                 for n in range(size)
             ]
-            support.tell_all(ledger, commands, support.bank(f"B{name}"))
+            support.submit_all(ledger, commands, support.bank(f"B{name}"))
             told += size
     except BaseException as error:
         faults.append(f"{name}: {error!r}")
@@ -102,9 +102,9 @@ def test_two_transactions_never_share_an_instant(database: Place) -> None:
     stopped = datetime(2026, 1, 1, tzinfo=UTC)
     ledger = Ledger(database.dsn, database.keys, clock=lambda: stopped)
     try:
-        support.tell_all(ledger, [support.loan("L")], support.bank())
+        support.submit_all(ledger, [support.loan("L")], support.bank())
         instants = [
-            support.tell_all(ledger, [support.repayment(number, "L")], support.bank())[0]
+            support.submit_all(ledger, [support.repayment(number, "L")], support.bank())[0]
             for number in (1, 2, 3)
         ]
     finally:

@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.backup import pg_tool
 from support.county import conversation, drawn
-from support.everything import tell_everything
+from support.everything import submit_everything
 
 from application.event_store.guards import APPEND_ONLY, missing_guards
 from application.personal_data.encryption import Keys, Vault
 from application.transparency_log.notes import COSIGNED, Head, VerifierKey
 from application.transparency_log.proofs import Proofs, WitnessRefused
-from application.transparency_log.rows import MAC, SEALED, rows_between
-from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.rows import AUTHENTICATED, MAC, rows_between
+from application.transparency_log.sequencer import LogAltered, Sequencer
 from application.transparency_log.signer import FileSigner, SigningRefused
 from application.transparency_log.verification import Verification, Verified
 from domain.policy import POLICY, Book
@@ -66,23 +66,23 @@ class Truth(NamedTuple):
     def authenticate(self) -> Callable[[bytes], bytes]:
         return Vault(self.keys).authenticate
 
-    def sealer(self, signer: FileSigner | None = None) -> Sealer:
-        return Sealer(self.dsn, ORIGIN, signer or self.signer, self.authenticate)
+    def sequencer(self, signer: FileSigner | None = None) -> Sequencer:
+        return Sequencer(self.dsn, ORIGIN, signer or self.signer, self.authenticate)
 
 
 @pytest.fixture(scope="module")
 def truth(shared_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     place = shared_database
     with conversation(place) as ledger:
-        tell_everything(ledger, COPIES)
+        submit_everything(ledger, COPIES)
         last = ledger.log.last_position()
     file = tmp_path_factory.mktemp("signer") / "signing-key.json"
     signer = FileSigner.create(file)
-    sealer = Sealer(place.dsn, ORIGIN, signer, Vault(place.keys).authenticate)
-    half = sealer.seal(most=last // 2).checkpoint
+    sequencer = Sequencer(place.dsn, ORIGIN, signer, Vault(place.keys).authenticate)
+    half = sequencer.sequence(most=last // 2).checkpoint
     assert half is not None
-    sealer.catch_up()
-    sealer.close()
+    sequencer.catch_up()
+    sequencer.close()
     with drawn(place):
         pass
     with psycopg.connect(place.owner_dsn) as connection:
@@ -187,12 +187,12 @@ def test_each_byte_of_a_payload_is_covered(truth: Truth, owner: psycopg.Connecti
 def test_the_seal_covers_every_byte_of_a_row(truth: Truth) -> None:
     with psycopg.connect(truth.owner_dsn) as connection:
         [row] = rows_between(connection, truth.last // 2 - 1, truth.last // 2)
-    assert truth.authenticate(row[SEALED]) == row[MAC]
-    for at in range(SEALED.start, len(row)):
+    assert truth.authenticate(row[AUTHENTICATED]) == row[MAC]
+    for at in range(AUTHENTICATED.start, len(row)):
         flipped = bytearray(row)
         flipped[at] ^= 1 << at % 8
         same_content = row[:-36] == flipped[:-36] and row[MAC] == flipped[MAC]
-        agrees = truth.authenticate(bytes(flipped[SEALED])) == flipped[MAC]
+        agrees = truth.authenticate(bytes(flipped[AUTHENTICATED])) == flipped[MAC]
         assert agrees == same_content, at  # between them only the length of the seal
 
 
@@ -262,10 +262,10 @@ def back_to(owner: psycopg.Connection[Any], size: int) -> None:
 
 def test_a_log_set_back_is_never_signed_again(truth: Truth, owner: psycopg.Connection[Any]) -> None:
     back_to(owner, truth.last // 2)
-    sealer = truth.sealer()
+    sequencer = truth.sequencer()
     with pytest.raises(LogAltered) as found:
-        sealer.seal()
-    sealer.close()
+        sequencer.sequence()
+    sequencer.close()
     assert found.value.position == truth.last // 2 + 1
 
 
@@ -278,10 +278,10 @@ def test_an_inserted_event_is_seen(truth: Truth, owner: psycopg.Connection[Any])
 
 def test_an_inserted_event_is_never_sealed(truth: Truth, owner: psycopg.Connection[Any]) -> None:
     owner.execute(forged(truth.last + 1))
-    sealer = truth.sealer()
+    sequencer = truth.sequencer()
     with pytest.raises(LogAltered) as found:
-        sealer.seal()
-    sealer.close()
+        sequencer.sequence()
+    sequencer.close()
     assert found.value.position == truth.last + 1
 
 
@@ -411,9 +411,9 @@ def rewrite(
     alter(owner, "tree_node", "TRUNCATE ledger.tree_node")
     alter(owner, "checkpoint", "TRUNCATE ledger.checkpoint")
     if signer is not None:
-        sealer = truth.sealer(signer)
-        sealer.catch_up()
-        sealer.close()
+        sequencer = truth.sequencer(signer)
+        sequencer.catch_up()
+        sequencer.close()
 
 
 def sealed_columns(owner: psycopg.Connection[Any], position: int) -> bytes:
@@ -456,10 +456,10 @@ def test_a_rewritten_log_is_not_signed_by_a_signer_who_remembers(
     truth: Truth, owner: psycopg.Connection[Any]
 ) -> None:
     rewrite(truth, owner, amount(5))
-    sealer = truth.sealer()
+    sequencer = truth.sequencer()
     with pytest.raises(SigningRefused):
-        sealer.seal()
-    sealer.close()
+        sequencer.sequence()
+    sequencer.close()
 
 
 def test_every_altered_cell_of_the_facts_is_seen(truth: Truth) -> None:
@@ -603,9 +603,9 @@ def test_a_restored_dump_raises_no_alarm(
         pg_tool("pg_restore", restored, str(tmp_path / "dump"))
         elsewhere = truth._replace(owner_dsn=restored, dsn=restored)
         assert verified(elsewhere, truth.anchor).faults == []
-        sealer = elsewhere.sealer()
-        assert sealer.seal().added == 0
-        sealer.close()
+        sequencer = elsewhere.sequencer()
+        assert sequencer.sequence().added == 0
+        sequencer.close()
     finally:
         owner.execute("DROP DATABASE mz_tamper_restored WITH (FORCE)")
 

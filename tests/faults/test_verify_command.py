@@ -20,12 +20,12 @@ from faults.support import in_database
 from faults.test_tamper import alter, forged, restore
 from psycopg.conninfo import conninfo_to_dict
 from support.county import conversation, drawn
-from support.everything import tell_everything
+from support.everything import submit_everything
 from typer.testing import CliRunner
 
 from application.event_store.guards import APPEND_ONLY
 from application.personal_data.encryption import Keys, Vault
-from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.sequencer import LogAltered, Sequencer
 from application.transparency_log.signer import FileSigner, SigningKeyOther, SigningRefused
 from interface.cli.app import app
 from interface.deployment import deployed
@@ -57,14 +57,14 @@ class Place(NamedTuple):
 def place(shared_database: Any, tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("deployment")
     with conversation(shared_database) as ledger:
-        tell_everything(ledger, 2)
+        submit_everything(ledger, 2)
         last = ledger.log.last_position()
     shared_database.keys.save(folder / "keys.json")
     with deployed(Settings(dsn=shared_database.dsn, data=folder)) as deployment:
-        sealer = deployment.sealer()
-        sealer.seal(most=last // 2)
-        sealer.catch_up()
-        sealer.close()
+        sequencer = deployment.sequencer()
+        sequencer.sequence(most=last // 2)
+        sequencer.catch_up()
+        sequencer.close()
     with drawn(shared_database):
         pass
     with psycopg.connect(shared_database.owner_dsn) as connection:
@@ -365,10 +365,10 @@ def test_another_valid_key_is_refused_whatever_else_was_taken_away(
     named = right.text() if "pinned" not in forgotten else right.id.hex()
     assert named in str(refused.value)
     keys = Vault(Keys.load(elsewhere / "keys.json"))
-    sealer = Sealer(place.dsn, ORIGIN, other, keys.authenticate)
+    sequencer = Sequencer(place.dsn, ORIGIN, other, keys.authenticate)
     with pytest.raises(SigningRefused):
-        sealer.seal()
-    sealer.close()
+        sequencer.sequence()
+    sequencer.close()
     moved = place._replace(folder=elsewhere)
     assert any(other.key(ORIGIN).text() in line for line in found(moved, "--no-facts"))
 

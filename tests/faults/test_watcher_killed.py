@@ -55,17 +55,19 @@ def write_on(database: Any, stopping: Event) -> None:
             number += 1
             no, home = f"L{number}", f"H{number}"
             member = {**c.household().members[0].model_dump(), "id_no": c.id_no(number)}
-            ledger.tell(c.household(ref=f"HH-{no}", household_no=home, members=[member]), c.BUREAU)
+            ledger.submit(
+                c.household(ref=f"HH-{no}", household_no=home, members=[member]), c.BUREAU
+            )
             loan = c.loan(
                 ref=f"LN-{no}", loan_no=no, household_no=home, borrower_id_no=member["id_no"]
             )
-            ledger.tell(loan, c.BANK)
+            ledger.submit(loan, c.BANK)
             back = c.repay(
                 ref=f"R-{no}", loan_no=no, principal_fen=4_900_000, effective_on="2023-03-16"
             )
-            told = ledger.tell(back, c.BANK)
+            told = ledger.submit(back, c.BANK)
             if rng.random() < 0.5:
-                ledger.tell(c.correct(told.event_ids[0], ref=f"C-{no}"), c.BANK)
+                ledger.submit(c.correct(told.event_ids[0], ref=f"C-{no}"), c.BANK)
 
 
 def test_after_many_kills_of_the_watcher_what_is_stored_is_what_the_rules_say(

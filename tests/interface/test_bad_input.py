@@ -54,10 +54,10 @@ class Api(NamedTuple):
         key = {"Authorization": f"Bearer {self.keys[who]}"} if who else {}
         return self.client.request(method, path, headers={**key, **(headers or {})}, **how)
 
-    def tell(self, who: str, path: str, body: Any) -> httpx2.Response:
+    def submit(self, who: str, path: str, body: Any) -> httpx2.Response:
         return self.send(who, "POST", path, json=body)
 
-    def tell_raw(self, who: str, path: str, text: str | bytes) -> httpx2.Response:
+    def submit_raw(self, who: str, path: str, text: str | bytes) -> httpx2.Response:
         return self.send(
             who, "POST", path, content=text, headers={"Content-Type": "application/json"}
         )
@@ -92,7 +92,7 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
             ("NRCB", "/v1/loans", loan("L1")),
             ("PSBC", "/v1/loans", loan("P1")),
         ):
-            assert running.tell(who, path, body).status_code == 201
+            assert running.submit(who, path, body).status_code == 201
         wait_until(
             lambda: running.ask("AUDIT", "/v1/ledgers/loans").status_code != 503, "facts are there"
         )
@@ -341,7 +341,7 @@ def nothing_stored(api: Api) -> Iterator[None]:
 @pytest.mark.usefixtures("nothing_stored")
 def test_yuan_and_other_things_are_not_taken_for_fen(api: Api, literal: str, code: str) -> None:
     text = json.dumps(loan(principal_fen="HERE")).replace('"HERE"', literal)
-    answer = api.tell_raw("NRCB", "/v1/loans", text)
+    answer = api.submit_raw("NRCB", "/v1/loans", text)
     place = "principal_fen" if code else None
     assure_problem(answer, (400, 422) if not code else 422, code, place)
 
@@ -372,13 +372,13 @@ def test_yuan_and_other_things_are_not_taken_for_fen(api: Api, literal: str, cod
 def test_a_day_that_is_none_is_refused(api: Api, literal: str, code: str) -> None:
     for field in ("effective_on", "contract_on", "due_on"):
         text = json.dumps(loan(**{field: "HERE"})).replace('"HERE"', literal)
-        assure_problem(api.tell_raw("NRCB", "/v1/loans", text), 422, code, field)
+        assure_problem(api.submit_raw("NRCB", "/v1/loans", text), 422, code, field)
 
 
 def test_29_february_is_a_day_in_a_leap_year_only(api: Api) -> None:
     leap = loan(effective_on="2024-02-29", contract_on="2024-02-29", due_on="2025-02-28")
-    assert api.tell("NRCB", "/v1/loans", leap).status_code == 201
-    late = api.tell("NRCB", "/v1/loans", loan(due_on="2025-02-29"))
+    assert api.submit("NRCB", "/v1/loans", leap).status_code == 201
+    late = api.submit("NRCB", "/v1/loans", loan(due_on="2025-02-29"))
     assure_problem(late, 422, "no_such_day", "due_on")
 
 
@@ -398,7 +398,7 @@ def test_29_february_is_a_day_in_a_leap_year_only(api: Api) -> None:
 def test_a_loan_that_contradicts_itself_is_refused(
     api: Api, wrong: Body, code: str, at: str
 ) -> None:
-    assure_problem(api.tell("NRCB", "/v1/loans", loan(**wrong)), (404, 409), code, at)
+    assure_problem(api.submit("NRCB", "/v1/loans", loan(**wrong)), (404, 409), code, at)
 
 
 @pytest.mark.parametrize(
@@ -416,16 +416,16 @@ def test_a_loan_that_contradicts_itself_is_refused(
 )
 @pytest.mark.usefixtures("nothing_stored")
 def test_an_identity_number_that_checks_wrong_is_refused(api: Api, number: str, code: str) -> None:
-    answer = api.tell("NRCB", "/v1/loans", loan(borrower_id_no=number))
+    answer = api.submit("NRCB", "/v1/loans", loan(borrower_id_no=number))
     assure_problem(answer, 422, code, "borrower_id_no")
     member = changed(household(), "members/0/id_no", number)
-    assure_problem(api.tell("BUREAU", "/v1/households", member), 422, code, "members/0/id_no")
+    assure_problem(api.submit("BUREAU", "/v1/households", member), 422, code, "members/0/id_no")
 
 
 def test_a_small_x_is_the_same_person_as_a_large_one(api: Api) -> None:
     small = loan(borrower_id_no=ID_NO.lower())
-    assert api.tell("NRCB", "/v1/loans", small).status_code == 201
-    again = api.tell("NRCB", "/v1/loans", {**small, "borrower_id_no": ID_NO})
+    assert api.submit("NRCB", "/v1/loans", small).status_code == 201
+    again = api.submit("NRCB", "/v1/loans", {**small, "borrower_id_no": ID_NO})
     assert again.status_code == 200
     events = api.ask("NRCB", f"/v1/loans/{small['loan_no']}/history").json()["events"]
     known = api.ask("NRCB", "/v1/loans/L1/history").json()["events"]
@@ -451,7 +451,7 @@ def test_a_small_x_is_the_same_person_as_a_large_one(api: Api) -> None:
 )
 @pytest.mark.usefixtures("nothing_stored")
 def test_a_repayment_that_cannot_be_is_refused(api: Api, wrong: Body, code: str, at: str) -> None:
-    answer = api.tell("NRCB", "/v1/loans/L1/repayments", repayment(**wrong))
+    answer = api.submit("NRCB", "/v1/loans/L1/repayments", repayment(**wrong))
     assure_problem(answer, 409, code, at)
 
 
@@ -469,10 +469,10 @@ def test_anothers_loan_is_told_from_none_by_nothing_but_the_number(api: Api, pat
     owner, body = bodies()[path]
     stranger = {"NRCB": "PSBC", "T01": "T02"}.get(owner)
     if stranger is None:
-        assure_problem(api.tell(owner, path.replace("L1", "L0"), body), 404, "loan_unknown")
+        assure_problem(api.submit(owner, path.replace("L1", "L0"), body), 404, "loan_unknown")
         return
-    anothers = api.tell(stranger, path, body)
-    none = api.tell(stranger, path.replace("L1", "L0"), body)
+    anothers = api.submit(stranger, path, body)
+    none = api.submit(stranger, path.replace("L1", "L0"), body)
     assure_problem(anothers, 404, "loan_unknown", "loan_no")
     assert same_but_for(anothers, "L1") == same_but_for(none, "L0")
 
@@ -491,13 +491,13 @@ def test_anothers_loan_cannot_be_read_nor_told_from_none(
 def test_a_township_cannot_write_to_anothers_household_nor_tell_it_from_none(api: Api) -> None:
     body = told(amount_fen=5_000_000, purpose="养牛")
     anothers, none = (
-        api.tell("T02", f"/v1/households/{number}/demands", body) for number in ("H1", "H0")
+        api.submit("T02", f"/v1/households/{number}/demands", body) for number in ("H1", "H0")
     )
     assure_problem(anothers, 404, "household_unknown", "household_no")
     assert same_but_for(anothers, "H1") == same_but_for(none, "H0")
     look = bodies()["/v1/households/H1/looks"][1]
     anothers, none = (
-        api.tell("T02", f"/v1/households/{number}/looks", look) for number in ("H1", "H0")
+        api.submit("T02", f"/v1/households/{number}/looks", look) for number in ("H1", "H0")
     )
     assure_problem(anothers, 404, "household_unknown", "household_no")
     assert same_but_for(anothers, "H1") == same_but_for(none, "H0")
@@ -508,11 +508,11 @@ def test_a_township_cannot_write_to_anothers_household_nor_tell_it_from_none(api
 
 
 def test_anothers_event_cannot_be_corrected_nor_told_from_none(api: Api) -> None:
-    answer = api.tell("NRCB", "/v1/loans/L1/repayments", repayment())
+    answer = api.submit("NRCB", "/v1/loans/L1/repayments", repayment())
     event_id = answer.json()["event_ids"][0]
     body = told(reason="错报")
-    anothers = api.tell("PSBC", f"/v1/events/{event_id}/corrections", body)
-    none = api.tell("PSBC", f"/v1/events/{NOWHERE}/corrections", body)
+    anothers = api.submit("PSBC", f"/v1/events/{event_id}/corrections", body)
+    none = api.submit("PSBC", f"/v1/events/{NOWHERE}/corrections", body)
     assure_problem(anothers, 404, "event_unknown", "event_id")
     assert same_but_for(anothers, event_id) == same_but_for(none, NOWHERE)
 
@@ -544,7 +544,7 @@ def test_no_role_but_the_right_one_may_write(api: Api, path: str) -> None:
         also = set(ROLES) - {"ADMIN"}
     before = api.log_position()
     for who in set(ROLES) - {right, alike} - also:
-        said = assure_problem(api.tell(who, path, {**body, "ref": ref()}), 403, "not_permitted")
+        said = assure_problem(api.submit(who, path, {**body, "ref": ref()}), 403, "not_permitted")
         assert said["details"]["role"]
     assert api.log_position() == before
 
@@ -682,7 +682,7 @@ def test_of_25_and_25_with_other_content_one_content_stands_and_the_others_are_t
 )  # fmt: skip
 @pytest.mark.usefixtures("nothing_stored")
 def test_malformed_json_is_refused(api: Api, text: bytes) -> None:
-    assure_problem(api.tell_raw("NRCB", "/v1/loans", text), (400, 422))
+    assure_problem(api.submit_raw("NRCB", "/v1/loans", text), (400, 422))
     line = api.send("NRCB", "POST", "/v1/submissions", content=text)
     assert line.status_code == 200
     for told_back in line.text.splitlines():
@@ -696,9 +696,9 @@ def test_a_field_given_twice_is_refused(api: Api, field: str) -> None:
     body = loan()
     value = body[field]
     text = json.dumps(body)[:-1] + f", {json.dumps(field)}: {json.dumps(value)}}}"
-    assure_problem(api.tell_raw("NRCB", "/v1/loans", text), (400, 422))
+    assure_problem(api.submit_raw("NRCB", "/v1/loans", text), (400, 422))
     inner = json.dumps(loan()).replace('"account":', '"account": "62229999", "account":')
-    assure_problem(api.tell_raw("NRCB", "/v1/loans", inner), (400, 422))
+    assure_problem(api.submit_raw("NRCB", "/v1/loans", inner), (400, 422))
 
 
 @pytest.mark.usefixtures("nothing_stored")
@@ -712,17 +712,17 @@ def test_a_field_given_twice_in_a_line_is_refused(api: Api) -> None:
 @pytest.mark.usefixtures("nothing_stored")
 def test_unknown_fields_are_refused_where_they_stand(api: Api) -> None:
     for name in ("principal", "recorded_at", "bank", "type", "__proto__", "version"):
-        answer = api.tell("NRCB", "/v1/loans", loan(**{name: 1}))
+        answer = api.submit("NRCB", "/v1/loans", loan(**{name: 1}))
         assure_problem(answer, 422, "unknown_field", name)
-    answer = api.tell("NRCB", "/v1/loans", changed(loan(), "payee/iban", "x"))
+    answer = api.submit("NRCB", "/v1/loans", changed(loan(), "payee/iban", "x"))
     assure_problem(answer, 422, "unknown_field", "payee/iban")
-    answer = api.tell("NRCB", "/v1/loans/L1/repayments", repayment(loan_no="L1"))
+    answer = api.submit("NRCB", "/v1/loans/L1/repayments", repayment(loan_no="L1"))
     assure_problem(answer, 422, "unknown_field", "loan_no")
 
 
 @pytest.mark.usefixtures("nothing_stored")
 def test_each_missing_field_is_named(api: Api) -> None:
-    answer = api.tell("NRCB", "/v1/loans", {})
+    answer = api.submit("NRCB", "/v1/loans", {})
     said = assure_problem(answer, 422, "required")
     required = set(loan()) - {"renews_loan_no"}
     assert {error["pointer"].strip("/") for error in said["errors"]} == required
@@ -844,7 +844,7 @@ def test_control_characters_nul_and_half_characters_are_refused_in_every_text(
     for place in texts_of(body):
         for bad in (*CONTROLS, "\ud800"):
             text = json.dumps(changed(body, place, f"a{bad}b"))
-            answer = api.tell_raw(who, path, text)
+            answer = api.submit_raw(who, path, text)
             assert answer.status_code == 422, (place, bad, answer.status_code, answer.text[:300])
             assure_problem(answer, 422, at=place)
 
@@ -858,7 +858,7 @@ def test_100_kilobytes_are_refused_in_every_text_and_at_a_cost_that_grows_no_fas
 
     def seconds(place: Any, letter: str, length: int, times: int = 3) -> float:
         def send() -> None:
-            answer = api.tell(who, path, changed(body, place, letter * length))
+            answer = api.submit(who, path, changed(body, place, letter * length))
             assure_problem(answer, 422, at=place)
             assert len(answer.content) < 10_000, f"{place} is sent back"
 
@@ -902,14 +902,14 @@ def test_sql_in_every_text_field_is_stored_as_it_came_and_does_nothing(
         payee={"account": "62220001", "name": attack},
     )  # fmt: skip
     path = quote(number, safe="")
-    assert api.tell("BUREAU", "/v1/households", home).status_code == 201
-    answer = api.tell("NRCB", "/v1/loans", lent)
+    assert api.submit("BUREAU", "/v1/households", home).status_code == 201
+    answer = api.submit("NRCB", "/v1/loans", lent)
     assert answer.status_code == 201, answer.text
     checked = told(
         finding="as_agreed", actual_use=attack, borrower_met=True, with_bank=True,
         inspector=attack, bank="NRCB",
     )  # fmt: skip
-    answer = api.tell("T01", f"/v1/loans/{path}/usage-checks", checked)
+    answer = api.submit("T01", f"/v1/loans/{path}/usage-checks", checked)
     assert answer.status_code == 201, answer.text
     position = str(answer.json()["position"])
 
@@ -945,7 +945,7 @@ NUMBERS = (b"\0", b"a\0b", b" ", b"\n", b"\x1b[31m", b"\xff", b"%", b"..", b"x" 
 def test_a_number_in_the_path_that_is_none_is_refused(api: Api, path: str, number: bytes) -> None:
     who, body = bodies()[path]
     _, v1, noun, _, verb = path.split("/")
-    answer = api.tell(who, f"/{v1}/{noun}/{quote_from_bytes(number, safe='')}/{verb}", body)
+    answer = api.submit(who, f"/{v1}/{noun}/{quote_from_bytes(number, safe='')}/{verb}", body)
     assure_problem(answer, (404, 405, 422))
 
 
@@ -1012,11 +1012,11 @@ def test_paths_methods_and_forms_that_are_not_there_are_refused_in_the_one_form(
     ],
 )  # fmt: skip
 def test_a_correction_with_a_bad_replacement_is_refused(api: Api, replacement: str) -> None:
-    answer = api.tell("NRCB", "/v1/loans/L1/repayments", repayment())
+    answer = api.submit("NRCB", "/v1/loans/L1/repayments", repayment())
     event_id = answer.json()["event_ids"][0]
     before = api.log_position()
     text = json.dumps(told(reason="错报", replacement="HERE")).replace('"HERE"', replacement)
-    answer = api.tell_raw("NRCB", f"/v1/events/{event_id}/corrections", text)
+    answer = api.submit_raw("NRCB", f"/v1/events/{event_id}/corrections", text)
     assert answer.status_code in (400, 422), (answer.status_code, answer.text[:300])
     assure_problem(answer, (400, 422))
     assert api.log_position() == before
@@ -1229,7 +1229,7 @@ def test_no_body_makes_the_service_fail(api: Api, path: str) -> None:
         if isinstance(body, dict) and body.get("ref") == right["ref"]:
             body["ref"] = ref()
         text = json.dumps(body)
-        taken_or_refused(api.tell_raw(who, path, text), text)
+        taken_or_refused(api.submit_raw(who, path, text), text)
         if isinstance(body, dict):
             line = json.dumps({"type": path.rsplit("/", 1)[-1].rstrip("s"), **body})
             taken_or_refused(api.send(who, "POST", "/v1/submissions", content=line), line)
@@ -1304,7 +1304,7 @@ def test_before_every_document_there_is_no_duty_and_no_error(api: Api) -> None:
 
 
 def test_after_all_this_the_service_serves_and_its_log_is_whole(api: Api) -> None:
-    assert api.tell("NRCB", "/v1/loans/L1/repayments", repayment()).status_code == 201
+    assert api.submit("NRCB", "/v1/loans/L1/repayments", repayment()).status_code == 201
     ((positions, last),) = support.asked(
         api.place.dsn, "SELECT count(*), max(position) FROM ledger.event"
     )

@@ -16,7 +16,7 @@ from support.batches import (
     callers,
     funds,
     proposed,
-    tell,
+    submit,
 )
 from support.service import Callers
 
@@ -33,7 +33,7 @@ def ordered(callers: Callers) -> Callers:
     proposed(callers)
     approved(callers)
     for bank in ("NRCB", "PSBC"):
-        tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank=bank)
+        submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank=bank)
     return callers
 
 
@@ -69,10 +69,10 @@ def send(
 
 
 NOT_AS_ORDERED: list[tuple[str, str, list[str]]] = [
-    ("amount_fen", "1.00", ["金额(元)", "301.39", "1.00"]),
-    ("amount_fen", "301.4", ["301.40"]),
-    ("amount_fen", "", ["金额(元)"]),
-    ("amount_fen", "３０１.39", ["金额(元)"]),
+    ("amount_yuan", "1.00", ["金额(元)", "301.39", "1.00"]),
+    ("amount_yuan", "301.4", ["301.40"]),
+    ("amount_yuan", "", ["金额(元)"]),
+    ("amount_yuan", "３０１.39", ["金额(元)"]),
     ("payee_account", "6222000000000099", ["收款账号", "****0099", "****0001"]),
     ("payee_account", "", ["收款账号"]),
     ("loan_no", "L1", ["借据号", "L2"]),
@@ -99,7 +99,7 @@ def test_a_result_file_whose_row_is_not_the_orders_is_refused_whole_by_row_and_c
         assert all(word in told for word in ["第 2 行", *words]), told
         assert "6222000000000001" not in answer.text
         assert "王五" not in answer.text
-    for column in ("line", "loan_no", "payee_account", "amount_fen", "result"):
+    for column in ("line", "loan_no", "payee_account", "amount_yuan", "result"):
         rows = filled(order)
         place = [title.split()[-1] for title in rows[0]].index(column)
         answer = send(ordered, [row[:place] + row[place + 1 :] for row in rows])
@@ -111,7 +111,7 @@ def test_a_result_file_whose_row_is_not_the_orders_is_refused_whole_by_row_and_c
     theirs = send(ordered, filled(order_of(ordered, "NRCB")))
     assert (theirs.status_code, theirs.json()["code"]) == (409, "line_unknown")
     assert batch(ordered)["paid_fen"] == 0
-    assert send(ordered, filled(order, amount_fen="301.390", loan_no="L2 ")).status_code == 201
+    assert send(ordered, filled(order, amount_yuan="301.390", loan_no="L2 ")).status_code == 201
 
 
 def test_a_result_file_may_have_its_columns_in_another_order_and_leave_out_what_names_no_money(
@@ -121,6 +121,16 @@ def test_a_result_file_may_have_its_columns_in_another_order_and_leave_out_what_
     keys = [title.split()[-1] for title in rows[0]]
     kept = [keys.index(k) for k in keys[::-1] if k not in ("household_no", "period", "payee_name")]
     assert send(ordered, [[row[n] for n in kept] for row in rows]).status_code == 201
+    assert batch(ordered)["paid_fen"] == DUE_FEN
+
+
+def test_an_order_that_was_downloaded_under_an_earlier_heading_is_still_read(
+    ordered: Callers,
+) -> None:
+    titles, *rows = filled(order_of(ordered))
+    earlier = [title.replace("amount_yuan", "amount_fen") for title in titles]
+    assert earlier != titles
+    assert send(ordered, [earlier, *rows]).status_code == 201
     assert batch(ordered)["paid_fen"] == DUE_FEN
 
 
@@ -135,17 +145,17 @@ def test_a_result_as_json_is_compared_where_it_names_what_was_ordered(ordered: C
             {**item, name: value},
             {"line": 2, "paid": False, "reason": "销户", name: value},
         ):
-            refusal = tell(ordered.PSBC, path, 409, results=[told], **on)
+            refusal = submit(ordered.PSBC, path, 409, results=[told], **on)
             assert refusal["code"] == "result_differs"
             assert refusal["errors"][0]["pointer"] == f"/results/0/{name}"
     for wrong in ({"amount_fen": DUE_FEN - 1}, {"payee_account": ""}):
-        assert tell(ordered.PSBC, path, 409, results=[{**item, **wrong}], **on)
-    assert tell(ordered.PSBC, path, 422, results=[{**item, "amount_fen": "301.39"}], **on)
+        assert submit(ordered.PSBC, path, 409, results=[{**item, **wrong}], **on)
+    assert submit(ordered.PSBC, path, 422, results=[{**item, "amount_fen": "301.39"}], **on)
     named = {
         "amount_fen": DUE_FEN, "loan_no": "L2", "household_no": "H2", "period": "2025Q1",
         "payee_account": "6222000000000001", "payee_name": "张三",
     }  # fmt: skip
-    tell(ordered.PSBC, path, results=[{**item, **named}], **on)
+    submit(ordered.PSBC, path, results=[{**item, **named}], **on)
     assert batch(ordered)["paid_fen"] == DUE_FEN
 
 
@@ -154,7 +164,7 @@ def test_a_result_as_json_is_compared_where_it_names_what_was_ordered(ordered: C
 
 def answered(callers: Callers, paid: bool, on: str = "2025-05-03") -> Any:
     told = {"voucher": "P-1"} if paid else {"reason": "系统超时"}
-    return tell(
+    return submit(
         callers.PSBC, "/batches/PC-1/results", effective_on=on,
         results=[{"line": 2, "paid": paid, **told}],
     )  # fmt: skip
@@ -168,7 +178,7 @@ def corrected(callers: Callers, paid: bool, on: str, status: int = 201, **other:
         **({"voucher": "P-9"} if paid else {}),
     }
     body = {"corrections": [item], "ground": GROUND, **other}
-    return tell(callers.PSBC, "/batches/PC-1/result-corrections", status, effective_on=on, **body)
+    return submit(callers.PSBC, "/batches/PC-1/result-corrections", status, effective_on=on, **body)
 
 
 def state_at(callers: Callers, **asked: Any) -> dict[str, int]:
@@ -185,7 +195,7 @@ def state_at(callers: Callers, **asked: Any) -> dict[str, int]:
         to, other, yuan = (
             row["科目 account"],
             row["对方科目 counter_account"],
-            row["金额(元) amount_fen"],
+            row["金额(元) amount_yuan"],
         )
         fen = int(yuan.replace(".", ""))
         journal[to] = journal.get(to, 0) + fen
@@ -211,7 +221,7 @@ def test_what_was_told_as_failed_and_had_gone_is_paid_and_is_not_paid_again(
 ) -> None:
     first = answered(ordered, paid=False)
     again = {"results": [{"line": 2, "paid": True, "voucher": "P-1"}]}
-    refusal = tell(ordered.PSBC, "/batches/PC-1/results", 409, effective_on="2025-05-04", **again)
+    refusal = submit(ordered.PSBC, "/batches/PC-1/results", 409, effective_on="2025-05-04", **again)
     assert refusal["code"] == "line_unknown"
     assert "result-corrections" in refusal["title_zh"]
     before = callers_now(ordered)
@@ -236,7 +246,7 @@ def test_what_was_told_as_failed_and_had_gone_is_paid_and_is_not_paid_again(
     slip = ordered.AUDIT.get("/subsidy-payments/PC-1-2/slip").text
     assert "叁佰零壹元叁角玖分" in slip
     assert "<td>****0001 张*</td>" in slip
-    refusal = tell(ordered.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
+    refusal = submit(ordered.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
     assert refusal["code"] == "nothing_to_pay"
 
 
@@ -268,7 +278,7 @@ def test_what_was_paid_and_came_back_is_due_again_and_its_money_is_free(ordered:
     assert batch(ordered, "PC-2")["amount_fen"] == DUE_FEN
     back = {"payment_no": "PC-1-2", "amount_fen": 1, "reason": "多贴", "voucher": "V"}
     later = {"effective_on": "2025-05-20", **back}
-    refusal = tell(ordered.FINANCE, "/loans/L2/subsidy-recoveries", 409, **later)
+    refusal = submit(ordered.FINANCE, "/loans/L2/subsidy-recoveries", 409, **later)
     assert refusal["code"] == "recovered_too_much"
     flow = ordered.AUDIT.get("/fund-flow", batch_no="PC-1").json()
     sums = {edge["kind"]: edge["amount_fen"] for edge in flow["edges"]}
@@ -306,20 +316,20 @@ def test_a_correction_is_the_banks_own_by_a_document_of_a_result_that_there_is(
     item = {"line": 2, "paid": True, "reason": "核对流水后更正", "voucher": "P-9"}
     body = {"effective_on": "2025-05-04", "ground": GROUND}
     path = "/batches/PC-1/result-corrections"
-    theirs = tell(ordered.NRCB, path, 409, corrections=[item], **body)
+    theirs = submit(ordered.NRCB, path, 409, corrections=[item], **body)
     assert theirs["code"] == "line_unknown"
     for caller in (ordered.FINANCE, ordered.CENTRE, ordered.AUDIT, ordered.T02):
-        assert tell(caller, path, 403, corrections=[item], **body)["code"] == "not_permitted"
+        assert submit(caller, path, 403, corrections=[item], **body)["code"] == "not_permitted"
     for wrong, code in (
         ([item, item], "result_twice"),
         ([{**item, "voucher": None}], "result_incomplete"),
         ([{**item, "amount_fen": 1}], "result_differs"),
     ):
-        assert tell(ordered.PSBC, path, 409, corrections=wrong, **body)["code"] == code
+        assert submit(ordered.PSBC, path, 409, corrections=wrong, **body)["code"] == code
     told = {"ref": "GZ-1", "corrections": [item], **body}
-    first = tell(ordered.PSBC, path, **told)
-    assert tell(ordered.PSBC, path, 200, **told) == {**first, "again": True}
-    assert tell(ordered.PSBC, path, 409, **{**told, "ref": "GZ-2"})["code"] == "result_unchanged"
+    first = submit(ordered.PSBC, path, **told)
+    assert submit(ordered.PSBC, path, 200, **told) == {**first, "again": True}
+    assert submit(ordered.PSBC, path, 409, **{**told, "ref": "GZ-2"})["code"] == "result_unchanged"
 
 
 def test_a_correction_comes_as_a_file_as_well(ordered: Callers) -> None:
@@ -329,9 +339,9 @@ def test_a_correction_comes_as_a_file_as_well(ordered: Callers) -> None:
     back = filled(rows, result="退票", voucher="", reason="账户已销户")
     assert send(ordered, back, **told).status_code == 422, "without its document"
     document = {"document": "退票通知2025-1"}
-    wrong = send(ordered, filled(back, result="退票", amount_fen="1.00"), **told, **document)
+    wrong = send(ordered, filled(back, result="退票", amount_yuan="1.00"), **told, **document)
     assert (wrong.status_code, wrong.json()["code"]) == (409, "result_differs")
-    assert "第 2 行「金额(元) amount_fen」" in wrong.json()["title_zh"]
+    assert "第 2 行「金额(元) amount_yuan」" in wrong.json()["title_zh"]
     for result, voucher in (("退票", ""), ("成功", "P-2")):
         bare = filled(rows, result=result, voucher=voucher, reason="")
         assert send(ordered, bare, **told, **document).status_code == 422
@@ -352,7 +362,7 @@ def test_money_that_had_gone_is_a_fact_also_when_the_budget_was_used_up_meanwhil
         },
     }  # fmt: skip
     path = f"/events/{Fund.id_for(2025)}.1/corrections"
-    tell(ordered.FINANCE, path, **correction)
+    submit(ordered.FINANCE, path, **correction)
     paid_again_in(ordered, "PC-2", "approved")
     assert funds(ordered)["free_fen"] == 0
     corrected(ordered, True, "2025-05-06")
@@ -362,7 +372,7 @@ def test_money_that_had_gone_is_a_fact_also_when_the_budget_was_used_up_meanwhil
     )  # fmt: skip
     assert fund["paid_fen"] == DUE_FEN
     more = {"year": 2025, "amount_fen": 1, "voucher": "XD-2", "effective_on": "2025-05-07"}
-    tell(ordered.FINANCE, "/funds/allocations", **more)
+    submit(ordered.FINANCE, "/funds/allocations", **more)
     assert funds(ordered)["overdrawn_fen"] == DUE_FEN - 1
 
 
@@ -370,14 +380,14 @@ def paid_again_in(callers: Callers, batch_no: str, until: str) -> None:
     """A batch that lists the same quarter again, and how far it comes."""
     proposed(callers, batch_no)
     window = {"effective_on": "2025-05-05", "until_on": "2025-05-14", "ground": PHOTO}
-    tell(callers.BUREAU, f"/batches/{batch_no}/verification", effective_on="2025-05-05")
+    submit(callers.BUREAU, f"/batches/{batch_no}/verification", effective_on="2025-05-05")
     for level in ("village", "township"):
-        tell(callers.T02, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
-    tell(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", place="网站", **window)
-    tell(callers.FINANCE, f"/batches/{batch_no}/approval", effective_on="2025-05-15")
+        submit(callers.T02, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
+    submit(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", place="网站", **window)
+    submit(callers.FINANCE, f"/batches/{batch_no}/approval", effective_on="2025-05-15")
     if until == "paid":
         order(callers, batch_no)
-        tell(
+        submit(
             callers.PSBC, f"/batches/{batch_no}/results", effective_on="2025-05-17",
             results=[{"line": 1, "paid": True, "voucher": "P-2"}],
         )  # fmt: skip
@@ -385,7 +395,7 @@ def paid_again_in(callers: Callers, batch_no: str, until: str) -> None:
 
 def order(callers: Callers, batch_no: str) -> Any:
     told = {"effective_on": "2025-05-16", "bank": "PSBC"}
-    return tell(callers.FINANCE2, f"/batches/{batch_no}/orders", **told)
+    return submit(callers.FINANCE2, f"/batches/{batch_no}/orders", **told)
 
 
 def test_a_later_batch_that_listed_the_same_quarter_holds_it_when_it_is_ordered(

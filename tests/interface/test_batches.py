@@ -24,7 +24,7 @@ from support.batches import (
     paid_in_full,
     proposed,
     refs,
-    tell,
+    submit,
 )
 from support.service import Caller, Callers
 
@@ -47,14 +47,14 @@ def test_a_batch_from_the_run_to_the_trace_of_what_it_paid(callers: Callers) -> 
     approved(callers, "PC-2")
     assert funds(callers)["reserved_fen"] == 2 * DUE_FEN
     for bank in ("NRCB", "PSBC"):
-        tell(callers.FINANCE2, "/batches/PC-2/orders", effective_on="2025-05-02", bank=bank)
-    tell(
+        submit(callers.FINANCE2, "/batches/PC-2/orders", effective_on="2025-05-02", bank=bank)
+    submit(
         callers.NRCB,
         "/batches/PC-2/results",
         effective_on="2025-05-03",
         results=[{"line": 1, "paid": True, "voucher": "N-77"}],
     )
-    tell(
+    submit(
         callers.PSBC,
         "/batches/PC-2/results",
         effective_on="2025-05-03",
@@ -89,40 +89,40 @@ def test_a_batch_from_the_run_to_the_trace_of_what_it_paid(callers: Callers) -> 
 
 
 def test_a_quarter_is_not_listed_before_its_settlement_day(callers: Callers) -> None:
-    refusal = tell(
+    refusal = submit(
         callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2025Q1", effective_on="2025-03-20"
     )
     assert refusal["code"] == "period_not_over"
     proposed(callers, effective_on="2025-03-20", estimate=True)
-    assert tell(callers.BUREAU, "/batches/PC-1/verification", 409)["code"] == "wrong_stage"
+    assert submit(callers.BUREAU, "/batches/PC-1/verification", 409)["code"] == "wrong_stage"
 
 
 def test_no_two_steps_are_taken_by_the_same_person_in_whatever_role(callers: Callers) -> None:
     proposed(callers)
     noticed(callers)
     on = {"effective_on": "2025-05-01"}
-    refusal = tell(callers.QIN, "/batches/PC-1/approval", 409, **on)
+    refusal = submit(callers.QIN, "/batches/PC-1/approval", 409, **on)
     assert refusal["code"] == "same_person"
     assert "centre-1" in refusal["title_zh"]
-    tell(callers.FINANCE, "/batches/PC-1/approval", **on)
-    refusal = tell(callers.FINANCE, "/batches/PC-1/orders", 409, bank="NRCB", **on)
+    submit(callers.FINANCE, "/batches/PC-1/approval", **on)
+    refusal = submit(callers.FINANCE, "/batches/PC-1/orders", 409, bank="NRCB", **on)
     assert refusal["code"] == "same_person"
 
 
 def test_nothing_is_approved_before_every_notice_is_over(callers: Callers) -> None:
     proposed(callers)
     early = {"effective_on": "2025-05-01"}
-    assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **early)["code"] == "wrong_stage"
-    tell(callers.BUREAU, "/batches/PC-1/verification")
+    assert submit(callers.FINANCE, "/batches/PC-1/approval", 409, **early)["code"] == "wrong_stage"
+    submit(callers.BUREAU, "/batches/PC-1/verification")
     nine = {"level": "village", "place": "村委会", "effective_on": "2025-04-21", "ground": PHOTO}
-    refusal = tell(callers.T01, "/batches/PC-1/notices", 409, until_on="2025-04-29", **nine)
+    refusal = submit(callers.T01, "/batches/PC-1/notices", 409, until_on="2025-04-29", **nine)
     assert refusal["code"] == "notice_too_short"
-    tell(callers.T01, "/batches/PC-1/notices", until_on="2025-04-30", **nine)
-    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, **early)
+    submit(callers.T01, "/batches/PC-1/notices", until_on="2025-04-30", **nine)
+    refusal = submit(callers.FINANCE, "/batches/PC-1/approval", 409, **early)
     assert refusal["code"] == "notice_missing"
     assert "village T02" in refusal["title_en"]
     assert "village T01" not in refusal["title_en"]
-    refusal = tell(
+    refusal = submit(
         callers.T01, "/batches/PC-1/notices", 409, **{**nine, "level": "county"},
         until_on="2025-04-30",
     )  # fmt: skip
@@ -132,23 +132,25 @@ def test_nothing_is_approved_before_every_notice_is_over(callers: Callers) -> No
 def test_an_objection_must_be_answered_and_takes_its_line_with_it(callers: Callers) -> None:
     proposed(callers)
     noticed(callers)
-    objection = tell(
+    objection = submit(
         callers.T02, "/batches/PC-1/objections", ref="YY-1", line=2, reason="该户未实际用款"
     )
     assert objection["position"]
     late = {"effective_on": "2025-05-01"}
-    assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "objection_open"
+    assert (
+        submit(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "objection_open"
+    )
     answer = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实"}
-    tell(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
-    refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
+    submit(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
+    refusal = submit(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
     assert refusal["code"] == "objection_unknown"
-    tell(callers.FINANCE, "/batches/PC-1/approval", **late)
+    submit(callers.FINANCE, "/batches/PC-1/approval", **late)
     assert funds(callers)["reserved_fen"] == DUE_FEN
     assert batch(callers)["withdrawn_fen"] == DUE_FEN
 
 
 def test_a_batch_is_not_approved_over_what_is_free_by_one_fen(callers: Callers) -> None:
-    tell(
+    submit(
         callers.FINANCE,
         "/funds/allocations",
         409,
@@ -161,9 +163,9 @@ def test_a_batch_is_not_approved_over_what_is_free_by_one_fen(callers: Callers) 
     noticed(callers)
     allocation = _allocation(callers)
     correction = {"reason": "金额录错", "replacement": _replaced(2 * DUE_FEN - 1)}
-    tell(callers.FINANCE, f"/events/{allocation}/corrections", **correction)
+    submit(callers.FINANCE, f"/events/{allocation}/corrections", **correction)
     late = {"effective_on": "2025-05-01"}
-    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)
+    refusal = submit(callers.FINANCE, "/batches/PC-1/approval", 409, **late)
     assert refusal["code"] == "fund_exhausted"
     assert funds(callers)["free_fen"] == 2 * DUE_FEN - 1
 
@@ -184,7 +186,7 @@ def _replaced(amount_fen: int) -> dict[str, Any]:
 def test_two_batches_for_the_last_of_the_money_and_one_wins(callers: Callers) -> None:
     proposed(callers, "PC-1", bank="NRCB")
     proposed(callers, "PC-2", bank="PSBC")
-    tell(
+    submit(
         callers.FINANCE,
         f"/events/{_allocation(callers)}/corrections",
         reason="金额录错",
@@ -192,10 +194,10 @@ def test_two_batches_for_the_last_of_the_money_and_one_wins(callers: Callers) ->
     )
     window = {**WINDOW, "ground": PHOTO, "place": "公示栏"}
     for batch_no, township in (("PC-1", callers.T01), ("PC-2", callers.T02)):
-        tell(callers.BUREAU, f"/batches/{batch_no}/verification")
+        submit(callers.BUREAU, f"/batches/{batch_no}/verification")
         for level in ("village", "township"):
-            tell(township, f"/batches/{batch_no}/notices", level=level, **window)
-        tell(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", **window)
+            submit(township, f"/batches/{batch_no}/notices", level=level, **window)
+        submit(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", **window)
 
     def approve(batch_no: str) -> int:
         told = {"ref": f"AP-{batch_no}", "effective_on": "2025-05-01"}
@@ -208,17 +210,17 @@ def test_two_batches_for_the_last_of_the_money_and_one_wins(callers: Callers) ->
 
 def test_a_second_run_lists_nothing_that_an_open_batch_holds(callers: Callers) -> None:
     proposed(callers)
-    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
+    refusal = submit(callers.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
     assert refusal["code"] == "nothing_to_pay"
-    tell(callers.CENTRE, "/batches/PC-1/return", reason="附件不全")
+    submit(callers.CENTRE, "/batches/PC-1/return", reason="附件不全")
     proposed(callers, "PC-2")
 
 
 def test_the_same_proposal_again_is_answered_as_the_first_time(callers: Callers) -> None:
     first = proposed(callers, ref="TC-1")
-    again = tell(callers.CENTRE, "/batches", 200, batch_no="PC-1", period="2025Q1", ref="TC-1")
+    again = submit(callers.CENTRE, "/batches", 200, batch_no="PC-1", period="2025Q1", ref="TC-1")
     assert again == {**first, "again": True}
-    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-9", period="2025Q1", ref="TC-1")
+    refusal = submit(callers.CENTRE, "/batches", 409, batch_no="PC-9", period="2025Q1", ref="TC-1")
     assert refusal["code"] == "reference_reused"
 
 
@@ -227,19 +229,19 @@ def test_a_correction_between_proposal_and_order_holds_the_line_and_frees_its_mo
 ) -> None:
     proposed(callers)
     approved(callers)
-    tell(
+    submit(
         callers.NRCB,
         "/loans/L1/repayments",
         **c.body(c.repay(effective_on="2025-02-01", principal_fen=5_000_000), "loan_no"),
     )
-    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     found = batch(callers)
     assert (found["held_fen"], found["ordered_fen"]) == (DUE_FEN, 0)
     assert funds(callers)["reserved_fen"] == DUE_FEN
     left = callers.CENTRE.get("/settlement", period="2025Q1", bank="NRCB").json()
     # 22 days, 10 January to 31 January
     assert left["to_pay_fen"] == 9_472
-    refusal = tell(
+    refusal = submit(
         callers.NRCB,
         "/batches/PC-1/results",
         409,
@@ -256,7 +258,7 @@ def test_a_line_that_cannot_be_judged_any_more_is_held_and_stops_no_order(
     slip = c.loan(
         effective_on="2025-01-10", contract_on="1993-01-10", due_on="2026-01-10", annual_rate_bp=310
     )
-    corrected = tell(
+    corrected = submit(
         callers.NRCB,
         f"/events/{c.Loan.id_for('NRCB', 'L1')}.1/corrections",
         reason="合同日录错",
@@ -264,7 +266,7 @@ def test_a_line_that_cannot_be_judged_any_more_is_held_and_stops_no_order(
     )
     on = {"effective_on": "2025-05-02"}
     for bank in ("NRCB", "PSBC"):
-        tell(callers.FINANCE2, "/batches/PC-1/orders", bank=bank, **on)
+        submit(callers.FINANCE2, "/batches/PC-1/orders", bank=bank, **on)
     found = batch(callers)
     assert (found["held_fen"], found["ordered_fen"]) == (DUE_FEN, DUE_FEN)
     told = callers.CENTRE.get("/settlement", period="2025Q1", position=corrected["position"]).json()
@@ -278,7 +280,7 @@ def test_what_was_told_late_comes_back_as_a_recovery_and_never_as_a_silent_net(
     callers: Callers,
 ) -> None:
     paid_in_full(callers)
-    tell(
+    submit(
         callers.NRCB,
         "/loans/L1/repayments",
         **c.body(c.repay(effective_on="2025-02-01", principal_fen=5_000_000), "loan_no"),
@@ -298,24 +300,24 @@ def test_what_was_told_late_comes_back_as_a_recovery_and_never_as_a_silent_net(
 def test_nothing_is_paid_twice(callers: Callers) -> None:
     paid_in_full(callers)
     again = {"results": [{"line": 1, "paid": True, "voucher": "V9"}]}
-    assert tell(callers.NRCB, "/batches/PC-1/results", 409, **again)["code"] == "line_unknown"
-    order = tell(callers.FINANCE2, "/batches/PC-1/orders", 409, bank="NRCB")
+    assert submit(callers.NRCB, "/batches/PC-1/results", 409, **again)["code"] == "line_unknown"
+    order = submit(callers.FINANCE2, "/batches/PC-1/orders", 409, bank="NRCB")
     assert order["code"] == "nothing_to_pay"
     single = c.body(c.pay(period="2025Q1", effective_on="2025-05-04", amount_fen=1), "loan_no")
-    refusal = tell(callers.FINANCE, "/loans/L1/subsidy-payments", 409, **single)
+    refusal = submit(callers.FINANCE, "/loans/L1/subsidy-payments", 409, **single)
     assert refusal["code"] == "paid_by_batch_only"
 
 
 def test_a_bank_answers_for_its_own_lines_alone(callers: Callers) -> None:
     proposed(callers)
     approved(callers)
-    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     foreign = {"results": [{"line": 1, "paid": True, "voucher": "V"}]}
-    assert tell(callers.PSBC, "/batches/PC-1/results", 409, **foreign)["code"] == "line_unknown"
+    assert submit(callers.PSBC, "/batches/PC-1/results", 409, **foreign)["code"] == "line_unknown"
     twice = {"results": [{"line": 1, "paid": True, "voucher": "V"}] * 2}
-    assert tell(callers.NRCB, "/batches/PC-1/results", 409, **twice)["code"] == "result_twice"
+    assert submit(callers.NRCB, "/batches/PC-1/results", 409, **twice)["code"] == "result_twice"
     bare = {"results": [{"line": 1, "paid": True}]}
-    assert tell(callers.NRCB, "/batches/PC-1/results", 409, **bare)["code"] == "result_incomplete"
+    assert submit(callers.NRCB, "/batches/PC-1/results", 409, **bare)["code"] == "result_incomplete"
 
 
 def test_the_payment_order_goes_to_the_bank_and_comes_back_as_the_result_file(
@@ -323,7 +325,7 @@ def test_the_payment_order_goes_to_the_bank_and_comes_back_as_the_result_file(
 ) -> None:
     proposed(callers)
     approved(callers)
-    told = tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    told = submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     asked = {"position": told["position"], "accept": "text/csv"}
     theirs = callers.NRCB.get("/batches/PC-1/payment-order", **asked)
     assert "6222000000000001" in theirs.text
@@ -382,7 +384,7 @@ def test_a_notice_shows_a_masked_name_purpose_amount_term_and_rate_and_nothing_e
 
 
 def test_in_the_mode_of_the_bank_the_bank_itself_is_paid(callers: Callers) -> None:
-    tell(
+    submit(
         callers.CENTRE,
         "/programme/rulings",
         effective_on="2025-04-01",
@@ -391,7 +393,7 @@ def test_in_the_mode_of_the_bank_the_bank_itself_is_paid(callers: Callers) -> No
     )
     proposed(callers)
     approved(callers)
-    told = tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    told = submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     order = callers.NRCB.get("/batches/PC-1/payment-order", position=told["position"]).json()
     assert order["lines"][0]["payee_account"] == "NRCB"
     assert order["amount_fen"] == DUE_FEN
@@ -401,7 +403,7 @@ def test_a_ruling_told_late_changes_what_is_due_and_shows_as_a_difference(
     callers: Callers,
 ) -> None:
     paid_in_full(callers)
-    told = tell(
+    told = submit(
         callers.CENTRE,
         "/programme/rulings",
         effective_on="2025-01-20",
@@ -460,19 +462,19 @@ def test_a_plan_adjusted_twice_for_the_same_day_holds_as_it_was_told_last(
     }
     for value in (9_000, 8_000, 7_000):
         rulings = [{"rule": "subsidy_share", "value": value}]
-        told = tell(callers.CENTRE, "/programme/plans", **plan, rulings=rulings)
+        told = submit(callers.CENTRE, "/programme/plans", **plan, rulings=rulings)
     found = callers.CENTRE.get("/settlement", period="2025Q1", position=told["position"]).json()
     assert {line["due_fen"] for line in found["lines"]} == {21_097}
     last = told["event_ids"][0]
-    tell(callers.CENTRE, f"/events/{last}/corrections", reason="误报该次调整")
+    submit(callers.CENTRE, f"/events/{last}/corrections", reason="误报该次调整")
     position = callers.client.get("/healthz").json()["log_position"]
     found = callers.CENTRE.get("/settlement", period="2025Q1", position=position).json()
     assert {line["due_fen"] for line in found["lines"]} == {24_111}
     ended = {**plan, "until_on": "2024-12-31", "rulings": [{"rule": "subsidy_share", "value": 1}]}
-    refusal = tell(callers.CENTRE, "/programme/plans", 409, **ended)
+    refusal = submit(callers.CENTRE, "/programme/plans", 409, **ended)
     assert (refusal["code"], refusal["errors"][0]["pointer"]) == ("step_before", "/until_on")
     bare = {key: value for key, value in plan.items() if key != "ground"}
-    refusal = tell(
+    refusal = submit(
         callers.CENTRE, "/programme/plans", 409, **bare, ground={"note": "口头"},
         rulings=[{"rule": "subsidy_share", "value": 1}],
     )  # fmt: skip
@@ -481,7 +483,7 @@ def test_a_plan_adjusted_twice_for_the_same_day_holds_as_it_was_told_last(
 
 def test_a_quote_published_late_moves_only_what_is_calculated_after_it(callers: Callers) -> None:
     first = proposed(callers)
-    told = tell(
+    told = submit(
         callers.CENTRE,
         "/programme/rulings",
         effective_on="2025-01-05",
@@ -496,8 +498,8 @@ def test_a_quote_published_late_moves_only_what_is_calculated_after_it(callers: 
     assert {line["due_fen"] for line in before["lines"]} == {DUE_FEN}
     assert {line["due_fen"] for line in after["lines"]} == {29_167}
     noticed(callers)
-    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
-    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
+    submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
+    submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank="NRCB")
     assert batch(callers)["held_fen"] == DUE_FEN, "it would be paid too much: it is held"
 
 
@@ -505,7 +507,7 @@ def test_a_household_gets_one_slip_a_batch_that_can_be_worked_out_by_hand(
     callers: Callers,
 ) -> None:
     paid_in_full(callers)
-    tell(
+    submit(
         callers.NRCB,
         "/loans/L1/repayments",
         **c.body(c.repay(effective_on="2025-02-01", principal_fen=1_000_000), "loan_no"),
@@ -530,16 +532,16 @@ def test_a_run_whose_two_roads_disagree_by_one_fen_gives_no_answer_and_no_batch(
     callers: Callers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     position = proposed(callers, estimate=True)["position"]
-    honest = settlement.question
+    honest = settlement.query_text
 
-    def a_fen_more(package: str, name: str = "question.sql") -> str:
+    def a_fen_more(package: str, name: str = "query.sql") -> str:
         return honest(package, name).replace("::bigint AS due_fen", "::bigint + 1 AS due_fen")
 
-    monkeypatch.setattr(settlement, "question", a_fen_more)
+    monkeypatch.setattr(settlement, "query_text", a_fen_more)
     answer = callers.CENTRE.get("/settlement", period="2025Q1", position=position)
     assert (answer.status_code, answer.json()["code"]) == (500, "roads_disagree")
     assert f"Python {DUE_FEN}, SQL {DUE_FEN + 1}" in answer.json()["details"]["first"]
-    assert tell(callers.CENTRE, "/batches", 500, batch_no="PC-9", period="2025Q1")
+    assert submit(callers.CENTRE, "/batches", 500, batch_no="PC-9", period="2025Q1")
     monkeypatch.undo()
     proposed(callers, "PC-9")
 
@@ -551,12 +553,12 @@ def test_a_household_registered_after_its_loan_earns_from_the_day_it_is_known(
         ref="LN-9", loan_no="L9", contract_no="C9", household_no="H9", effective_on="2025-01-10",
         contract_on="2025-01-10", due_on="2026-01-10", annual_rate_bp=310,
     )  # fmt: skip
-    told = tell(callers.NRCB, "/loans", **c.body(late))
+    told = submit(callers.NRCB, "/loans", **c.body(late))
     asked = {"period": "2025Q1", "bank": "NRCB", "position": told["position"]}
     before = callers.CENTRE.get("/settlement", **asked).json()
     assert [line["loan_no"] for line in before["lines"]] == ["L1"]
     home = c.household(household_no="H9", effective_on="2024-06-01")
-    told = tell(callers.BUREAU, "/households", **c.body(home))
+    told = submit(callers.BUREAU, "/households", **c.body(home))
     after = callers.CENTRE.get("/settlement", **{**asked, "position": told["position"]}).json()
     assert [line["loan_no"] for line in after["lines"]] == ["L1", "L9"]
 
@@ -572,17 +574,19 @@ def test_the_settlement_day_of_a_year_to_come_may_change_and_no_quarter_that_has
         ],
     }
     for on in ("2025-01-01", "2030-02-01"):
-        refusal = tell(callers.CENTRE, "/programme/rulings", 409, **ruling, effective_on=on)
+        refusal = submit(callers.CENTRE, "/programme/rulings", 409, **ruling, effective_on=on)
         assert refusal["code"] == "rule_fixed"
     for wrong in ({"value": 29}, {"value": 0}, {"numbers": [1]}):
         told = {**ruling, "rulings": [{"rule": "settlement_day", **wrong}]}
-        refusal = tell(callers.CENTRE, "/programme/rulings", 409, **told, effective_on="2030-01-01")
+        refusal = submit(
+            callers.CENTRE, "/programme/rulings", 409, **told, effective_on="2030-01-01"
+        )
         assert refusal["code"] == "rule_malformed"
-    told = tell(callers.CENTRE, "/programme/rulings", **ruling, effective_on="2030-01-01")
+    told = submit(callers.CENTRE, "/programme/rulings", **ruling, effective_on="2030-01-01")
     assert told["position"]
-    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2030Q2")
+    refusal = submit(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2030Q2")
     assert (refusal["code"], refusal["details"]["until"]) == ("period_not_over", "2030-05-26")
-    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2029Q4")
+    refusal = submit(callers.CENTRE, "/batches", 409, batch_no="PC-1", period="2029Q4")
     assert refusal["details"]["until"] == "2029-12-21"
 
 
@@ -590,7 +594,7 @@ def test_a_batch_that_waits_for_its_notices_is_a_duty_of_each_township_and_of_th
     callers: Callers,
 ) -> None:
     proposed(callers)
-    told = tell(callers.BUREAU, "/batches/PC-1/verification")
+    told = submit(callers.BUREAU, "/batches/PC-1/verification")
 
     def owed(caller: Caller, position: int) -> list[tuple[str, str]]:
         asked = {"duty": "public_notice", "as_of": "2025-04-25", "position": position}
@@ -600,8 +604,8 @@ def test_a_batch_that_waits_for_its_notices_is_a_duty_of_each_township_and_of_th
     waiting = [("", "pending"), ("T01", "pending"), ("T02", "pending")]
     assert owed(callers.CENTRE, told["position"]) == waiting
     window = {**WINDOW, "ground": PHOTO, "place": "公示栏"}
-    tell(callers.T01, "/batches/PC-1/notices", level="village", **window)
-    told = tell(callers.T01, "/batches/PC-1/notices", level="township", **window)
+    submit(callers.T01, "/batches/PC-1/notices", level="village", **window)
+    told = submit(callers.T01, "/batches/PC-1/notices", level="township", **window)
     assert owed(callers.T01, told["position"]) == [("T01", "done")]
     assert owed(callers.T02, told["position"]) == [("T02", "pending")]
     assert owed(callers.NRCB, told["position"]) == []
@@ -612,7 +616,7 @@ def test_the_red_flags_of_the_county_leave_as_json_csv_and_xlsx(callers: Callers
         ref="LN-P", loan_no="LP", contract_no="CP", household_no="H1", effective_on="2025-01-11",
         contract_on="2025-01-11", due_on="2026-01-11", annual_rate_bp=310, credited_fen=4_900_000,
     )  # fmt: skip
-    position = tell(callers.NRCB, "/loans", **c.body(pocket))["position"]
+    position = submit(callers.NRCB, "/loans", **c.body(pocket))["position"]
     answer = callers.AUDIT.get("/red-flags", position=position).json()
     found = {each["rule"]: each for each in answer["rules"]}
     assert {found[rule]["status"] for rule in ("RF06", "RF19")} == {"found"}
@@ -629,13 +633,13 @@ def test_the_red_flags_of_the_county_leave_as_json_csv_and_xlsx(callers: Callers
 def test_an_objection_to_the_whole_batch_is_upheld_by_returning_it(callers: Callers) -> None:
     proposed(callers)
     noticed(callers)
-    tell(callers.AUDIT, "/batches/PC-1/objections", ref="YY-9", reason="公示张贴不实")
+    submit(callers.AUDIT, "/batches/PC-1/objections", ref="YY-9", reason="公示张贴不实")
     answer = {"objection_no": "YY-9", "upheld": True, "reason": "核查属实"}
-    refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
+    refusal = submit(callers.CENTRE, "/batches/PC-1/resolutions", 409, **answer)
     assert refusal["code"] == "whole_batch_upheld"
     late = {"effective_on": "2025-05-01"}
-    tell(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回", **late)
-    assert tell(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "wrong_stage"
+    submit(callers.CENTRE, "/batches/PC-1/return", reason="公示张贴不实，退回", **late)
+    assert submit(callers.FINANCE, "/batches/PC-1/approval", 409, **late)["code"] == "wrong_stage"
     assert batch(callers)["stage"] == "returned"
     proposed(callers, "PC-2")
 
@@ -653,7 +657,7 @@ def test_the_check_of_a_plan_knows_what_was_told_of_it(callers: Callers) -> None
     drawn = callers.client.get("/healthz").json()["log_position"]
     before = callers.AUDIT.get("/reports/plan-check", year=2025, position=drawn).json()
     assert before["plan_known"] is False
-    told = tell(callers.CENTRE, "/programme/plans", effective_on="2025-01-01", **plan)
+    told = submit(callers.CENTRE, "/programme/plans", effective_on="2025-01-01", **plan)
     found = callers.AUDIT.get("/reports/plan-check", year=2025, position=told["position"]).json()
     assert found["plan_known"] is True
     assert "average_over_cap" in {each["code"] for each in found["contradictions"]}
@@ -682,13 +686,13 @@ def post_notices(callers: Callers, **told: Any) -> list[Any]:
 
 def test_a_notice_of_another_year_makes_no_batch_of_today_payable(callers: Callers) -> None:
     proposed(callers, effective_on=str(today()))
-    tell(callers.BUREAU, "/batches/PC-1/verification", effective_on=str(today()))
+    submit(callers.BUREAU, "/batches/PC-1/verification", effective_on=str(today()))
     old = {"effective_on": "2020-01-04", "until_on": "2020-01-13"}
     for ground in ({}, {"ground": PHOTO}):
         refused = post_notices(callers, **old, **ground)
         assert {each["code"] for each in refused} == {"step_before"}
         assert refused[0]["details"]["last_on"] == str(today())
-    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=str(today()))
+    refusal = submit(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=str(today()))
     assert refusal["code"] == "notice_missing"
 
 
@@ -696,10 +700,10 @@ def test_a_notice_reported_late_without_a_document_counts_from_the_day_it_was_re
     callers: Callers,
 ) -> None:
     proposed(callers)
-    tell(callers.BUREAU, "/batches/PC-1/verification")
+    submit(callers.BUREAU, "/batches/PC-1/verification")
     assert all("position" in each for each in post_notices(callers))
     for on in ("2025-05-01", str(today())):
-        refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=on)
+        refusal = submit(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=on)
         assert refusal["code"] == "notice_missing"
         assert f"village T01 (reported on {today()} without a document" in refusal["title_en"]
         assert f"{today()} 报送，无依据文件" in refusal["title_zh"]
@@ -711,7 +715,7 @@ def test_a_notice_reported_late_without_a_document_counts_from_the_day_it_was_re
     last = post_notices(callers, ground=PHOTO)[-1]
     duties = callers.T01.get("/duties", **asked, position=last["position"]).json()["lines"]
     assert [line["state"] for line in duties] == ["done"]
-    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
+    submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")
 
 
 def test_a_batch_says_on_every_page_which_notices_were_reported_late_on_a_document(
@@ -753,7 +757,7 @@ def test_a_batch_says_on_every_page_which_notices_were_reported_late_on_a_docume
 
 
 def _waits(callers: Callers, on: str) -> str:
-    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=on)
+    refusal = submit(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on=on)
     assert refusal["code"] == "notice_missing"
     return str(refusal["title_en"])
 
@@ -761,7 +765,7 @@ def _waits(callers: Callers, on: str) -> str:
 def _posted_again(callers: Callers, on: str, until_on: str, **told: Any) -> Any:
     """A second notice of the county, after one from 04-21 to 04-30 at every level."""
     window = {"effective_on": on, "until_on": until_on, "place": "网站"}
-    return tell(callers.CENTRE, "/batches/PC-1/notices", level="county", **window, **told)
+    return submit(callers.CENTRE, "/batches/PC-1/notices", level="county", **window, **told)
 
 
 def test_a_second_notice_that_runs_longer_is_waited_for_and_both_are_shown(
@@ -789,18 +793,18 @@ def test_a_second_notice_that_runs_longer_is_waited_for_and_both_are_shown(
     assert "2025-04-30" in page
     assert "2025-05-09" in page
     assert found["batch"]["noticed_until_on"] == "2025-05-09"
-    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-10")
+    submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-10")
 
 
 def test_a_second_notice_does_not_shorten_the_first(callers: Callers) -> None:
     proposed(callers)
-    tell(callers.BUREAU, "/batches/PC-1/verification")
+    submit(callers.BUREAU, "/batches/PC-1/verification")
     assert all(
         "position" in each for each in post_notices(callers, until_on="2025-05-20", ground=PHOTO)
     )
     _posted_again(callers, "2025-04-22", "2025-05-01", ground=PHOTO)
     assert "county (stands to 2025-05-20)" in _waits(callers, "2025-05-20")
-    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-21")
+    submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-21")
 
 
 def test_a_second_notice_whose_days_do_not_count_does_not_undo_the_first(
@@ -812,7 +816,7 @@ def test_a_second_notice_whose_days_do_not_count_does_not_undo_the_first(
     asked = {"duty": "public_notice", "as_of": "2025-05-01", "position": said["position"]}
     duties = callers.CENTRE.get("/duties", **asked).json()["lines"]
     assert {line["state"] for line in duties} == {"done"}
-    position = tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")[
+    position = submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-01")[
         "position"
     ]
     [rule] = callers.AUDIT.get("/red-flags", rule="RF23", position=position).json()["rules"]
@@ -822,7 +826,7 @@ def test_a_second_notice_whose_days_do_not_count_does_not_undo_the_first(
 
 def test_a_second_notice_cannot_make_up_the_days_that_the_first_lacks(callers: Callers) -> None:
     proposed(callers)
-    tell(callers.BUREAU, "/batches/PC-1/verification")
+    submit(callers.BUREAU, "/batches/PC-1/verification")
     post_notices(callers)
     post_notices(callers, effective_on="2025-05-01", until_on="2025-05-10")
     assert "county (reported on" in _waits(callers, str(today()))
@@ -830,31 +834,31 @@ def test_a_second_notice_cannot_make_up_the_days_that_the_first_lacks(callers: C
 
 def test_no_step_of_a_batch_is_dated_before_the_one_it_follows(callers: Callers) -> None:
     def too_early(caller: Caller, path: str, on: str, last_on: str, **told: Any) -> None:
-        refusal = tell(caller, f"/batches/PC-1/{path}", 409, effective_on=on, **told)
+        refusal = submit(caller, f"/batches/PC-1/{path}", 409, effective_on=on, **told)
         assert refusal["code"] == "step_before", refusal
         assert refusal["details"]["last_on"] == last_on
         assert refusal["errors"][0]["pointer"] == "/effective_on"
 
     proposed(callers)
     too_early(callers.BUREAU, "verification", "2025-04-19", "2025-04-20")
-    tell(callers.BUREAU, "/batches/PC-1/verification", effective_on="2025-04-21")
+    submit(callers.BUREAU, "/batches/PC-1/verification", effective_on="2025-04-21")
     window = {"level": "county", "place": "网站", "until_on": "2025-04-30", "ground": PHOTO}
     too_early(callers.CENTRE, "notices", "2025-04-20", "2025-04-21", **window)
     too_early(callers.T01, "objections", "2025-04-20", "2025-04-21", reason="该户未实际用款")
     post_notices(callers, ground=PHOTO)
-    tell(callers.T02, "/batches/PC-1/objections", ref="YY-1", effective_on="2025-04-25", line=2,
+    submit(callers.T02, "/batches/PC-1/objections", ref="YY-1", effective_on="2025-04-25", line=2,
          reason="该户未实际用款")  # fmt: skip
     answer = {"objection_no": "YY-1", "upheld": False, "reason": "核查不属实"}
     too_early(callers.CENTRE, "resolutions", "2025-04-24", "2025-04-25", **answer)
-    tell(callers.CENTRE, "/batches/PC-1/resolutions", effective_on="2025-05-03", **answer)
+    submit(callers.CENTRE, "/batches/PC-1/resolutions", effective_on="2025-05-03", **answer)
     too_early(callers.FINANCE, "approval", "2025-05-02", "2025-05-03")
     too_early(callers.CENTRE, "return", "2025-05-02", "2025-05-03", reason="附件不全")
-    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-03")
+    submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-03")
     too_early(callers.FINANCE2, "orders", "2025-05-02", "2025-05-03", bank="NRCB")
-    tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-04", bank="NRCB")
+    submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-04", bank="NRCB")
     result = {"results": [{"line": 1, "paid": True, "voucher": "N-1"}]}
     too_early(callers.NRCB, "results", "2025-05-03", "2025-05-04", **result)
-    tell(callers.NRCB, "/batches/PC-1/results", effective_on="2025-05-04", **result)
+    submit(callers.NRCB, "/batches/PC-1/results", effective_on="2025-05-04", **result)
 
 
 def test_a_batch_is_not_approved_on_a_day_before_its_money_was_allocated(
@@ -864,13 +868,13 @@ def test_a_batch_is_not_approved_on_a_day_before_its_money_was_allocated(
     noticed(callers)
     late = {**_replaced(BUDGET_FEN), "effective_on": "2025-05-02"}
     correction = {"reason": "日期录错", "replacement": late, "effective_on": "2025-05-03"}
-    told = tell(callers.FINANCE, f"/events/{_allocation(callers)}/corrections", **correction)
-    refusal = tell(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on="2025-05-01")
+    told = submit(callers.FINANCE, f"/events/{_allocation(callers)}/corrections", **correction)
+    refusal = submit(callers.FINANCE, "/batches/PC-1/approval", 409, effective_on="2025-05-01")
     assert refusal["code"] == "fund_exhausted"
     assert (refusal["details"]["free_fen"], refusal["details"]["on"]) == (0, "2025-05-01")
-    tell(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-02")
+    submit(callers.FINANCE, "/batches/PC-1/approval", effective_on="2025-05-02")
     later = {"reason": "日期录错", "replacement": {**late, "effective_on": "2025-05-03"}}
-    refusal = tell(
+    refusal = submit(
         callers.FINANCE, f"/events/{told['event_ids'][1]}/corrections", 409, **later,
         effective_on="2025-05-03",
     )  # fmt: skip
@@ -883,9 +887,9 @@ def test_a_correction_is_not_dated_before_what_it_reverses_nor_leads_to_a_day_to
 ) -> None:
     path = f"/events/{Fund.id_for(2025)}.1/corrections"
     early = {"reason": "金额录错", "effective_on": "2025-01-14"}
-    assert tell(callers.FINANCE, path, 409, **early)["code"] == "step_before"
+    assert submit(callers.FINANCE, path, 409, **early)["code"] == "step_before"
     ahead = {**_replaced(BUDGET_FEN), "effective_on": "2999-01-01"}
-    refusal = tell(callers.FINANCE, path, 409, reason="金额录错", replacement=ahead)
+    refusal = submit(callers.FINANCE, path, 409, reason="金额录错", replacement=ahead)
     assert refusal["code"] == "dated_in_future"
     assert refusal["errors"][0]["pointer"] == "/replacement/effective_on"
     ruling = {
@@ -893,6 +897,6 @@ def test_a_correction_is_not_dated_before_what_it_reverses_nor_leads_to_a_day_to
         "ground": {"document": "某文"},
         "rulings": [{"rule": "notice_days", "value": 15}],
     }
-    told = tell(callers.CENTRE, "/programme/rulings", **ruling)
+    told = submit(callers.CENTRE, "/programme/rulings", **ruling)
     rules_later = f"/events/{told['event_ids'][0]}/corrections"
-    tell(callers.CENTRE, rules_later, reason="误报", effective_on=str(today()))
+    submit(callers.CENTRE, rules_later, reason="误报", effective_on=str(today()))

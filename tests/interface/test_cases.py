@@ -23,7 +23,7 @@ PAID_FEN = 46_639
 DAY = "2024-05-06"
 
 
-def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
+def submit(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
     """The answer to one statement; fails when it is another than `status`."""
     told = {"ref": f"R{next(_refs)}", "effective_on": DAY, **body}
     answer = caller.post(path, told)
@@ -43,16 +43,16 @@ def callers(database: Any) -> Iterator[Callers]:
             account = {"account": f"622200000000000{n}", "name": f"张{n}"}
             home = {"household_no": f"H{n}", "members": [member]}
             lent = {"loan_no": f"L{n}", "household_no": f"H{n}", "borrower_id_no": id_no}
-            tell(callers.BUREAU, "/households", **c.body(c.household(**home)))
-            tell(callers.NRCB, "/loans", **c.body(c.loan(**lent, payee=account)))
-            tell(
+            submit(callers.BUREAU, "/households", **c.body(c.household(**home)))
+            submit(callers.NRCB, "/loans", **c.body(c.loan(**lent, payee=account)))
+            submit(
                 callers.NRCB,
                 f"/loans/L{n}/outflows",
                 effective_on="2023-03-20",
                 to=FIRM,
                 amount_fen=4_500_000,
             )
-            tell(
+            submit(
                 callers.NRCB,
                 f"/loans/L{n}/outflows",
                 effective_on="2023-03-21",
@@ -60,7 +60,7 @@ def callers(database: Any) -> Iterator[Callers]:
                 amount_fen=500_000,
             )
         paid = c.body(c.pay(), "loan_no")
-        tell(callers.FINANCE, "/loans/L1/subsidy-payments", **paid | {"ref": "PAY-1"})
+        submit(callers.FINANCE, "/loans/L1/subsidy-payments", **paid | {"ref": "PAY-1"})
         yield callers
 
 
@@ -85,7 +85,7 @@ def pooled(callers: Callers) -> dict[str, str]:
 
 def opened(callers: Callers, case_no: str = "XS-1", **other: Any) -> Any:
     body = {"case_no": case_no, "title": "三户贷款归集一户企业", "findings": [pooled(callers)]}
-    return tell(callers.HE, "/cases", **body | other)
+    return submit(callers.HE, "/cases", **body | other)
 
 
 def case(callers: Callers, case_no: str = "XS-1", **query: Any) -> dict[str, Any]:
@@ -102,8 +102,8 @@ def stage(callers: Callers, **query: Any) -> str:
 
 def test_a_case_from_the_finding_to_the_money_that_came_back(callers: Callers) -> None:
     opened(callers)
-    tell(callers.HE, "/cases/XS-1/assignment", investigator="cai")
-    tell(
+    submit(callers.HE, "/cases/XS-1/assignment", investigator="cai")
+    submit(
         callers.CAI,
         "/cases/XS-1/explanation-requests",
         ref="YQ-1",
@@ -112,13 +112,13 @@ def test_a_case_from_the_finding_to_the_money_that_came_back(callers: Callers) -
         until_on="2024-05-20",
     )
     answer = {"request_no": "YQ-1", "explanation": "借款人自行转账，我行未核实用途"}
-    tell(callers.NRCB, "/cases/XS-1/explanations", effective_on="2024-05-10", **answer)
+    submit(callers.NRCB, "/cases/XS-1/explanations", effective_on="2024-05-10", **answer)
     later = {"effective_on": "2024-05-21"}
-    tell(callers.CAI, "/cases/XS-1/notes", words="走访三户，均称贷款由合作社使用", **later)
-    tell(callers.CAI, "/cases/XS-1/proposal", upheld=True, reason="资金归集属实", **later)
+    submit(callers.CAI, "/cases/XS-1/notes", words="走访三户，均称贷款由合作社使用", **later)
+    submit(callers.CAI, "/cases/XS-1/proposal", upheld=True, reason="资金归集属实", **later)
     upheld = {"reason": "户贷企用属实，追回贴息", "amount_fen": PAID_FEN}
-    tell(callers.HE, "/cases/XS-1/upholding", **later, **upheld)
-    back = tell(
+    submit(callers.HE, "/cases/XS-1/upholding", **later, **upheld)
+    back = submit(
         callers.FINANCE,
         "/loans/L1/subsidy-recoveries",
         effective_on="2024-06-01",
@@ -128,10 +128,10 @@ def test_a_case_from_the_finding_to_the_money_that_came_back(callers: Callers) -
         voucher="V-9",
     )
     on = {"effective_on": "2024-06-02"}
-    tell(callers.CAI, "/cases/XS-1/recoveries", event_id=back["event_ids"][0], **on)
+    submit(callers.CAI, "/cases/XS-1/recoveries", event_id=back["event_ids"][0], **on)
     put_right = {"what": "三户停止贴息", "ground": {"document": "整改通知〔2024〕7号"}}
-    tell(callers.CAI, "/cases/XS-1/rectifications", **put_right, **on)
-    tell(callers.HE, "/cases/XS-1/closing", reason="已追回并整改", **on)
+    submit(callers.CAI, "/cases/XS-1/rectifications", **put_right, **on)
+    submit(callers.HE, "/cases/XS-1/closing", reason="已追回并整改", **on)
 
     found = case(callers)
     line = found["case"]
@@ -155,21 +155,21 @@ def test_a_case_from_the_finding_to_the_money_that_came_back(callers: Callers) -
 
 
 def assigned(callers: Callers, case_no: str = "XS-1") -> None:
-    tell(callers.HE, f"/cases/{case_no}/assignment", investigator="cai")
+    submit(callers.HE, f"/cases/{case_no}/assignment", investigator="cai")
 
 
 def decided(callers: Callers, **other: Any) -> None:
     """Opened, assigned, proposed and upheld, nobody asked."""
     opened(callers)
     assigned(callers)
-    tell(callers.CAI, "/cases/XS-1/proposal", upheld=True, reason="资金归集属实", **other)
-    tell(callers.HE, "/cases/XS-1/upholding", reason="户贷企用属实", amount_fen=PAID_FEN, **other)
+    submit(callers.CAI, "/cases/XS-1/proposal", upheld=True, reason="资金归集属实", **other)
+    submit(callers.HE, "/cases/XS-1/upholding", reason="户贷企用属实", amount_fen=PAID_FEN, **other)
 
 
 def asked(callers: Callers, organisation: str = "NRCB", **other: Any) -> str:
     body = {"organisation": organisation, "what": "资金为何归集", "until_on": "2024-05-20"}
     ref = f"YQ-{next(_refs)}"
-    tell(callers.CAI, "/cases/XS-1/explanation-requests", **body | {"ref": ref} | other)
+    submit(callers.CAI, "/cases/XS-1/explanation-requests", **body | {"ref": ref} | other)
     return ref
 
 
@@ -179,14 +179,14 @@ def another_scheme(callers: Callers) -> None:
     account = {"account": "6222000000000007", "name": "周七"}
     lent = {"loan_no": "P1", "household_no": "H7", "borrower_id_no": c.OTHER_ID_NO}
     home = {"household_no": "H7", "members": [member]}
-    tell(callers.BUREAU, "/households", **c.body(c.household(**home)))
-    tell(callers.PSBC, "/loans", **c.body(c.loan(**lent, payee=account)))
+    submit(callers.BUREAU, "/households", **c.body(c.household(**home)))
+    submit(callers.PSBC, "/loans", **c.body(c.loan(**lent, payee=account)))
     diverted(callers, "P1", bank="PSBC")
 
 
 def diverted(callers: Callers, loan_no: str, **other: Any) -> None:
     check = c.body(c.check(finding="diverted", effective_on="2023-06-01"), "loan_no")
-    tell(callers.T01, f"/loans/{loan_no}/usage-checks", **check | other)
+    submit(callers.T01, f"/loans/{loan_no}/usage-checks", **check | other)
 
 
 # ---- what belongs together ------------------------------------------------------------
@@ -215,11 +215,11 @@ def test_a_shop_where_everybody_buys_connects_nobody(callers: Callers) -> None:
     for n, id_no in enumerate((c.ID_NO, c.OTHER_ID_NO), 7):
         member = {"name": "周七", "id_no": id_no, "relation": "户主", "head": True}
         own = {"account": f"622200000000000{n}", "name": "周七"}
-        tell(callers.BUREAU, "/households", **c.body(c.household(household_no=f"H{n}",
+        submit(callers.BUREAU, "/households", **c.body(c.household(household_no=f"H{n}",
              category="none", members=[member])))  # fmt: skip
-        tell(callers.PSBC, "/loans", **c.body(c.loan(loan_no=f"P{n}", household_no=f"H{n}",
+        submit(callers.PSBC, "/loans", **c.body(c.loan(loan_no=f"P{n}", household_no=f"H{n}",
              borrower_id_no=id_no, payee=own)))  # fmt: skip
-        tell(callers.PSBC, f"/loans/P{n}/outflows", to=SHOP, amount_fen=5_000_000,
+        submit(callers.PSBC, f"/loans/P{n}/outflows", to=SHOP, amount_fen=5_000_000,
              effective_on="2023-03-11")  # fmt: skip
 
     apart = [scheme["loans"] for scheme in schemes(callers) if "RF05" in scheme["rules"]]
@@ -273,37 +273,37 @@ def test_nobody_opens_a_case_on_what_the_service_does_not_find(callers: Callers)
     before = {**body, "findings": [pooled(callers)], "as_of": "2023-03-15"}
     forged = {**body, "found": {"findings": [], "loans": []}}
 
-    assert tell(callers.HE, "/cases", 409, **named)["code"] == "finding_unknown"
-    assert tell(callers.HE, "/cases", 409, **before)["code"] == "finding_unknown"
-    assert tell(callers.HE, "/cases", 409, **body)["code"] == "nothing_to_join"
-    assert tell(callers.HE, "/cases", 422, **forged)["errors"][0]["pointer"] == "/found"
+    assert submit(callers.HE, "/cases", 409, **named)["code"] == "finding_unknown"
+    assert submit(callers.HE, "/cases", 409, **before)["code"] == "finding_unknown"
+    assert submit(callers.HE, "/cases", 409, **body)["code"] == "nothing_to_join"
+    assert submit(callers.HE, "/cases", 422, **forged)["errors"][0]["pointer"] == "/found"
     line = {"type": "case", "ref": "X", "effective_on": DAY, **forged}
     submitted = callers.HE.send("/submissions", json=line)
     assert submitted.json()["code"] == "unknown_type"
-    assert tell(callers.NRCB, "/cases", 403, **named)["code"] == "not_permitted"
+    assert submit(callers.NRCB, "/cases", 403, **named)["code"] == "not_permitted"
     far = {**named, "known_at": "0001-01-01T00:00:00+14:00"}
-    assert tell(callers.HE, "/cases", 422, **far)["errors"][0]["code"] == "out_of_reach"
+    assert submit(callers.HE, "/cases", 422, **far)["errors"][0]["code"] == "out_of_reach"
     ahead = {**named, "as_of": "2999-01-01"}
-    assert tell(callers.HE, "/cases", 409, **ahead)["code"] == "dated_in_future"
+    assert submit(callers.HE, "/cases", 409, **ahead)["code"] == "dated_in_future"
     later = {**named, "findings": [pooled(callers)], "as_of": "2024-05-07"}
-    refusal = tell(callers.HE, "/cases", 409, **later)
+    refusal = submit(callers.HE, "/cases", 409, **later)
     assert (refusal["code"], refusal["details"]["last_on"]) == ("step_before", "2024-05-07")
-    tell(callers.HE, "/cases", **{**later, "as_of": DAY})
+    submit(callers.HE, "/cases", **{**later, "as_of": DAY})
 
 
 def test_the_same_statement_again_changes_nothing_even_when_its_finding_is_gone(
     callers: Callers,
 ) -> None:
     body = {"ref": "LA-1", "case_no": "XS-1", "title": "归集", "findings": [pooled(callers)]}
-    first = tell(callers.HE, "/cases", **body)
+    first = submit(callers.HE, "/cases", **body)
     history = callers.AUDIT.get("/loans/L1/history").json()["events"]
     out = next(e["event_id"] for e in history if e["event"] == "loan.outflow-observed.v1")
-    tell(callers.NRCB, f"/events/{out}/corrections", reason="录入错误")
+    submit(callers.NRCB, f"/events/{out}/corrections", reason="录入错误")
 
     assert schemes(callers, rule="RF08") == []
-    assert tell(callers.HE, "/cases", 200, **body) == {**first, "again": True}
+    assert submit(callers.HE, "/cases", 200, **body) == {**first, "again": True}
     other = {**body, "title": "另一件"}
-    assert tell(callers.HE, "/cases", 409, **other)["code"] == "reference_reused"
+    assert submit(callers.HE, "/cases", 409, **other)["code"] == "reference_reused"
 
 
 def test_of_two_who_open_a_case_on_one_finding_at_once_one_is_told_of_the_other(
@@ -329,13 +329,13 @@ def test_of_two_who_open_a_case_on_one_finding_at_once_one_is_told_of_the_other(
 def test_a_new_finding_of_a_scheme_joins_the_case_that_the_scheme_has(callers: Callers) -> None:
     opened(callers)
     nothing = {"effective_on": DAY}
-    assert tell(callers.YU, "/cases/XS-1/findings", 409, **nothing)["code"] == "nothing_to_join"
+    assert submit(callers.YU, "/cases/XS-1/findings", 409, **nothing)["code"] == "nothing_to_join"
     diverted(callers, "L2")
     second = {"case_no": "XS-2", "title": "挪用",
               "findings": [{"rule": "RF14", "subject": "NRCB/L2"}]}  # fmt: skip
 
-    refusal = tell(callers.HE, "/cases", 409, **second)
-    tell(callers.YU, "/cases/XS-1/findings")
+    refusal = submit(callers.HE, "/cases", 409, **second)
+    submit(callers.YU, "/cases/XS-1/findings")
 
     assert (refusal["code"], refusal["details"]["case_no"]) == ("finding_in_case", "XS-1")
     assert "RF14" in case(callers)["case"]["rules"].split()
@@ -345,16 +345,16 @@ def test_a_new_finding_of_a_scheme_joins_the_case_that_the_scheme_has(callers: C
 
 def test_an_objection_to_a_batch_may_open_a_case(callers: Callers) -> None:
     told = {"ref": "RL", "ground": {"document": "邓财预〔2023〕1号"}, "effective_on": "2023-01-01"}
-    tell(callers.FINANCE, "/programme/rulings", **told,
+    submit(callers.FINANCE, "/programme/rulings", **told,
          rulings=[{"rule": "budget_fen", "value": 10**9}])  # fmt: skip
-    tell(callers.CENTRE, "/batches", batch_no="PC-1", period="2023Q4", effective_on="2024-01-02")
-    tell(callers.BUREAU, "/batches/PC-1/verification", effective_on="2024-01-03")
-    tell(callers.T01, "/batches/PC-1/objections", ref="YY-1", line=1, reason="该户未实际用款",
+    submit(callers.CENTRE, "/batches", batch_no="PC-1", period="2023Q4", effective_on="2024-01-02")
+    submit(callers.BUREAU, "/batches/PC-1/verification", effective_on="2024-01-03")
+    submit(callers.T01, "/batches/PC-1/objections", ref="YY-1", line=1, reason="该户未实际用款",
          effective_on="2024-01-04")  # fmt: skip
     objections = [{"batch_no": "PC-1", "objection_no": "YY-1"}]
     unknown = [{"batch_no": "PC-1", "objection_no": "YY-2"}]
 
-    refusal = tell(callers.HE, "/cases", 409, case_no="X", title="异议", objections=unknown)
+    refusal = submit(callers.HE, "/cases", 409, case_no="X", title="异议", objections=unknown)
     opened(callers, findings=[], objections=objections)
 
     assert refusal["code"] == "finding_unknown"
@@ -371,11 +371,11 @@ def test_an_objection_to_a_batch_may_open_a_case(callers: Callers) -> None:
 
 def test_nobody_is_supervisor_and_investigator_of_one_case(callers: Callers) -> None:
     opened(callers)
-    own = tell(callers.HE, "/cases/XS-1/assignment", 409, investigator="he")
+    own = submit(callers.HE, "/cases/XS-1/assignment", 409, investigator="he")
     assigned(callers)
-    upward = tell(callers.CAI, "/cases/XS-1/assignment", 409, investigator="yu")
-    tell(callers.YU, "/cases/XS-1/assignment", investigator="bao")
-    back = tell(callers.YU, "/cases/XS-1/assignment", 409, investigator="he")
+    upward = submit(callers.CAI, "/cases/XS-1/assignment", 409, investigator="yu")
+    submit(callers.YU, "/cases/XS-1/assignment", investigator="bao")
+    back = submit(callers.YU, "/cases/XS-1/assignment", 409, investigator="he")
 
     assert [r["code"] for r in (own, upward, back)] == ["both_roles"] * 3
     line = case(callers)["case"]
@@ -384,7 +384,7 @@ def test_nobody_is_supervisor_and_investigator_of_one_case(callers: Callers) -> 
 
 def test_each_step_is_its_own_persons_and_comes_in_its_turn(callers: Callers) -> None:
     opened(callers)
-    early = tell(callers.HE, "/cases/XS-1/proposal", 403, upheld=True, reason="资金归集属实")
+    early = submit(callers.HE, "/cases/XS-1/proposal", 403, upheld=True, reason="资金归集属实")
     assigned(callers)
     reason = {"reason": "资金归集属实"}
     for caller, path, status, code, body in (
@@ -405,10 +405,10 @@ def test_each_step_is_its_own_persons_and_comes_in_its_turn(callers: Callers) ->
         (callers.CAI, "explanation-requests", 409, "answer_day_past",
          {"organisation": "NRCB", "what": "资金为何归集", "until_on": "2024-05-05"}),
     ):  # fmt: skip
-        assert tell(caller, f"/cases/XS-1/{path}", status, **body)["code"] == code, path
+        assert submit(caller, f"/cases/XS-1/{path}", status, **body)["code"] == code, path
 
     assert early["code"] == "not_investigator"
-    assert tell(callers.HE, "/cases/XS-9/closing", 404, **reason)["code"] == "case_unknown"
+    assert submit(callers.HE, "/cases/XS-9/closing", 404, **reason)["code"] == "case_unknown"
 
 
 def test_a_decision_waits_for_the_explanations_asked_for_or_for_their_day(
@@ -417,15 +417,15 @@ def test_a_decision_waits_for_the_explanations_asked_for_or_for_their_day(
     opened(callers)
     assigned(callers)
     request = asked(callers)
-    tell(callers.CAI, "/cases/XS-1/proposal", upheld=False, reason="系正常经营")
+    submit(callers.CAI, "/cases/XS-1/proposal", upheld=False, reason="系正常经营")
     dismissal = {"reason": "系正常经营"}
 
-    on_the_last_day = tell(callers.HE, "/cases/XS-1/dismissal", 409, effective_on="2024-05-20",
+    on_the_last_day = submit(callers.HE, "/cases/XS-1/dismissal", 409, effective_on="2024-05-20",
                            **dismissal)  # fmt: skip
-    tell(callers.HE, "/cases/XS-1/dismissal", effective_on="2024-05-21", **dismissal)
+    submit(callers.HE, "/cases/XS-1/dismissal", effective_on="2024-05-21", **dismissal)
     late = {"request_no": request, "explanation": "迟到的说明"}
-    tell(callers.NRCB, "/cases/XS-1/explanations", effective_on="2024-05-22", **late)
-    again = tell(callers.NRCB, "/cases/XS-1/explanations", 409, effective_on="2024-05-22", **late)
+    submit(callers.NRCB, "/cases/XS-1/explanations", effective_on="2024-05-22", **late)
+    again = submit(callers.NRCB, "/cases/XS-1/explanations", 409, effective_on="2024-05-22", **late)
 
     assert on_the_last_day["code"] == "explanation_missing"
     assert request in on_the_last_day["title_zh"]
@@ -438,19 +438,19 @@ def test_what_comes_after_a_proposal_asks_for_another(callers: Callers) -> None:
     opened(callers)
     assigned(callers)
     told = {"upheld": True, "reason": "资金归集属实"}
-    tell(callers.CAI, "/cases/XS-1/proposal", **told)
+    submit(callers.CAI, "/cases/XS-1/proposal", **told)
     assert stage(callers) == "proposed"
     request = asked(callers)
     assert stage(callers) == "assigned"
-    tell(callers.NRCB, "/cases/XS-1/explanations", request_no=request, explanation="自行转账")
+    submit(callers.NRCB, "/cases/XS-1/explanations", request_no=request, explanation="自行转账")
     uphold = {"reason": "资金归集属实", "amount_fen": 1}
-    refusal = tell(callers.HE, "/cases/XS-1/upholding", 409, **uphold)
+    refusal = submit(callers.HE, "/cases/XS-1/upholding", 409, **uphold)
     assert refusal["code"] == "wrong_case_stage"
-    tell(callers.CAI, "/cases/XS-1/proposal", **told)
-    tell(callers.HE, "/cases/XS-1/upholding", **uphold)
+    submit(callers.CAI, "/cases/XS-1/proposal", **told)
+    submit(callers.HE, "/cases/XS-1/upholding", **uphold)
     close = {"reason": "已追回并整改"}
-    assert tell(callers.HE, "/cases/XS-1/closing", 409, **close)["code"] == "not_rectified"
-    tell(callers.HE, "/cases/XS-1/reopening", reason="发现新情况")
+    assert submit(callers.HE, "/cases/XS-1/closing", 409, **close)["code"] == "not_rectified"
+    submit(callers.HE, "/cases/XS-1/reopening", reason="发现新情况")
     line = case(callers)["case"]
     assert (line["stage"], line["outcome"], line["upheld_fen"]) == ("assigned", None, None)
 
@@ -460,7 +460,7 @@ def test_who_was_asked_sees_what_he_was_asked_and_nobody_else_sees_a_case(
 ) -> None:
     opened(callers)
     assigned(callers)
-    tell(callers.CAI, "/cases/XS-1/notes", words="仅供内部：怀疑信贷员")
+    submit(callers.CAI, "/cases/XS-1/notes", words="仅供内部：怀疑信贷员")
     request = asked(callers)
     asked(callers, "T01")
     told = {"request_no": request, "explanation": "自行转账"}
@@ -471,7 +471,7 @@ def test_who_was_asked_sees_what_he_was_asked_and_nobody_else_sees_a_case(
         there, nowhere = (caller.get(f"/cases/{no}") for no in ("XS-1", "XS-7"))
         assert (there.status_code, there.text) == (404, nowhere.text.replace("XS-7", "XS-1"))
         spoken, void = (
-            tell(caller, f"/cases/{no}/explanations", 404, ref="X", **told)
+            submit(caller, f"/cases/{no}/explanations", 404, ref="X", **told)
             for no in ("XS-1", "XS-7")
         )
         assert str(spoken) == str(void).replace("XS-7", "XS-1")
@@ -485,8 +485,8 @@ def test_who_was_asked_sees_what_he_was_asked_and_nobody_else_sees_a_case(
     assert not {"cases", "new_findings"} & scheme.keys()
     for path in ("/cases", "/cases/XS-1"):
         assert callers.ADMIN.get(path).status_code == 403
-    others = tell(callers.T01, "/cases/XS-1/explanations", 409, **told)
-    tell(callers.NRCB, "/cases/XS-1/explanations", **told)
+    others = submit(callers.T01, "/cases/XS-1/explanations", 409, **told)
+    submit(callers.NRCB, "/cases/XS-1/explanations", **told)
 
     assert others["code"] == "request_unknown", "another's request is none of his"
     mine = callers.NRCB.get("/cases/XS-1", position=log_position(callers))
@@ -507,43 +507,43 @@ def test_a_recovery_is_counted_once_and_only_of_a_loan_of_the_case(callers: Call
     another_scheme(callers)
     decided(callers)
     mine = [{"rule": "RF14", "subject": "PSBC/P1"}]
-    tell(callers.YU, "/cases", case_no="XS-2", title="挪用", findings=mine)
-    tell(callers.YU, "/cases/XS-2/assignment", investigator="bao")
+    submit(callers.YU, "/cases", case_no="XS-2", title="挪用", findings=mine)
+    submit(callers.YU, "/cases/XS-2/assignment", investigator="bao")
     back = c.body(c.repay(effective_on="2024-05-06", penalty_fen=7), "loan_no")
-    own = tell(callers.NRCB, "/loans/L2/repayments", **back)["event_ids"][0]
-    other = tell(callers.PSBC, "/loans/P1/repayments", **back)["event_ids"][0]
+    own = submit(callers.NRCB, "/loans/L2/repayments", **back)["event_ids"][0]
+    other = submit(callers.PSBC, "/loans/P1/repayments", **back)["event_ids"][0]
     lent = callers.AUDIT.get("/loans/L1/history").json()["events"][0]["event_id"]
     register = callers.AUDIT.get("/households/H1/history").json()["events"][0]["event_id"]
 
-    tell(callers.CAI, "/cases/XS-1/recoveries", event_id=own)
+    submit(callers.CAI, "/cases/XS-1/recoveries", event_id=own)
     for event_id, code in (
         (own, "recovery_in_case"),
         (other, "recovery_elsewhere"),
         (lent, "recovery_elsewhere"),
         (register, "recovery_elsewhere"),
     ):
-        refusal = tell(callers.CAI, "/cases/XS-1/recoveries", 409, event_id=event_id)
+        refusal = submit(callers.CAI, "/cases/XS-1/recoveries", 409, event_id=event_id)
         assert refusal["code"] == code
     assert case(callers)["case"]["recovered_fen"] == 2_000_000, "the principal of it"
 
-    tell(callers.NRCB, f"/events/{own}/corrections", reason="录入错误")
+    submit(callers.NRCB, f"/events/{own}/corrections", reason="录入错误")
     found = case(callers)
     assert (found["case"]["recovered_fen"], found["recoveries"][0]["standing"]) == (0, False)
-    undone = tell(callers.NRCB, "/loans/L2/repayments", **back | {"ref": "RP-X"})["event_ids"][0]
-    tell(callers.NRCB, f"/events/{undone}/corrections", reason="录入错误")
-    refusal = tell(callers.CAI, "/cases/XS-1/recoveries", 409, event_id=undone)
+    undone = submit(callers.NRCB, "/loans/L2/repayments", **back | {"ref": "RP-X"})["event_ids"][0]
+    submit(callers.NRCB, f"/events/{undone}/corrections", reason="录入错误")
+    refusal = submit(callers.CAI, "/cases/XS-1/recoveries", 409, event_id=undone)
     assert refusal["code"] == "recovery_elsewhere"
 
 
 def test_what_the_cases_say_came_back_is_what_the_subsidy_ledger_says(callers: Callers) -> None:
     paid = c.body(c.pay(), "loan_no")
     for n in (2, 3):
-        tell(callers.FINANCE, f"/loans/L{n}/subsidy-payments", **paid | {"ref": f"PAY-{n}"})
+        submit(callers.FINANCE, f"/loans/L{n}/subsidy-payments", **paid | {"ref": f"PAY-{n}"})
     decided(callers, effective_on="2024-05-07")
     for n, fen in ((1, PAID_FEN), (2, 20_000), (2, 999)):
         told = {"payment_no": f"PAY-{n}", "amount_fen": fen, "reason": "户贷企用", "voucher": "V"}
-        back = tell(callers.FINANCE, f"/loans/L{n}/subsidy-recoveries", **told)
-        tell(callers.CAI, "/cases/XS-1/recoveries", effective_on="2024-05-07",
+        back = submit(callers.FINANCE, f"/loans/L{n}/subsidy-recoveries", **told)
+        submit(callers.CAI, "/cases/XS-1/recoveries", effective_on="2024-05-07",
              event_id=back["event_ids"][0])  # fmt: skip
 
     found = case(callers)
@@ -563,9 +563,9 @@ def test_what_the_cases_say_came_back_is_what_the_subsidy_ledger_says(callers: C
 def test_a_case_can_be_read_as_it_was_on_a_day_and_as_it_was_known(callers: Callers) -> None:
     opened(callers)
     before = case(callers)["known_at"]
-    tell(callers.HE, "/cases/XS-1/assignment", investigator="cai", effective_on="2024-05-08")
+    submit(callers.HE, "/cases/XS-1/assignment", investigator="cai", effective_on="2024-05-08")
     told = {"upheld": True, "reason": "资金归集属实", "effective_on": "2024-06-01"}
-    tell(callers.CAI, "/cases/XS-1/proposal", **told)
+    submit(callers.CAI, "/cases/XS-1/proposal", **told)
 
     assert callers.AUDIT.get("/cases/XS-1", as_of="2024-05-05").status_code == 404
     assert stage(callers, as_of="2024-05-07") == "opened"
@@ -598,7 +598,7 @@ def test_the_cases_leave_by_stage_rule_bank_and_township_and_as_files(callers: C
     titles, values = csv.reader(io.StringIO(file.content.decode("utf-8-sig")))
     row = dict(zip(titles, values, strict=True))
     assert row["线索编号 case_no"] == "XS-1"
-    assert row["金额(元) amount_fen"] == "135000.00"
+    assert row["金额(元) amount_yuan"] == "135000.00"
 
 
 def test_two_cases_that_a_new_finding_ties_together_stay_two_and_are_both_named(
@@ -607,18 +607,18 @@ def test_two_cases_that_a_new_finding_ties_together_stay_two_and_are_both_named(
     another_scheme(callers)
     opened(callers)
     mine = [{"rule": "RF14", "subject": "PSBC/P1"}]
-    tell(callers.HE, "/cases", case_no="XS-2", title="挪用", findings=mine)
+    submit(callers.HE, "/cases", case_no="XS-2", title="挪用", findings=mine)
     account = {"account": "6222000000000007", "name": "周七", "kind": "household"}
-    tell(callers.NRCB, "/loans/L1/outflows", effective_on="2023-03-22", to=account, amount_fen=1)
+    submit(callers.NRCB, "/loans/L1/outflows", effective_on="2023-03-22", to=account, amount_fen=1)
     late = {"account": "6222000000000007", "name": "周七"}
     lent = {"loan_no": "L9", "household_no": "H1", "borrower_id_no": ID_NOS[0]}
-    tell(callers.NRCB, "/loans", **c.body(c.loan(**lent, payee=late, ground={"document": "D"})))
+    submit(callers.NRCB, "/loans", **c.body(c.loan(**lent, payee=late, ground={"document": "D"})))
 
     [scheme] = schemes(callers, rule="RF09")
     assert scheme["cases"] == ["XS-1", "XS-2"]
     assert scheme["new_findings"] > 0
-    taken = tell(callers.HE, "/cases/XS-1/findings", 409, findings=mine)
-    tell(callers.HE, "/cases/XS-1/findings")
+    taken = submit(callers.HE, "/cases/XS-1/findings", 409, findings=mine)
+    submit(callers.HE, "/cases/XS-1/findings")
 
     assert (taken["code"], taken["details"]["case_no"]) == ("finding_in_case", "XS-2")
     assert "RF09" in case(callers)["case"]["rules"].split()

@@ -187,7 +187,7 @@ def test_red_flags_are_listed_exported_and_proven_on_the_terminal(
     from projections.red_flags import rule, rules
 
     with conversation(database) as ledger:
-        ledger.tell(controls.repay(principal_fen=4_600_000, effective_on="2023-03-16"), BANK)
+        ledger.submit(controls.repay(principal_fen=4_600_000, effective_on="2023-03-16"), BANK)
     lines = mingzhang("red-flags").splitlines()
     shown = mingzhang("red-flags", "--rule", "RF11", "--as-of", "2023-03-17")
     before = mingzhang("red-flags", "--rule", "RF11", "--as-of", "2023-03-15")
@@ -201,7 +201,7 @@ def test_red_flags_are_listed_exported_and_proven_on_the_terminal(
     assert "NRCB/L1" not in before
     with file.open(encoding="utf-8-sig", newline="") as told:
         [line] = [row for row in csv.DictReader(told) if row["规则 rule"] == "RF11"]
-    assert (line["对象 subject"], line["金额(元) amount_fen"]) == ("NRCB/L1", "50000.00")
+    assert (line["对象 subject"], line["金额(元) amount_yuan"]) == ("NRCB/L1", "50000.00")
     assert "no such red flag" in mingzhang("red-flags", "--rule", "RF00", ends=2)
 
     mingzhang("log", "seal")
@@ -210,3 +210,16 @@ def test_red_flags_are_listed_exported_and_proven_on_the_terminal(
     mingzhang("evidence", "RF11", "--subject", "NRCB/L1", *words)
     assert json.loads(bundle.read_text("utf-8"))["finding"]["subject"] == "NRCB/L1"
     assert "not flagged" in mingzhang("evidence", "RF11", "--subject", "NRCB/L2", *words, ends=1)
+
+
+def test_a_loan_says_on_the_terminal_why_it_has_its_subsidy_or_none(mingzhang: CommandLine) -> None:
+    paid = mingzhang("why", "NRCB", "L1", "2023Q2")
+    later = mingzhang("why", "NRCB", "L1", "2024Q2", "--as-of", "2024-07-01")
+    plain = json.loads(mingzhang("why", "NRCB", "L1", "2024Q2", "--json"))
+
+    assert "466.39" in paid and "PAY-1" in paid and "两法一致" in paid
+    assert "合同 2024-03-10 到期" in later
+    assert [reason["reason"] for reason in plain["reasons"]] == ["overdue"]
+    assert "no such loan" in mingzhang("why", "NRCB", "L9", "2023Q2", ends=1)
+    assert "not a quarter" in mingzhang("why", "NRCB", "L1", "2023", ends=1)
+    assert "no ruling" in mingzhang("why", "NRCB", "L1", "2001Q1", ends=1)

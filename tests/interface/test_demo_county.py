@@ -16,7 +16,7 @@ import pytest
 from application.commands.household import RegisterHousehold
 from application.commands.loan import DisburseLoan
 from application.commands.subsidy import subsidy_due
-from application.ledger import Ledger, Telling
+from application.ledger import Ledger, Submission
 from domain.calendar import Period, add_months
 from domain.identity_number import problems
 from domain.loan import Loan
@@ -69,7 +69,7 @@ def digest(some: County) -> str:
     for day in some.days():
         sum_of_all.update(day.recorded_on.isoformat().encode())
         for statement in day.statements:
-            if isinstance(statement, Telling):
+            if isinstance(statement, Submission):
                 sum_of_all.update(statement.command.content())
             else:
                 sum_of_all.update(msgspec.json.encode(statement))
@@ -84,7 +84,7 @@ def digest(some: County) -> str:
 def commands(some: County, kind: type) -> Iterator[Any]:
     for day in some.days():
         for statement in day.statements:
-            if isinstance(statement, Telling) and isinstance(statement.command, kind):
+            if isinstance(statement, Submission) and isinstance(statement.command, kind):
                 yield statement.command
 
 
@@ -287,7 +287,7 @@ def test_loading_twice_tells_the_same_events_at_the_same_instants(database: Any)
     ledger = Ledger(database.dsn, database.keys)
     try:
         day = next(day for day in tiny.days() if day.statements)
-        again = ledger.tell_all([s for s in day.statements if isinstance(s, Telling)])
+        again = ledger.submit_all([s for s in day.statements if isinstance(s, Submission)])
     finally:
         ledger.close()
     assert all(getattr(outcome, "again", False) for outcome in again)

@@ -81,7 +81,7 @@ def test_before_the_first_event_every_question_is_answered_and_nothing_is_there(
     assert {flag["status"] for flag in flags} == {"clean"}
 
 
-def _tell(caller: Any, path: str, command: Any) -> None:
+def _submit(caller: Any, path: str, command: Any) -> None:
     answer = caller.post(path, {"ref": command.ref, **c.body(command)})
     assert answer.status_code == 201, answer.text
 
@@ -90,9 +90,9 @@ def test_loans_that_no_ruling_judges_stop_no_question_at_any_two_dates(database:
     slip = c.loan(ref="LN-X", loan_no="X1", contract_on="1993-03-10")
     old = {"effective_on": "1995-05-01", "contract_on": "1995-05-01", "due_on": "1996-05-01"}
     with service(database) as callers:
-        _tell(callers.BUREAU, "/households", c.household())
+        _submit(callers.BUREAU, "/households", c.household())
         for loan in (c.loan(), slip, c.loan(ref="LN-O", loan_no="O1", **old)):
-            _tell(callers.NRCB, "/loans", loan)
+            _submit(callers.NRCB, "/loans", loan)
         drawn(callers)
         position = callers.client.get("/healthz").json()["log_position"]
         callers.AUDIT.get("/batches", position=position)

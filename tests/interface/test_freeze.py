@@ -44,7 +44,7 @@ class Api(NamedTuple):
         headers = {"Authorization": f"Bearer {self.keys[who]}", "Content-Type": kind, **more}
         return self.client.post(path, content=content, headers=headers)
 
-    def tell(self, who: str, path: str, body: Any) -> Any:
+    def submit(self, who: str, path: str, body: Any) -> Any:
         return self.send(who, path, json.dumps(body).encode())
 
     def get(self, who: str, path: str, **headers: str) -> Any:
@@ -83,7 +83,7 @@ def api(shared_database: Place, tmp_path_factory: pytest.TempPathFactory) -> Ite
         httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, verify=False) as client,
     ):
         api = Api(port, client, ticker, keys, place)
-        first = api.tell("NRCB", "/v1/loans", loan("P-1")).json()["position"]
+        first = api.submit("NRCB", "/v1/loans", loan("P-1")).json()["position"]
         for path in (f"/v1/ledgers/loans?position={first}", f"/v1/log/checkpoint?position={first}"):
             while api.get("AUDIT", path).status_code == 503:
                 pass
@@ -257,7 +257,7 @@ def test_the_time_to_find_a_doubled_name_grows_no_faster_than_the_text() -> None
 def test_of_many_faults_a_hundred_are_named_and_the_rest_counted(api: Api) -> None:
     households = [""] * 300
     body = {**TOLD, "agreement_no": "LJ", "enterprise": "某公司", "households": households}
-    said = api.tell("T01", "/v1/benefits", {**body, "instalments": []}).json()
+    said = api.submit("T01", "/v1/benefits", {**body, "instalments": []}).json()
     assert len(said["errors"]) == 101
     assert said["errors"][-1]["code"] == "more_faults"
     assert "201" in said["errors"][-1]["zh"]
@@ -518,7 +518,7 @@ def test_a_database_without_room_or_readable_only_is_503_and_not_500(api: Api, s
         "ALTER TABLE ledger.event ENABLE ALWAYS TRIGGER no_room",
     )
     try:
-        answer = api.tell("NRCB", "/v1/loans", loan(f"full-{state}"))
+        answer = api.submit("NRCB", "/v1/loans", loan(f"full-{state}"))
         lines = api.send("NRCB", "/v1/submissions", json.dumps(
             {"type": "loan", **loan(f"full-{state}")}).encode(), NDJSON)  # fmt: skip
     finally:
@@ -531,7 +531,7 @@ def test_a_database_without_room_or_readable_only_is_503_and_not_500(api: Api, s
         assert said.status_code == 503, said.text
         assert said.json()["code"] == ("no_room" if state == "53100" else "unavailable")
         assert "retry-after" in said.headers
-    assert api.tell("NRCB", "/v1/loans", loan(f"full-{state}")).status_code == 201
+    assert api.submit("NRCB", "/v1/loans", loan(f"full-{state}")).status_code == 201
 
 
 def test_a_full_disk_under_uploads_is_503_and_not_500(
@@ -574,8 +574,8 @@ def test_what_is_recorded_and_looks_wrong_is_said_in_the_first_answer(api: Api) 
         "effective_on": "2023-05-01", "year": 2023, "payer": "国库", "payee": "专户",
         "amount_fen": 1, "purpose": "贴息", "voucher": "PZ-1",
     }  # fmt: skip
-    first = api.tell("FINANCE", "/v1/funds/transfers", {**moved, "ref": "ZZ-1"})
-    second = api.tell("FINANCE", "/v1/funds/transfers", {**moved, "ref": "ZZ-2"})
+    first = api.submit("FINANCE", "/v1/funds/transfers", {**moved, "ref": "ZZ-1"})
+    second = api.submit("FINANCE", "/v1/funds/transfers", {**moved, "ref": "ZZ-2"})
     assert (first.status_code, second.status_code) == (201, 201)
     assert "warnings" not in first.json()
     [warned] = second.json()["warnings"]
@@ -587,13 +587,13 @@ def test_what_is_recorded_and_looks_wrong_is_said_in_the_first_answer(api: Api) 
 
 
 def test_the_extension_of_a_settled_loan_is_recorded_with_a_warning(api: Api) -> None:
-    assert api.tell("NRCB", "/v1/loans", loan("X-1")).status_code == 201
+    assert api.submit("NRCB", "/v1/loans", loan("X-1")).status_code == 201
     payer = {"account": "62220001", "name": "张三"}
     paid = {"principal_fen": 5_000_000, "interest_fen": 0, "penalty_fen": 0, "payer": payer}
-    said = api.tell("NRCB", "/v1/loans/X-1/repayments", {**TOLD, "ref": "H-1", **paid})
+    said = api.submit("NRCB", "/v1/loans/X-1/repayments", {**TOLD, "ref": "H-1", **paid})
     assert said.status_code == 201
     longer = {"agreed_on": "2023-06-01", "new_due_on": "2024-09-10", "ref": "ZQ-1"}
-    said = api.tell("NRCB", "/v1/loans/X-1/extensions", {**longer, "effective_on": "2023-06-01"})
+    said = api.submit("NRCB", "/v1/loans/X-1/extensions", {**longer, "effective_on": "2023-06-01"})
     assert said.status_code == 201
     assert [each["code"] for each in said.json()["warnings"]] == ["loan_settled"]
 

@@ -18,7 +18,7 @@ GRAPHML = "{http://graphml.graphdrawing.org/xmlns}"
 AS_OF = "2024-01-31"
 
 
-def tell(caller: Any, path: str, command: Any, *named: str) -> None:
+def submit(caller: Any, path: str, command: Any, *named: str) -> None:
     answer = caller.post(path, c.body(command, *named) | {"ref": command.ref})
     assert answer.status_code == 201, answer.text
 
@@ -38,11 +38,11 @@ def callers(shared_database: Any) -> Iterator[Callers]:
             id_no = ("11010519491231002X", "440524188001010014", "411381198001011018")[n - 1]
             told = {"members": [{"name": "张三", "id_no": id_no, "relation": "户主", "head": True}]}
             home = c.household(ref=f"HH-{n}", household_no=f"H{n}", **told)
-            tell(callers.BUREAU, "/households", home)
+            submit(callers.BUREAU, "/households", home)
             loan = c.loan(ref=f"LN-{n}", loan_no=f"L{n}", contract_no=f"C{n}", household_no=f"H{n}",
                           borrower_id_no=id_no, payee=account(min(n, 2)),
                           credited_fen=5_000_000 - 100_000 * (n == 3))  # fmt: skip
-            tell(callers.NRCB, "/loans", loan)
+            submit(callers.NRCB, "/loans", loan)
         fen = {"amount_fen": 4_500_000}
         flows = [
             c.outflow(ref="OF-1", loan_no="L1", to=FIRM, **fen),
@@ -51,11 +51,11 @@ def callers(shared_database: Any) -> Iterator[Callers]:
                       effective_on="2023-03-13", **fen),
         ]  # fmt: skip
         for flow in flows:
-            tell(callers.NRCB, f"/loans/{flow.loan_no}/outflows", flow, "loan_no")
-        tell(callers.NRCB, "/loans/L1/repayments", c.repay(payer=account(77)), "loan_no")
-        tell(callers.FINANCE, "/loans/L1/subsidy-payments", c.pay(), "loan_no")
+            submit(callers.NRCB, f"/loans/{flow.loan_no}/outflows", flow, "loan_no")
+        submit(callers.NRCB, "/loans/L1/repayments", c.repay(payer=account(77)), "loan_no")
+        submit(callers.FINANCE, "/loans/L1/subsidy-payments", c.pay(), "loan_no")
         diverted = c.check(finding="diverted", loan_no="L3")
-        tell(callers.T01, "/loans/L3/usage-checks", diverted, "loan_no")
+        submit(callers.T01, "/loans/L3/usage-checks", diverted, "loan_no")
         callers.position = callers.client.get("/healthz").json()["log_position"]
         head = callers.AUDIT.get("/fund-flow", position=callers.position).json()
         callers.known_at = head["known_at"]
@@ -223,14 +223,14 @@ def test_payments_that_hang_on_nothing_are_counted_and_listed(callers: Callers) 
 def test_each_other_kind_of_loose_payment_is_found(callers: Callers) -> None:
     stranger = {"account": "6222000000005555", "name": "某人"}
     pay = c.pay(ref="PAY-2", loan_no="L2", payee=stranger, amount_fen=100, voucher="V-9")
-    tell(callers.FINANCE, "/loans/L2/subsidy-payments", pay, "loan_no")
+    submit(callers.FINANCE, "/loans/L2/subsidy-payments", pay, "loan_no")
     flow = c.outflow(ref="OF-9", loan_no="L3", amount_fen=5, to={**stranger, "kind": "unknown"})
-    tell(callers.NRCB, "/loans/L3/outflows", flow, "loan_no")
+    submit(callers.NRCB, "/loans/L3/outflows", flow, "loan_no")
     allocation = c.allocate(effective_on="2023-06-01", amount_fen=46_639)
-    tell(callers.FINANCE, "/funds/allocations", allocation)
-    tell(callers.FINANCE, "/funds/transfers", c.transfer())
-    tell(callers.FINANCE, "/funds/transfers", c.transfer(ref="BF-2", payee="NRCB"))
-    tell(callers.FINANCE, "/funds/transfers", c.transfer(ref="BF-3", payee="某办公室"))
+    submit(callers.FINANCE, "/funds/allocations", allocation)
+    submit(callers.FINANCE, "/funds/transfers", c.transfer())
+    submit(callers.FINANCE, "/funds/transfers", c.transfer(ref="BF-2", payee="NRCB"))
+    submit(callers.FINANCE, "/funds/transfers", c.transfer(ref="BF-3", payee="某办公室"))
     position = callers.client.get("/healthz").json()["log_position"]
 
     later = {"position": position, "known_at": "2999-01-01T00:00:00Z"}

@@ -10,6 +10,8 @@ import pytest
 from support import controls as c
 from support.service import Callers, service
 
+from interface.exports import table_files
+
 REPORTS = ("townships", "indicators", "banks", "annual", "funds")
 
 
@@ -54,6 +56,19 @@ def test_a_published_report_is_the_same_bytes_for_ever(callers: Callers, report:
     assert found["sha256"] in {line["sha256"] for line in lines}
 
 
+def test_a_report_published_under_earlier_headings_is_made_again_under_them(
+    callers: Callers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(table_files, "_FILE_UNITS", {})
+        publish(callers, "funds", "D-1")
+    assert "allocated_fen" in callers.AUDIT.get("/publications/D-1").text
+    found = callers.AUDIT.get("/publications/D-1/check").json()
+    assert (found["unaltered"], found["reproduced"], found["differences"]) == (True, True, [])
+    publish(callers, "funds", "D-2")
+    assert "allocated_yuan" in callers.AUDIT.get("/publications/D-2").text
+
+
 def test_what_is_told_late_shows_as_differences_and_alters_nothing(callers: Callers) -> None:
     publish(callers, "annual", "B-1")
     before = callers.AUDIT.get("/publications/B-1").content
@@ -64,8 +79,8 @@ def test_what_is_told_late_shows_as_differences_and_alters_nothing(callers: Call
     assert (found["unaltered"], found["reproduced"]) == (True, True)
     assert callers.AUDIT.get("/publications/B-1").content == before
     sums = {(d["line"], d["column"]): (d["published"], d["now"]) for d in found["differences"]}
-    assert sums["outstanding", "金额(元) sum_fen"] == ("30000.00", "20000.00")
-    assert sums["principal_repaid", "金额(元) sum_fen"] == ("20000.00", "30000.00")
+    assert sums["outstanding", "金额(元) sum_yuan"] == ("30000.00", "20000.00")
+    assert sums["principal_repaid", "金额(元) sum_yuan"] == ("20000.00", "30000.00")
     publish(callers, "annual", "B-2", as_of="2024-01-09", effective_on="2024-01-12")
     callers.AUDIT.get("/publications", position=told["position"] + 1)
     second = callers.AUDIT.get("/publications/B-2/check").json()

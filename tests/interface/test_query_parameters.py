@@ -32,8 +32,8 @@ FILTERED = (
 @pytest.fixture(scope="module")
 def callers(shared_database: Any) -> Iterator[Callers]:
     with conversation(shared_database) as ledger:
-        ledger.tell(c.household(township_code="T09"), c.BUREAU)
-        last = ledger.tell(c.loan(), c.BANK).position
+        ledger.submit(c.household(township_code="T09"), c.BUREAU)
+        last = ledger.submit(c.loan(), c.BANK).position
     with service(shared_database) as callers:
         assert callers.AUDIT.get("/ledgers/loans", position=last).status_code == 200
         yield callers

@@ -34,8 +34,8 @@ def callers(shared_database: Any) -> Iterator[Callers]:
     """A loan of NRCB to a household of T01 that went round in seven days, and one beside it."""
     with conversation(shared_database) as ledger:
         record_lines(ledger, examples_of("RF11")[0].lines)
-        ledger.tell(c.household(ref="H-2", household_no="H2", township_code="T02"), c.BUREAU)
-        ledger.tell(c.loan(ref="LN-2", loan_no="L2", household_no="H2"), c.OTHER_BANK)
+        ledger.submit(c.household(ref="H-2", household_no="H2", township_code="T02"), c.BUREAU)
+        ledger.submit(c.loan(ref="LN-2", loan_no="L2", household_no="H2"), c.OTHER_BANK)
     with service(shared_database) as callers:
         callers.position = callers.client.get("/healthz").json()["log_position"]
         wait_until_checked(callers, callers.position)

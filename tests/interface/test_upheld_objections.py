@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support.batches import DUE_FEN, PHOTO, batch, callers, noticed, paid_in_full, proposed, tell
+from support.batches import DUE_FEN, PHOTO, batch, callers, noticed, paid_in_full, proposed, submit
 from support.service import Callers
 
 __all__ = ["callers"]
@@ -18,9 +18,9 @@ def position_of(callers: Callers) -> int:
 def upheld(callers: Callers, batch_no: str = "PC-1", line: int = 2, **found: Any) -> Any:
     """An objection to a line, upheld by the centre."""
     objection = {"ref": f"YY-{batch_no}", "line": line, "reason": "该户未实际用款"}
-    tell(callers.T02, f"/batches/{batch_no}/objections", **objection)
+    submit(callers.T02, f"/batches/{batch_no}/objections", **objection)
     answer = {"objection_no": f"YY-{batch_no}", "upheld": True, "reason": "核查属实", **found}
-    return tell(callers.CENTRE, f"/batches/{batch_no}/resolutions", **answer)
+    return submit(callers.CENTRE, f"/batches/{batch_no}/resolutions", **answer)
 
 
 def lines_of(callers: Callers, batch_no: str) -> list[dict[str, Any]]:
@@ -52,14 +52,14 @@ def test_a_batch_returned_after_an_objection_comes_back_with_the_word_why(caller
     proposed(callers)
     noticed(callers)
     objection = {"ref": "YY-1", "reason": "名单未经村民评议"}
-    tell(callers.T02, "/batches/PC-1/objections", **objection)
+    submit(callers.T02, "/batches/PC-1/objections", **objection)
     answered = {"ref": "YY-2", "line": 2, "reason": "该户未实际用款"}
-    tell(callers.T02, "/batches/PC-1/objections", **answered)
+    submit(callers.T02, "/batches/PC-1/objections", **answered)
     answer = {"objection_no": "YY-2", "upheld": False, "reason": "查无此事"}
-    tell(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
+    submit(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
     assert [line["note"] for line in settled(callers)] == [None], "not returned yet"
     back = {"effective_on": "2025-05-01", "reason": "异议属实，重新评议"}
-    tell(callers.CENTRE, "/batches/PC-1/return", **back)
+    submit(callers.CENTRE, "/batches/PC-1/return", **back)
     note = "异议 YY-1（批次 PC-1 整批）：名单未经村民评议；批次退回：异议属实，重新评议"
     assert [line["note"] for line in settled(callers)] == [note]
     assert [line["note"] for line in settled(callers, as_of="2025-04-30")] == [None]
@@ -74,8 +74,8 @@ def test_an_objection_to_a_line_that_was_open_when_its_batch_was_returned_is_not
     proposed(callers)
     noticed(callers)
     objection = {"ref": "YY-1", "line": 2, "reason": "该户未实际用款"}
-    tell(callers.T02, "/batches/PC-1/objections", **objection)
-    tell(callers.CENTRE, "/batches/PC-1/return", effective_on="2025-05-01", reason="材料不全")
+    submit(callers.T02, "/batches/PC-1/objections", **objection)
+    submit(callers.CENTRE, "/batches/PC-1/return", effective_on="2025-05-01", reason="材料不全")
     proposed(callers, "PC-2", effective_on="2025-05-02")
     position = position_of(callers)
     lines = callers.CENTRE.get("/batches/PC-2/lines", position=position).json()["lines"]
@@ -93,7 +93,7 @@ def test_a_loan_that_was_found_not_eligible_is_listed_no_more_until_that_is_lift
     drawn = {"period": "2025Q1", "position": position_of(callers)}
     before = callers.CENTRE.get("/settlement", **drawn).json()["known_through"]
     upheld(callers, finding="not_eligible")
-    refusal = tell(callers.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
+    refusal = submit(callers.CENTRE, "/batches", 409, batch_no="PC-2", period="2025Q1")
     assert refusal["code"] == "nothing_to_pay"
     [line] = settled(callers)
     assert (line["due_fen"], line["limit_fen"], line["left_fen"]) == (DUE_FEN, 0, 0)
@@ -106,14 +106,14 @@ def test_a_loan_that_was_found_not_eligible_is_listed_no_more_until_that_is_lift
 
     lifting = {"objection_no": "YY-PC-1", "reason": "复核后符合条件", "effective_on": "2025-07-02"}
     path = "/batches/PC-1/liftings"
-    assert tell(callers.BUREAU, path, 409, **lifting)["code"] == "ground_missing"
+    assert submit(callers.BUREAU, path, 409, **lifting)["code"] == "ground_missing"
     lifting["ground"] = {"document": "复核意见2025-1"}
-    assert tell(callers.CENTRE, path, 409, **lifting)["code"] == "same_person"
-    tell(callers.FINANCE, path, 403, **lifting)
+    assert submit(callers.CENTRE, path, 409, **lifting)["code"] == "same_person"
+    submit(callers.FINANCE, path, 403, **lifting)
     unknown = {**lifting, "objection_no": "YY-9"}
-    assert tell(callers.BUREAU, path, 409, **unknown)["code"] == "limit_unknown"
-    tell(callers.BUREAU, path, **lifting)
-    assert tell(callers.BUREAU, path, 409, **lifting)["code"] == "limit_unknown"
+    assert submit(callers.BUREAU, path, 409, **unknown)["code"] == "limit_unknown"
+    submit(callers.BUREAU, path, **lifting)
+    assert submit(callers.BUREAU, path, 409, **lifting)["code"] == "limit_unknown"
     proposed(callers, "PC-3", **{**late, "effective_on": "2025-07-02"})
     q1, q2 = lines_of(callers, "PC-3")
     assert (q1["amount_fen"], q2["amount_fen"]) == (DUE_FEN, Q2_FEN)
@@ -139,7 +139,7 @@ def test_a_diversion_stops_the_later_quarters_and_an_amount_its_own_alone(caller
 def test_an_amount_that_was_upheld_is_what_the_next_batch_lists(callers: Callers) -> None:
     proposed(callers)
     noticed(callers)
-    tell(callers.T02, "/batches/PC-1/objections", ref="YY-1", line=2, reason="金额算多了")
+    submit(callers.T02, "/batches/PC-1/objections", ref="YY-1", line=2, reason="金额算多了")
     answer = {"objection_no": "YY-1", "upheld": True, "reason": "核查属实"}
     for wrong in (
         {"finding": "amount"},
@@ -147,10 +147,10 @@ def test_an_amount_that_was_upheld_is_what_the_next_batch_lists(callers: Callers
         {"amount_fen": 1},
         {"finding": "other", "upheld": False},
     ):
-        refusal = tell(callers.CENTRE, "/batches/PC-1/resolutions", 409, **{**answer, **wrong})
+        refusal = submit(callers.CENTRE, "/batches/PC-1/resolutions", 409, **{**answer, **wrong})
         assert refusal["code"] == "finding_malformed"
     right = {"finding": "amount", "amount_fen": DUE_FEN - 1}
-    tell(callers.CENTRE, "/batches/PC-1/resolutions", **answer, **right)
+    submit(callers.CENTRE, "/batches/PC-1/resolutions", **answer, **right)
     proposed(callers, "PC-2", effective_on="2025-07-01", period="2025Q2")
     q1, q2 = lines_of(callers, "PC-2")
     assert (q1["due_fen"], q1["amount_fen"], q2["amount_fen"]) == (DUE_FEN, DUE_FEN - 1, Q2_FEN)
@@ -164,11 +164,11 @@ def test_what_was_paid_to_a_loan_found_not_eligible_is_asked_back_and_flagged(
     paid_in_full(callers)
     late = {"effective_on": "2025-07-01"}
     proposed(callers, "PC-2", period="2025Q2", **late)
-    tell(callers.BUREAU, "/batches/PC-2/verification", **late)
+    submit(callers.BUREAU, "/batches/PC-2/verification", **late)
     objection = {"ref": "YY-2", "line": 2, "reason": "放款日不属脱贫户", **late}
-    tell(callers.T02, "/batches/PC-2/objections", **objection)
+    submit(callers.T02, "/batches/PC-2/objections", **objection)
     answer = {"objection_no": "YY-2", "upheld": True, "reason": "核查属实", **late}
-    tell(callers.CENTRE, "/batches/PC-2/resolutions", finding="not_eligible", **answer)
+    submit(callers.CENTRE, "/batches/PC-2/resolutions", finding="not_eligible", **answer)
     q1, q2 = settled(callers, "2025Q2")
     assert (q1["state"], q1["left_fen"], q2["state"]) == ("to_recover", -DUE_FEN, "limited")
     found = callers.AUDIT.get("/red-flags", rule="RF01", position=position_of(callers)).json()
@@ -192,25 +192,25 @@ def test_a_line_of_another_batch_that_a_limit_catches_is_held_when_it_is_ordered
     assert line["period"] == "2025Q2"
     upheld(callers, finding="not_eligible")
     window = {"effective_on": "2025-07-01", "until_on": "2025-07-10", "ground": PHOTO}
-    tell(callers.BUREAU, "/batches/PC-2/verification", effective_on="2025-07-01")
+    submit(callers.BUREAU, "/batches/PC-2/verification", effective_on="2025-07-01")
     for township in (callers.T01, callers.T02):
         for level in ("village", "township"):
-            tell(township, "/batches/PC-2/notices", level=level, place="公示栏", **window)
-    tell(callers.CENTRE, "/batches/PC-2/notices", level="county", place="网站", **window)
-    tell(callers.FINANCE, "/batches/PC-2/approval", effective_on="2025-07-11")
+            submit(township, "/batches/PC-2/notices", level=level, place="公示栏", **window)
+    submit(callers.CENTRE, "/batches/PC-2/notices", level="county", place="网站", **window)
+    submit(callers.FINANCE, "/batches/PC-2/approval", effective_on="2025-07-11")
     told = {"effective_on": "2025-07-12", "bank": "PSBC"}
-    tell(callers.FINANCE2, "/batches/PC-2/orders", **told)
+    submit(callers.FINANCE2, "/batches/PC-2/orders", **told)
     assert batch(callers, "PC-2")["held_fen"] == Q2_FEN
 
 
 def test_an_objection_dismissed_leaves_nothing(callers: Callers) -> None:
     proposed(callers)
     noticed(callers)
-    tell(callers.T02, "/batches/PC-1/objections", ref="YY-1", line=2, reason="该户未实际用款")
+    submit(callers.T02, "/batches/PC-1/objections", ref="YY-1", line=2, reason="该户未实际用款")
     answer = {"objection_no": "YY-1", "upheld": False, "reason": "核查不属实"}
-    tell(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
+    submit(callers.CENTRE, "/batches/PC-1/resolutions", **answer)
     [line] = settled(callers)
     assert (line["limit_fen"], line["note"], line["state"]) == (None, None, "reserved")
     lifting = {"objection_no": "YY-1", "reason": "复核意见", "ground": {"document": "D"}}
-    refusal = tell(callers.BUREAU, "/batches/PC-1/liftings", 409, **lifting)
+    refusal = submit(callers.BUREAU, "/batches/PC-1/liftings", 409, **lifting)
     assert refusal["code"] == "limit_unknown"

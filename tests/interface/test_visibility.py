@@ -20,8 +20,9 @@ import pytest
 from python_calamine import CalamineWorkbook
 from support import controls as c
 from support.columns import declared
+from support.contract import fault_of
 from support.county import conversation
-from support.everything import tell_everything
+from support.everything import submit_everything
 from support.service import Callers, service
 
 from application.access import Organisation, enrol, issue_key
@@ -73,12 +74,12 @@ def _tell_the_rest(ledger: Ledger) -> None:
     wu = {"name": "吴五", "id_no": ID_NO_3, "relation": "户主", "head": True}
     bank2 = {"bank": "PSBC", "loan_no": "P2"}
     refused = {"decision": "refused", "amount_fen": None, "reason": "不合", "told_on": "2023-03-02"}
-    ledger.tell(c.benefit_payment(ref="FH-9"), c.TOWNSHIP)
+    ledger.submit(c.benefit_payment(ref="FH-9"), c.TOWNSHIP)
     for n, people in ((2, [li]), (3, [wu]), (4, [wu])):
         told = {"household_no": f"H{n}", "township_code": "T02", "village": "柳河村"}
-        ledger.tell(c.household(ref=f"HH-{n}", members=people, **told), c.BUREAU)
-    ledger.tell(c.household(ref="HH-5", household_no="H5"), c.BUREAU)
-    ledger.tell(c.erasure(household_no="H5", effective_on="2024-06-01"), c.BUREAU)
+        ledger.submit(c.household(ref=f"HH-{n}", members=people, **told), c.BUREAU)
+    ledger.submit(c.household(ref="HH-5", household_no="H5"), c.BUREAU)
+    ledger.submit(c.erasure(household_no="H5", effective_on="2024-06-01"), c.BUREAU)
     second: list[Any] = [
         (c.demand(ref="DM-2", household_no="H2"), c.OTHER_TOWNSHIP),
         (c.credit(ref="CG-2", household_no="H2"), c.OTHER_BANK),
@@ -102,24 +103,24 @@ def _tell_the_rest(ledger: Ledger) -> None:
         ),
     ]  # fmt: skip
     for command, by in second:
-        ledger.tell(command, by)
+        ledger.submit(command, by)
     for command, by in (
         (_loan("N4", "H4", ID_NO_3, 1), c.BANK),
         (c.guarantee(ref="DB-R1", loan_no="R1", effective_on="2024-06-02"), c.GUARANTOR),
     ):
-        told = ledger.tell(command, by)
+        told = ledger.submit(command, by)
         if by is c.BANK:
-            ledger.tell(c.look(ref="LK-4", household_no="H4"), by)
+            ledger.submit(c.look(ref="LK-4", household_no="H4"), by)
         day = "2024-06-03"
-        ledger.tell(c.correct(told.event_ids[0], ref=f"FIX-{command.ref}", effective_on=day), by)
+        ledger.submit(c.correct(told.event_ids[0], ref=f"FIX-{command.ref}", effective_on=day), by)
     also = {"bank": "PSBC", "loan_no": "OD1", "period": "2022Q1", "amount_fen": 1}
-    ledger.tell(c.pay(ref="PAY-OD", **also), c.FINANCE)  # NRCB lent to the household as well
+    ledger.submit(c.pay(ref="PAY-OD", **also), c.FINANCE)  # NRCB lent to the household as well
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subsidy, "subsidy_due", _due_as_once)
-        ledger.tell(c.pay(ref="PAY-OLD", voucher="V-O", **also | {"amount_fen": 2}), c.FINANCE)
-    ledger.tell(c.look(), c.BANK)
-    ledger.tell(c.look(), c.AUDITOR)
-    ledger.tell(c.look(), c.TOWNSHIP)
+        ledger.submit(c.pay(ref="PAY-OLD", voucher="V-O", **also | {"amount_fen": 2}), c.FINANCE)
+    ledger.submit(c.look(), c.BANK)
+    ledger.submit(c.look(), c.AUDITOR)
+    ledger.submit(c.look(), c.TOWNSHIP)
     _tell_a_batch_of_two_banks(ledger)
 
 
@@ -161,7 +162,7 @@ def _tell_a_batch_of_two_banks(ledger: Ledger) -> None:
             c.CENTRE,
         ),
     ):  # fmt: skip
-        ledger.tell(command.model_copy(update=named), by)
+        ledger.submit(command.model_copy(update=named), by)
 
 
 # ---- the oracle: domain.md §1 ---------------------------------------------------------
@@ -313,6 +314,7 @@ ROUTES = {
     ),
     "/loans/{loan}": Route(OF_LOANS, file=False),
     "/loans/{loan}/history": Route(OF_LOANS),
+    "/loans/{loan}/subsidies/2023Q2": Route(OF_LOANS, file=False),
     "/households/{household}": Route(LOCAL, file=False),
     "/households/{household}/history": Route(LOCAL),
     "/households/{household}/looks": Route(WATCHERS),
@@ -390,7 +392,8 @@ def in_the_contract(path: str) -> str:
     for ours, theirs in IN_THE_CONTRACT.items():
         path = path.replace(f"{{{ours}}}", f"{{{theirs}}}")
     parts = ["{no}" if part in ANOTHER_NAME else part for part in path.split("/")]
-    return "/v1" + "/".join(parts).replace("/RF28/", "/{rule}/")
+    path = "/v1" + "/".join(parts).replace("/RF28/", "/{rule}/")
+    return path.replace("/subsidies/2023Q2", "/subsidies/{period}")
 
 
 # ---- what an answer mentions ----------------------------------------------------------
@@ -462,7 +465,7 @@ def county(shared_database: Any) -> Iterator[County]:
     owner = shared_database.owner_dsn
     with conversation(shared_database) as ledger:
         enrol(owner, [Organisation("DB2", "guarantor", "第二担保公司")])
-        tell_everything(ledger)
+        submit_everything(ledger)
         _tell_the_rest(ledger)
     with psycopg.connect(owner) as connection:
         rows = connection.execute(
@@ -518,6 +521,19 @@ def every_request(county: County) -> Iterator[tuple[str, Route, str, Mapping[str
             concrete = path.replace(places[0], name) if places else path
             for query in route.queries:
                 yield path, route, concrete, query
+
+
+def test_every_answer_is_as_the_contract_says(county: County) -> None:
+    contract = county.callers.client.get("/v1/openapi.json").json()
+    answered, faults = set(), set()
+    for path, _, concrete, query in every_request(county):
+        for reader in ("AUDIT", "NRCB", "T01"):
+            answer = getattr(county.callers, reader).get(concrete, **query)
+            faults.add(fault_of(contract, "get", in_the_contract(path), answer))
+            if answer.status_code == 200:
+                answered.add(path)
+    assert faults == {None}
+    assert answered == ROUTES.keys()
 
 
 def test_every_table_has_declared_columns_in_json_and_in_a_file(county: County) -> None:
@@ -653,9 +669,32 @@ def test_a_payment_stored_with_other_banks_loans_is_shown_without_them_and_its_l
     assert not shown & foreign_aggregates(Reader("PSBC", "bank"))
 
 
+def test_a_bank_sees_what_fills_the_cap_and_not_whose_loan_it_is(county: County) -> None:
+    """OD1 of PSBC was lent to the household before L1 of NRCB, and is still owed."""
+    path = "/loans/L1/subsidies/2023Q2"
+    seen = {
+        code: getattr(county.callers, code).get(path, as_of="2023-12-31").json()
+        for code in ("NRCB", "T01", "AUDIT", "DB")
+    }
+    filled = {
+        code: [
+            (loan["bank_class"], loan["loan_no"], loan["takes_fen"])
+            for reason in answer["reasons"]
+            for loan in reason["loans"]
+        ]
+        for code, answer in seen.items()
+    }
+    named, nameless = [("other_bank", "OD1", 5_000_000)], [("other_bank", None, 5_000_000)]
+    assert filled == {"NRCB": nameless, "T01": named, "AUDIT": named, "DB": nameless}
+    assert county.callers.PSBC.get(path).status_code == 404
+    assert county.callers.PSBC.get(path, bank="NRCB").status_code == 403
+    assert county.callers.DB.get(path).json()["batch_lines"] == []
+
+
 def test_what_is_not_yours_looks_like_what_does_not_exist(county: County) -> None:
     for code, path, nothing in (
         ("NRCB", "/loans/P2", "/loans/P9"),
+        ("NRCB", "/loans/P2/subsidies/2023Q2", "/loans/P9/subsidies/2023Q2"),
         ("NRCB", "/households/H3", "/households/H9"),
         ("NRCB", "/households/H4", "/households/H9"),
         ("DB", "/loans/R1", "/loans/R9"),

@@ -87,7 +87,7 @@ def moments(count: int) -> list[tuple[date, datetime]]:
 
 def paid_by_slips(view: View) -> int:
     """What the payments known by then come to, each worked out again from its own slip."""
-    rows = view.ask(
+    rows = view.query(
         "SELECT convert_from(e.state, 'UTF8')::jsonb FROM ledger.event e"
         " JOIN facts.subsidy s ON s.position = e.position"
         " WHERE s.recovery_no IS NULL AND s.effective_on <= %(as_of)s"
@@ -158,13 +158,12 @@ def test_every_loan_of_a_closed_quarter_is_paid_held_or_asked_back(year: Year) -
     with year.facts.at(date(2023, 12, 20), datetime(2023, 12, 20, tzinfo=UTC)) as view:
         assert view.known_on == civil_day(view.known_at)
         found = settlement(view, last)
-        listed = view.ask(
+        listed = view.query(
             "SELECT count(*) FILTER (WHERE kind = 'top_up'),"
             " count(*) FILTER (WHERE kind = 'recovery') FROM facts.batch_line"
         ).rows[0]
-        failed = view.ask("SELECT count(*) FROM facts.batch_line_step WHERE step = 'failed'").rows[
-            0
-        ][0]
+        steps = view.query("SELECT count(*) FROM facts.batch_line_step WHERE step = 'failed'")
+        failed = steps.rows[0][0]
     assert listed[0] > 0, "late facts led to top-ups"
     assert listed[1] > 0, "and to recoveries"
     assert failed > 10
@@ -175,7 +174,7 @@ def test_every_loan_of_a_closed_quarter_is_paid_held_or_asked_back(year: Year) -
 
 def test_a_batch_tells_the_truth_of_the_day_on_which_it_was_proposed(year: Year) -> None:
     with year.facts.at(date(2024, 1, 1)) as view:
-        rows = view.ask(
+        rows = view.query(
             "SELECT b.batch_no, b.recorded_at, b.effective_on, b.period, b.amount_fen"
             " FROM facts.batch b ORDER BY b.position"
         ).rows

@@ -55,7 +55,7 @@ def test_after_each_step_the_stage_is_the_one_that_the_case_itself_is_in(databas
     with conversation(database, clock=SteppingClock()) as ledger:
         told(ledger, (c.household(), c.BUREAU), (c.loan(), c.BANK))
         for command, by in walk():
-            recorded = ledger.tell(command, by)
+            recorded = ledger.submit(command, by)
             case = ledger.aggregate(Case, Case.id_for("XS-1"))
             people = case.supervisor or None, case.investigator or None
             itself.append((recorded.recorded_at, case.stage, people, len(case.findings)))

@@ -66,7 +66,7 @@ def leave(ledger: Ledger, n: int, reason: str, relation: str, code: str | None) 
     head = who | {"id_no": c.id_no(n + 100), "relation": "户主", "head": True}
     people = [who] if who["head"] else [who, head]
     home = c.household(ref=f"HH-{n}", household_no=f"H{n}", members=people)
-    ledger.tell(home, c.BUREAU)
+    ledger.submit(home, c.BUREAU)
     left = [{"id_no": c.id_no(n), "reason": reason} | ({"code": code} if code else {})]
     joins = []
     if "变更户主" in reason:
@@ -75,10 +75,10 @@ def leave(ledger: Ledger, n: int, reason: str, relation: str, code: str | None) 
     told = c.members(
         ref=f"MB-{n}", household_no=f"H{n}", added=joins, left=left, effective_on="2023-03-01"
     )
-    ledger.tell(told, c.BUREAU)
+    ledger.submit(told, c.BUREAU)
     loan = c.loan(ref=f"LN-{n}", loan_no=f"L{n}", contract_no=f"L{n}", household_no=f"H{n}",
                   borrower_id_no=c.id_no(n))  # fmt: skip
-    ledger.tell(loan, c.BANK)
+    ledger.submit(loan, c.BANK)
     return f"NRCB/L{n}"
 
 

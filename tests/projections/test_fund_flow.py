@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from support import controls as c
 from support.county import conversation, drawn, told
-from support.everything import tell_everything
+from support.everything import submit_everything
 
-from application.ledger import Telling
+from application.ledger import Submission
 from interface.simulation.demo import county, load
 from projections.facts.reading import Facts, View
 from projections.fund_flow import (
@@ -47,7 +47,7 @@ def facts(shared_database: Any) -> Iterator[Facts]:
 def everything(database: Any) -> Iterator[Facts]:
     """Every kind of event, and corrections of some."""
     with conversation(database) as ledger:
-        tell_everything(ledger, copies=3)
+        submit_everything(ledger, copies=3)
     with drawn(database) as facts:
         yield facts
 
@@ -67,7 +67,7 @@ def ledgers(view: View) -> dict[str, int]:
     risk = next(risk_fund(view).dicts())
     total = lambda rows, *names: sum(row[name] for row in rows for name in names)  # noqa: E731
     other = {
-        name: view.ask(
+        name: view.query(
             f"SELECT coalesce(sum({column}), 0)::bigint FROM facts.{table}"
             f" WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s AND {only}"
         ).rows[0][0]
@@ -113,7 +113,7 @@ def assert_the_law(facts: Facts, as_of: date, known_at: datetime | None) -> None
 
 def instants(facts: Facts) -> list[datetime]:
     with facts.at(date(2030, 1, 1)) as view:
-        rows = view.ask("SELECT recorded_at FROM ledger.event ORDER BY position").rows
+        rows = view.query("SELECT recorded_at FROM ledger.event ORDER BY position").rows
     return [moment for (moment,) in rows]
 
 
@@ -158,7 +158,7 @@ def test_planted_pools_are_found_whole(facts: Facts) -> None:
     """What reached a firm is the loans' money, whichever method, and no more than was lent."""
     with facts.at(date(2024, 12, 31)) as view:
         found = misuse(view)
-        pooled = view.ask(
+        pooled = view.query(
             "SELECT sum(amount_fen)::bigint FROM facts.standing_outflow(%(as_of)s, %(known_at)s)"
             " WHERE kind IN ('firm', 'platform', 'bank', 'village')"
         ).rows[0][0]
@@ -236,10 +236,10 @@ def test_an_account_once_told_as_a_firms_is_one_whatever_else_it_is_called(datab
     assert (account["households"], account["arrived_fen"]) == (2, 8_500_000)
 
 
-def _flow(ref: str, source: int | None, target: int, fen: int, on: str) -> Telling:
+def _flow(ref: str, source: int | None, target: int, fen: int, on: str) -> Submission:
     """From one of many accounts to another; None: from the borrower's own."""
     account = lambda n: {"account": f"6333{n:012}", "name": "某"}  # noqa: E731
-    return Telling(
+    return Submission(
         c.outflow(
             ref=ref,
             effective_on=on,
@@ -259,7 +259,7 @@ def test_a_ring_of_accounts_ends(database: Any, size: int) -> None:
         ring = [*range(4 - size, 4)]
         steps = [(None, ring[0])] + [*zip(ring, ring[1:] + ring[:1], strict=True)] * 3
         flows = [_flow(f"F{n}", *step, 1_000_000, "2023-03-12") for n, step in enumerate(steps)]
-        ledger.tell_all(flows)
+        ledger.submit_all(flows)
     with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
         graph, found = around(view, "household:H1", 6), misuse(view)
     turned = [edge for edge in graph.edges if edge.source.startswith("account:") and
@@ -278,7 +278,7 @@ def test_a_graph_of_ten_thousand_edges_answers(database: Any) -> None:
         flows = [_flow("F", None, 0, 5_000_000, "2023-03-12")]
         flows += [_flow(f"F{n}", n // 10, n, 1 + n, "2023-03-13") for n in range(1, 10_001)]
         for first in range(0, len(flows), 2_000):
-            ledger.tell_all(flows[first : first + 2_000])
+            ledger.submit_all(flows[first : first + 2_000])
     with drawn(database) as facts, facts.at(date(2024, 1, 1)) as view:
         graph, page = around(view, "household:H1", 6), edges(view, Wanted(kind="outflow"), most=10)
         found = misuse(view)

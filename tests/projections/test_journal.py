@@ -25,7 +25,7 @@ def test_odd_loan_numbers_come_back_from_hledger_with_their_sums(
     with conversation(database) as ledger:
         for fen, number in enumerate(ODD, start=1_000_001):
             loan = controls.loan(ref=f"LN-{fen}", principal_fen=fen, credited_fen=fen)
-            ledger.tell(loan.model_copy(update={"loan_no": number}), BANK)  # as stored before
+            ledger.submit(loan.model_copy(update={"loan_no": number}), BANK)  # as stored before
     with drawn(database) as facts, facts.at(date(2023, 12, 31)) as view:
         text = "".join(journal_text(view, "hledger"))
     assert all(yuan(fen) in text for fen in range(1_000_001, 1_000_001 + len(ODD)))

@@ -46,8 +46,8 @@ class County(NamedTuple):
 def county(database: Any) -> Iterator[County]:
     writes, reads = SteppingClock(LENT), SteppingClock(SILENT)
     with conversation(database, clock=writes) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.household(), c.BUREAU)
+        ledger.submit(c.loan(), c.BANK)
         facts = Facts(database.dsn, most=2, clock=reads)
         made = County(database, ledger, writes, reads, facts)
         made.draw()
@@ -80,13 +80,13 @@ def test_what_was_not_done_is_said_though_nothing_was_recorded_since(county: Cou
 def test_nothing_is_recorded_any_more_at_an_instant_that_was_known(county: County) -> None:
     with county.facts.at(date(2023, 9, 1)) as view:
         known = view.known_through
-    recorded = county.ledger.tell(c.check(effective_on="2023-03-10"), c.TOWNSHIP)
+    recorded = county.ledger.submit(c.check(effective_on="2023-03-10"), c.TOWNSHIP)
     assert county.writes.now < known < recorded.recorded_at
     assert recorded.recorded_at == known + timedelta(microseconds=1)
     county.draw()
     for known_at, met in ((known, []), (recorded.recorded_at, [("L1",)])):
         with county.facts.at(date(2023, 9, 1), known_at) as view:
-            assert view.ask("SELECT 'L1' FROM facts.standing_usage_check("
+            assert view.query("SELECT 'L1' FROM facts.standing_usage_check("
                             "%(as_of)s, %(known_at)s)").rows == met  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_an_append_that_took_its_instant_before_a_reader_asked_takes_a_later_one
     county: County,
 ) -> None:
     """The short way takes its instant before the lock: a reader comes between the two."""
-    county.ledger.tell(c.check(effective_on="2023-03-10"), c.TOWNSHIP)
+    county.ledger.submit(c.check(effective_on="2023-03-10"), c.TOWNSHIP)
     county.draw()
     known = datetime.min.replace(tzinfo=UTC)
 
@@ -106,7 +106,7 @@ def test_an_append_that_took_its_instant_before_a_reader_asked_takes_a_later_one
         return taken
 
     county.ledger.log._clock = late
-    recorded = county.ledger.tell(c.remind(effective_on="2023-03-10"), c.BANK)
+    recorded = county.ledger.submit(c.remind(effective_on="2023-03-10"), c.BANK)
     assert county.writes.now < known < recorded.recorded_at
 
 
@@ -126,7 +126,7 @@ def test_while_an_append_is_under_way_all_is_known_through_the_last_event(county
 def test_an_event_stored_and_not_yet_drawn_keeps_the_view_at_the_last_drawn(
     county: County,
 ) -> None:
-    county.ledger.tell(c.check(effective_on="2023-03-10"), c.TOWNSHIP)
+    county.ledger.submit(c.check(effective_on="2023-03-10"), c.TOWNSHIP)
     with county.facts.at(date(2023, 9, 1)) as view:
         assert view.known_through == view.drawn_through < county.writes.now
     county.draw()
@@ -152,7 +152,7 @@ def test_readers_and_writers_at_once_never_see_an_earlier_instant_grow(county: C
         while not stopping.is_set():
             facts._known_through = LENT  # asks the log each time
             with facts.at(date(2024, 3, 1)) as view:
-                seen.append((view.known_at, view.ask(count).rows[0][0]))
+                seen.append((view.known_at, view.query(count).rows[0][0]))
 
     threads = [threading.Thread(target=each) for each in (draw, read)]
     for thread in threads:
@@ -161,7 +161,7 @@ def test_readers_and_writers_at_once_never_see_an_earlier_instant_grow(county: C
     try:
         for number in range(200):
             told = c.remind(ref=f"RM-{number}", effective_on="2024-01-05")
-            county.ledger.tell(told, c.BANK)
+            county.ledger.submit(told, c.BANK)
     finally:
         stopping.set()
         for thread in threads:
@@ -169,7 +169,7 @@ def test_readers_and_writers_at_once_never_see_an_earlier_instant_grow(county: C
     county.draw()
     for known_at, counted in seen:
         with facts.at(date(2024, 3, 1), known_at) as view:
-            assert (view.known_at, view.ask(count).rows[0][0]) == (known_at, counted)
+            assert (view.known_at, view.query(count).rows[0][0]) == (known_at, counted)
     facts.close()
     assert len({counted for _, counted in seen}) > 2
 
@@ -181,7 +181,7 @@ def test_the_watermark_is_not_raised_beyond_the_servers_clock_nor_over_an_empty_
         raised = "SELECT ledger.raise_watermark('9000-01-01')"
         assert connection.execute(raised).fetchone() == (None,)
         with conversation(database) as ledger:
-            ledger.tell(c.household(), c.BUREAU)
+            ledger.submit(c.household(), c.BUREAU)
         row = connection.execute(f"SELECT ({raised}) <= clock_timestamp()").fetchone()
     assert row == (True,)
 

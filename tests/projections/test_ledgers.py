@@ -14,7 +14,7 @@ from support.controls import BANK, BUREAU, FINANCE, TOWNSHIP
 from support.county import SteppingClock, conversation, drawn, refusal, told
 from support.everything import a_case, programme_and_money
 
-from application.ledger import Ledger, Recorded, Telling
+from application.ledger import Ledger, Recorded, Submission
 from domain.loan import Loan
 from projections.changes import changes
 from projections.facts.draw import Projector, digests
@@ -71,7 +71,7 @@ def test_the_ledger_of_any_day_is_what_the_events_say_by_a_second_road(
                 continue
             body = controls.body(repayment) if kind == "replace" else None
             command = controls.correct(target, ref=ref, replacement=body)
-        [outcome] = ledger.tell_all([Telling(command, BANK)])
+        [outcome] = ledger.submit_all([Submission(command, BANK)])
         if not isinstance(outcome, Recorded):
             continue
         if kind != "repay":
@@ -346,7 +346,7 @@ def test_extensions_reported_in_any_order_give_the_due_day_that_their_own_dates_
         fix = controls.correct(
             reported.event_ids[0], effective_on="2024-03-01", replacement=replacement
         )
-        ledger.tell(fix, BANK)
+        ledger.submit(fix, BANK)
     with drawn(database) as facts:
         for as_of, due_on, overdue in (
             ("2024-02-19", "2024-03-10", False),

@@ -31,8 +31,8 @@ class County:
         self.database, self.ledger, self.clock = database, ledger, clock
         self.number = 0
 
-    def tell(self, command: Command, by: Author) -> Recorded:
-        return self.ledger.tell(command, by)
+    def submit(self, command: Command, by: Author) -> Recorded:
+        return self.ledger.submit(command, by)
 
     def household(self, fen: int = 5_000_000, loan_no: str = "L", **other: Any) -> str:
         """A household with a loan; returns the loan's number."""
@@ -41,19 +41,19 @@ class County:
         told = c.household(ref=f"HH-{n}", household_no=f"H{n}",
                            members=[{"name": "某", "id_no": c.id_no(n), "relation": "户主",
                                      "head": True}])  # fmt: skip
-        self.tell(told, c.BUREAU)
+        self.submit(told, c.BUREAU)
         return self.lend(n, fen, f"{loan_no}{n}", **other)
 
     def lend(self, n: int, fen: int, loan_no: str, by: Author = c.BANK, **other: Any) -> str:
         loan = c.loan(ref=f"LN-{loan_no}", loan_no=loan_no, contract_no=loan_no,
                       household_no=f"H{n}", borrower_id_no=c.id_no(n), principal_fen=fen,
                       credited_fen=fen, **other)  # fmt: skip
-        self.tell(loan, by)
+        self.submit(loan, by)
         return loan_no
 
     def pay(self, loan_no: str, fen: int, part: str = "", bank: str = "NRCB") -> str:
         ref = f"PAY-{loan_no}{part}"
-        self.tell(
+        self.submit(
             c.pay(ref=ref, loan_no=loan_no, bank=bank, amount_fen=fen, voucher=ref), c.FINANCE
         )
         return ref
@@ -61,11 +61,11 @@ class County:
     def repay(self, loan_no: str, fen: int, on: date, part: str = "") -> Recorded:
         told = c.repay(ref=f"RP-{loan_no}{part}", loan_no=loan_no, principal_fen=fen,
                        interest_fen=0, effective_on=on)  # fmt: skip
-        return self.tell(told, c.BANK)
+        return self.submit(told, c.BANK)
 
     def recover(self, loan_no: str, payment_no: str, fen: int, bank: str = "NRCB") -> None:
         ref = f"REC-{payment_no}-{self.clock.now:%H%M%S}"
-        self.tell(c.recover(ref=ref, loan_no=loan_no, bank=bank, payment_no=payment_no,
+        self.submit(c.recover(ref=ref, loan_no=loan_no, bank=bank, payment_no=payment_no,
                             amount_fen=fen, voucher=ref), c.FINANCE)  # fmt: skip
 
     def found(self, flag: str) -> dict[str, int]:
@@ -141,7 +141,7 @@ def test_of_a_quarter_paid_beyond_the_due_day_the_rounded_rest_is_claimed(county
                            due_on=Q2.first + 10 * DAY)  # fmt: skip
         plain = corrected.model_dump(mode="json", exclude={"ref"}, exclude_none=True)
         told = c.correct(event, ref=f"GZ-{loan}", effective_on="2023-11-01", replacement=plain)
-        county.tell(told, c.BANK)
+        county.submit(told, c.BANK)
     assert county.found("RF03") == {f"NRCB/{first} {PERIOD}": 41_570}
     county.recover(first, payment, 41_569)
     assert county.found("RF03") == {f"NRCB/{first} {PERIOD}": 1}
@@ -219,7 +219,7 @@ def told_by_chance(county: County, chance: Random) -> dict[str, History]:
                 gone = c.correct(
                     told.event_ids[0], ref=f"GZ-{loan}-{part}", effective_on="2023-11-01"
                 )
-                county.tell(gone, c.BANK)
+                county.submit(gone, c.BANK)
             else:
                 owed = [each - back_fen * (on >= day) for on, each in enumerate(owed)]
         assert sum(paid.values()) <= due

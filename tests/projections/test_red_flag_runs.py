@@ -80,7 +80,7 @@ def county(database: Any) -> Iterator[County]:
 def test_every_rule_is_either_not_checked_or_checked_and_clean(county: County) -> None:
     assert county.step() == 0, "nothing was told that could be checked"
     assert progress(county.connection).not_checked == [each.id for each in rules()]
-    county.ledger.tell(c.household(), c.BUREAU)
+    county.ledger.submit(c.household(), c.BUREAU)
     assert county.step() == len(rules())
     found = {each.rule: each.findings for each in statuses(county.connection).values()}
     assert {id for id, count in found.items() if count} == {"RF26"}, "the plan contradicts itself"
@@ -103,7 +103,7 @@ def test_a_finding_appears_with_the_event_that_completes_it_and_goes_with_its_co
     assert line["positions"][-1] == line["position"] == completing.position
     assert line["known_from"] == completing.recorded_at
 
-    county.ledger.tell(c.correct(completing.event_ids[0]), c.BANK)
+    county.ledger.submit(c.correct(completing.event_ids[0]), c.BANK)
     county.step()
     assert county.changed() == [("gone", "NRCB/L1"), ("appeared", "NRCB/L1")]
     assert (county.status().status, county.status().findings) == ("clean", 0)
@@ -115,7 +115,7 @@ def test_only_rules_that_ask_about_what_was_told_are_asked_again(county: County)
     assert county.step() == 0, "nothing came"
     before = statuses(county.connection)
 
-    county.ledger.tell(c.members(household_no="H1"), c.BUREAU)
+    county.ledger.submit(c.members(household_no="H1"), c.BUREAU)
     asked = county.step()
 
     after = statuses(county.connection)
@@ -132,7 +132,7 @@ def test_only_rules_that_ask_about_what_was_told_are_asked_again(county: County)
 def test_what_a_rule_asks_about_is_read_from_its_question_and_from_its_relations(
     county: County,
 ) -> None:
-    county.ledger.tell(c.household(), c.BUREAU)
+    county.ledger.submit(c.household(), c.BUREAU)
     county.step()
     for each in rules():
         assert each.tables <= county.watcher._tables[each.id] <= {*tables(), "event"}
@@ -156,7 +156,7 @@ def test_a_run_that_says_nothing_new_adds_no_row_and_a_new_day_one_a_rule(county
     county.step()
     stored = len(runs(county.connection).rows)
     assert stored == len(rules())
-    county.ledger.tell(c.repay(loan_no="L1", principal_fen=1, effective_on="2023-12-01"), c.BANK)
+    county.ledger.submit(c.repay(loan_no="L1", principal_fen=1, effective_on="2023-12-01"), c.BANK)
     assert county.step() > 0
     assert len(runs(county.connection).rows) == stored
     assert len(changes(county.connection).rows) == progress(county.connection).findings
@@ -174,12 +174,12 @@ def test_a_finding_that_merely_changes_is_said_again_once_an_hour_at_most(databa
         made = County(database, ledger, every)
         made.step()
         for part in (1, 2):
-            ledger.tell(c.repay(ref=f"M-{part}", principal_fen=part), c.BANK)
+            ledger.submit(c.repay(ref=f"M-{part}", principal_fen=part), c.BANK)
             made.step()
         assert made.changed() == [("appeared", "county")]
 
         made.clock.now += timedelta(hours=1)
-        ledger.tell(c.repay(ref="M-3", principal_fen=3), c.BANK)
+        ledger.submit(c.repay(ref="M-3", principal_fen=3), c.BANK)
         made.step()
         assert made.changed() == [("changed", "county"), ("appeared", "county")]
         assert len(next(changes(made.connection, rule="RF11").dicts())["positions"]) == 4
@@ -194,7 +194,7 @@ def test_a_rule_that_fails_is_an_error_of_its_own_and_what_it_found_stays(databa
         whole.step()
         seen = whole.status().position
         whole.close()
-        ledger.tell(c.repay(loan_no="L1", principal_fen=1, effective_on="2023-12-01"), c.BANK)
+        ledger.submit(c.repay(loan_no="L1", principal_fen=1, effective_on="2023-12-01"), c.BANK)
         half = County(database, ledger, broken, LIMITS)
         half.step()
         failed, other = half.status(), half.status(LIMITS)
@@ -232,7 +232,7 @@ def test_a_rule_that_goes_on_failing_adds_one_run_a_day(database: Any) -> None:
 def test_a_rule_in_error_is_asked_again_only_after_a_while(database: Any) -> None:
     broken = ROUND_TRIP._replace(sql="SELECT nothing")
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
         made = County(database, ledger, broken)
         made.projector.catch_up()
         assert [made.watcher.step() for _ in range(3)] == [1, 0, 0]
@@ -247,7 +247,7 @@ def test_a_run_names_the_ruling_that_it_asked_by_also_where_two_days_have_two(
     [before] = runs(county.connection, rule="RF11").dicts()
     [days] = [v for version, v in before["rulings"].items() if version.startswith(DAYS)]
     told = [{"rule": "flag_round_trip_days", "value": days - 1}]
-    county.ledger.tell(c.ruling(ref="RL-7", effective_on="2024-01-05", rulings=told), c.CENTRE)
+    county.ledger.submit(c.ruling(ref="RL-7", effective_on="2024-01-05", rulings=told), c.CENTRE)
     county.step()
     assert len(runs(county.connection, rule="RF11").rows) == 1, "it rules from a later day on"
 
@@ -279,7 +279,7 @@ def test_dear_rules_have_a_lane_of_their_own_and_let_no_other_wait(database: Any
     related = ROUND_TRIP._replace(id="RF92", relations=("rate_cap",))
     watched = [dear, related, ROUND_TRIP, LIMITS]
     with conversation(database) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
         made = County(database, ledger)
         made.projector.catch_up()
         lanes = [Watcher(database.dsn, made.clock, lane=each, watched=watched) for each in LANES]
@@ -305,7 +305,7 @@ def test_several_watchers_take_turns(county: County) -> None:
     second = Watcher(county.database.dsn, county.clock)
     record_lines(county.ledger, HIT)
     assert county.step() == len(rules())
-    county.ledger.tell(c.members(household_no="H1"), c.BUREAU)
+    county.ledger.submit(c.members(household_no="H1"), c.BUREAU)
     county.projector.catch_up()
     assert second.step() == 0, "it is the other's turn"
     county.watcher.close()

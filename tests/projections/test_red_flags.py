@@ -89,7 +89,7 @@ def named(view: View, findings: Sequence[Finding]) -> set[str]:
     aggregates = (
         "SELECT DISTINCT originator_id FROM ledger.event WHERE position = ANY (%(positions)s)"
     )
-    loans = view.ask(
+    loans = view.query(
         f"SELECT bank || '/' || loan_no FROM facts.loan WHERE loan_id IN ({aggregates}) UNION ALL"
         f" SELECT household_no FROM facts.household WHERE household_id IN ({aggregates})",
         positions=positions,
@@ -136,7 +136,7 @@ def test_merchants_and_declared_renewals_of_the_demo_are_spared(
     with facts.at(AT_THE_END) as view:
         pooled, circles = (check(view, rule_called(each)).findings for each in ("RF08", "RF24"))
         repaid = {each.subject for each in check(view, rule_called("RF13")).findings}
-        once = view.ask(
+        once = view.query(
             "SELECT o.bank || '/' || o.loan_no FROM facts.loan n JOIN facts.loan o ON"
             " o.bank = n.bank AND o.loan_no = n.renews_loan_no WHERE o.renews_loan_no IS NULL"
         )
@@ -235,7 +235,7 @@ def test_a_rule_asks_by_the_parameter_in_force_and_known(database: Any) -> None:
     told = record_example(database, lent)
     with conversation(database) as ledger:
         eight = [{"rule": "flag_round_trip_days", "value": 8}]
-        ledger.tell(controls.ruling(effective_on="2023-06-01", rulings=eight), controls.CENTRE)
+        ledger.submit(controls.ruling(effective_on="2023-06-01", rulings=eight), controls.CENTRE)
     rule = rule_called("RF11")
     with drawn(database) as facts:
         with facts.at(date(2023, 6, 1)) as view:
@@ -253,7 +253,7 @@ def test_accounts_that_pay_in_a_circle_or_pay_nothing_end_the_search(database: A
     record_example(database, ring)
     with drawn(database) as facts:
         with facts.at(ring.as_of) as view:
-            schema = view.ask("SELECT 'facts.outflow'").rows[0][0]
+            schema = view.query("SELECT 'facts.outflow'").rows[0][0]
         with psycopg.connect(database.owner_dsn, autocommit=True) as connection:
             connection.execute(f"UPDATE {schema} SET amount_fen = 0 WHERE from_account IS NOT NULL")
             connection.execute(
@@ -293,9 +293,9 @@ def test_a_rule_that_writes_or_fails_is_an_error_of_its_own(demo: tuple[County, 
             broken = check(view, rule._replace(sql=sql))
             assert (broken.status, broken.findings) == ("error", [])
             assert broken.error
-            assert view.ask("SHOW statement_timeout").rows == [("1min",)]
+            assert view.query("SHOW statement_timeout").rows == [("1min",)]
             assert check(view, rule).status == "found", "the others are asked all the same"
-            assert view.ask("SHOW statement_timeout").rows == [("1min",)], "and so is the rest"
+            assert view.query("SHOW statement_timeout").rows == [("1min",)], "and so is the rest"
 
 
 WRITES = "WITH gone AS (DELETE FROM {facts}.loan RETURNING loan_id) SELECT count(*) FROM gone"
@@ -307,10 +307,10 @@ def test_a_rule_could_write_neither_by_its_role_nor_in_its_transaction(
     """Each of the two would be enough: one is tried without the other."""
     _, facts = demo
     with facts.at(date(2024, 12, 31)) as view:
-        [(schema,)] = view.ask("SELECT 'facts.' || 'x'").rows
+        [(schema,)] = view.query("SELECT 'facts.' || 'x'").rows
         order = WRITES.format(facts=schema.removesuffix(".x")).encode()
-        assert view.ask("SELECT current_user::text").rows == [("mingzhang_reader",)]
-        assert view.ask("SHOW transaction_read_only").rows == [("on",)]
+        assert view.query("SELECT current_user::text").rows == [("mingzhang_reader",)]
+        assert view.query("SHOW transaction_read_only").rows == [("on",)]
     with drawn(shared_database):
         pass
     with psycopg.connect(shared_database.dsn, options="-c role=mingzhang_reader") as connection:
@@ -345,14 +345,14 @@ def test_two_statements_a_long_one_and_changed_settings_are_errors_of_that_rule_
     monkeypatch.setattr("projections.red_flags._SECONDS", 1)
     rule = rule_called("RF19")
     with facts.at(date(2024, 12, 31)) as view:
-        loans = view.ask("SELECT count(*) FROM facts.loan").rows
+        loans = view.query("SELECT count(*) FROM facts.loan").rows
         broken = check(view, rule._replace(sql=sql))
         assert broken.status == "error"
         assert said in (broken.error or "")
-        assert view.ask("SELECT current_user::text").rows == [("mingzhang_reader",)]
-        assert view.ask("SHOW statement_timeout").rows == [("1min",)]
-        assert view.ask("SHOW transaction_read_only").rows == [("on",)]
-        assert view.ask("SELECT count(*) FROM facts.loan").rows == loans
+        assert view.query("SELECT current_user::text").rows == [("mingzhang_reader",)]
+        assert view.query("SHOW statement_timeout").rows == [("1min",)]
+        assert view.query("SHOW transaction_read_only").rows == [("on",)]
+        assert view.query("SELECT count(*) FROM facts.loan").rows == loans
         assert check(view, rule).status == "found"
 
 
@@ -391,7 +391,7 @@ def test_what_was_asked_of_a_place_before_is_answered_as_then_until_something_is
             assert failed[0] is not failed[1], "an error may pass"
             supposed = view.supposing(view.book.ruling("credit_cap_fen", date(2024, 1, 1)))
             assert check_all(supposed, told)[0] is not first[0]
-        ledger.tell(controls.household(household_no="H9", ref="H-9"), controls.BUREAU)
+        ledger.submit(controls.household(household_no="H9", ref="H-9"), controls.BUREAU)
         with drawn(database), facts.at(date(2024, 1, 1)) as view:
             assert check_all(view, told)[0] is not first[0]
         with drawn(database), facts.at(date(2024, 1, 1), known_at) as view:

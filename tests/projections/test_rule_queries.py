@@ -73,7 +73,7 @@ def _in_a_window(before: str) -> bool:
 @pytest.fixture(scope="module")
 def view(shared_database: Any) -> Iterator[View]:
     with conversation(shared_database) as ledger:
-        ledger.tell(controls.household(), controls.BUREAU)
+        ledger.submit(controls.household(), controls.BUREAU)
     with drawn(shared_database) as facts, facts.at(date(2024, 1, 1)) as view:
         yield view
 

@@ -33,9 +33,9 @@ def county(database: Any, on: str = "2023-03-10") -> Iterator[tuple[Ledger, Step
     """A ledger whose clock stands on a day, and two eligible households."""
     clock = SteppingClock(datetime.fromisoformat(f"{on}T02:00:00Z"))
     with conversation(database, clock=clock) as ledger:
-        ledger.tell(c.household(), c.BUREAU)
+        ledger.submit(c.household(), c.BUREAU)
         head = {"name": "李四", "id_no": c.OTHER_ID_NO, "relation": "户主", "head": True}
-        ledger.tell(c.household(ref="HH-2", household_no="H2", members=[head]), c.BUREAU)
+        ledger.submit(c.household(ref="HH-2", household_no="H2", members=[head]), c.BUREAU)
         yield ledger, clock
 
 
@@ -64,15 +64,15 @@ def test_a_loan_that_cannot_be_judged_is_a_line_with_its_reason_and_stops_nobody
     database: Any,
 ) -> None:
     with county(database, "2023-07-01") as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
         slip = {**SECOND, "ref": "LN-X", "loan_no": "X1", "contract_on": "1993-03-10"}
-        ledger.tell(c.loan(**slip), c.BANK)
+        ledger.submit(c.loan(**slip), c.BANK)
         old = {**SECOND, "ref": "LN-O", "loan_no": "O1", "contract_on": "1995-05-01"}
         old |= {"effective_on": "1995-05-01", "due_on": "1996-05-01"}
-        ledger.tell(c.loan(**old), c.BANK)
+        ledger.submit(c.loan(**old), c.BANK)
         unpayable = c.pay(ref="PAY-X", loan_no="X1", bank="NRCB")
         with pytest.raises(Refused) as refusal:
-            ledger.tell(unpayable, c.FINANCE)
+            ledger.submit(unpayable, c.FINANCE)
         assert isinstance(refusal.value, NoRuling)
         assert "NRCB/X1" in refusal.value.zh
 
@@ -100,8 +100,8 @@ def test_a_loan_that_cannot_be_judged_is_a_line_with_its_reason_and_stops_nobody
 def test_a_loan_whose_interest_rounds_to_nothing_stops_nobody(database: Any) -> None:
     """By either calculation it is due 0 fen: that is no disagreement."""
     with county(database) as (ledger, clock):
-        ledger.tell(c.loan(principal_fen=1, credited_fen=1), c.BANK)
-        ledger.tell(c.loan(ref="LN-2", loan_no="L2", contract_no="C2", **SECOND), c.BANK)
+        ledger.submit(c.loan(principal_fen=1, credited_fen=1), c.BANK)
+        ledger.submit(c.loan(ref="LN-2", loan_no="L2", contract_no="C2", **SECOND), c.BANK)
         to(clock, "2023-07-01")
 
     with drawn(database) as facts, at(facts) as view:
@@ -114,10 +114,10 @@ def test_what_was_paid_of_a_loan_that_cannot_be_judged_any_more_is_not_asked_bac
     database: Any,
 ) -> None:
     with county(database, "2023-07-01") as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
-        ledger.tell(c.pay(), c.FINANCE)
+        ledger.submit(c.loan(), c.BANK)
+        ledger.submit(c.pay(), c.FINANCE)
         replacement = c.body(c.loan(contract_on="1993-03-10"), "loan_no")
-        ledger.tell(c.correct(disbursed_event("L1"), replacement=replacement,
+        ledger.submit(c.correct(disbursed_event("L1"), replacement=replacement,
                               effective_on="2023-07-01"), c.BANK)  # fmt: skip
 
     with drawn(database) as facts, at(facts) as view:
@@ -133,9 +133,9 @@ def test_a_household_s_other_loan_is_judged_beside_one_that_cannot_be(database: 
     with county(database, "2023-07-01") as (ledger, _):
         older = {"ref": "LN-0", "loan_no": "L0", "principal_fen": 4_000_000}
         older |= {"credited_fen": 4_000_000, "contract_on": "1993-03-10"}
-        ledger.tell(c.loan(**older, effective_on="2023-03-01"), c.BANK)
-        ledger.tell(c.loan(), c.BANK)
-        ledger.tell(c.pay(amount_fen=9_328), c.FINANCE)
+        ledger.submit(c.loan(**older, effective_on="2023-03-01"), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
+        ledger.submit(c.pay(amount_fen=9_328), c.FINANCE)
 
     with drawn(database) as facts, at(facts) as view:
         found = settled(view)
@@ -149,15 +149,15 @@ def test_a_household_s_other_loan_is_judged_beside_one_that_cannot_be(database: 
 
 def test_a_quarter_paid_before_a_corrected_disbursement_day_is_asked_back(database: Any) -> None:
     with county(database, "2023-03-25") as (ledger, clock):
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
         paid = c.pay(period="2023Q1", amount_fen=5_576, effective_on="2023-03-25")
-        ledger.tell(paid, c.FINANCE)
+        ledger.submit(paid, c.FINANCE)
         to(clock, "2023-04-10")
         replacement = c.body(c.loan(effective_on="2023-04-05", contract_on="2023-04-05"), "loan_no")
         correction = c.correct(
             disbursed_event("L1"), replacement=replacement, effective_on="2023-04-10"
         )
-        corrected = ledger.tell(correction, c.BANK)
+        corrected = ledger.submit(correction, c.BANK)
 
     with drawn(database) as facts:
         with at(facts) as view:
@@ -188,7 +188,7 @@ def _lives(rng: random.Random, ledger: Ledger, clock: SteppingClock) -> None:
         mine |= {"principal_fen": amount_fen, "credited_fen": amount_fen}
         to(clock, "2023-06-25")
         first = mine | {"effective_on": str(bank_day), "contract_on": str(bank_day)}
-        ledger.tell(c.loan(**first, ref=f"LN-{number}"), c.BANK)
+        ledger.submit(c.loan(**first, ref=f"LN-{number}"), c.BANK)
         for period in ("2023Q1", "2023Q2"):
             for part in range(rng.randrange(3)):
                 payment = c.pay(
@@ -197,14 +197,14 @@ def _lives(rng: random.Random, ledger: Ledger, clock: SteppingClock) -> None:
                     effective_on=str(date(2023, 6, 21) + timedelta(rng.randrange(4))),
                 )  # fmt: skip
                 try:
-                    ledger.tell(payment, c.FINANCE)
+                    ledger.submit(payment, c.FINANCE)
                 except Refused:
                     continue
                 if rng.random() < 0.3:
                     back = c.recover(ref=f"REC-{payment.ref}", loan_no=loan_no, bank="NRCB",
                                      payment_no=payment.ref, amount_fen=1)  # fmt: skip
                     to(clock, "2023-09-26")
-                    ledger.tell(back, c.FINANCE)
+                    ledger.submit(back, c.FINANCE)
         to(clock, f"2023-10-{rng.randrange(1, 28):02}")
         moved = date(2022, 12, 1) + timedelta(rng.randrange(300))
         kind = rng.choice(["day", "household", "contract", "none", "reversed"])
@@ -217,7 +217,7 @@ def _lives(rng: random.Random, ledger: Ledger, clock: SteppingClock) -> None:
             correction["replacement"] = c.body(c.loan(**(first | anew)), "loan_no")
         if kind != "none":
             try:
-                ledger.tell(c.correct(event, **correction), c.BANK)
+                ledger.submit(c.correct(event, **correction), c.BANK)
             except Refused:
                 continue
 
@@ -241,7 +241,7 @@ def test_the_settlement_and_the_subsidy_ledger_hold_the_same_money_at_any_two_da
                     booked = Counter[str]()
                     for line in subsidy_ledger(view).dicts():
                         booked[line["loan_no"]] += line["net_fen"]
-                    everything = view.ask(
+                    everything = view.query(
                         "SELECT coalesce(sum(paid_fen - recovered_fen), 0)::bigint"
                         " FROM facts.subsidy"
                         " WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s"
@@ -255,7 +255,7 @@ def test_the_settlement_and_the_subsidy_ledger_hold_the_same_money_at_any_two_da
 
 
 def _ruled(ledger: Ledger, on: str, rulings: list[dict[str, Any]], ref: str = "RL-1") -> None:
-    ledger.tell(c.ruling(ref=ref, effective_on=on, rulings=rulings), c.CENTRE)
+    ledger.submit(c.ruling(ref=ref, effective_on=on, rulings=rulings), c.CENTRE)
 
 
 def test_with_documents_for_earlier_years_a_payment_of_them_is_judged_by_both_roads(
@@ -264,15 +264,15 @@ def test_with_documents_for_earlier_years_a_payment_of_them_is_judged_by_both_ro
     with county(database, "2023-07-01") as (ledger, _):
         head = {"name": "王五", "id_no": c.ID_NO, "relation": "户主", "head": True}
         home = c.household(ref="HH-3", household_no="H3", effective_on="2015-01-01", members=[head])
-        ledger.tell(home, c.BUREAU)
+        ledger.submit(home, c.BUREAU)
         _ruled(ledger, "2015-10-24", [{"rule": "lpr_one_year", "value": 435}])
         lent = {"household_no": "H3", "effective_on": "2017-03-10", "contract_on": "2017-03-10"}
-        ledger.tell(c.loan(**lent, due_on="2018-03-10", annual_rate_bp=500), c.BANK)
+        ledger.submit(c.loan(**lent, due_on="2018-03-10", annual_rate_bp=500), c.BANK)
         # 50 000 × 92 days × 4.35 %
-        ledger.tell(c.pay(period="2017Q2", amount_fen=55_583), c.FINANCE)
+        ledger.submit(c.pay(period="2017Q2", amount_fen=55_583), c.FINANCE)
         with pytest.raises(Refused):
-            ledger.tell(c.pay(ref="PAY-2", period="2017Q2", amount_fen=1), c.FINANCE)
-        ledger.tell(c.loan(ref="LN-2", loan_no="L2", **SECOND, annual_rate_bp=435), c.BANK)
+            ledger.submit(c.pay(ref="PAY-2", period="2017Q2", amount_fen=1), c.FINANCE)
+        ledger.submit(c.loan(ref="LN-2", loan_no="L2", **SECOND, annual_rate_bp=435), c.BANK)
 
     with drawn(database) as facts, at(facts) as view:
         found = settled(view)
@@ -293,10 +293,10 @@ def test_what_a_county_ruled_is_not_overruled_by_the_next_quote_of_the_package(
 ) -> None:
     lent = {"effective_on": "2022-03-10", "contract_on": "2022-03-10", "due_on": "2023-03-10"}
     with county(database, "2023-07-01") as (ledger, _):
-        ledger.tell(c.loan(**lent, annual_rate_bp=370), c.BANK)
-        before = ledger.tell(c.loan(ref="LN-2", loan_no="L2", **SECOND, **lent), c.BANK)
+        ledger.submit(c.loan(**lent, annual_rate_bp=370), c.BANK)
+        before = ledger.submit(c.loan(ref="LN-2", loan_no="L2", **SECOND, **lent), c.BANK)
         _ruled(ledger, "2022-01-01", rulings)
-        ledger.tell(c.pay(period="2022Q2", amount_fen=38_333), c.FINANCE)
+        ledger.submit(c.pay(period="2022Q2", amount_fen=38_333), c.FINANCE)
 
     with drawn(database) as facts:
         with at(facts) as view:
@@ -336,11 +336,11 @@ def test_an_older_loan_takes_room_under_the_cap_if_it_was_eligible_and_is_owed(
     with county(database, "2023-07-01") as (ledger, _):
         first = {"ref": "LN-0", "loan_no": "L0", "principal_fen": 4_000_000}
         first |= {"credited_fen": 4_000_000, "effective_on": "2023-03-01"} | older
-        ledger.tell(c.loan(**first, contract_on="2023-03-01"), c.BANK)
-        ledger.tell(c.loan(principal_fen=3_000_000, credited_fen=3_000_000), c.BANK)
-        ledger.tell(c.pay(amount_fen=due_fen), c.FINANCE)
+        ledger.submit(c.loan(**first, contract_on="2023-03-01"), c.BANK)
+        ledger.submit(c.loan(principal_fen=3_000_000, credited_fen=3_000_000), c.BANK)
+        ledger.submit(c.pay(amount_fen=due_fen), c.FINANCE)
         with pytest.raises(Refused):
-            ledger.tell(c.pay(ref="PAY-2", amount_fen=1), c.FINANCE)
+            ledger.submit(c.pay(ref="PAY-2", amount_fen=1), c.FINANCE)
 
     with drawn(database) as facts, at(facts) as view:
         found = settled(view)
@@ -352,12 +352,12 @@ def test_an_older_loan_takes_room_under_the_cap_if_it_was_eligible_and_is_owed(
 
 def test_nothing_is_due_from_the_day_on_which_misuse_began(database: Any) -> None:
     with county(database, "2023-07-01") as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
-        ledger.tell(c.pay(), c.FINANCE)
+        ledger.submit(c.loan(), c.BANK)
+        ledger.submit(c.pay(), c.FINANCE)
         found_out = {"finding": "diverted", "actual_use": "建房", "began_on": "2023-05-01"}
-        checked = ledger.tell(c.check(**found_out), c.TOWNSHIP)
+        checked = ledger.submit(c.check(**found_out), c.TOWNSHIP)
         with pytest.raises(Refused):
-            ledger.tell(c.pay(ref="PAY-2", amount_fen=1), c.FINANCE)
+            ledger.submit(c.pay(ref="PAY-2", amount_fen=1), c.FINANCE)
 
     with drawn(database) as facts:
         with at(facts) as view:
@@ -383,10 +383,10 @@ def test_misuse_begins_between_disbursement_and_the_check_that_found_it(
     database: Any, told: dict[str, Any], code: str
 ) -> None:
     with county(database, "2023-07-01") as (ledger, _):
-        ledger.tell(c.loan(), c.BANK)
+        ledger.submit(c.loan(), c.BANK)
         with pytest.raises(Refused) as refusal:
-            ledger.tell(c.check(**told), c.TOWNSHIP)
+            ledger.submit(c.check(**told), c.TOWNSHIP)
         assert (refusal.value.CODE, refusal.value.field) == (code, "began_on")
         for bound in ("2023-03-10", "2023-06-08"):
             other = c.check(ref=f"UC-{bound}", finding="diverted", began_on=bound)
-            ledger.tell(other, c.TOWNSHIP)
+            ledger.submit(other, c.TOWNSHIP)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from application.event_store.event_log import decode, encode
+from application.event_store.mapper import decode, encode
 from domain.catalogue import EVENTS
 
 LINES = (Path(__file__).parent / "events.ndjson").read_text("utf-8").splitlines()

@@ -7,14 +7,13 @@ import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from support.controls import BANK, loan
 from support.county import conversation
 
 from application.commands.loan import DisburseLoan
-from application.event_store.event_log import encode
+from application.event_store.mapper import encode
 from application.ledger import Ledger
 from domain.catalogue import EVENTS
 from domain.kernel import Event, TopicTaken, TopicUnknown
@@ -45,7 +44,7 @@ def test_an_event_of_a_new_module_of_the_domain_is_known_without_being_listed(
     (folder / "forgiveness.py").write_text(NEW_MODULE, "utf-8")
     program = (
         f"import domain; domain.__path__.append({str(folder)!r});"
-        " from application.event_store.event_log import decode;"
+        " from application.event_store.mapper import decode;"
         ' state = b\'{"effective_on":"2024-01-01","person":"li","role":"bank"}\';'
         " print(type(decode('loan.forgiven.v1', state)).__module__)"
     )
@@ -69,7 +68,7 @@ def test_an_event_that_the_domain_does_not_know_is_not_stored(
     stranger = defined(topic, "elsewhere")
     event = stranger(effective_on=date(2024, 1, 1), role="bank", person="li")
     with pytest.raises(TopicUnknown):
-        encode(event.placed(uuid4(), 1))
+        encode(event)
 
     def disburse(_: DisburseLoan, ledger: Ledger, *__: Any) -> None:
         ledger.aggregate(Loan, Loan.id_for("NRCB", "L1")).record(event)
@@ -77,5 +76,5 @@ def test_an_event_that_the_domain_does_not_know_is_not_stored(
     monkeypatch.setattr(DisburseLoan, "handle", disburse)
     with conversation(database) as ledger:
         with pytest.raises(TopicUnknown):
-            ledger.tell(loan(), BANK)
+            ledger.submit(loan(), BANK)
         assert ledger.log.last_position() == 0

@@ -16,7 +16,7 @@ WINDOW = {"effective_on": "2025-04-21", "until_on": "2025-04-30"}
 PHOTO = {"document": "公示照片及张贴记录〔2025〕7号"}
 
 
-def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
+def submit(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
     """The answer to one statement; fails when it is another than `status`."""
     told = {"ref": f"R{next(refs)}", "effective_on": "2025-04-20", **body}
     answer = caller.post(path, told)
@@ -28,8 +28,8 @@ def tell(caller: Caller, path: str, status: int = 201, **body: Any) -> Any:
 def callers(database: Any) -> Iterator[Callers]:
     """Two households of two townships, each with a loan of 50 000 at 3.10 % since 2025-01-10."""
     with service(database) as callers:
-        tell(callers.BUREAU, "/households", **c.body(c.household(effective_on="2024-01-01")))
-        tell(
+        submit(callers.BUREAU, "/households", **c.body(c.household(effective_on="2024-01-01")))
+        submit(
             callers.BUREAU,
             "/households",
             **c.body(
@@ -47,7 +47,7 @@ def callers(database: Any) -> Iterator[Callers]:
             (callers.NRCB, "L1", "H1", c.ID_NO),
             (callers.PSBC, "L2", "H2", c.OTHER_ID_NO),
         ):
-            tell(
+            submit(
                 bank,
                 "/loans",
                 **c.body(
@@ -62,14 +62,14 @@ def callers(database: Any) -> Iterator[Callers]:
                     )
                 ),
             )
-        tell(
+        submit(
             callers.FINANCE,
             "/programme/rulings",
             effective_on="2025-01-01",
             ground={"document": "邓财预〔2025〕3号"},
             rulings=[{"rule": "budget_fen", "value": BUDGET_FEN}],
         )
-        tell(
+        submit(
             callers.FINANCE,
             "/funds/allocations",
             effective_on="2025-01-15",
@@ -81,22 +81,22 @@ def callers(database: Any) -> Iterator[Callers]:
 
 
 def proposed(callers: Callers, batch_no: str = "PC-1", **other: Any) -> Any:
-    return tell(callers.CENTRE, "/batches", batch_no=batch_no, **{"period": "2025Q1", **other})
+    return submit(callers.CENTRE, "/batches", batch_no=batch_no, **{"period": "2025Q1", **other})
 
 
 def noticed(callers: Callers, batch_no: str = "PC-1") -> None:
     """Verified, and posted at every level for ten days: reported years later, on a document."""
-    tell(callers.BUREAU, f"/batches/{batch_no}/verification")
+    submit(callers.BUREAU, f"/batches/{batch_no}/verification")
     window = {**WINDOW, "ground": PHOTO}
     for township in (callers.T01, callers.T02):
         for level in ("village", "township"):
-            tell(township, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
-    tell(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", place="网站", **window)
+            submit(township, f"/batches/{batch_no}/notices", level=level, place="公示栏", **window)
+    submit(callers.CENTRE, f"/batches/{batch_no}/notices", level="county", place="网站", **window)
 
 
 def approved(callers: Callers, batch_no: str = "PC-1") -> None:
     noticed(callers, batch_no)
-    tell(callers.FINANCE, f"/batches/{batch_no}/approval", effective_on="2025-05-01")
+    submit(callers.FINANCE, f"/batches/{batch_no}/approval", effective_on="2025-05-01")
 
 
 def funds(callers: Callers, **query: Any) -> dict[str, int]:
@@ -122,8 +122,8 @@ def paid_in_full(callers: Callers) -> None:
     for line, (bank, caller) in enumerate(
         (("NRCB", callers.NRCB), ("PSBC", callers.PSBC)), start=1
     ):
-        tell(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank=bank)
-        tell(
+        submit(callers.FINANCE2, "/batches/PC-1/orders", effective_on="2025-05-02", bank=bank)
+        submit(
             caller,
             "/batches/PC-1/results",
             effective_on="2025-05-03",

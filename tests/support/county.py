@@ -63,12 +63,12 @@ def drawn(database: Any) -> Iterator[Facts]:
 def refusal(ledger: Ledger, command: Command, by: Author) -> Refused:
     """The refusal that a command meets; fails when it was recorded."""
     try:
-        recorded = ledger.tell(command, by)
+        recorded = ledger.submit(command, by)
     except Refused as refused:
         return refused
     raise AssertionError(f"recorded: {recorded}")
 
 
-def told(ledger: Ledger, *tellings: tuple[Command, Author]) -> list[Recorded]:
+def told(ledger: Ledger, *submissions: tuple[Command, Author]) -> list[Recorded]:
     """All of these recorded, one after the other."""
-    return [ledger.tell(command, by) for command, by in tellings]
+    return [ledger.submit(command, by) for command, by in submissions]

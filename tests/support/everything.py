@@ -190,16 +190,16 @@ def a_case(recovery: str) -> list[tuple[Command, Author]]:
     ]
 
 
-def tell_everything(ledger: Ledger, copies: int = 1) -> list[Recorded]:
+def submit_everything(ledger: Ledger, copies: int = 1) -> list[Recorded]:
     """Tell it, and correct one event of each kind of aggregate."""
-    tellings = [*everything(copies), *programme_and_money()]
-    recorded = [ledger.tell(command, by) for command, by in tellings]
-    by_ref = dict(zip((command.ref for command, _ in tellings), recorded, strict=True))
+    submissions = [*everything(copies), *programme_and_money()]
+    recorded = [ledger.submit(command, by) for command, by in submissions]
+    by_ref = dict(zip((command.ref for command, _ in submissions), recorded, strict=True))
     told_back = by_ref["REC-1"].event_ids[0]
-    recorded += [ledger.tell(command, by) for command, by in a_case(told_back)]
+    recorded += [ledger.submit(command, by) for command, by in a_case(told_back)]
     look = c.look(ref="LK-0", effective_on=ledger.today())
-    recorded.append(ledger.tell(look, c.AUDITOR))
-    recorded.append(ledger.tell(c.unification(), c.ADMIN))
+    recorded.append(ledger.submit(look, c.AUDITOR))
+    recorded.append(ledger.submit(c.unification(), c.ADMIN))
     for ref, by in (
         ("RP-1", c.BANK),
         ("ST-1", c.BUREAU),
@@ -208,5 +208,5 @@ def tell_everything(ledger: Ledger, copies: int = 1) -> list[Recorded]:
         ("BF-2", c.FINANCE),
     ):
         event_id = by_ref[ref].event_ids[0]
-        recorded.append(ledger.tell(c.correct(event_id, ref=f"FIX-{ref}"), by))
+        recorded.append(ledger.submit(c.correct(event_id, ref=f"FIX-{ref}"), by))
     return recorded

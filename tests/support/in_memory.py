@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, ClassVar, Final, NoReturn, TypeVar
 from uuid import UUID
 
 import pytest
+from eventsourcing.persistence import StoredEvent
+from msgspec.structs import replace
 from support import controls
 
 from application.command import Command
@@ -25,8 +27,14 @@ from application.commands.case import (
     RectifyCase,
 )
 from application.commands.correction import CorrectEvent
-from application.event_store.event_log import EventLog, Heard, Stored, TakenMeanwhile, ToldBefore
-from application.ledger import Ledger, Telling
+from application.event_store.event_log import (
+    AlreadyRecorded,
+    EventLog,
+    ReferenceKnown,
+    Stored,
+    TakenMeanwhile,
+)
+from application.ledger import Ledger, Submission
 from application.personal_data.encryption import Keys
 from domain.balance import Balance
 from domain.household import Household
@@ -61,6 +69,17 @@ class Store:
         self.rows: list[Stored] = []
         self.keys: dict[UUID, bytes] = {}
         self.lock = Lock()
+        self._events: dict[int, Event] = {}
+
+    def event(self, row: Stored) -> Event:
+        """The event of a row: the same object, whenever it is asked for."""
+        if row.position not in self._events:
+            self._events[row.position] = row.event()
+        return self._events[row.position]
+
+    def row_of(self, event: Event) -> Stored:
+        """The row whose event a test holds."""
+        return next(row for row in self.rows if self._events.get(row.position) is event)
 
 
 class InMemoryLog(EventLog):
@@ -85,7 +104,7 @@ class InMemoryLog(EventLog):
         try:
             stored = self.write(tails, after)
         except TakenMeanwhile:
-            raise ToldBefore from None
+            raise ReferenceKnown from None
         finally:
             if not self._rows:
                 self.rollback()
@@ -143,10 +162,12 @@ class InMemoryLog(EventLog):
     def changed(self, after: int, until: int) -> set[UUID]:
         return {row.originator_id for row in self._store.rows[after:until]}
 
-    def heard(self, told: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Heard]:
-        wanted = set(told)
+    def find_by_reference(
+        self, references: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], AlreadyRecorded]:
+        wanted = set(references)
         return {
-            (row.organisation, row.ref): Heard(row.position, row.recorded_at, row.told)
+            (row.organisation, row.ref): AlreadyRecorded(row.position, row.recorded_at, row.told)
             for row in self._store.rows
             if row.part == 0 and (row.organisation, row.ref) in wanted
         }
@@ -156,6 +177,13 @@ class InMemoryLog(EventLog):
             for row in self._store.rows:
                 if row.originator_id == id:
                     yield place, row.originator_version, row.topic, row.state
+
+    def select_events(self, originator_id: UUID | str, **_: Any) -> Sequence[StoredEvent]:
+        return [
+            StoredEvent(row.originator_id, row.originator_version, row.topic, row.state)
+            for row in self._store.rows
+            if row.originator_id == originator_id
+        ]
 
     def stored(self, originator_id: UUID, version: int) -> Stored | None:
         named = (originator_id, version)
@@ -199,15 +227,20 @@ def row_of(position: int, recorded_at: datetime, tail: bytes) -> Stored:
 class InMemoryLedger(Ledger):
     """The ledger of a county on a civil day, which a test may move."""
 
+    LOG: ClassVar[type[InMemoryLog]] = InMemoryLog
+
     def __init__(self, today: date = TODAY, store: Store | None = None, keys: Keys = KEYS) -> None:
         self.day = today
         self.store = store or Store()
         super().__init__("", keys, clock=self._noon)
-        self.log = InMemoryLog(self.store, self)
 
-    def events(self, kind: type[E]) -> list[E]:
+    def construct_recorder(self) -> InMemoryLog:
+        self._log = self.LOG(self.store, self)
+        return self._log
+
+    def all_of(self, kind: type[E]) -> list[E]:
         """The events of a kind that were recorded, in order."""
-        found = (row.event() for row in self.store.rows if row.topic == kind.TOPIC)
+        found = (self.store.event(row) for row in self.store.rows if row.topic == kind.TOPIC)
         return [event for event in found if isinstance(event, kind)]
 
     def replayed(self) -> InMemoryLedger:
@@ -220,7 +253,7 @@ class InMemoryLedger(Ledger):
 
 # ---- given · when · then --------------------------------------------------------------
 
-Said = Command | Telling
+Said = Command | Submission
 """A command, by the one who ordinarily reports it, or by somebody named."""
 
 
@@ -234,10 +267,11 @@ def given(*said: Said, today: date = TODAY) -> InMemoryLedger:
 
 def recorded(ledger: InMemoryLedger, said: Said) -> list[Event]:
     """The events that a command adds, in order. Raises Refused."""
-    telling = _telling(said)
-    ledger.tell(*telling)
-    reference = (telling.by.organisation, telling.command.ref)
-    return [r.event() for r in ledger.store.rows if (r.organisation, r.ref) == reference]
+    submission = _submission(said)
+    ledger.submit(*submission)
+    reference = (submission.by.organisation, submission.command.ref)
+    rows = ledger.store.rows
+    return [ledger.store.event(r) for r in rows if (r.organisation, r.ref) == reference]
 
 
 def refused(ledger: InMemoryLedger, said: Said) -> Refused:
@@ -250,31 +284,38 @@ def refused(ledger: InMemoryLedger, said: Said) -> Refused:
     return found.value
 
 
-def reverse(ledger: InMemoryLedger, event: Event, **other: Any) -> Telling:
+def reverse(ledger: InMemoryLedger, event: Event | Stored, **other: Any) -> Submission:
     """The reversal (冲正) of an event, today, by the organisation that reported it."""
-    row = ledger.log.stored(cast(UUID, event.originator_id), event.version)
-    assert row is not None
+    row = event if isinstance(event, Stored) else ledger.store.row_of(event)
     said = {
         "ref": f"CZ-{len(ledger.store.rows)}", "effective_on": ledger.day,
         "event_id": row.event_id, "reason": "录入有误",
     }  # fmt: skip
     command = CorrectEvent.model_validate({**said, **other})
-    return Telling(command, Author(event.role, row.organisation, event.person))
+    told = row.event()
+    return Submission(command, Author(told.role, row.organisation, told.person))
 
 
 def state_of(aggregate: Aggregate) -> dict[str, Any]:
-    """All that an aggregate remembers, but for its place in the log; balances day by day."""
+    """All that an aggregate remembers, but for its place in the log; balances day by day.
+
+    Events are compared without their encrypted values, which are there only once it is stored.
+    """
     gone = ("id", "version", "last_on", "pending", "_warned")
-    return {
-        name: vars(value) if isinstance(value, Balance) else value
-        for name, value in vars(aggregate).items()
-        if name not in gone
-    }
+    return {name: _compared(value) for name, value in vars(aggregate).items() if name not in gone}
 
 
-def _telling(said: Said) -> Telling:
-    if isinstance(said, Telling):
+def _compared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _compared(each) for key, each in value.items()}
+    if isinstance(value, Event):
+        return replace(value, sealed=None)
+    return vars(value) if isinstance(value, Balance) else value
+
+
+def _submission(said: Said) -> Submission:
+    if isinstance(said, Submission):
         return said
     kind = type(said)
     first = next(author for role, author in AUTHORS.items() if role in kind.ROLES)
-    return Telling(said, SECOND_PERSON.get(kind, first))
+    return Submission(said, SECOND_PERSON.get(kind, first))

@@ -74,7 +74,7 @@ def record_lines(
             command = _batch(database, line)
         else:
             command = command_of(line)
-        recorded = ledger.tell(command, line.by)
+        recorded = ledger.submit(command, line.by)
         if line.noun in ("households", "loans"):
             known[line.name] = line, recorded.event_ids[0]
     assert recorded is not None

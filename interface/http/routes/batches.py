@@ -36,6 +36,7 @@ from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author, Refused
 from domain.policy import table_names
 from interface.documents import notice_page, slip_page
+from interface.http import schemas as s
 from interface.http.errors import problem, status_of
 from interface.http.masked_names import Shelf, masked_names, with_names
 from interface.http.query_params import (
@@ -53,24 +54,50 @@ from interface.http.visibility import visible_positions
 from interface.imports.result_file import ResultRows, results_in
 from interface.spreadsheet import UnreadableFile
 from projections.batches import batch_lines, batch_steps, batches, head_of, late_notices
-from projections.batches.columns import NOTICE, PAYMENT_ORDER
+from projections.batches.columns import BATCHES, LINES, NOTICE, PAYMENT_ORDER, STEPS
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
 from projections.settlement import as_table, run_of, settlement
+from projections.settlement.columns import LINES as DUE_LINES
 
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
+
+_OF_A_BATCH = {"batch_no": s.TEXT, "late_notices": s.several(s.LATE_NOTICE)}
+_SETTLEMENT = s.table(
+    "Settlement",
+    DUE_LINES,
+    period=s.TEXT,
+    estimate=s.FLAG,
+    due_fen=s.WHOLE,
+    paid_fen=s.WHOLE,
+    reserved_fen=s.WHOLE,
+    to_pay_fen=s.WHOLE,
+    to_recover_fen=s.WHOLE,
+    not_judged=s.WHOLE,
+)
+_BATCH = s.found(
+    "Batch",
+    batch=s.line("BatchesLine", BATCHES),
+    steps=s.several(s.line("BatchStep", STEPS)),
+    late_notices=s.several(s.LATE_NOTICE),
+)
+_NOTICE = s.table("Notice", NOTICE, **_OF_A_BATCH) | s.refused(BatchUnknown)
+_NOTICE[200]["content"]["text/html"] = {"schema": s.TEXT}
 
 
 # ---- the run --------------------------------------------------------------------------
 
 
 @router.get("/settlement", summary="结息 what every loan is due for every quarter, by two roads")
+@s.answers(_SETTLEMENT)
 async def settle(
     read: Read,
     period: Quarter,
     township: Code = None,
     bank: Code = None,
-    left: Annotated[bool, Query(description="only what is to be paid or asked back")] = False,
+    left: Annotated[
+        bool, Query(description="仅待拨付或待追回的 only what is left to pay or ask back")
+    ] = False,
 ) -> Response:
     """Before the quarter's end this is an estimate. Both roads agree, or there is no answer.
 
@@ -78,7 +105,7 @@ async def settle(
     """
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)
         found = settlement(view, last, scope=narrowed(view, scope, bank, township))
         if left:
@@ -94,7 +121,7 @@ async def settle(
             "not_judged": sum(due.state == "not_judged" for due in found),
         }
 
-    return await read.table_saying(f"settlement-{period}", ask, dated=False)
+    return await read.table_saying(f"settlement-{period}", query, dated=False)
 
 
 @command_route(router, ProposeBatch)
@@ -128,6 +155,7 @@ class _Settlement(NamedTuple):
 @router.post(
     "/batches/{no}/result-file", status_code=201, summary="拨付回盘文件 the same as a file"
 )
+@s.answers(s.FILE_REFUSED)
 @takes(TellResult)
 async def result_file(
     request: Request,
@@ -152,6 +180,7 @@ async def result_file(
     status_code=201,
     summary="回盘更正文件 the same as a file",
 )
+@s.answers(s.FILE_REFUSED)
 @takes(CorrectResult)
 async def result_correction_file(
     request: Request,
@@ -188,7 +217,7 @@ async def _filed(
     service = service_of(request)
     by = await service.author(request)
 
-    def tell() -> Response:
+    def submit() -> Response:
         with tempfile.TemporaryDirectory(prefix="mz-file-") as folder:
             path = Path(folder) / "told"
             path.write_bytes(content)
@@ -205,7 +234,7 @@ async def _filed(
             )
 
     try:
-        return await run_in_threadpool(tell)
+        return await run_in_threadpool(submit)
     except UnreadableFile as refusal:
         return problem(422, refusal.code, refusal.zh, refusal.en)
 
@@ -214,21 +243,23 @@ async def _filed(
 
 
 @router.get("/batches", summary="贴息批次 the batches and how far each has come")
+@s.answers(s.table("Batches", BATCHES))
 async def batch_list(read: Read) -> Response:
     _, scope = await read.reader()
     return await read.table("batches", lambda view: batches(view, scope=scope))
 
 
 @router.get("/batches/{no}", summary="一个批次 one batch: its sums and every step taken")
+@s.answers(_BATCH, s.refused(BatchUnknown))
 async def batch(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         found = _the_batch(view, no, scope)
         steps = _visible_steps(view, author, no)
         return {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)}
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
@@ -241,6 +272,7 @@ def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
 
 
 @router.get("/batches/{no}/lines", summary="批次明细 the lines of a batch")
+@s.answers(s.table("BatchLines", LINES, **_OF_A_BATCH), s.refused(BatchUnknown))
 async def lines(
     read: Read,
     no: No,
@@ -250,16 +282,17 @@ async def lines(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         _the_batch(view, no, scope)
         own = narrowed(view, scope, bank, township)
         table = batch_lines(view, no, scope=own, household_no=household_no)
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
-    return await read.table_saying(f"batch-{no}", ask, dated=False)
+    return await read.table_saying(f"batch-{no}", query, dated=False)
 
 
 @router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
+@s.answers(s.file("text/html"), s.refused(BatchUnknown, HouseholdUnknown))
 async def slip(
     read: Read,
     no: No,
@@ -298,6 +331,7 @@ async def slip(
 
 
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
+@s.answers(_NOTICE)
 async def notice(
     read: Read,
     no: No,
@@ -307,7 +341,7 @@ async def notice(
     """A page to print; CSV, XLSX or JSON when they alone are accepted. Nothing else is shown."""
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         _the_batch(view, no, scope)
         own = narrowed(view, scope, None, township)
         listed = batch_lines(view, no, scope=own, village=village)
@@ -315,14 +349,14 @@ async def notice(
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
     def printed(view: View) -> Response:
-        table, said = ask(view)
+        table, said = query(view)
         found, shown = _the_batch(view, no, scope), list(table.dicts())
         page = notice_page.page(found, shown, township, village, said["late_notices"])
         return Response(page, media_type="text/html; charset=utf-8")
 
     if "html" in read.request.headers.get("accept", ""):
         return await read.respond(printed)
-    return await read.table_saying(f"notice-{no}", ask, dated=False)
+    return await read.table_saying(f"notice-{no}", query, dated=False)
 
 
 def _to_post(service: Service, view: View, listed: Table) -> Table:
@@ -333,6 +367,10 @@ def _to_post(service: Service, view: View, listed: Table) -> Table:
 
 
 @router.get("/batches/{no}/payment-order", summary="拨付指令文件 the lines a bank is to pay")
+@s.answers(
+    s.table("PaymentOrder", PAYMENT_ORDER, **_OF_A_BATCH, amount_fen=s.WHOLE),
+    s.refused(BatchUnknown),
+)
 async def payment_order(
     read: Read,
     no: No,
@@ -341,7 +379,7 @@ async def payment_order(
     """The bank gets its own borrowers' accounts in clear; for everybody else they are masked."""
     _, scope = await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         found = _the_batch(view, no, scope)
         listed = batch_lines(view, no, scope=narrowed(view, scope, bank, None))
         table = _order_of(read.service, view, listed, found, clear=scope.bank is not None)
@@ -351,7 +389,7 @@ async def payment_order(
             "late_notices": late_notices(view, no, scope),
         }
 
-    return await read.table_saying(f"order-{no}", ask, dated=False)
+    return await read.table_saying(f"order-{no}", query, dated=False)
 
 
 def _order_of(

@@ -17,6 +17,7 @@ from application.workflows.case_findings import with_findings
 from domain.case import Case, CaseUnknown, Found
 from domain.kernel import Author
 from domain.roles import SUPERVISION
+from interface.http import schemas as s
 from interface.http.query_params import (
     Code,
     Cursor,
@@ -42,13 +43,41 @@ from projections.cases import (
     cases,
     cases_asking,
 )
+from projections.cases.columns import CASES, FINDINGS, LOANS, RECOVERIES, REQUESTS
 from projections.facts.reading import Table, View
 from projections.history import history
 from projections.schemes import as_table, file_table, found, schemes
+from projections.schemes.columns import COLUMNS as SCHEMES
+from projections.schemes.columns import WITHOUT_CASES
 
 router = APIRouter(prefix="/v1", tags=["线索 cases"], route_class=StrictRoute)
 
-Rule = Annotated[str | None, Query(pattern="^(RF[0-9]{2}|objection)$", description="default: all")]
+_NOT_CHECKED = s.several(s.TEXT)
+_SCHEMES = s.either(
+    s.page("Schemes", WITHOUT_CASES, not_checked=_NOT_CHECKED),
+    s.page("SchemesWithCases", SCHEMES, not_checked=_NOT_CHECKED),
+)
+_CASES = s.either(s.table("Cases", CASES), s.table("CaseRequests", REQUESTS))
+_CASE = s.either(
+    s.found(
+        "Case",
+        case=s.line("CasesLine", CASES),
+        findings=s.several(s.line("CaseFinding", FINDINGS)),
+        loans=s.several(s.line("CaseLoan", LOANS)),
+        recoveries=s.several(s.line("CaseRecovery", RECOVERIES)),
+        steps=s.several(s.EVENT),
+    ),
+    s.found(
+        "CaseAsked",
+        requests=s.several(s.line("CaseRequest", REQUESTS)),
+        steps=s.several(s.EVENT),
+    ),
+)
+
+Rule = Annotated[
+    str | None,
+    Query(pattern="^(RF[0-9]{2}|objection)$", description="规则，缺省为全部 default: all"),
+]
 Stage = Literal["opened", "assigned", "proposed", "upheld", "dismissed", "closed"]
 
 
@@ -56,6 +85,7 @@ Stage = Literal["opened", "assigned", "proposed", "upheld", "dismissed", "closed
 
 
 @router.get("/red-flags/schemes", summary="同一套路 findings that belong together, by any rule")
+@s.answers(_SCHEMES)
 async def scheme_list(
     read: Read,
     rule: Rule = None,
@@ -69,7 +99,7 @@ async def scheme_list(
     with_cases = author.role == SUPERVISION
 
     def answer(view: View) -> Response:
-        every, failed = schemes(view, asked=rules_for(author))
+        every, failed = schemes(view, wanted=rules_for(author))
         asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
         if form != "json":
             table = file_table(asked, with_cases=with_cases)
@@ -118,6 +148,7 @@ class _Schemes(NamedTuple):
 
 
 @router.get("/cases", summary="线索 the cases and how far each has come; or what one is asked")
+@s.answers(_CASES)
 async def case_list(
     read: Read,
     stage: Annotated[Stage | None, Query()] = None,
@@ -127,23 +158,24 @@ async def case_list(
 ) -> Response:
     author, _ = await read.reader()
 
-    def ask(view: View) -> Table:
+    def query(view: View) -> Table:
         assure_known(view, bank, township)
         if author.role != SUPERVISION:
             return cases_asking(view, author.organisation)
         return cases(view, Filter(None, stage, rule, bank, township))
 
-    return await read.table("cases", ask)
+    return await read.table("cases", query)
 
 
 @router.get("/cases/{no}", summary="一件线索 what it rests on, every step, what came back")
+@s.answers(_CASE, s.refused(CaseUnknown))
 async def one_case(read: Read, no: No) -> Response:
     author, _ = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         return _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _whole(view: View, no: str) -> dict[str, Any]:

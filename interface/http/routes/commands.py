@@ -16,7 +16,7 @@ import application.commands  # noqa: F401 - defines every command
 from application.command import COMMANDS, Command
 from application.fields import EVENT_ID, NUMBER, Model
 from application.group_commit import submit_alone
-from application.ledger import Recorded, Telling
+from application.ledger import Recorded, Submission
 from domain.kernel import Author
 from interface.http.permissions import route_of
 from interface.http.responses import instant
@@ -124,7 +124,7 @@ async def submitted(request: Request, command: Command) -> Response:
     by = await service.author(request)
     if command.READS_MANY:
         return recorded_answer(await run_in_threadpool(_submitted_alone, service, command, by))
-    return recorded_answer(await service.writer.tell(Telling(command, by)))
+    return recorded_answer(await service.writer.submit(Submission(command, by)))
 
 
 def _submitted_alone(service: Service, command: Command, by: Author) -> Recorded:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from domain.kernel import identity
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     Code,
@@ -20,6 +21,7 @@ from interface.http.query_params import (
 )
 from interface.http.responses import headers_of
 from projections.duties import KEY, duties, summary
+from projections.duties.columns import DUTIES, SUMMARY
 from projections.facts.reading import Table, View
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
@@ -34,11 +36,12 @@ Kind = Literal[
     "public_notice",
 ]
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
-DueFrom = Annotated[SeenDay | None, Query(description="due on or after")]
-DueUntil = Annotated[SeenDay | None, Query(description="due on or before")]
+DueFrom = Annotated[SeenDay | None, Query(description="到期日不早于 due on or after")]
+DueUntil = Annotated[SeenDay | None, Query(description="到期日不晚于 due on or before")]
 
 
 @router.get("/duties", summary="履职清单 what is due, done, late and not done")
+@s.answers(s.page("Duties", DUTIES))
 async def duty_list(
     read: Read,
     township: Code = None,
@@ -52,7 +55,7 @@ async def duty_list(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         return duties(
             view,
             scope=narrowed(view, scope, bank, township),
@@ -64,10 +67,11 @@ async def duty_list(
             most=most,
         )
 
-    return await read.page("duties", ask, limit, KEY)
+    return await read.page("duties", query, limit, KEY)
 
 
 @router.get("/duties/summary", summary="履职汇总 duties counted by township and bank")
+@s.answers(s.table("DutySummary", SUMMARY))
 async def duty_summary(
     read: Read,
     township: Code = None,
@@ -84,6 +88,7 @@ async def duty_summary(
 
 
 @router.get("/duties/calendar.ics", summary="履职日历 what is open, as a calendar")
+@s.answers(s.file("text/calendar"))
 async def duty_calendar(
     read: Read,
     township: Code = None,

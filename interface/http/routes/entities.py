@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 from starlette.exceptions import HTTPException
 
 from application.refusals import CursorMalformed
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     Cursor,
@@ -17,6 +18,7 @@ from interface.http.query_params import (
     opened,
 )
 from projections.entities import EntityKind, appearances, entities
+from projections.entities.columns import APPEARANCES, ENTITIES
 from projections.facts.reading import Table, View
 
 router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
@@ -25,10 +27,13 @@ Role = Literal["borrower", "member", "payee", "payer", "receiver", "subsidy_paye
 
 
 @router.get("/entities", summary="人、账户归并 one account or person across households and banks")
+@s.answers(s.page("Entities", ENTITIES))
 async def entity_list(
     read: Read,
     kind: EntityKind = "account",
-    shared: Annotated[bool, Query(description="only those of more than one household")] = False,
+    shared: Annotated[
+        bool, Query(description="仅出现在多户的 only those of several households")
+    ] = False,
     role: Role | None = None,
     cursor: Cursor = None,
     limit: Page = 100,
@@ -36,11 +41,11 @@ async def entity_list(
     await read.reader()
     after = _before(cursor)
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         return entities(view, kind, shared=shared, role=role, after=after, most=most)
 
     name = f"{kind}-entities"
-    return await read.page(name, ask, limit, ("pseudonym",))
+    return await read.page(name, query, limit, ("pseudonym",))
 
 
 def _before(cursor: str | None) -> str | None:
@@ -54,16 +59,17 @@ def _before(cursor: str | None) -> str | None:
 
 
 @router.get("/entities/{pseudonym}", summary="出现记录 every event in which one appears")
+@s.answers(s.table("Appearances", APPEARANCES))
 async def entity(
     read: Read,
     pseudonym: Annotated[str, Path(pattern=_PSEUDONYM)],
 ) -> Response:
     await read.reader()
 
-    def ask(view: View) -> Table:
+    def query(view: View) -> Table:
         found = appearances(view, pseudonym)
         if not found.rows:
             raise HTTPException(404)
         return found
 
-    return await read.table(pseudonym, ask)
+    return await read.table(pseudonym, query)

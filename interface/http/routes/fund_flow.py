@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.exceptions import HTTPException
 
 from interface.exports.graphml import graphml
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     Code,
@@ -35,23 +36,51 @@ from projections.fund_flow import (
     of_loan,
     whole,
 )
+from projections.fund_flow.columns import (
+    EDGES,
+    GRAPH,
+    MISUSE_BY_ACCOUNT,
+    MISUSE_BY_LOAN,
+    UNLINKED,
+    UNLINKED_COUNTS,
+)
 from projections.fund_flow.misuse import misuse
 from projections.fund_flow.unlinked import CATEGORIES, counts, unlinked
 
 router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
+
+_GRAPH = s.with_files(
+    "FundFlow",
+    **s.HEAD,
+    nodes=s.several(s.record("FundFlowNode", id=s.TEXT, kind=s.TEXT, label=s.TEXT)),
+    edges=s.several(s.line("FundFlowEdge", GRAPH)),
+    node_kinds=s.OPEN,
+    edge_kinds=s.OPEN,
+)
+_GRAPH[200]["content"]["application/graphml+xml"] = {"schema": s.TEXT}
+_MISUSE = s.either(
+    s.table("MisuseByLoan", MISUSE_BY_LOAN, rulings=s.several(s.RULING)),
+    s.table("MisuseByAccount", MISUSE_BY_ACCOUNT, rulings=s.several(s.RULING)),
+)
+_UNLINKED = s.either(s.table("UnlinkedCounts", UNLINKED_COUNTS), s.page("Unlinked", UNLINKED))
 _GRAPHML: Final = "application/graphml+xml"
 _KINDS: Final = "|".join(NODE_KINDS)
 _ACCOUNT: Final = r"^account-[0-9a-f]{24}$"
 Node = Annotated[
     str | None,
     Query(pattern=rf"^({_KINDS})(:[^\x00-\x1f\x7f]+)?$", max_length=300,
-          description="a node's id, or a kind of nodes"),
+          description="节点，或一类节点 a node's id, or a kind of nodes"),
 ]  # fmt: skip
-Hops = Annotated[int, Query(ge=1, le=MOST_HOPS, description="how many movements away, at most")]
-Account = Annotated[str | None, Query(pattern=_ACCOUNT, description="an account's pseudonym")]
+Hops = Annotated[
+    int, Query(ge=1, le=MOST_HOPS, description="至多几步 at most so many movements away")
+]
+Account = Annotated[
+    str | None, Query(pattern=_ACCOUNT, description="账户代码 an account's pseudonym")
+]
 
 
 @router.get("/fund-flow", summary="资金流向 from budget to where the money went, as a graph")
+@s.answers(_GRAPH, s.NOT_FOUND)
 async def fund_flow(
     read: Read,
     household_no: Code = None,
@@ -66,12 +95,12 @@ async def fund_flow(
     GraphML by `Accept: application/graphml+xml`; CSV and XLSX a line an edge.
     """
     await read.reader()
-    ask = _asked(household_no, bank, loan_no, account, batch_no, hops)
+    query = _asked(household_no, bank, loan_no, account, batch_no, hops)
     form = "graphml" if "graphml" in read.request.headers.get("accept", "") else read.form
 
     def answer(view: View) -> Response:
-        graph = ask(view)
-        if ask is not whole and not graph.edges:
+        graph = query(view)
+        if query is not whole and not graph.edges:
             raise HTTPException(404)
         name, headers = f"fund-flow-{view.as_of}", headers_of(view)
         if form == "graphml":
@@ -109,6 +138,7 @@ def _asked(
 
 
 @router.get("/fund-flow/edges", summary="资金流向明细 the single movements, each with its event")
+@s.answers(s.page("FundFlowEdges", EDGES), s.NOT_FOUND)
 async def fund_flow_edges(
     read: Read,
     source: Annotated[Node, Query(alias="from")] = None,
@@ -127,16 +157,17 @@ async def fund_flow_edges(
     after = position_of(cursor)
     wanted = Wanted(source, to, node, kind, year, household_no, bank, loan_no)
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         table = edges(view, wanted, after=after, most=most)
         if not table.rows and after is None and any(wanted):
             raise HTTPException(404)
         return table
 
-    return await read.page("fund-flow-edges", ask, limit, ("edge_no",))
+    return await read.page("fund-flow-edges", query, limit, ("edge_no",))
 
 
 @router.get("/fund-flow/misuse", summary="流向违规 programme money that reached a forbidden place")
+@s.answers(_MISUSE)
 async def fund_flow_misuse(
     read: Read,
     by: Literal["loan", "account"] = "loan",
@@ -144,21 +175,26 @@ async def fund_flow_misuse(
     """A line a loan and kind of money, or an account: least and most over the three methods."""
     await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         found = misuse(view)
         rulings = [ruling.to_dict() for ruling in found.rulings]
         return found.loans if by == "loan" else found.accounts, {"rulings": rulings}
 
-    return await read.table_saying(f"misuse-{by}", ask)
+    return await read.table_saying(f"misuse-{by}", query)
 
 
 @router.get(
     "/fund-flow/unlinked", summary="未挂接 payments without a known payer, payee, batch, trace"
 )
+@s.answers(_UNLINKED)
 async def fund_flow_unlinked(
     read: Read,
     category: Annotated[
-        str | None, Query(pattern=f"^({'|'.join(CATEGORIES)})$", description="default: counts")
+        str | None,
+        Query(
+            pattern=f"^({'|'.join(CATEGORIES)})$",
+            description="类别，缺省为各类汇总 default: counts",
+        ),
     ] = None,
     cursor: Cursor = None,
     limit: Page = 100,
@@ -169,7 +205,7 @@ async def fund_flow_unlinked(
         return await read.table("unlinked", counts)
     after = position_of(cursor)
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         return unlinked(view, category, after=after, most=most)
 
-    return await read.page(category, ask, limit, ("position",))
+    return await read.page(category, query, limit, ("position",))

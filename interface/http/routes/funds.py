@@ -6,27 +6,31 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import Read
 from interface.http.responses import Form, headers_of, table_file
 from projections.facts.reading import View
 from projections.funds import fund_ledger, journal, journal_text
+from projections.funds.columns import FUNDS
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/ledgers/funds", summary="资金台账 allocated, reserved, paid and free, by budget year")
+@s.answers(s.table("FundLedger", FUNDS))
 async def funds(read: Read) -> Response:
     await read.reader()
     return await read.table("funds", fund_ledger)
 
 
 @router.get("/ledgers/journal", summary="日记账 every amount that moved, double entry")
+@s.answers(s.file(s.CSV, s.XLSX, "text/plain"))
 async def whole_journal(
     read: Read,
     tool: Annotated[
         Literal["hledger", "beancount"] | None,
-        Query(description="plain text for this accounting tool, instead of CSV or XLSX"),
+        Query(description="按此记账软件的文本，不用 CSV 或 XLSX plain text for this tool"),
     ] = None,
 ) -> Response:
     """The whole of it; CSV unless XLSX or a tool's text is asked for."""

@@ -23,6 +23,7 @@ from domain.loan import Loan, LoanUnknown, PaymentUnknown
 from domain.roles import Role
 from domain.visibility import sees_all
 from interface.documents import slip_page
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.masked_names import Shelf, masked, masked_names, with_names
 from interface.http.query_params import (
@@ -47,15 +48,84 @@ from interface.http.visibility import opens, visible, visible_positions, visible
 from projections import changes as diff
 from projections import households
 from projections.changes import Change
+from projections.columns import BORROWER_NAME, text
 from projections.facts.reading import Connection, Scope, Table, View
 from projections.history import Happening, Trace, as_table, history
+from projections.households.columns import HOUSEHOLD, MEMBERS
 from projections.loan_ledger import loan_ledger
+from projections.loan_ledger.columns import COLUMNS as LOANS
 from projections.subsidy_ledger import subsidy_ledger
+from projections.subsidy_ledger.columns import COLUMNS as SUBSIDIES
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
+_TRACE = s.record(
+    "Trace",
+    payment=s.EVENT,
+    ground=s.record(
+        "TraceGround",
+        document=s.optional(s.TEXT),
+        voucher=s.optional(s.TEXT),
+        batch=s.optional(s.TEXT),
+    ),
+    calculation=s.OPEN,
+    rules_in_force=s.several(s.RULING),
+    household_on_disbursement_day=s.record(
+        "TraceHousehold",
+        household_no=s.TEXT,
+        disbursed_on=s.DAY,
+        category_when_paid=s.optional(s.TEXT),
+        category_as_known=s.optional(s.TEXT),
+    ),
+    loan_events=s.several(s.EVENT),
+    household_events=s.several(s.EVENT),
+    batch_events=s.several(s.EVENT),
+    late_notices=s.several(s.LATE_NOTICE),
+    told_after_the_payment=s.several(s.EVENT),
+    recovered_fen=s.WHOLE,
+    returned_fen=s.WHOLE,
+    paid_to=s.OPEN,
+    known_at=s.optional(s.INSTANT),
+    as_of=s.optional(s.DAY),
+    position=s.WHOLE,
+)
+_CHANGES = s.with_files(
+    "Changes",
+    **s.HEAD,
+    known_from=s.INSTANT,
+    ledger=s.TEXT,
+    difference=s.OPEN,
+    explained=s.FLAG,
+    changes=s.several(
+        s.record(
+            "Change",
+            key=s.OPEN,
+            before=s.optional(s.OPEN),
+            after=s.optional(s.OPEN),
+            difference=s.OPEN,
+            causes=s.several(s.OPEN),
+            explained=s.FLAG,
+        )
+    ),
+)
+_LOAN_LINE = s.line("LoanLedgerLine", (*LOANS, BORROWER_NAME))
+_LOAN = s.found("Loan", loan=_LOAN_LINE, subsidies=s.several(s.line("LoanSubsidy", SUBSIDIES)))
+_MEMBER_NAME = text("name", "姓名", "name, masked")
+_HOUSEHOLD = s.found(
+    "Household",
+    household=s.line("HouseholdLine", HOUSEHOLD),
+    members=s.several(s.line("HouseholdMember", (*MEMBERS, _MEMBER_NAME))),
+    loans=s.several(s.line("HouseholdLoan", LOANS)),
+)
+
+
+def _history(name: str, of: str) -> s.Responses:
+    dates = {"as_of": s.optional(s.DAY), "known_at": s.optional(s.INSTANT)}
+    return s.with_files(name, **{of: s.TEXT}, **dates, events=s.several(s.EVENT))
+
 
 @router.get("/subsidy-payments/{no}/trace", summary="贴息溯源 one payment to its first event")
+@s.answers(s.answer(_TRACE), s.refused(PaymentUnknown))
 async def payment_trace(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
@@ -63,6 +133,7 @@ async def payment_trace(
 
 
 @router.get("/subsidy-payments/{no}/slip", summary="贴息计算书 one payment on paper")
+@s.answers(s.file("text/html"), s.refused(PaymentUnknown))
 async def payment_slip(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
@@ -130,6 +201,7 @@ class _OneKey:
 
 
 @router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
+@s.answers(s.page("LoanLedger", (*LOANS, BORROWER_NAME)))
 async def loans(
     read: Read,
     township: Code = None,
@@ -140,7 +212,7 @@ async def loans(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         table = loan_ledger(
             view,
             scope=narrowed(view, scope, bank, township),
@@ -150,10 +222,11 @@ async def loans(
         )
         return with_names(read.service.vault, view, table)
 
-    return await read.page("loans", ask, limit, ("bank", "loan_no"))
+    return await read.page("loans", query, limit, ("bank", "loan_no"))
 
 
 @router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
+@s.answers(s.page("SubsidyLedger", (*SUBSIDIES, BORROWER_NAME)))
 async def subsidies(
     read: Read,
     township: Code = None,
@@ -166,7 +239,7 @@ async def subsidies(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View, most: int | None) -> Table:
+    def query(view: View, most: int | None) -> Table:
         table = subsidy_ledger(
             view,
             scope=narrowed(view, scope, bank, township),
@@ -178,13 +251,14 @@ async def subsidies(
         )
         return with_names(read.service.vault, view, table)
 
-    return await read.page("subsidies", ask, limit, ("position",))
+    return await read.page("subsidies", query, limit, ("position",))
 
 
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
+@s.answers(_CHANGES)
 async def changes(
     request: Request,
-    known_from: Annotated[Instant, Query(description="RFC 3339 instant")],
+    known_from: Annotated[Instant, Query(description="起始认知时点 RFC 3339 instant")],
     known_to: KnownAt = None,
     ledger: Literal["loans", "subsidies"] = "loans",
     as_of: AsOf = None,
@@ -235,6 +309,7 @@ def _with_visible_causes(view: View, reader: Author, found: list[Change]) -> lis
 
 
 @router.get("/loans/{no}", summary="贷款 one loan on any day")
+@s.answers(_LOAN, s.refused(LoanUnknown, LoanAmbiguous))
 async def loan(
     read: Read,
     no: No,
@@ -242,17 +317,18 @@ async def loan(
 ) -> Response:
     _, scope = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
         line = _the_one(table, no)
         subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
         table = with_names(read.service.vault, view, Table(table.columns, table.rows[:1]))
         return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
+@s.answers(_history("LoanHistory", "loan_no"), s.refused(LoanUnknown, LoanAmbiguous))
 async def loan_history(
     request: Request,
     no: No,
@@ -284,10 +360,11 @@ async def loan_history(
 
 
 @router.get("/households/{no}", summary="户 one household on any day: status and loans")
+@s.answers(_HOUSEHOLD, s.refused(HouseholdUnknown))
 async def household(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         found = households.household(view, no, scope=scope)
         if not found.rows or not opens(view.connection, author, Household.id_for(no)):
             raise HouseholdUnknown(household_no=no)
@@ -298,10 +375,11 @@ async def household(read: Read, no: No) -> Response:
         loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
         return {"household": home, "members": people, "loans": list(loans.dicts())}
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")
+@s.answers(_history("HouseholdHistory", "household_no"), s.refused(HouseholdUnknown))
 async def household_history(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:

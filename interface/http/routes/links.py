@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import Read
 from projections.facts.reading import COUNTY
 from projections.links import benefits, guarantees, ratings, risk_fund, risks
+from projections.links.columns import BENEFITS, GUARANTEES, RATINGS, RISK_FUND, RISKS
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/ratings", summary="信用评级 the latest rating of each household, with its age")
+@s.answers(s.table("Ratings", RATINGS))
 async def rating_list(read: Read) -> Response:
     """A bank sees its own ratings, a township those of its households."""
     _, scope = await read.reader()
@@ -20,6 +23,7 @@ async def rating_list(read: Read) -> Response:
 
 
 @router.get("/risks", summary="风险信息 each risk told, who took note, and how long it waited")
+@s.answers(s.table("Risks", RISKS))
 async def risk_list(read: Read) -> Response:
     """The county's offices see all; others what they told or what concerns them."""
     author, scope = await read.reader()
@@ -28,6 +32,7 @@ async def risk_list(read: Read) -> Response:
 
 
 @router.get("/guarantees", summary="担保 each guarantee and its fee, which must be nothing")
+@s.answers(s.table("Guarantees", GUARANTEES))
 async def guarantee_list(read: Read) -> Response:
     """A guarantee company and a bank see their own."""
     _, scope = await read.reader()
@@ -37,12 +42,14 @@ async def guarantee_list(read: Read) -> Response:
 
 
 @router.get("/ledgers/risk-fund", summary="风险补偿金 paid in, compensated, recovered, ratio")
+@s.answers(s.table("RiskFund", RISK_FUND))
 async def risk_fund_ledger(read: Read) -> Response:
     await read.reader()
     return await read.table("risk-fund", risk_fund)
 
 
 @router.get("/benefits", summary="利益联结 what fell due to each household, was paid, is short")
+@s.answers(s.table("Benefits", BENEFITS))
 async def benefit_list(read: Read) -> Response:
     _, scope = await read.reader()
     return await read.table("benefits", lambda view: benefits(view, scope=scope))

@@ -11,19 +11,33 @@ from starlette.concurrency import run_in_threadpool
 
 from application.commands.household import LookAtHousehold
 from application.fields import NUMBER
-from application.ledger import Telling
+from application.ledger import Submission
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
 from domain.roles import Role
+from interface.http import schemas as s
 from interface.http.masked_names import laid_open, looks_at
 from interface.http.query_params import AsOf, KnownAt
 from interface.http.responses import form_of, json_answer, table_file
 from interface.http.routes.commands import command_route, recorded_content
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute
+from projections.history.columns import LOOKS
 
 router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
+
+_LOOKED = s.with_files(
+    "Looks",
+    household_no=s.TEXT,
+    as_of=s.optional(s.DAY),
+    known_at=s.optional(s.INSTANT),
+    looks=s.several(s.line("LooksLine", LOOKS)),
+)
+_LOOK = s.answer(
+    s.RECORDED_HOUSEHOLD | {"title": "Look", "description": "个人信息 in clear, on record."},
+    status=201,
+) | s.answer(s.RECORDED_HOUSEHOLD | {"title": "LookRecorded"})
 
 _LOOKS = Counter("mingzhang_looks", "Looks at personal data, by organisation", ["organisation"])
 _TOO_MANY = Counter(
@@ -39,13 +53,14 @@ No = Annotated[str, Path(pattern=NUMBER)]
 
 
 @command_route(router, LookAtHousehold)
+@s.answers(_LOOK, s.refused(TooManyLooks))
 async def look(request: Request, command: LookAtHousehold) -> Response:
     """Answer with names, identity and account numbers in clear; the same `ref` shows nothing."""
     service = service_of(request)
     by = await service.author(request)
     no = command.household_no
     try:
-        recorded = await service.writer.tell(Telling(command, by))
+        recorded = await service.writer.submit(Submission(command, by))
     except TooManyLooks:
         _TOO_MANY.labels(by.organisation).inc()
         structlog.get_logger("looks").warning(
@@ -69,6 +84,7 @@ def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:
 @router.get(
     "/households/{no}/looks", summary="查看记录 who looked at a household's people, when and why"
 )
+@s.answers(_LOOKED, s.refused(HouseholdUnknown))
 async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None) -> Response:
     service = service_of(request)
     await service.reader(request)

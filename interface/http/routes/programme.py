@@ -10,6 +10,7 @@ from application.fields import Day
 from domain.calendar import civil_day, named_quarter
 from domain.policy import Book, NoRuling, Ruling, table_names
 from domain.programme import supposed
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     Code,
@@ -20,16 +21,18 @@ from interface.http.query_params import (
 )
 from projections.facts.reading import COUNTY, Table, View
 from projections.settlement import Rules, replay
+from projections.settlement.columns import REPLAY
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
 @router.get("/programme/rulings", summary="政策取值 what rules on a day, on whose word")
+@s.answers(s.found("Rulings", lines=s.several(s.RULING)))
 async def rulings(read: Read) -> Response:
     """One line a rule: the ruling in force on `as_of`, as known at `known_at`."""
     await read.reader()
 
-    def ask(view: View) -> dict[str, Any]:
+    def query(view: View) -> dict[str, Any]:
         return {
             "lines": [
                 found.to_dict() | {"meaning": view.book.table(name).meaning}
@@ -39,7 +42,7 @@ async def rulings(read: Read) -> Response:
             ]
         }
 
-    return await read.json(ask)
+    return await read.json(query)
 
 
 def _in_force(book: Book, name: str, day: Day, known_on: Day) -> Ruling | None:
@@ -50,23 +53,28 @@ def _in_force(book: Book, name: str, day: Day, known_on: Day) -> Ruling | None:
 
 
 @router.get("/programme/replay", summary="政策回放 what other rules would have changed")
+@s.answers(s.table("Replay", REPLAY, period=s.TEXT, difference_fen=s.WHOLE), s.refused(NoRuling))
 async def replayed(
     read: Read,
     period: Quarter,
     rules_known_at: Annotated[
-        Instant | None, Query(description="the rules as they were known then; default: as now")
+        Instant | None, Query(description="规则的认知时点 the rules as known then; default: as now")
     ] = None,
-    rule: Annotated[str | None, Query(max_length=64, description="a rule to suppose")] = None,
-    value: Annotated[int | None, Query(ge=0, le=10**15, description="its value")] = None,
-    words: Annotated[str | None, Query(max_length=400, description="or codes, by comma")] = None,
-    rules_from: Annotated[Day | None, Query(description="from which day it rules")] = None,
+    rule: Annotated[
+        str | None, Query(max_length=64, description="假设的规则 a rule to suppose")
+    ] = None,
+    value: Annotated[int | None, Query(ge=0, le=10**15, description="假设的取值 its value")] = None,
+    words: Annotated[
+        str | None, Query(max_length=400, description="或代码，逗号分隔 or codes, by comma")
+    ] = None,
+    rules_from: Annotated[Day | None, Query(description="自此日起 from which day it rules")] = None,
     township: Code = None,
     bank: Code = None,
 ) -> Response:
     """By bank and township: what is due by the rules, by the others, and how many lines move."""
     await read.reader()
 
-    def ask(view: View) -> tuple[Table, dict[str, Any]]:
+    def query(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)
         known = min(rules_known_at or view.known_at, view.known_at)
         rules = Rules(view.book_known_at(known), civil_day(known))
@@ -78,4 +86,4 @@ async def replayed(
         moved = (line["difference_fen"] for line in table.dicts())
         return table, {"period": period, "difference_fen": sum(moved)}
 
-    return await read.table_saying(f"replay-{period}", ask, dated=False)
+    return await read.table_saying(f"replay-{period}", query, dated=False)

@@ -17,6 +17,7 @@ from domain.kernel import Author
 from domain.publication import Edition, Publication, PublicationUnknown
 from domain.visibility import OPEN_REPORTS
 from interface.documents.publication import differences, edition
+from interface.http import schemas as s
 from interface.http.query_params import (
     No,
     Read,
@@ -30,8 +31,35 @@ from interface.http.visibility import visible
 from projections.facts.reading import COUNTY, Table, View
 from projections.history import history
 from projections.publications import edition_before, publications
+from projections.publications.columns import PUBLICATIONS
 
 router = APIRouter(prefix="/v1", tags=["报表公布 publications"], route_class=StrictRoute)
+
+_DIFFERENCE = s.record(
+    "ReportDifference",
+    line=s.TEXT,
+    column=s.TEXT,
+    published=s.optional(s.TEXT),
+    now=s.optional(s.TEXT),
+)
+_CHECK = s.answer(
+    s.record(
+        "PublicationCheck",
+        publication_no=s.TEXT,
+        report=s.TEXT,
+        as_of=s.DAY,
+        known_at=s.INSTANT,
+        checked_on=s.DAY,
+        sha256=s.TEXT,
+        unaltered=s.FLAG,
+        reproduced=s.FLAG,
+        rules_then=s.TEXT,
+        rules_now=s.TEXT,
+        differences=s.several(_DIFFERENCE),
+        previous=s.optional(s.TEXT),
+        previous_differs=s.several(_DIFFERENCE),
+    )
+)
 
 
 @command_route(router, PublishReport)
@@ -56,18 +84,20 @@ class _Editions(NamedTuple):
 
 
 @router.get("/publications", summary="已公布报表 what was published, when, and its digest")
+@s.answers(s.table("Publications", PUBLICATIONS))
 async def published(read: Read) -> Response:
     """A bank and a township see the reports that are open to them, the county's offices all."""
     _, scope = await read.reader()
     reports = None if scope == COUNTY else OPEN_REPORTS
 
-    def ask(view: View) -> Table:
+    def query(view: View) -> Table:
         return publications(view, reports)
 
-    return await read.table("publications", ask)
+    return await read.table("publications", query)
 
 
 @router.get("/publications/{no}", summary="一份已公布报表 the file as it went out, byte for byte")
+@s.answers(s.file(s.CSV), s.refused(PublicationUnknown))
 async def publication(request: Request, no: No) -> Response:
     service = service_of(request)
     author, _ = await service.reader(request)
@@ -85,6 +115,7 @@ async def publication(request: Request, no: No) -> Response:
 
 
 @router.get("/publications/{no}/check", summary="复现与差异 made again, and what differs by now")
+@s.answers(_CHECK, s.refused(PublicationUnknown))
 async def check(request: Request, no: No) -> Response:
     """`reproduced`: the same two dates give the same bytes. `differences`: the day as known now.
 
@@ -97,9 +128,9 @@ async def check(request: Request, no: No) -> Response:
         told = _told(service, no)
         as_of = datetime.fromisoformat(told["as_of"]).date()
         with view_of(service, as_of, datetime.fromisoformat(told["known_at"]), None) as view:
-            again = edition(view, told["report"])
+            again = edition(view, told["report"], like=told["content"])
         with view_of(service, as_of, None, None) as view:
-            now = edition(view, told["report"])
+            now = edition(view, told["report"], like=told["content"])
             earlier = edition_before(view, told["report"], no)
         late = _told_since(service, earlier, told["known_at"]) if earlier else []
         return json_answer(
@@ -125,7 +156,8 @@ def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]
     told = _told(service, no)
     as_of = datetime.fromisoformat(told["as_of"]).date()
     with view_of(service, as_of, datetime.fromisoformat(known_at), None) as view:
-        return differences(told["content"], edition(view, told["report"]).content)
+        known_then = edition(view, told["report"], like=told["content"])
+        return differences(told["content"], known_then.content)
 
 
 def _told(service: Service, no: str, reader: Author | None = None) -> dict[str, Any]:

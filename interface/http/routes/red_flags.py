@@ -10,10 +10,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from application.refusals import CursorMalformed
+from application.refusals import CursorMalformed, NotSealedYet
 from domain.kernel import Author
 from domain.visibility import LOOKS, sees_all
 from interface.exports.evidence import finding_bundle, finding_of
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     AsOf,
@@ -43,12 +44,38 @@ from projections.red_flags import (
     check_all,
     rules,
 )
+from projections.red_flags.columns import CHANGES, RUNS
 from projections.red_flags.runs import Status, changes, runs, statuses
 
 router = APIRouter(prefix="/v1", tags=["疑点 red flags"], route_class=CheckedRoute)
 
+_CHECKED = s.record(
+    "CheckedRule",
+    rule=s.TEXT,
+    rule_version=s.TEXT,
+    title_zh=s.TEXT,
+    title_en=s.TEXT,
+    severity=s.TEXT,
+    source=s.TEXT,
+    why=s.TEXT,
+    runbook_zh=s.TEXT,
+    runbook_en=s.TEXT,
+    subjects=s.several(s.TEXT),
+    rulings=s.several(s.RULING),
+    status=s.TEXT,
+    error=s.optional(s.TEXT),
+    count=s.WHOLE,
+    amount_fen=s.WHOLE,
+    findings=s.several(s.FINDING),
+)
+_FOUND = s.with_files("RedFlags", **s.HEAD, rules=s.several(_CHECKED), next=s.optional(s.TEXT))
+_STANDING = s.at_least(s.record(
+    "RuleStatus", rule=s.TEXT, rule_version=s.TEXT, status=s.TEXT, title_zh=s.TEXT,
+    title_en=s.TEXT,
+))  # fmt: skip
+
 _ID = "^RF[0-9]{2}$"
-RuleId = Annotated[str | None, Query(pattern=_ID, description="default: all")]
+RuleId = Annotated[str | None, Query(pattern=_ID, description="规则，缺省为全部 default: all")]
 _SUBJECT = Query(pattern=r"^[^\x00-\x1f]+$", max_length=400)
 Subject = Annotated[str, _SUBJECT]
 
@@ -63,13 +90,16 @@ class _Start(NamedTuple):
 
 
 @router.get("/red-flags", summary="疑点 each rule: clean, found with the proving events, or failed")
+@s.answers(_FOUND, s.NOT_FOUND)
 async def red_flags(
     read: Read,
     rule: RuleId = None,
     subject: Annotated[str | None, _SUBJECT] = None,
     bank: Code = None,
     township: Code = None,
-    limit: Annotated[int | None, Query(ge=1, le=1000, description="findings a page")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=1000, description="每页疑点数 findings a page")
+    ] = None,
     cursor: Cursor = None,
 ) -> Response:
     """CSV and XLSX: a line a finding. `known_from`: since when it could have been known.
@@ -170,6 +200,7 @@ def _described(rule: Rule) -> dict[str, Any]:
 
 
 @router.get("/red-flags/runs", summary="疑点检查 through where each rule is checked, and its runs")
+@s.answers(s.stored_page("RedFlagRuns", RUNS, rules=s.several(_STANDING)), s.NOT_FOUND)
 async def red_flag_runs(
     request: Request, rule: RuleId = None, limit: Page = 100, cursor: Cursor = None
 ) -> Response:
@@ -198,9 +229,12 @@ def _standing(rule: Rule, status: Status | None) -> dict[str, Any]:
 
 
 @router.get("/red-flags/changes", summary="疑点变动 findings that appeared, changed or went")
+@s.answers(s.stored_page("RedFlagChanges", CHANGES), s.NOT_FOUND)
 async def red_flag_changes(
     request: Request,
-    since: Annotated[Instant | None, Query(description="found after this instant")] = None,
+    since: Annotated[
+        Instant | None, Query(description="晚于此时刻发现 found after this instant")
+    ] = None,
     rule: RuleId = None,
     limit: Page = 100,
     cursor: Cursor = None,
@@ -217,11 +251,14 @@ async def red_flag_changes(
 
 
 @router.get("/red-flags/{rule}/evidence", summary="证据包 a finding, with every event proven")
+@s.answers(s.answer(s.OPEN), s.refused(NotSealedYet))
 async def finding_evidence(
     request: Request,
     rule: Annotated[str, Path(pattern=_ID)],
     subject: Subject,
-    nth: Annotated[int, Query(ge=1, le=1_000_000, description="where it has several")] = 1,
+    nth: Annotated[
+        int, Query(ge=1, le=1_000_000, description="同一对象的第几条 where it has several")
+    ] = 1,
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> Response:

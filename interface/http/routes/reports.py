@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from domain.calendar import civil_day
 from domain.plan_check import Contradiction, plan_check
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import (
     After,
@@ -23,11 +24,35 @@ from interface.http.service import service_of
 from projections.reports import indicators, township_report
 from projections.reports.annual import annual_form
 from projections.reports.banks import bank_appraisal
+from projections.reports.columns import ANNUAL, BANKS, INDICATORS, TOWNSHIPS
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
+_PLAN_CHECK = s.answer(
+    s.record(
+        "PlanCheck",
+        year=s.WHOLE,
+        known_at=s.INSTANT,
+        plan_known=s.FLAG,
+        contradictions=s.several(
+            s.record(
+                "Contradiction",
+                code=s.TEXT,
+                zh=s.TEXT,
+                en=s.TEXT,
+                value=s.WHOLE,
+                limit=s.WHOLE,
+                unit=s.TEXT,
+                excess_fen=s.WHOLE,
+                rulings=s.several(s.OPEN),
+            )
+        ),
+    )
+)
+
 
 @router.get("/reports/townships", summary="乡镇月报 stock, new and overdue by township")
+@s.answers(s.table("TownshipReport", TOWNSHIPS))
 async def townships(
     read: Read,
     township: Code = None,
@@ -40,6 +65,7 @@ async def townships(
 
 
 @router.get("/reports/banks", summary="银行考核 reminders, reporting, overdue and answers by bank")
+@s.answers(s.table("BankAppraisal", BANKS))
 async def banks(
     read: Read,
     bank: Code = None,
@@ -51,6 +77,7 @@ async def banks(
 
 
 @router.get("/reports/annual", summary="年度统计表 lent by use, due, repaid, subsidy, balance")
+@s.answers(s.table("AnnualForm", ANNUAL))
 async def annual(
     read: Read,
     township: Code = None,
@@ -64,15 +91,17 @@ async def annual(
 
 
 @router.get("/indicators", summary="绩效指标 the plan's targets against the ledger")
+@s.answers(s.found("Indicators", lines=s.several(s.line("IndicatorsLine", INDICATORS))))
 async def indicator_list(read: Read) -> Response:
     await read.reader()
     return await read.json(lambda view: {"lines": list(indicators(view).dicts())})
 
 
 @router.get("/reports/plan-check", summary="方案自检 what contradicts itself in the plan of a year")
+@s.answers(_PLAN_CHECK)
 async def check_of_plan(
     request: Request,
-    year: Annotated[int, Query(ge=2014, le=2100, description="default this year")] | None = None,
+    year: Annotated[int, Query(ge=2014, le=2100, description="缺省为本年 this year")] | None = None,
     known_at: KnownAt = None,
     position: After = None,
 ) -> Response:

@@ -16,9 +16,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from application.command import COMMANDS, Command
-from application.ledger import Ledger, Outcome, Recorded, Telling
+from application.ledger import Ledger, Outcome, Recorded, Submission
 from application.refusals import BatchRefused
 from domain.kernel import Author, Refused
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.errors import faults, problem
 from interface.http.responses import instant
@@ -29,6 +30,22 @@ from interface.imports.statement_files import LAYOUTS, own_columns, take_in
 from interface.spreadsheet import UnreadableFile
 
 router = APIRouter(prefix="/v1", tags=["批量 batches"], route_class=CheckedRoute)
+
+_RESULTS = s.file(s.NDJSON) | {409: {"content": {s.NDJSON: {"schema": s.TEXT}}}}
+_RESULT_FILE: s.Responses = {
+    200: {
+        "content": {s.CSV: {"schema": s.TEXT}, "application/octet-stream": {"schema": s.BINARY}},
+        "headers": {
+            name: {"schema": s.WHOLE, "description": said}
+            for name, said in (
+                ("X-Rows", "行数 rows"),
+                ("X-Recorded", "已入账 recorded"),
+                ("X-Told-Before", "已报送过 recorded before"),
+                ("X-Refused", "退回 refused"),
+            )
+        },
+    }
+}
 
 _LINES_AT_ONCE = 1_000
 _MOST_ATOMIC_LINES = 100_000
@@ -94,7 +111,18 @@ def assure_measured(path: Path) -> None:
         raise meter.fault
 
 
-@router.post("/submissions", summary="批量报送 many statements, a JSON object a line")
+_A_LINE = """{"type": "repayment", "ref": "RP-1", "effective_on": "2023-08-10", "loan_no": "L1",\
+ "principal_fen": 2000000, "interest_fen": 10000, "penalty_fen": 0,\
+ "payer": {"account": "6222000000000001", "name": "张三"}}
+"""
+
+
+@router.post(
+    "/submissions",
+    summary="批量报送 many statements, a JSON object a line",
+    openapi_extra=s.body(s.NDJSON, _A_LINE),
+)
+@s.answers(_RESULTS, s.FILE_REFUSED, {413: {s.CODES: ["line_too_long", "too_many_lines"]}})
 async def submit(request: Request, atomic: bool = False) -> Response:
     """NDJSON in, NDJSON out: a result a line. `atomic=true`: all lines stand or none does."""
     service = service_of(request)
@@ -198,12 +226,12 @@ def _fault(
 def _results(
     ledger: Ledger, waiting: list[Command | Line], by: Author, *, atomic: bool
 ) -> Iterator[Line]:
-    tellings = [Telling(item, by) for item in waiting if isinstance(item, Command)]
-    faulty = len(waiting) - len(tellings)
-    told = ledger.tell_all(tellings, atomic=atomic, dry=atomic and faulty > 0)
-    outcomes = ledger.with_events(told)
+    submissions = [Submission(item, by) for item in waiting if isinstance(item, Command)]
+    faulty = len(waiting) - len(submissions)
+    told = ledger.submit_all(submissions, atomic=atomic, dry=atomic and faulty > 0)
+    outcomes = ledger.receipts.with_events(told)
     refused = faulty + sum(isinstance(outcome, Refused) for outcome in outcomes)
-    promises = ledger.promises_of(outcomes)
+    promises = ledger.receipts.promises_of(outcomes)
     following = iter(enumerate(outcomes))
     for item in waiting:
         if isinstance(item, Command):
@@ -237,6 +265,7 @@ def _result(ref: str, outcome: Outcome) -> Line:
 
 
 @router.post("/files", summary="文件报送 a file of statements; answers with the result file (回盘)")
+@s.answers(_RESULT_FILE, s.FILE_REFUSED)
 async def upload(
     request: Request,
     file: UploadFile,

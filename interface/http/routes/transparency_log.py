@@ -16,7 +16,13 @@ from starlette.exceptions import HTTPException
 
 from application.event_store.log_queries import last_position, position_of
 from application.fields import EVENT_ID
-from application.refusals import BeyondLog, CosignatureRefused, EventUnknown, NotSealedYet
+from application.refusals import (
+    BeyondLog,
+    CosignatureRefused,
+    EventUnknown,
+    LeafWithheld,
+    NotSealedYet,
+)
 from application.transparency_log.notes import NoteMalformed
 from application.transparency_log.proofs import (
     NotSealed,
@@ -30,6 +36,7 @@ from domain.loan import PaymentUnknown
 from domain.visibility import topics_seen_by
 from interface.documents.checkpoint_page import page
 from interface.exports.evidence import bundle
+from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import AsOf, KnownAt, No
 from interface.http.responses import json_answer
@@ -39,6 +46,25 @@ from projections.facts.reading import COUNTY
 from projections.history import happenings, trace
 
 router = APIRouter(prefix="/v1", tags=["核验 proofs"], route_class=CheckedRoute)
+
+_OF_THE_TREE = s.refused(BeyondLog, NotSealedYet)
+_STATUS = s.answer(
+    s.record(
+        "LogStatus",
+        origin=s.TEXT,
+        position=s.WHOLE,
+        sealed=s.WHOLE,
+        not_sealed_yet=s.WHOLE,
+        signed_at=s.optional(s.INSTANT),
+        trouble=s.optional(s.TEXT),
+        witnesses=s.several(
+            s.record("Witness", organisation=s.TEXT, name=s.TEXT, cosigned=s.optional(s.WHOLE))
+        ),
+    )
+)
+_HASHES = s.several(s.TEXT)
+_INCLUSION = s.answer(s.record("Inclusion", index=s.WHOLE, size=s.WHOLE, hashes=_HASHES))
+_CONSISTENCY = s.answer(s.record("Consistency", old=s.WHOLE, size=s.WHOLE, hashes=_HASHES))
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1
@@ -50,6 +76,7 @@ Size = Annotated[int, Query(ge=0, lt=1 << 62)]
 
 
 @router.get("/log", summary="日志状态 how much is recorded and how much is sealed")
+@s.answers(_STATUS)
 async def status(request: Request) -> Response:
     service = service_of(request)
     await service.reader(request)
@@ -79,11 +106,14 @@ async def status(request: Request) -> Response:
 
 
 @router.get("/log/checkpoint", summary="检查点 the newest checkpoint, or an update for a witness")
+@s.answers(s.file("text/plain"), _OF_THE_TREE)
 async def checkpoint(
     request: Request,
-    old: Annotated[int | None, Query(ge=0, lt=1 << 62, description="last seen size")] = None,
+    old: Annotated[
+        int | None, Query(ge=0, lt=1 << 62, description="上次所见 last seen size")
+    ] = None,
     position: Annotated[
-        int | None, Query(ge=1, lt=1 << 62, description="wait until it is sealed")
+        int | None, Query(ge=1, lt=1 << 62, description="等到此位置已封存 wait until it is sealed")
     ] = None,
 ) -> Response:
     def answer(proofs: Proofs) -> Response:
@@ -97,6 +127,7 @@ async def checkpoint(
 
 
 @router.get("/log/checkpoint/page", summary="检查点打印页 the newest checkpoint on paper")
+@s.answers(s.file("text/html"), _OF_THE_TREE)
 async def checkpoint_page(request: Request) -> Response:
     def answer(proofs: Proofs) -> Response:
         return Response(page(proofs.checkpoint()), media_type="text/html; charset=utf-8")
@@ -105,6 +136,7 @@ async def checkpoint_page(request: Request) -> Response:
 
 
 @router.get("/log/proofs/inclusion", summary="包含证明 that an event is in a tree")
+@s.answers(_INCLUSION, _OF_THE_TREE)
 async def inclusion(request: Request, position: Position, size: Size) -> Response:
     def answer(proofs: Proofs) -> Response:
         hashes = proofs.inclusion(position, size)
@@ -114,6 +146,7 @@ async def inclusion(request: Request, position: Position, size: Size) -> Respons
 
 
 @router.get("/log/proofs/consistency", summary="一致性证明 that a tree goes on from another")
+@s.answers(_CONSISTENCY, _OF_THE_TREE)
 async def consistency(request: Request, old: Size, size: Size) -> Response:
     def answer(proofs: Proofs) -> Response:
         hashes = proofs.consistency(old, size)
@@ -123,6 +156,7 @@ async def consistency(request: Request, old: Size, size: Size) -> Response:
 
 
 @router.get("/log/receipts/{event_id}", summary="回执 the receipt of an event")
+@s.answers(s.file("text/plain"), _OF_THE_TREE, s.refused(EventUnknown))
 async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_ID)]) -> Response:
     """For who recorded the event, and for the county's offices if they may see it."""
     service = service_of(request)
@@ -142,9 +176,10 @@ async def receipt(request: Request, event_id: Annotated[str, Path(pattern=EVENT_
 
 
 @router.get("/log/receipts", summary="成批回执 the receipts of one's own events, as NDJSON")
+@s.answers(s.file(s.NDJSON), _OF_THE_TREE)
 async def receipts(
     request: Request,
-    after: Annotated[int, Query(ge=0, lt=1 << 62, description="behind this position")] = 0,
+    after: Annotated[int, Query(ge=0, lt=1 << 62, description="此位置之后 behind it")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """A line each: event_id, position, receipt. The last position is the next `after`."""
@@ -161,6 +196,7 @@ async def receipts(
 
 
 @router.get("/subsidy-payments/{no}/evidence", summary="证据包 a payment's trace, proven")
+@s.answers(s.answer(s.OPEN), _OF_THE_TREE, s.refused(PaymentUnknown, LeafWithheld))
 async def evidence(
     request: Request, no: No, as_of: AsOf = None, known_at: KnownAt = None
 ) -> Response:
@@ -182,6 +218,7 @@ async def evidence(
 
 
 @router.get("/log/witness", summary="见证人与信任策略 who witnesses, as a trust policy")
+@s.answers(s.file("text/plain"), _OF_THE_TREE)
 async def witness(request: Request, quorum: Annotated[int, Query(ge=0, le=100)] = 0) -> Response:
     service = service_of(request)
 
@@ -195,7 +232,15 @@ async def witness(request: Request, quorum: Annotated[int, Query(ge=0, le=100)] 
     return await proven(request, answer)
 
 
-@router.post("/log/witness", summary="交回共签 a witness gives his cosignature")
+_A_NOTE = "mingzhang\n3\nqtP0…=\n\n— mingzhang Az3g…\n— witness.example Bk2p…\n"
+
+
+@router.post(
+    "/log/witness",
+    summary="交回共签 a witness gives his cosignature",
+    openapi_extra=s.body("text/plain", _A_NOTE),
+)
+@s.answers(s.answer(s.record("Cosigned", added=s.WHOLE), status=201), s.refused(CosignatureRefused))
 async def cosign(request: Request) -> Response:
     service = service_of(request)
     await service.author(request)
@@ -211,22 +256,22 @@ async def cosign(request: Request) -> Response:
     return await run_in_threadpool(answer)
 
 
-async def proven(request: Request, ask: Callable[[Proofs], Response]) -> Response:
+async def proven(request: Request, query: Callable[[Proofs], Response]) -> Response:
     """Ask the tree as a reader of this route; waits a while for what is not sealed yet.
 
     Raises NotSealedYet; BeyondLog, for what is not recorded.
     """
     service = service_of(request)
     await service.reader(request)
-    return await run_in_threadpool(_patiently, service, ask)
+    return await run_in_threadpool(_patiently, service, query)
 
 
-def _patiently(service: Service, ask: Callable[[Proofs], T]) -> T:
+def _patiently(service: Service, query: Callable[[Proofs], T]) -> T:
     until = monotonic() + _PATIENCE_SECONDS
     while True:
         with service.facts.connection() as connection, connection.transaction():
             try:
-                return ask(Proofs(connection, service.deployment.origin))
+                return query(Proofs(connection, service.deployment.origin))
             except ValueError as error:
                 raise HTTPException(422) from error
             except NotSealed as error:

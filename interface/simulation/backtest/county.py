@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from application.commands.loan import CheckUsage, RepayLoan
-from application.ledger import Telling
+from application.ledger import Submission
 from interface.simulation.backtest.fraud_cases import FraudCases
 from interface.simulation.backtest.honest import Honest
 from interface.simulation.backtest.labels import RECKONED, Entity, Label, Noise, entities, of_demo
@@ -114,7 +114,7 @@ class BacktestCounty(County):
         months = [f"{year}-{month:02d}" for year, month in REPORTED_MONTHS]
         for today in self.days():
             for statement in today.statements:
-                command = statement.command if isinstance(statement, Telling) else None
+                command = statement.command if isinstance(statement, Submission) else None
                 if not isinstance(command, RepayLoan) or command.ref in self.corrected:
                     continue
                 loan = loans[statement.by.organisation, command.loan_no]
@@ -134,7 +134,7 @@ class BacktestCounty(County):
         loans = {(loan.bank, loan.no): loan for loan in self.loans}
         for today in self.days():
             for statement in today.statements:
-                command = statement.command if isinstance(statement, Telling) else None
+                command = statement.command if isinstance(statement, Submission) else None
                 if isinstance(command, CheckUsage) and not command.borrower_met:
                     out = entities(loans=[loans[command.bank or "", command.loan_no]])
                     yield Noise("not_at_home", out, "RF09")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from application.command import Command
 from application.commands.loan import ObserveOutflow, OutflowAccount
 from application.fields import Account
-from application.ledger import Telling
+from application.ledger import Submission
 from domain.kernel import Author
 from domain.loan import PayeeKind
 from interface.simulation.demo import statements as say
@@ -124,13 +124,15 @@ class Newcomers:
         told = max(on + self.rng.between(0, 4), loan.told)
         self.calendar.add(on, told, OTHER, _outflow, loan, self._outflows, on, fen, to, kind, payer)
 
-    def tell(self, command: type[Command], by: Author, on: int, told: int = 0, **body: Any) -> None:
-        """Tell a plain command on a day."""
-        self.calendar.add(on, told or on, OTHER, _telling, command, by, on, body)
+    def submit(
+        self, command: type[Command], by: Author, on: int, told: int = 0, **body: Any
+    ) -> None:
+        """Submit a plain command on a day."""
+        self.calendar.add(on, told or on, OTHER, _submission, command, by, on, body)
 
 
 def _outflow(loan: LoanPlan, count: int, on: int, fen: int, to: str, kind: PayeeKind, payer: str
-             ) -> Telling:  # fmt: skip
+             ) -> Submission:  # fmt: skip
     command = ObserveOutflow(
         ref=f"LX-{loan.no}-B{count}",
         effective_on=day(on),
@@ -139,9 +141,9 @@ def _outflow(loan: LoanPlan, count: int, on: int, fen: int, to: str, kind: Payee
         to=OutflowAccount(account=to, name="收款人", kind=kind),
         payer=Account(account=payer, name="付款人") if payer else None,
     )
-    return Telling(command, say.clerk(loan))
+    return Submission(command, say.clerk(loan))
 
 
-def _telling(command: type[Command], by: Author, on: int, body: dict[str, Any]) -> Telling:
+def _submission(command: type[Command], by: Author, on: int, body: dict[str, Any]) -> Submission:
     told = {key: value() if isinstance(value, Callable) else value for key, value in body.items()}  # type: ignore[arg-type]
-    return Telling(command.model_validate({"effective_on": day(on), **told}), by)
+    return Submission(command.model_validate({"effective_on": day(on), **told}), by)

@@ -48,7 +48,7 @@ class Regular:
         self._labels.append(Label("plan_contradicts_itself", "RF26", year))
         on = number(2021, 1, 12)
         fen = _FUND_FEN[self.SUFFICIENT]
-        new.tell(PayIntoRiskFund, say.FINANCE, on, ref="FX-1", payer="财政局", amount_fen=fen,
+        new.submit(PayIntoRiskFund, say.FINANCE, on, ref="FX-1", payer="财政局", amount_fen=fen,
                  voucher="FX-1")  # fmt: skip
         self._agreement("LJ-1", paid=True)
         self._transfer("ZJ-1", "国库", "贴息专户", 1_000_000)
@@ -83,7 +83,7 @@ class Regular:
 
     def _transfer(self, voucher: str, payer: str, payee: str, fen: int) -> None:
         on = number(2024, 3, 4)
-        self.new.tell(TransferFund, say.FINANCE, on, ref=voucher, year=2024, payer=payer,
+        self.new.submit(TransferFund, say.FINANCE, on, ref=voucher, year=2024, payer=payer,
                       payee=payee, amount_fen=fen, purpose="贴息资金", voucher=voucher)  # fmt: skip
 
     def _agreement(self, agreement_no: str, *, paid: bool) -> list[HouseholdPlan]:
@@ -97,7 +97,7 @@ class Regular:
             {"due_on": date.fromordinal(due), "kind": "dividend", "amount_fen": 50_000}
             for due in dues
         ]
-        new.tell(SignAgreement, say.cadre(first), on, ref=agreement_no, agreement_no=agreement_no,
+        new.submit(SignAgreement, say.cadre(first), on, ref=agreement_no, agreement_no=agreement_no,
                  enterprise=FIRMS[0], households=lambda: [household.no for household in households],
                  instalments=instalments)  # fmt: skip
         for place, household in enumerate(households):
@@ -105,7 +105,7 @@ class Regular:
                 fen = 50_000 if paid or place == 0 else (0 if place == 1 else 30_000)
                 if fen:
                     ref = f"FH-{agreement_no}-{place}-{count}"
-                    new.tell(PayBenefit, say.cadre(first), due + 12, ref=ref, voucher=ref,
+                    new.submit(PayBenefit, say.cadre(first), due + 12, ref=ref, voucher=ref,
                              agreement_no=agreement_no, household_no=household.no, kind="dividend",
                              amount_fen=fen)  # fmt: skip
         return households[1:]
@@ -158,14 +158,14 @@ class Irregular(Regular):
             "ref": "FA-2022", "plan_no": "FA-2022", "title": "二〇二二年实施方案",
             "ground": {"document": "政办〔2022〕3号"}, "rulings": rulings,
         }  # fmt: skip
-        self.new.tell(TellPlan, CENTRE, begins, on, **body)
+        self.new.submit(TellPlan, CENTRE, begins, on, **body)
         self._label("plan_contradicts_itself", "RF26", ("year", "2022"))
 
     def _allocations(self) -> None:
         """For 2022 money was allocated and never used; for 2023 late, and its batch lies."""
         for year, on in ((2022, number(2022, 3, 1)), (2023, number(2024, 1, 5))):
             ref = f"XD-{year}"
-            self.new.tell(AllocateFund, say.FINANCE, on, ref=ref, year=year, voucher=ref,
+            self.new.submit(AllocateFund, say.FINANCE, on, ref=ref, year=year, voucher=ref,
                           amount_fen=_GRANTED_FEN)  # fmt: skip
         self._label("allocated_and_unused", "RF17", ("year", "2022"))
         self._label("approved_and_unpaid", "RF17", ("batch", f"PC-{_DETAINED[0]}"))

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from application.command import Command
 from application.commands.bank_report import ReportScale
 from application.commands.subsidy import subsidy_due
-from application.ledger import Ledger, Telling
+from application.ledger import Ledger, Submission
 from domain.batch import Batch
 from domain.calendar import Period
 from domain.policy import ruling
@@ -48,7 +48,7 @@ def by_chance(county: BacktestCounty, ledger: Ledger, view: View) -> list[Label]
         _Heard(today.recorded_on, statement.command, statement.by.organisation)
         for today in county.days()
         for statement in today.statements
-        if isinstance(statement, Telling)
+        if isinstance(statement, Submission)
     ]
     for household in {id(loan.household): loan.household for loan in county.loans}.values():
         found.extend(_over_the_cap(household))

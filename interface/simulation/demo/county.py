@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from application.access import Organisation
-from application.ledger import Telling
+from application.ledger import Submission
 from domain.household import Category
 from interface.simulation.demo import statements as say
 from interface.simulation.demo.life_events import (
@@ -72,7 +72,7 @@ class Day(NamedTuple):
     """All that the ledger learns on one day: first the statements, then what finance does."""
 
     recorded_on: date
-    statements: list[Telling | Correction]
+    statements: list[Submission | Correction]
     payments: list[Payment]
     reviews: list[Review]
 
@@ -103,7 +103,7 @@ class County:
         self._tell_of_homes(misuse)
         storyteller = Storyteller(self._calendar, self._rng("lives"), misuse)
         for loan in self.loans:
-            storyteller.tell(loan)
+            storyteller.submit(loan)
         self._report(misuse)
         self._pay(misuse)
         self._review()

@@ -76,7 +76,7 @@ class Storyteller:
         self.calendar, self.rng, self.misuse = calendar, rng, misuse
         self._add = calendar.add
 
-    def tell(self, loan: LoanPlan) -> None:
+    def submit(self, loan: LoanPlan) -> None:
         if loan.household.told:
             self._apply(loan)
         mistaken = self._disburse(loan)

@@ -1,4 +1,4 @@
-"""Telling the demo county to a ledger: through the ordinary door, day by day, nothing forced."""
+"""Loads the demo county into a ledger by the ordinary commands, day by day."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from application.command import Command
 from application.commands.correction import CorrectEvent
 from application.commands.subsidy import PaySubsidy, RecoverSubsidy, subsidy_due
 from application.fields import Account
-from application.ledger import Ledger, Telling
+from application.ledger import Ledger, Submission
 from application.personal_data.encryption import Keys
 from domain.calendar import Period, quarter, quarter_name
 from domain.kernel import Refused
@@ -70,21 +70,21 @@ class Loading:
     def day(self, day: Day) -> None:
         self.statements(day)
         if day.payments:
-            self._tell(filter(None, map(self._payment, day.payments)))
+            self._submit(filter(None, map(self._payment, day.payments)))
         for review in day.reviews:
-            self._tell(list(self._review(review, day)))
+            self._submit(list(self._review(review, day)))
 
     def statements(self, day: Day) -> None:
         """Tell what is known on a day; nothing of what finance does."""
         self._clock.begin(day.recorded_on)
-        self._tell(self._named(statement) for statement in day.statements)
+        self._submit(self._named(statement) for statement in day.statements)
 
-    def _tell(self, tellings: Iterator[Telling] | Sequence[Telling]) -> None:
+    def _submit(self, submissions: Iterator[Submission] | Sequence[Submission]) -> None:
         """Tell in portions; anything refused is a mistake of the demo, so it is raised."""
-        left = iter(tellings)
+        left = iter(submissions)
         while portion := list(islice(left, _MOST_AT_ONCE)):
             self._clock.later()
-            outcomes = self._ledger.tell_all(portion)
+            outcomes = self._ledger.submit_all(portion)
             for (command, by), outcome in zip(portion, outcomes, strict=True):
                 if isinstance(outcome, Refused):
                     outcome.add_note(f"{by.organisation} {command!r}")
@@ -94,9 +94,9 @@ class Loading:
                     self._event_ids[by.organisation, command.ref] = outcome.event_ids[0]
             self.commands += len(portion)
 
-    def _named(self, statement: Telling | Correction) -> Telling:
+    def _named(self, statement: Submission | Correction) -> Submission:
         """A correction names its event by the id that the ledger gave it."""
-        if isinstance(statement, Telling):
+        if isinstance(statement, Submission):
             return statement
         command: Command = CorrectEvent(
             ref=statement.ref,
@@ -105,11 +105,11 @@ class Loading:
             reason=statement.reason,
             replacement=statement.replacement,
         )
-        return Telling(command, statement.by)
+        return Submission(command, statement.by)
 
     # ---- what finance does --------------------------------------------------------------
 
-    def _payment(self, payment: Payment) -> Telling | None:
+    def _payment(self, payment: Payment) -> Submission | None:
         plan = payment.loan
         return self._pay(
             plan,
@@ -121,7 +121,7 @@ class Loading:
 
     def _pay(
         self, plan: LoanPlan, loan: Loan, period: Period, ref: str, voucher: str
-    ) -> Telling | None:
+    ) -> Submission | None:
         """What is due on all that is known this evening and not yet paid, if anything."""
         calculation, _ = subsidy_due(self._ledger, loan, period)
         left_fen = calculation.amount_fen - loan.paid_fen(period.first, period.until)
@@ -139,9 +139,9 @@ class Loading:
             ),
             voucher=voucher,
         )
-        return Telling(command, FINANCE)
+        return Submission(command, FINANCE)
 
-    def _review(self, review: Review, day: Day) -> Iterator[Telling]:
+    def _review(self, review: Review, day: Day) -> Iterator[Submission]:
         """Each quarter that was paid, calculated again: topped up, or money is asked back."""
         plan = review.loan
         loan = self._ledger.loan(plan.bank, plan.no)
@@ -160,7 +160,7 @@ class Loading:
 
     def _recover(
         self, plan: LoanPlan, loan: Loan, period: Period, over_fen: int, ref: str, voucher: str
-    ) -> Iterator[Telling]:
+    ) -> Iterator[Submission]:
         for payment_no, paid in reversed(list(loan.paid.items())):
             if (paid.first, paid.until) != (period.first, period.until):
                 continue
@@ -177,7 +177,7 @@ class Loading:
                     reason="复核发现多付：还款报送迟到或信息更正",
                     voucher=voucher,
                 )
-                yield Telling(command, FINANCE)
+                yield Submission(command, FINANCE)
 
 
 _name = lru_cache(quarter_name)
@@ -204,7 +204,7 @@ def _without_searching_for_rubbish() -> Iterator[None]:
 def load(
     owner_dsn: str, dsn: str, keys: Keys, county: County, progress: Progress | None = None
 ) -> Loaded:
-    """Enrol the county's organisations and tell all its statements, in the order of being known.
+    """Enrol the organisations and submit all statements, in the order of becoming known.
 
     `progress` hears the days done and the days in all. Raises Refused if the ledger refuses
     anything: then the demo is wrong.

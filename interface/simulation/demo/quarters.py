@@ -61,12 +61,12 @@ class Offices:
             ruling = SetRulings(
                 ref=f"YS-{year}", effective_on=begins, ground=ground, rulings=[rule]
             )
-            self._tell(ruling, CASHIER)
+            self._submit(ruling, CASHIER)
         voucher = f"XD-{year}"
         told: dict[str, Any] = {"effective_on": on, "year": year, "amount_fen": amount_fen}
-        self._tell(AllocateFund(ref=voucher, voucher=voucher, **told), CASHIER)
+        self._submit(AllocateFund(ref=voucher, voucher=voucher, **told), CASHIER)
         cash: dict[str, Any] = {"payer": "国库", "payee": "贴息专户", "purpose": "贴息资金"}
-        self._tell(TransferFund(ref=f"HB-{year}", voucher=voucher, **cash, **told), CASHIER)
+        self._submit(TransferFund(ref=f"HB-{year}", voucher=voucher, **cash, **told), CASHIER)
 
     def steps(
         self, period: Period, *, fails: Callable[[Line], bool] = _none_fails
@@ -91,7 +91,7 @@ class Offices:
         with self._facts.at(on) as view:
             run = run_of(view, period, scope=self._scope)
         if run.lines:
-            self._tell(
+            self._submit(
                 ProposeBatch(
                     ref=batch_no,
                     effective_on=on,
@@ -109,17 +109,17 @@ class Offices:
             cadre = Author(Role.TOWNSHIP, township, f"{township.lower()}-01")
             for level, place in (("village", "村务公开栏"), ("township", "政务公开栏")):
                 ref = f"GS-{batch_no}-{level}"
-                self._tell(PostNotice(ref=ref, level=level, place=place, **told), cadre)
+                self._submit(PostNotice(ref=ref, level=level, place=place, **told), cadre)
         if self._batch(batch_no).payable:
             ref = f"GS-{batch_no}"
-            self._tell(PostNotice(ref=ref, level="county", place="政府网站", **told), CENTRE)
+            self._submit(PostNotice(ref=ref, level="county", place="政府网站", **told), CENTRE)
 
     def _order(self, batch_no: str, on: date) -> None:
         for bank in sorted({line.bank for line in self._batch(batch_no).reserved}):
             order = OrderPayment(
                 ref=f"ZL-{batch_no}-{bank}", effective_on=on, batch_no=batch_no, bank=bank
             )
-            self._tell(order, CASHIER)
+            self._submit(order, CASHIER)
 
     def _answer(self, batch_no: str, on: date, fails: Callable[[Line], bool]) -> None:
         batch = self._batch(batch_no)
@@ -134,7 +134,7 @@ class Offices:
             if results:
                 told = {"ref": f"HP-{batch_no}", "effective_on": on, "batch_no": batch_no}
                 clerk = Author(Role.BANK, bank, f"{bank.lower()}-01")
-                self._tell(TellResult.model_validate({**told, "results": results}), clerk)
+                self._submit(TellResult.model_validate({**told, "results": results}), clerk)
 
     def _recover(self, batch_no: str, on: date) -> None:
         """What was paid too much is asked back and comes back."""
@@ -148,7 +148,7 @@ class Offices:
                 if paid.period != line.period or of_it <= 0:
                     continue
                 left_fen -= of_it
-                self._tell(
+                self._submit(
                     RecoverSubsidy(
                         ref=f"ZH-{batch_no}-{line.line}-{paid.version}",
                         effective_on=on,
@@ -165,10 +165,10 @@ class Offices:
     def _step(self, kind: type[Command], batch_no: str, on: date, by: Author) -> None:
         if self._batch(batch_no).payable:
             told = {"ref": f"{kind.TYPE}-{batch_no}", "effective_on": on, "batch_no": batch_no}
-            self._tell(kind.model_validate(told), by)
+            self._submit(kind.model_validate(told), by)
 
     def _batch(self, batch_no: str) -> Batch:
         return self._ledger.aggregate(Batch, Batch.id_for(batch_no))
 
-    def _tell(self, command: Command, by: Author) -> None:
-        self._ledger.tell(command, by)
+    def _submit(self, command: Command, by: Author) -> None:
+        self._ledger.submit(command, by)

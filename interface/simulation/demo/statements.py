@@ -26,7 +26,7 @@ from application.commands.loan import (
     RepayLoan,
 )
 from application.fields import Account, Ground
-from application.ledger import Telling
+from application.ledger import Submission
 from domain.household import Category
 from domain.kernel import Author
 from domain.loan import Channel, Finding, PayeeKind, ReminderKind
@@ -69,8 +69,8 @@ def cadre(household: HouseholdPlan) -> Author:
 # ---- households -----------------------------------------------------------------------
 
 
-def registration(household: HouseholdPlan) -> Telling:
-    return Telling(
+def registration(household: HouseholdPlan) -> Submission:
+    return Submission(
         RegisterHousehold(
             ref=f"DJ-{household.no}",
             effective_on=day(household.registered),
@@ -84,8 +84,8 @@ def registration(household: HouseholdPlan) -> Telling:
     )
 
 
-def status_change(household: HouseholdPlan, on: int, category: Category, reason: str) -> Telling:
-    return Telling(
+def status_change(household: HouseholdPlan, on: int, category: Category, reason: str) -> Submission:
+    return Submission(
         ChangeStatus(
             ref=f"ZT-{household.no}",
             effective_on=day(on),
@@ -103,8 +103,8 @@ def member_change(
     added: list[Person],
     left: list[tuple[Person, str]],
     head: bool,
-) -> Telling:
-    return Telling(
+) -> Submission:
+    return Submission(
         ChangeMembers(
             ref=f"CY-{household.no}",
             effective_on=day(on),
@@ -116,8 +116,8 @@ def member_change(
     )
 
 
-def demand(household: HouseholdPlan, ref: str, on: int, fen: int, purpose: str) -> Telling:
-    return Telling(
+def demand(household: HouseholdPlan, ref: str, on: int, fen: int, purpose: str) -> Submission:
+    return Submission(
         RecommendDemand(
             ref=f"XQ-{ref}",
             effective_on=day(on),
@@ -130,8 +130,8 @@ def demand(household: HouseholdPlan, ref: str, on: int, fen: int, purpose: str) 
 
 
 def credit(household: HouseholdPlan, bank: str, ref: str, on: int, fen: int, purpose: str,
-           refused: str | None) -> Telling:  # fmt: skip
-    return Telling(
+           refused: str | None) -> Submission:  # fmt: skip
+    return Submission(
         DecideCredit(
             ref=f"SX-{ref}",
             effective_on=day(on),
@@ -174,8 +174,10 @@ def loan_body(loan: LoanPlan) -> dict[str, Any]:
     return body
 
 
-def disbursement(loan: LoanPlan, mistake: dict[str, Any]) -> Telling:
-    return Telling(DisburseLoan(ref=loan_ref(loan), **{**loan_body(loan), **mistake}), clerk(loan))
+def disbursement(loan: LoanPlan, mistake: dict[str, Any]) -> Submission:
+    return Submission(
+        DisburseLoan(ref=loan_ref(loan), **{**loan_body(loan), **mistake}), clerk(loan)
+    )
 
 
 def repayment_ref(loan: LoanPlan, count: int) -> str:
@@ -197,8 +199,8 @@ def payer_account(loan: LoanPlan) -> str:
 
 
 def repayment(loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int],
-              document: str | None) -> Telling:  # fmt: skip
-    return Telling(
+              document: str | None) -> Submission:  # fmt: skip
+    return Submission(
         RepayLoan(
             ref=repayment_ref(loan, count),
             effective_on=day(on),
@@ -214,9 +216,9 @@ def repayment(loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int],
 
 
 def outflow(loan: LoanPlan, count: int, on: int, fen: int, to: tuple[str, str, PayeeKind]
-            ) -> Telling:  # fmt: skip
+            ) -> Submission:  # fmt: skip
     account, name, kind = to
-    return Telling(
+    return Submission(
         ObserveOutflow(
             ref=f"LX-{loan.no}-{count}",
             effective_on=day(on),
@@ -228,8 +230,8 @@ def outflow(loan: LoanPlan, count: int, on: int, fen: int, to: tuple[str, str, P
     )
 
 
-def extension(loan: LoanPlan, agreed: int) -> Telling:
-    return Telling(
+def extension(loan: LoanPlan, agreed: int) -> Submission:
+    return Submission(
         ExtendLoan(
             ref=f"ZQ-{loan.no}",
             effective_on=day(agreed),
@@ -241,9 +243,9 @@ def extension(loan: LoanPlan, agreed: int) -> Telling:
     )
 
 
-def reminder(loan: LoanPlan, kind: ReminderKind, channel: Channel, on: int) -> Telling:
+def reminder(loan: LoanPlan, kind: ReminderKind, channel: Channel, on: int) -> Submission:
     evidence = f"回执 {loan.no}" if channel == "written" else None
-    return Telling(
+    return Submission(
         RemindBorrower(
             ref=f"TX-{kind}-{loan.no}",
             effective_on=day(on),
@@ -263,9 +265,9 @@ _USES: Final = {
 }
 
 
-def usage_check(loan: LoanPlan, count: int, on: int, finding: Finding, use: str) -> Telling:
+def usage_check(loan: LoanPlan, count: int, on: int, finding: Finding, use: str) -> Submission:
     by = cadre(loan.household)
-    return Telling(
+    return Submission(
         CheckUsage(
             ref=f"DC-{loan.no}-{count:02d}",
             effective_on=day(on),
@@ -281,10 +283,10 @@ def usage_check(loan: LoanPlan, count: int, on: int, finding: Finding, use: str)
     )
 
 
-def repayment_plan(loan: LoanPlan, on: int, left_fen: int) -> Telling:
+def repayment_plan(loan: LoanPlan, on: int, left_fen: int) -> Submission:
     half_fen = left_fen // 2
     instalments = [(on + 45, half_fen), (on + 100, left_fen - half_fen)]
-    return Telling(
+    return Submission(
         AgreeRepaymentPlan.model_validate(
             {
                 "ref": f"JH-{loan.no}",
@@ -301,7 +303,7 @@ def repayment_plan(loan: LoanPlan, on: int, left_fen: int) -> Telling:
 
 
 def scale_report(bank: str, period: str, on: int, loans: int, households: int, balance_fen: int,
-                 disbursed_fen: int) -> Telling:  # fmt: skip
+                 disbursed_fen: int) -> Submission:  # fmt: skip
     command: Command = ReportScale(
         ref=f"BB-{bank}-{period}",
         effective_on=day(on),
@@ -311,7 +313,7 @@ def scale_report(bank: str, period: str, on: int, loans: int, households: int, b
         balance_fen=balance_fen,
         disbursed_fen=disbursed_fen,
     )
-    return Telling(command, _CLERKS[bank][0])
+    return Submission(command, _CLERKS[bank][0])
 
 
 def _member(person: Person, *, head: bool) -> NewMember:

@@ -2,7 +2,8 @@
 -- as_of, known_at; bank, township, household_no, loan_no, period: which lines (null: all);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
 -- after: the position of the line before this page (null: from the beginning);
--- most: how many lines (null: all). Amounts in fen; loan_id as text, as in the loan ledger.
+-- most: how many lines (null: all); {of_page}: of the page alone, so that a page looks for what came
+-- back of its own payments (empty: all). Amounts in fen; loan_id as text, as in the loan ledger.
 -- What came back unspent (退票) is returned_fen, what was asked back recovered_fen.
 -- A payment stays a line when its loan is not lent as of the day: the disbursement was corrected
 -- to a later day. It then names the loan as it was reported last.
@@ -15,33 +16,40 @@ WITH gone AS (
      AND NOT EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) a
                       WHERE a.loan_id = l.loan_id)
    ORDER BY l.loan_id, l.of_position DESC
+), line AS (
+  SELECT h.township, h.village, l.household_no, l.bank, l.loan_no, p.period, p.payment_no,
+         p.effective_on, p.due_fen, p.paid_fen, p.voucher, l.principal_fen, l.annual_rate_bp,
+         l.borrower, l.loan_id, p.of_position
+    FROM facts.subsidy p
+    JOIN (SELECT * FROM facts.standing_loan(%(as_of)s, %(known_at)s)
+           UNION ALL SELECT * FROM gone) l USING (loan_id)
+    LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
+   WHERE p.recovery_no IS NULL
+     AND p.effective_on <= %(as_of)s AND p.recorded_at <= %(known_at)s
+     AND (%(period)s::text IS NULL OR p.period = %(period)s)
+     AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
+     AND (%(township)s::text IS NULL OR h.township = %(township)s)
+     AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
+     AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
+     AND {guaranteed}
+     AND (%(after)s::bigint IS NULL OR p.of_position > %(after)s)
+   ORDER BY p.of_position
+   LIMIT %(most)s
 ), back AS (
   SELECT payment_no, sum(recovered_fen)::bigint AS recovered_fen,
          -sum(paid_fen)::bigint AS returned_fen
     FROM facts.subsidy
    WHERE recovery_no IS NOT NULL
-     AND effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
+     AND effective_on <= %(as_of)s AND recorded_at <= %(known_at)s {of_page}
    GROUP BY payment_no
 )
-SELECT h.township, h.village, l.household_no, l.bank, l.loan_no, p.period, p.payment_no,
+SELECT p.township, p.village, p.household_no, p.bank, p.loan_no, p.period, p.payment_no,
        p.effective_on AS paid_on, p.due_fen, p.paid_fen,
        coalesce(b.recovered_fen, 0) AS recovered_fen,
        coalesce(b.returned_fen, 0) AS returned_fen,
        p.paid_fen - coalesce(b.recovered_fen, 0) - coalesce(b.returned_fen, 0) AS net_fen,
-       p.voucher, l.principal_fen, l.annual_rate_bp, l.borrower, l.loan_id::text, p.of_position AS position
-  FROM facts.subsidy p
-  JOIN (SELECT * FROM facts.standing_loan(%(as_of)s, %(known_at)s)
-         UNION ALL SELECT * FROM gone) l USING (loan_id)
-  LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
+       p.voucher, p.principal_fen, p.annual_rate_bp, p.borrower, p.loan_id::text,
+       p.of_position AS position
+  FROM line p
   LEFT JOIN back b USING (payment_no)
- WHERE p.recovery_no IS NULL
-   AND p.effective_on <= %(as_of)s AND p.recorded_at <= %(known_at)s
-   AND (%(period)s::text IS NULL OR p.period = %(period)s)
-   AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
-   AND (%(township)s::text IS NULL OR h.township = %(township)s)
-   AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
-   AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
-   AND {guaranteed}
-   AND (%(after)s::bigint IS NULL OR p.of_position > %(after)s)
  ORDER BY p.of_position
- LIMIT %(most)s

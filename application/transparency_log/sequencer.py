@@ -1,7 +1,7 @@
-"""Seals the log: leaves, nodes and a signed checkpoint over whatever was appended since.
+"""Sequences the log: leaves, nodes and a signed checkpoint over whatever was appended since.
 
 Outside every append, in order, resumable: a pass that is killed leaves nothing, the next one
-begins where the last checkpoint ends. Only one sealer works at a time.
+begins where the last checkpoint ends. Only one sequencer works at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import psycopg
 
 from application.event_store.event_log import Clock, utc_now
 from application.event_store.migrations import PINNED
-from application.transparency_log.log_range import Authenticate, Stretch, read_stretch
+from application.transparency_log.log_range import Authenticate, LogRange, read_range
 from application.transparency_log.merkle import HASHES, SIZE
 from application.transparency_log.nodes import (
     Checkpoint,
@@ -25,7 +25,7 @@ from application.transparency_log.nodes import (
     last_checkpoint,
 )
 from application.transparency_log.notes import Head, parse_checkpoint
-from application.transparency_log.parallel_reading import place_of, stretches
+from application.transparency_log.parallel_reading import read_ranges, source_of
 from application.transparency_log.signer import Signer, SigningRefused
 
 _SEALER_LOCK = 7291002
@@ -41,15 +41,15 @@ class LogAltered(Exception):
         self.position = position
 
 
-class Sealed(NamedTuple):
+class Sequenced(NamedTuple):
     """What a pass did: `added` leaves, and the checkpoint that stands now."""
 
     added: int
     checkpoint: Checkpoint | None
 
 
-class Sealer:
-    """One sealing conversation with the database. Not shared between threads."""
+class Sequencer:
+    """One connection of the sequencer with the database. Not shared between threads."""
 
     def __init__(
         self,
@@ -73,14 +73,14 @@ class Sealer:
             self._connection.close()
             self._connection = None
 
-    def seal(self, *, most: int = _PASS) -> Sealed:
-        """Seal up to `most` events that are not sealed yet, and sign.
+    def sequence(self, *, most: int = _PASS) -> Sequenced:
+        """Sequence up to `most` events that are not in the tree yet, and sign.
 
-        Adds nothing while another sealer is at work. Raises LogAltered, SigningRefused.
+        Adds nothing while another sequencer is at work. Raises LogAltered, SigningRefused.
         """
         with self._alone() as connection:
             if connection is None:
-                return Sealed(0, None)
+                return Sequenced(0, None)
             last = last_checkpoint(connection, self.origin)
             nodes = TreeNodes(connection, self.origin, self._hash)
             size = last.head.size if last else 0
@@ -98,7 +98,7 @@ class Sealer:
                 )
             today = self._clock().astimezone(UTC).date()
             if not added and (last is None or last.signed_at.astimezone(UTC).date() >= today):
-                return Sealed(0, last)
+                return Sequenced(0, last)
             keep_nodes(connection, nodes, size, leaves, tiles)
             head = Head(self.origin, size + added, nodes.root(size + added))
             checkpoint = self._signed(nodes, head, signed)
@@ -107,12 +107,12 @@ class Sealer:
                 " VALUES (%s, %s, %s, %s)",
                 (self.origin, head.size, checkpoint.signed_at, checkpoint.note),
             )
-            return Sealed(added, checkpoint)
+            return Sequenced(added, checkpoint)
 
     def catch_up(self, told: Callable[[int], None] = lambda _: None) -> int:
-        """Seal until nothing is left; `told` hears how many were added. Raises like `seal`."""
+        """Sequence until nothing is left; `told` is given the number added. Raises LogAltered."""
         total = 0
-        while added := self.seal().added:
+        while added := self.sequence().added:
             total += added
             told(added)
         return total
@@ -147,24 +147,24 @@ class Sealer:
         Where many wait, a second process reads its share.
         """
 
-        def read(begin: int, end: int) -> Stretch:
-            return read_stretch(connection, nodes, self._authenticate, begin, end)
+        def read(begin: int, end: int) -> LogRange:
+            return read_range(connection, nodes, self._authenticate, begin, end)
 
         row = connection.execute("SELECT max(position) FROM ledger.event").fetchone()
         until = min(after + most, (row and row[0]) or 0)
-        place = place_of(self._dsn, _SETTINGS, self.origin, self._authenticate)
+        source = source_of(self._dsn, _SETTINGS, self.origin, self._authenticate)
         leaves, tiles = list[bytes](), list[bytes]()
-        with closing(stretches(place, after, until, read)) as all_of_them:
-            for stretch in all_of_them:
-                if stretch.faults:
-                    raise LogAltered(*stretch.faults[0])
-                leaves.append(stretch.leaves)
-                tiles.append(stretch.above)
+        with closing(read_ranges(source, after, until, read)) as all_of_them:
+            for log_range in all_of_them:
+                if log_range.faults:
+                    raise LogAltered(*log_range.faults[0])
+                leaves.append(log_range.leaves)
+                tiles.append(log_range.above)
         return b"".join(leaves), b"".join(tiles)
 
     @contextmanager
     def _alone(self) -> Iterator[Connection | None]:
-        """A transaction in which nobody else seals; None while somebody does."""
+        """A transaction in which nobody else sequences; None while another does."""
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._dsn, options=_SETTINGS, autocommit=True)
         with self._connection.transaction():

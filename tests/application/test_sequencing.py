@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from support import controls as c
 from support.county import conversation
-from support.sealed import ORIGIN, Log
+from support.sequenced import ORIGIN, Log
 
 from application.transparency_log.merkle import HASHES, SM3
 from application.transparency_log.nodes import TreeNodes, last_checkpoint
@@ -36,7 +36,7 @@ def test_the_root_is_that_of_the_stored_rows_however_they_were_sealed(
     naive = log.naive(HASHES[hash_name])
     rng = random.Random(7)
     size = 0
-    while (done := log.seal(rng.choice([1, 2, 3, 16, 17]), origin)).added:
+    while (done := log.sequence(rng.choice([1, 2, 3, 16, 17]), origin)).added:
         assert done.checkpoint is not None
         size += done.added
         assert done.checkpoint.head == Head(origin, size, naive.mth(0, size))
@@ -48,7 +48,7 @@ def test_nodes_above_the_first_kept_level_are_kept_whole(database: Any, tmp_path
     log = Log(database, tmp_path, copies=40)
     assert log.last > 3 * 256
     rng = random.Random(11)
-    while log.seal(rng.choice([1, 100, 255, 256, 257])).added:
+    while log.sequence(rng.choice([1, 100, 255, 256, 257])).added:
         pass
     naive = log.naive(HASHES["sha-256"])
     with psycopg.connect(database.dsn) as connection:
@@ -64,13 +64,13 @@ def test_nodes_above_the_first_kept_level_are_kept_whole(database: Any, tmp_path
 
 def test_nothing_new_signs_nothing_until_the_day_is_over(log: Log) -> None:
     moment = [datetime(2026, 3, 1, 8, tzinfo=UTC)]
-    sealer = log.sealer(clock=lambda: moment[0])
-    assert sealer.seal().added == log.last
-    assert sealer.seal().added == 0
+    sequencer = log.sequencer(clock=lambda: moment[0])
+    assert sequencer.sequence().added == log.last
+    assert sequencer.sequence().added == 0
     assert count(log, "ledger.checkpoint") == 1
     moment[0] += timedelta(days=1)
-    assert sealer.seal().added == 0
-    sealer.close()
+    assert sequencer.sequence().added == 0
+    sequencer.close()
     assert count(log, "ledger.checkpoint") == 2, "one a day, though nothing was told"
     assert log.faults() == []
 
@@ -82,22 +82,22 @@ def count(log: Log, table: str) -> int:
     return int(row[0])
 
 
-def test_two_sealers_at_once_seal_everything_once(log: Log) -> None:
+def test_two_sequencers_at_once_sequence_everything_once(log: Log) -> None:
     def keep_sealing() -> None:
-        sealer = log.sealer()
+        sequencer = log.sequencer()
         for _ in range(60):
-            sealer.seal(most=3)
-        sealer.close()
+            sequencer.sequence(most=3)
+        sequencer.close()
 
-    sealers = [Thread(target=keep_sealing) for _ in range(3)]
-    for sealer in sealers:
-        sealer.start()
+    sequencers = [Thread(target=keep_sealing) for _ in range(3)]
+    for sequencer in sequencers:
+        sequencer.start()
     with conversation(log.database) as ledger:
         for n in range(20):
-            ledger.tell(c.household(ref=f"X{n}", household_no=f"X{n}"), c.BUREAU)
-    for sealer in sealers:
-        sealer.join()
-    while log.seal().added:
+            ledger.submit(c.household(ref=f"X{n}", household_no=f"X{n}"), c.BUREAU)
+    for sequencer in sequencers:
+        sequencer.join()
+    while log.sequence().added:
         pass
     log.last += 20
     naive = log.naive(HASHES["sha-256"])
@@ -109,22 +109,22 @@ def test_two_sealers_at_once_seal_everything_once(log: Log) -> None:
 
 
 def test_a_pass_that_was_signed_but_not_stored_is_taken_up_again(log: Log) -> None:
-    log.seal(most=5)
+    log.sequence(most=5)
     naive = log.naive(HASHES["sha-256"])
     lost = Head(ORIGIN, 20, naive.mth(0, 20))
     log.signer.sign(lost, HASHES["sha-256"], naive.subproof(5, 0, 20, True))
-    done = log.seal(most=1)
+    done = log.sequence(most=1)
     assert done.checkpoint is not None
     assert done.checkpoint.head.size == 20
-    assert log.seal().added == log.last - 20
+    assert log.sequence().added == log.last - 20
     assert log.faults() == []
 
 
 def test_another_hash_begins_a_tree_of_its_own_and_old_receipts_stay(log: Log) -> None:
-    log.seal(most=10)
+    log.sequence(most=10)
     with psycopg.connect(log.database.dsn, autocommit=True) as connection:
         before = Proofs(connection, ORIGIN).receipt(7)
-        done = log.seal(origin="test.local/ledger/sm3")
+        done = log.sequence(origin="test.local/ledger/sm3")
         assert done.added == log.last
         assert Proofs(connection, ORIGIN).receipt(7) == before
         after = Proofs(connection, "test.local/ledger/sm3").receipt(7)
@@ -135,7 +135,7 @@ def test_another_hash_begins_a_tree_of_its_own_and_old_receipts_stay(log: Log) -
 
 
 def test_what_is_not_sealed_has_no_receipt_yet(log: Log) -> None:
-    log.seal(most=10)
+    log.sequence(most=10)
     with psycopg.connect(log.database.dsn, autocommit=True) as connection:
         proofs = Proofs(connection, ORIGIN)
         proofs.receipt(10)
@@ -182,14 +182,14 @@ def test_a_broken_signing_key_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_the_signing_key_is_readable_by_its_owner_alone(log: Log) -> None:
-    log.seal()
+    log.sequence()
     for file in (log.key_file, log.key_file.with_suffix(".last")):
         assert file.stat().st_mode & 0o077 == 0
     assert json.loads(log.key_file.with_suffix(".last").read_text())[ORIGIN].startswith(ORIGIN)
 
 
 def test_sealing_holds_no_append_up(log: Log) -> None:
-    """While a sealer sits in the middle of its pass, others go on telling."""
+    """While a sequencer sits in the middle of its pass, others go on telling."""
     with psycopg.connect(log.database.dsn) as sitting:
         sitting.execute("SET ROLE mingzhang_sealer")
         sitting.execute("SELECT pg_advisory_xact_lock(7291002)")
@@ -197,7 +197,7 @@ def test_sealing_holds_no_append_up(log: Log) -> None:
         sitting.execute("INSERT INTO ledger.tree_node VALUES ('x', 0, 0, %s)", (bytes(32),))
         with conversation(log.database) as ledger:
             ledger.log.connection.execute("SET lock_timeout = '1s'")
-            assert not ledger.tell(c.household(ref="X", household_no="X"), c.BUREAU).again
-        assert log.seal().added == 0, "and nobody else seals meanwhile"
+            assert not ledger.submit(c.household(ref="X", household_no="X"), c.BUREAU).again
+        assert log.sequence().added == 0, "and nobody else seals meanwhile"
         sitting.rollback()
-    assert log.seal().added == log.last + 1
+    assert log.sequence().added == log.last + 1

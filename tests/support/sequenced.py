@@ -7,13 +7,13 @@ from typing import Any
 
 import psycopg
 from support.county import conversation
-from support.everything import tell_everything
+from support.everything import submit_everything
 from support.naive_tree import Naive
 
 from application.personal_data.encryption import Vault
 from application.transparency_log.merkle import TreeHash
 from application.transparency_log.rows import rows_between
-from application.transparency_log.sealer import Sealed, Sealer
+from application.transparency_log.sequencer import Sequenced, Sequencer
 from application.transparency_log.signer import FileSigner
 from application.transparency_log.verification import Verification
 
@@ -27,21 +27,21 @@ class Log:
         self.database = database
         with conversation(database) as ledger:
             if copies:
-                tell_everything(ledger, copies)
+                submit_everything(ledger, copies)
             self.last = ledger.log.last_position()
         self.key_file = folder / "signing-key.json"
         self.signer = FileSigner.create(self.key_file)
 
-    def sealer(self, origin: str = ORIGIN, **settings: Any) -> Sealer:
+    def sequencer(self, origin: str = ORIGIN, **settings: Any) -> Sequencer:
         authenticate = Vault(self.database.keys).authenticate
-        return Sealer(self.database.dsn, origin, self.signer, authenticate, **settings)
+        return Sequencer(self.database.dsn, origin, self.signer, authenticate, **settings)
 
-    def seal(self, most: int = 1 << 16, origin: str = ORIGIN) -> Sealed:
-        sealer = self.sealer(origin)
+    def sequence(self, most: int = 1 << 16, origin: str = ORIGIN) -> Sequenced:
+        sequencer = self.sequencer(origin)
         try:
-            return sealer.seal(most=most)
+            return sequencer.sequence(most=most)
         finally:
-            sealer.close()
+            sequencer.close()
 
     def naive(self, tree_hash: TreeHash) -> Naive:
         """The tree over the stored rows, by the book."""

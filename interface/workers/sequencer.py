@@ -7,18 +7,18 @@ from threading import Event, Thread
 
 import structlog
 
-from application.transparency_log.sealer import LogAltered, Sealer
+from application.transparency_log.sequencer import LogAltered, Sequencer
 from application.transparency_log.signer import SigningRefused
 
 _PAUSE_SECONDS = 1.0
 _PAUSE_AFTER_TROUBLE_SECONDS = 5.0
 
 
-class SealerThread:
+class SequencerThread:
     """Seals what was appended, a second later at most. What it finds altered it never signs."""
 
-    def __init__(self, make_sealer: Callable[[], Sealer]) -> None:
-        self._make_sealer = make_sealer
+    def __init__(self, make_sequencer: Callable[[], Sequencer]) -> None:
+        self._make_sequencer = make_sequencer
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="sealer", daemon=True)
         self.trouble: str | None = None
@@ -33,11 +33,11 @@ class SealerThread:
 
     def _run(self) -> None:
         log = structlog.get_logger("sealer")
-        sealer = self._make_sealer()
+        sequencer = self._make_sequencer()
         while not self._stopping.is_set():
             pause = _PAUSE_SECONDS
             try:
-                sealer.catch_up()
+                sequencer.catch_up()
                 self.trouble = None
             except (LogAltered, SigningRefused) as finding:
                 log.critical("sealer.log_altered", finding=str(finding))
@@ -46,7 +46,7 @@ class SealerThread:
             except Exception as error:  # noqa: BLE001 - logged and tried again
                 log.warning("sealer.trouble", error=type(error).__name__)
                 self.trouble = type(error).__name__
-                sealer.close()
+                sequencer.close()
                 pause = _PAUSE_AFTER_TROUBLE_SECONDS
             self._stopping.wait(pause)
-        sealer.close()
+        sequencer.close()

@@ -1,4 +1,4 @@
-"""The sealer, killed at any moment: what it left is whole, and the next one goes on from there."""
+"""The sequencer, killed at any moment: what it left is whole, and the next one goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support.chance import SEED
 
 from application.personal_data.encryption import Vault
 from application.transparency_log.nodes import last_checkpoint
-from application.transparency_log.sealer import Sealer
+from application.transparency_log.sequencer import Sequencer
 from application.transparency_log.signer import FileSigner
 from application.transparency_log.verification import Verification
 
@@ -28,22 +28,24 @@ ORIGIN = "test.local/ledger/sha-256"
 SEALER = """
 import random, sys
 from pathlib import Path
-from application.transparency_log.sealer import Sealer
+from application.transparency_log.sequencer import Sequencer
 from application.transparency_log.signer import FileSigner
 from application.personal_data.encryption import Keys, Vault
 dsn, keys, signing_key, seed = sys.argv[1:]
 rng = random.Random(int(seed))
 authenticate = Vault(Keys.load(Path(keys))).authenticate
-sealer = Sealer(dsn, "test.local/ledger/sha-256", FileSigner(Path(signing_key)), authenticate)
-sealer.seal(most=1)
+sequencer = Sequencer(dsn, "test.local/ledger/sha-256", FileSigner(Path(signing_key)), authenticate)
+sequencer.sequence(most=1)
 print("ready", flush=True)
 while True:
-    if sealer.seal(most=rng.randint(1, 60)).added:
+    if sequencer.sequence(most=rng.randint(1, 60)).added:
         print("sealed", flush=True)
 """
 
 
-def test_after_many_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_path: Path) -> None:
+def test_after_many_kills_of_the_sequencer_the_tree_is_whole(
+    database: Place, tmp_path: Path
+) -> None:
     keys, signing_key = tmp_path / "keys.json", tmp_path / "signing-key.json"
     database.keys.save(keys)
     signer = FileSigner.create(signing_key)
@@ -79,9 +81,9 @@ def test_after_many_kills_of_the_sealer_the_tree_is_whole(database: Place, tmp_p
     assert len(set(sizes)) > KILLS // 2, "too little was sealed between the kills"
 
     authenticate = Vault(database.keys).authenticate
-    sealer = Sealer(database.dsn, ORIGIN, FileSigner(signing_key), authenticate)
-    sealer.catch_up()
-    sealer.close()
+    sequencer = Sequencer(database.dsn, ORIGIN, FileSigner(signing_key), authenticate)
+    sequencer.catch_up()
+    sequencer.close()
     with psycopg.connect(database.dsn, autocommit=True) as connection:
         found = Verification(
             connection, ORIGIN, signer.key(ORIGIN), authenticate, signed_last=signer.last(ORIGIN)

@@ -2,7 +2,9 @@
 -- as_of, known_at; bank, township, household_no, loan_no: whose loans (null: all);
 -- after_bank, after_loan_no: the line before this page (null: from the beginning);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
--- {page}: which lines of these, in order (empty: all). Amounts in fen, rates in basis points.
+-- {page}: which lines of these, in order (empty: all); {of_page} and the like: of the page
+-- alone, so that a page sums its own postings and not the county's (empty: all).
+-- Amounts in fen, rates in basis points.
 -- loan_id leaves as text: rows of plain values are none of the garbage collector's business, and a
 -- whole county of rows with an object in each was a third slower to hand over.
 WITH household AS (
@@ -23,6 +25,7 @@ WITH household AS (
 ), category AS (
   SELECT DISTINCT ON (household_id) household_id, category
     FROM facts.standing_status(%(as_of)s, %(known_at)s)
+   {of_page_households}
    ORDER BY household_id, effective_on DESC, of_position DESC
 ), money AS (
   SELECT loan_id,
@@ -31,19 +34,24 @@ WITH household AS (
          sum(amount_fen) FILTER (WHERE account = 'penalty')::bigint AS penalty_fen,
          sum(amount_fen) FILTER (WHERE account = 'subsidy')::bigint AS subsidy_fen
     FROM facts.posting
-   WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
+   WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s {and_of_page}
    GROUP BY loan_id
 ), due AS (
   SELECT DISTINCT ON (loan_id) loan_id, new_due_on AS due_on
     FROM facts.standing_extension(%(as_of)s, %(known_at)s)
+   {of_page}
    ORDER BY loan_id, effective_on DESC, agreed_on DESC, new_due_on DESC
 ), settled AS (
   SELECT loan_id, max(effective_on) AS settled_on
-    FROM facts.standing_settlement(%(as_of)s, %(known_at)s) GROUP BY loan_id
+    FROM facts.standing_settlement(%(as_of)s, %(known_at)s)
+   {of_page}
+   GROUP BY loan_id
 ), checked AS (
   SELECT loan_id, count(*) AS checks, max(effective_on) AS last_check_on,
          min(effective_on) FILTER (WHERE finding = 'diverted') AS diverted_on
-    FROM facts.standing_usage_check(%(as_of)s, %(known_at)s) GROUP BY loan_id
+    FROM facts.standing_usage_check(%(as_of)s, %(known_at)s)
+   {of_page}
+   GROUP BY loan_id
 )
 SELECT l.township, l.village, l.household_no, c.category, l.bank, l.loan_no, l.contract_no,
        l.purpose, l.principal_fen, l.annual_rate_bp, l.effective_on AS disbursed_on,

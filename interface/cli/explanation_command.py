@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.table import Table as Grid
 
 from application.fields import Quarter
 from domain.money import yuan
@@ -20,6 +19,7 @@ from interface.cli.terminal import (
     day_of,
     deployment_or_exit,
     instant_of,
+    segments_grid,
     up_to_date_facts,
 )
 from projections.facts.reading import View
@@ -99,20 +99,10 @@ def _show_segments(calculations: dict[str, Any]) -> None:
     """One calculation where both agree; both, under their names, where they do not."""
     agree = calculations["agree"]
     for by in ("domain",) if agree else ("domain", "sql"):
-        grid = Grid("起 first", "止 until", "天 days", "本金 principal", "利率 bp", "份额 share")
-        for line in calculations[by]["segments"]:
-            grid.add_row(
-                str(line["first"]),
-                str(line["until"]),
-                str(line["days"]),
-                yuan(line["principal_fen"]),
-                str(line["rate_bp"]),
-                str(line["share_bp"]),
-            )
         if not agree:
             OUT.print(f"{by}: {yuan(calculations[by]['due_fen'])}", highlight=False)
         if calculations[by]["segments"]:
-            OUT.print(grid)
+            OUT.print(segments_grid(calculations[by]["segments"]))
     OUT.print(
         "两法一致 both calculations agree"
         if agree

@@ -7,12 +7,11 @@ from datetime import date
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table as Grid
 
 from domain.household import Household
 from domain.loan import Loan
-from domain.money import percent, yuan
+from domain.money import yuan
 from interface.cli.terminal import (
     ERR,
     OUT,
@@ -20,6 +19,8 @@ from interface.cli.terminal import (
     KnownAt,
     deployment_or_exit,
     instant_of,
+    plain_grid,
+    segments_grid,
     up_to_date_facts,
 )
 from interface.documents.rulings import rules_in_words
@@ -59,19 +60,7 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
         f"  依据 document {plain['ground']['document'] or '—'}",
         highlight=False,
     )
-    grid = _grid(
-        "起 first", "止(不含) until", "天 days", "本金 principal", "利率 rate", "比例 share"
-    )
-    for s in plain["calculation"]["segments"]:
-        grid.add_row(
-            s["first"],
-            s["until"],
-            str(s["days"]),
-            yuan(s["principal_fen"]),
-            percent(s["rate_bp"]),
-            percent(s["share_bp"]),
-        )
-    OUT.print(grid)
+    OUT.print(segments_grid(plain["calculation"]["segments"]))
     OUT.print(_rules_grid(plain["rules_in_force"]))
     home = plain["household_on_disbursement_day"]
     OUT.print(
@@ -95,23 +84,15 @@ def _show_trace(payment_no: str, plain: dict[str, Any]) -> None:
 
 
 def _rules_grid(rules: list[dict[str, Any]]) -> Grid:
-    grid = _grid("依据 rule", "取值 value", "来源 source")
+    grid = plain_grid("依据 rule", "取值 value", "来源 source")
     for rule in rules_in_words((r["version"], r["value_then"], r["source"]) for r in rules):
         grid.add_row(rule["name"] or rule["version"], rule["value"], rule["source"])
     return grid
 
 
-def _grid(*headings: str) -> Grid:
-    """A table without a frame; a word that is too long for its column goes on below."""
-    grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in headings:
-        grid.add_column(heading, overflow="fold")
-    return grid
-
-
 def _events_grid(events: list[dict[str, Any]]) -> Grid:
     """Events, one line each where the terminal is wide; days and positions are never cut."""
-    grid = _grid("位置", "事件", "发生日", "得知", "报送 by", "编号 ref", "凭证 document")
+    grid = plain_grid("位置", "事件", "发生日", "得知", "报送 by", "编号 ref", "凭证 document")
     for column in (grid.columns[0], grid.columns[2], grid.columns[3]):
         column.no_wrap = True
     for e in events:

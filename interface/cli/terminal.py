@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Grid
 
 from application import access
 from application.event_store.event_log import (
@@ -31,6 +33,7 @@ from application.transparency_log.sequencer import LogAltered
 from application.transparency_log.signer import SigningKeyMissing, SigningKeyOther, SigningRefused
 from domain.calendar import civil_day
 from domain.kernel import Author
+from domain.money import percent, yuan
 from domain.roles import Role
 from interface.deployment import Deployment, deployed
 from interface.deployment.embedded_db import EmbeddedPostgresError
@@ -222,3 +225,28 @@ def instant_of(known_at: str | None) -> datetime | None:
     if moment is None or moment.tzinfo is None:
         raise typer.BadParameter("2023-04-05T12:00:00Z", param_hint="--known-at")
     return moment
+
+
+def plain_grid(*headings: str) -> Grid:
+    """A table without a frame; a word that is too long for its column goes on below."""
+    grid = Grid(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for heading in headings:
+        grid.add_column(heading, overflow="fold")
+    return grid
+
+
+def segments_grid(segments: Iterable[Mapping[str, Any]]) -> Grid:
+    """The segments of a calculation: days, principal in yuan, rate and share in percent."""
+    grid = plain_grid(
+        "起 first", "止(不含) until", "天 days", "本金 principal", "利率 rate", "比例 share"
+    )
+    for each in segments:
+        grid.add_row(
+            str(each["first"]),
+            str(each["until"]),
+            str(each["days"]),
+            yuan(each["principal_fen"]),
+            percent(each["rate_bp"]),
+            percent(each["share_bp"]),
+        )
+    return grid

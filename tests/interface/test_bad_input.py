@@ -1266,8 +1266,9 @@ def test_no_question_makes_the_service_fail(
 
 
 FAR = ("1990-01-01", "2014-11-30", "9999-12-31", "2199-01-01")
-PLACES = {"no": "L1", "payment_no": "P", "pseudonym": "account-0123456789abcdef01234567",
-          "rule": "RF11", "event_id": f"{'0' * 8}-0000-0000-0000-{'0' * 12}.1"}  # fmt: skip
+PLACES = {"no": "L1", "payment_no": "P", "period": "2023Q4", "rule": "RF11",
+          "pseudonym": "account-0123456789abcdef01234567",
+          "event_id": f"{'0' * 8}-0000-0000-0000-{'0' * 12}.1"}  # fmt: skip
 
 
 @pytest.mark.parametrize("day", FAR)

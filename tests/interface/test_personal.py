@@ -368,6 +368,7 @@ READS = {
     "/duties/calendar.ics": "/duties/calendar.ics",
     "/loans/{no}": "/loans/L1",
     "/loans/{no}/history": "/loans/L1/history",
+    "/loans/{no}/subsidies/{period}": "/loans/L1/subsidies/2023Q2",
     "/households/{no}": "/households/H1",
     "/households/{no}/history": "/households/H1/history",
     "/households/{no}/looks": "/households/H1/looks",

@@ -33,7 +33,15 @@ HEADERS: Final = {
     "Cache-Control": "private, no-store",
 }
 """What every page says of itself. A page holds no script and no style of its own."""
-_CSS: Final = resources.files("interface.console").joinpath("static/console.css").read_bytes()
+_SHEETS: Final = resources.files("interface.console").joinpath("static")
+_CSS: Final = b"".join(
+    _SHEETS.joinpath(name).read_bytes()
+    for name in sorted(
+        (each.name for each in _SHEETS.iterdir() if each.name.endswith(".css")),
+        key=lambda name: (name != "console.css", name),
+    )
+)
+"""The tokens and common parts first, then what single pages add."""
 STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
 _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000

@@ -1,4 +1,4 @@
-"""The words of the pages, in two languages: words.zh.toml and words.en.toml have the same keys."""
+"""The words of the pages, in two languages: `lists.zh.toml` and `lists.en.toml` have the same keys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """Every sentence of a language by its key, `sign_in.title`."""
-    text = resources.files(__package__).joinpath(f"words.{language}.toml").read_text("utf-8")
-    return {
-        f"{page}.{key}": sentence
-        for page, sentences in tomllib.loads(text).items()
-        for key, sentence in sentences.items()
-    }
+    """Every sentence of a language by its key, `sign_in.title`. Raises ValueError: a key is twice."""
+    said: dict[str, str] = {}
+    for file in resources.files(__package__).iterdir():
+        if not file.name.endswith(f".{language}.toml"):
+            continue
+        for page, sentences in tomllib.loads(file.read_text("utf-8")).items():
+            for key, sentence in sentences.items():
+                if said.setdefault(f"{page}.{key}", sentence) is not sentence:
+                    raise ValueError(f"{file.name}: {page}.{key} is declared twice")
+    return said
 
 
 class Words:

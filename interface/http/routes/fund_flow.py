@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -29,11 +28,11 @@ from projections.fund_flow import (
     EDGE_KINDS,
     MOST_HOPS,
     NODE_KINDS,
-    Graph,
+    Start,
     Wanted,
-    around,
     edges,
-    of_loan,
+    graph_of,
+    moved,
     whole,
 )
 from projections.fund_flow.columns import (
@@ -95,12 +94,12 @@ async def fund_flow(
     GraphML by `Accept: application/graphml+xml`; CSV and XLSX a line an edge.
     """
     await read.reader()
-    query = _asked(household_no, bank, loan_no, account, batch_no, hops)
+    start = start_of(household_no, bank, loan_no, account, batch_no)
     form = "graphml" if "graphml" in read.request.headers.get("accept", "") else read.form
 
     def answer(view: View) -> Response:
-        graph = query(view)
-        if query is not whole and not graph.edges:
+        graph = whole(view) if start is None else graph_of(moved(view, start, hops))
+        if start is not None and not graph.edges:
             raise HTTPException(404)
         name, headers = f"fund-flow-{view.as_of}", headers_of(view)
         if form == "graphml":
@@ -117,24 +116,21 @@ async def fund_flow(
     return await read.respond(answer)
 
 
-def _asked(
+def start_of(
     household_no: str | None,
     bank: str | None,
     loan_no: str | None,
     account: str | None,
     batch_no: str | None,
-    hops: int,
-) -> Callable[[View], Graph]:
-    """The one question that is asked. Raises HTTPException 422 when it is more than one."""
+) -> Start | None:
+    """Where following begins; None: the whole county. Raises HTTPException 422 for more than one."""
     named = {"household": household_no, "account": account, "batch": batch_no}
     starts = [f"{kind}:{name}" for kind, name in named.items() if name is not None]
     if (bank is None) != (loan_no is None) or len(starts) + (loan_no is not None) > 1:
         raise HTTPException(422)
     if bank is not None and loan_no is not None:
-        return lambda view: of_loan(view, bank, loan_no, hops)
-    if starts:
-        return lambda view: around(view, starts[0], hops)
-    return whole
+        return Start(None, bank, loan_no)
+    return Start(starts[0]) if starts else None
 
 
 @router.get("/fund-flow/edges", summary="资金流向明细 the single movements, each with its event")

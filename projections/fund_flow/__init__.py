@@ -128,7 +128,7 @@ def whole(view: View) -> Graph:
 
 
 class Start(NamedTuple):
-    """Where following begins: at a household, an account or a batch, or at all that a loan moved."""
+    """Where following begins: a household, an account, a batch; or all that a loan moved."""
 
     node: str | None = None
     bank: str = ""

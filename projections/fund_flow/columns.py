@@ -44,6 +44,18 @@ EDGES: Final = (
     _RECEIVER,
     c.EVENT_ID,
 )
+PATHS: Final = (
+    c.count("way", "路径", "way", "number"),
+    c.count("step", "步", "step of the way", "number"),
+    _FROM,
+    _TO,
+    c.several("kinds", "类别", "kinds of movement"),
+    c.AMOUNT,
+    c.count("movements", "笔数", "movements", "movements"),
+    c.FIRST_ON,
+    c.LAST_ON,
+)
+"""A step of a way between two nodes."""
 MISUSE_BY_LOAN: Final = (
     c.BANK,
     c.LOAN_NO,

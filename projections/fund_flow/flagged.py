@@ -43,10 +43,11 @@ class Flag(NamedTuple):
 def flags(view: View, moved: Iterable[Movement]) -> dict[tuple[int, str], list[Flag]]:
     """By position and kind of a movement, the findings that call it wrong."""
     kinds = {(m.position, m.kind) for m in moved if m.kind in SAYS}
-    return _found(view, kinds)
+    return flags_at(view, kinds)
 
 
-def _found(view: View, kinds: set[tuple[int, str]]) -> dict[tuple[int, str], list[Flag]]:
+def flags_at(view: View, kinds: set[tuple[int, str]]) -> dict[tuple[int, str], list[Flag]]:
+    """The same, of movements by their position and kind, a key of SAYS."""
     rules = sorted({rule for _, kind in kinds for rule in SAYS[kind]})
     positions = sorted({position for position, _ in kinds})
     found: dict[tuple[int, str], list[Flag]] = {}

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of
-from projections.links.columns import BENEFITS, GUARANTEES, RATINGS, RISK_FUND, RISKS
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, query_text
+from projections.links.columns import (
+    BENEFITS,
+    GUARANTEES,
+    INSTALMENTS,
+    RATINGS,
+    RISK_FUND,
+    RISKS,
+)
 
 _RATINGS = """
 SELECT DISTINCT ON (h.household_no, r.rater) h.township, h.household_no, r.rater, r.grade, r.score,
@@ -96,3 +103,12 @@ def risk_fund(view: View) -> Table:
 def benefits(view: View, *, scope: Scope = COUNTY) -> Table:
     """By agreement and household: what fell due, what was paid, what is short."""
     return view.table(BENEFITS, _BENEFITS, township=scope.township)
+
+
+def instalments(view: View, *, scope: Scope = COUNTY) -> Table:
+    """By agreement, instalment and household: due, paid, short, days late, and how it stands.
+
+    `state`: paid, paid_late, short, or pending until its day has passed.
+    """
+    asked = query_text(__name__, "instalments.sql")
+    return view.table(INSTALMENTS, asked, township=scope.township, today=view.today)

@@ -8,7 +8,7 @@ are no cycles and no amount is left out. Lengths are in units of the picture, WI
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Bar:
-    """A drawn node: its bar from `top`, `height` high, within a slot that has room for its label."""
+    """A drawn node: its bar from `top`, `height` high, in a slot that has room for its label."""
 
     place: Place
     column: int
@@ -155,8 +155,10 @@ def sankey(
 
 # ---- which column --------------------------------------------------------------------
 
-_FROM: Final = {"office": SOURCE, "treasury": SOURCE, "payer": SOURCE, "enterprise": SOURCE,
-                "risk_fund": BUDGET, "batch": GIVER, "bank": GIVER, "household": HOUSEHOLD}  # fmt: skip
+_FROM: Final = {
+    "office": SOURCE, "treasury": SOURCE, "payer": SOURCE, "enterprise": SOURCE,
+    "risk_fund": BUDGET, "batch": GIVER, "bank": GIVER, "household": HOUSEHOLD,
+}  # fmt: skip
 _ONWARD: Final = {
     "allocated": BUDGET, "reserved": RESERVED, "paid_in": BUDGET, "spent": GIVER,
     "dividend": HOUSEHOLD, "supplement": HOUSEHOLD,
@@ -170,13 +172,11 @@ def _kind(node: str) -> str:
 
 def _placed(flows: list[Flow]) -> list[_Placed]:
     levels = _levels(flows)
-    found = []
+    found: list[_Placed] = []
     for flow in flows:
         begin = _begin(flow, levels)
-        end = _end(flow, begin, levels)
-        source, target = (
-            _place(stage, node, flow) for stage, node in ((begin, flow.source), (end, flow.target))
-        )
+        source = _place(begin, flow.source, flow)
+        target = _place(_end(flow, begin, levels), flow.target, flow)
         found.append((source, target, flow, (flow.source,), (flow.target,)))
     return found
 
@@ -223,7 +223,7 @@ def _account_end(flow: Flow, begin: int, levels: dict[str, int]) -> int:
 
 
 def _levels(flows: list[Flow]) -> dict[str, int]:
-    """By account, how many outflows at least it is from a household; an unreached one begins at 1."""
+    """By account, its distance in outflows from a household; one that none reaches begins at 1."""
     onward: dict[str, set[str]] = defaultdict(set)
     edge = [f for f in flows if f.kind == "outflow" and _kind(f.target) == "account"]
     for flow in edge:
@@ -279,13 +279,14 @@ def _merged(placed: list[_Placed], others: dict[Place, Place]) -> list[_Placed]:
         source, target, flow, _, _ = each
         key = (others.get(source, source), others.get(target, target), flow.kind, flow.flagged)
         sums[key].append(each)
-    found = []
+    found: list[_Placed] = []
     for (source, target, _, _), together in sums.items():
         flow = together[0][2]
         if len(together) > 1:
             flow = flow._replace(amount_fen=sum(e[2].amount_fen for e in together), href=None)
-        ends = [tuple(dict.fromkeys(n for e in together for n in e[i])) for i in (3, 4)]
-        found.append((source, target, flow, ends[0], ends[1]))
+        sources = tuple(dict.fromkeys(node for each in together for node in each[3]))
+        targets = tuple(dict.fromkeys(node for each in together for node in each[4]))
+        found.append((source, target, flow, sources, targets))
     return found
 
 
@@ -353,7 +354,7 @@ def _arranged(columns: list[list[Bar]], ribbons: list[Ribbon]) -> float:
         default=0.0,
     )
     for column in columns:
-        _stacked(column, height, lambda bar: 0.0)
+        _stacked(column, height, dict.fromkeys(map(id, column), 0.0))
     into: dict[Place, list[Ribbon]] = defaultdict(list)
     out: dict[Place, list[Ribbon]] = defaultdict(list)
     for ribbon in ribbons:
@@ -361,9 +362,9 @@ def _arranged(columns: list[list[Bar]], ribbons: list[Ribbon]) -> float:
         out[ribbon.source.place].append(ribbon)
     for _ in range(_SWEEPS):
         for column in columns[1:]:
-            _stacked(column, height, lambda bar: _pull(bar, into[bar.place], "source"))
+            _stacked(column, height, {id(b): _pull(b, into[b.place], "source") for b in column})
         for column in reversed(columns[:-1]):
-            _stacked(column, height, lambda bar: _pull(bar, out[bar.place], "target"))
+            _stacked(column, height, {id(b): _pull(b, out[b.place], "target") for b in column})
     return height
 
 
@@ -375,13 +376,12 @@ def _pull(bar: Bar, ribbons: list[Ribbon], side: str) -> float:
     return middle - bar.slot / 2
 
 
-def _stacked(column: list[Bar], height: float, wish: Callable[[Bar], float]) -> None:
+def _stacked(column: list[Bar], height: float, wished: Mapping[int, float]) -> None:
     """Each bar as near to where it wishes to be as leaves none over another, from top to bottom."""
-    wished = {bar.place: wish(bar) for bar in column}
-    column.sort(key=lambda b: (round(wished[b.place] + b.slot / 2, 3), -b.amount_fen, b.place))
+    column.sort(key=lambda b: (round(wished[id(b)] + b.slot / 2, 3), b.y, -b.amount_fen, b.place))
     down = 0.0
     for bar in column:
-        bar.y = max(wished[bar.place], down)
+        bar.y = max(wished[id(bar)], down)
         down = bar.y + bar.slot + _GAP
     up = height
     for bar in reversed(column):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from interface.exports.graphml import graphml
@@ -40,10 +41,12 @@ from projections.fund_flow.columns import (
     GRAPH,
     MISUSE_BY_ACCOUNT,
     MISUSE_BY_LOAN,
+    PATHS,
     UNLINKED,
     UNLINKED_COUNTS,
 )
 from projections.fund_flow.misuse import misuse
+from projections.fund_flow.paths import NoBegin, paths
 from projections.fund_flow.unlinked import CATEGORIES, counts, unlinked
 
 router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
@@ -70,6 +73,10 @@ Node = Annotated[
     Query(pattern=rf"^({_KINDS})(:[^\x00-\x1f\x7f]+)?$", max_length=300,
           description="节点，或一类节点 a node's id, or a kind of nodes"),
 ]  # fmt: skip
+NodeId = Annotated[
+    str,
+    Field(pattern=rf"^({_KINDS})(:[^\x00-\x1f\x7f]+)?$", max_length=300),
+]
 Hops = Annotated[
     int, Query(ge=1, le=MOST_HOPS, description="至多几步 at most so many movements away")
 ]
@@ -123,7 +130,7 @@ def start_of(
     account: str | None,
     batch_no: str | None,
 ) -> Start | None:
-    """Where following begins; None: the whole county. Raises HTTPException 422 for more than one."""
+    """Where following begins; None: the whole county. Raises HTTPException 422: more than one."""
     named = {"household": household_no, "account": account, "batch": batch_no}
     starts = [f"{kind}:{name}" for kind, name in named.items() if name is not None]
     if (bank is None) != (loan_no is None) or len(starts) + (loan_no is not None) > 1:
@@ -160,6 +167,27 @@ async def fund_flow_edges(
         return table
 
     return await read.page("fund-flow-edges", query, limit, ("edge_no",))
+
+
+@router.get("/fund-flow/paths", summary="资金路径 all ways between two nodes, step by step")
+@s.answers(s.table("FundFlowPaths", PATHS))
+async def fund_flow_paths(
+    read: Read,
+    source: Annotated[NodeId, Query(alias="from")],
+    to: Annotated[NodeId, Query()],
+    hops: Hops = 4,
+) -> Response:
+    """A line a step; one of the two is a household, an account or a batch."""
+    await read.reader()
+    return await read.table("fund-flow-paths", lambda view: ways(view, source, to, hops))
+
+
+def ways(view: View, source: str, target: str, hops: int) -> Table:
+    """As paths. Raises HTTPException 422 where neither end can be followed."""
+    try:
+        return paths(view, source, target, hops)
+    except NoBegin:
+        raise HTTPException(422) from None
 
 
 @router.get("/fund-flow/misuse", summary="流向违规 programme money that reached a forbidden place")

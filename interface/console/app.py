@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+<<<<<<< HEAD
 from interface.console import fund_flow, ledgers, overview, payment, sign_in
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
 for _page in (sign_in, overview, ledgers, payment, fund_flow):
+=======
+from interface.console import ledgers, overview, payment, ratings, sign_in
+from interface.console.frame import STYLE, style_sheet
+
+router = APIRouter(include_in_schema=False)
+for _page in (sign_in, overview, ledgers, payment, ratings):
+>>>>>>> main
     router.routes.extend(_page.router.routes)
 
 

@@ -1,4 +1,1 @@
-"""Pictures as the server draws them: geometry here, markup in `templates/drawing`.
-
-Every picture prints, needs no script, and has its table beside it.
-"""
+"""Drawings: where things stand in a picture, as numbers; templates write the SVG."""

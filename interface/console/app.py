@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-<<<<<<< HEAD
-from interface.console import fund_flow, ledgers, overview, payment, sign_in
+from interface.console import (
+    entities,
+    fund_flow,
+    fund_flow_lists,
+    funds,
+    ledgers,
+    overview,
+    payment,
+    ratings,
+    sign_in,
+)
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment, fund_flow):
-=======
-from interface.console import ledgers, overview, payment, ratings, sign_in
-from interface.console.frame import STYLE, style_sheet
-
-router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment, ratings):
->>>>>>> main
+for _page in (
+    sign_in,
+    overview,
+    ledgers,
+    payment,
+    ratings,
+    fund_flow_lists,
+    fund_flow,
+    entities,
+    funds,
+):
     router.routes.extend(_page.router.routes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -119,6 +120,24 @@ class Names:
             edges=len(seen.lines),
             flagged=sum(1 for line in seen.lines if line.flags),
         )
+
+
+class NodeNames(Mapping[Any, str]):
+    """The names of nodes, as a list looks up what codes are called."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __getitem__(self, node: Any) -> str:
+        if not node:
+            raise KeyError(node)
+        return self._names.node(str(node))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def _clipped(name: str) -> str:

@@ -12,15 +12,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from interface.console.drawing.sankey import Bar, Flow, Picture, sankey, stage_name
-from interface.console.drawing.svg import svg_file
 from interface.console.flow_names import Names, names_of
+from interface.console.flow_tabs import tabs
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.exports.graphml import graphml
+from interface.html import render
 from interface.http.query_params import Code, view_of
 from interface.http.responses import head_of, headers_of, json_answer, table_file
 from interface.http.routes.fund_flow import Account, Hops, start_of
-from projections.facts.reading import View
+from projections.facts.reading import Table, View
 from projections.fund_flow import (
     Edge,
     Graph,
@@ -30,6 +31,7 @@ from projections.fund_flow import (
     moved,
     whole,
 )
+from projections.fund_flow.columns import SHOWN
 from projections.fund_flow.flagged import Flag, flags
 from projections.fund_flow.ranges import programme_money
 
@@ -98,10 +100,10 @@ class Line(NamedTuple):
     first_on: date
     last_on: date
     flagged_fen: int = 0
-    flags: tuple[Flag, ...] = ()
     least_fen: int | None = None
     most_fen: int | None = None
     """Programme money among it, over the three methods; None where it is not asked or is all."""
+    flags: tuple[Flag, ...] = ()
     of_loan: tuple[str, str] | None = None
 
 
@@ -179,9 +181,9 @@ def _line(
         min(m.effective_on for m in together),
         max(m.effective_on for m in together),
         sum(m.amount_fen for key, m in said.items() if key in flagged),
-        tuple(dict.fromkeys(flag for key in said for flag in flagged.get(key, ()))),
         min(sums) if sums else None,
         max(sums) if sums else None,
+        tuple(dict.fromkeys(flag for key in said for flag in flagged.get(key, ()))),
         (loan[0], loan[1]) if loan[0] and loan[1] else None,
     )
 
@@ -314,20 +316,6 @@ def _files(found: Visit) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def tabs(found: Visit, here: str) -> list[tuple[str, str, bool]]:
-    """The views of the fund flow: key, address, whether it is this one."""
-    return [
-        (name, found.address(path), name == here)
-        for name, path in (
-            ("picture", "/fund-flow"),
-            ("paths", "/fund-flow/paths"),
-            ("unlinked", "/fund-flow/unlinked"),
-            ("misuse", "/fund-flow/misuse"),
-            ("entities", "/entities"),
-        )
-    ]
-
-
 @router.get("/fund-flow.{form}")
 async def fund_flow_file(found: Visiting, form: FileForm, asked: Asking) -> Response:
     """The edges of the picture by year; as GraphML with their nodes; or the picture itself."""
@@ -340,18 +328,27 @@ async def fund_flow_file(found: Visiting, form: FileForm, asked: Asking) -> Resp
             name, headers = f"fund-flow-{view.as_of}", headers_of(view)
             if form == "svg":
                 drawing = _drawing(found, asked, seen, names, links=False)
-                return _saved(svg_file(drawing), "image/svg+xml", f"{name}.svg", headers)
+                return _saved(
+                    render("console/drawing/sankey_file.svg", d=drawing),
+                    "image/svg+xml",
+                    f"{name}.svg",
+                    headers,
+                )
             if form == "graphml":
                 text = graphml(seen.graph.nodes(), list(seen.graph.table().dicts()))
                 return _saved(text, "application/graphml+xml", f"{name}.graphml", headers)
-            table = seen.graph.table()
             if form == "json":
-                nodes = seen.graph.nodes()
-                drawn_as = {"nodes": nodes, "edges": list(table.dicts())}
-                return json_answer(head_of(view) | drawn_as, 200, headers)
-            return table_file(table, form, name, headers)
+                nodes, lines = seen.graph.nodes(), list(seen.graph.table().dicts())
+                return json_answer(head_of(view) | {"nodes": nodes, "edges": lines}, 200, headers)
+            return table_file(_table(seen), form, name, headers)
 
     return await run_in_threadpool(filed)
+
+
+def _table(seen: Seen) -> Table:
+    """The lines as the page shows them."""
+    rules = (sorted({flag.rule for flag in line.flags}) for line in seen.lines)
+    return Table(SHOWN, [(*line[:10], said) for line, said in zip(seen.lines, rules, strict=True)])
 
 
 def _saved(content: bytes | str, media: str, name: str, headers: Mapping[str, str]) -> Response:

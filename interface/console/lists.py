@@ -52,9 +52,9 @@ must rest on the view and the reader alone, and hold no name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -145,7 +145,7 @@ def list_page(
 
     def served(query: Query) -> Query:
         further = _further(query)
-        told = tuple(each.name for each in further if f"{{{each.name}}}" not in path)
+        told = {each.name: _said_as(each) for each in further if f"{{{each.name}}}" not in path}
 
         async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
             return await _show(found, made, given, query, also, told, more)
@@ -169,6 +169,12 @@ def _further(query: Query) -> list[Parameter]:
     return [taken[name].replace(kind=Parameter.KEYWORD_ONLY) for name in list(taken)[2:]]
 
 
+def _said_as(parameter: Parameter) -> str:
+    """What the address calls a parameter: its alias, `from`, if it has one."""
+    told = (getattr(each, "alias", None) for each in get_args(parameter.annotation))
+    return next((alias for alias in told if alias), parameter.name)
+
+
 def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) -> None:
     """Tell FastAPI what an endpoint takes."""
     parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=own[name]) for name in own]
@@ -181,13 +187,13 @@ async def _show(
     given: Mapping[str, Any],
     query: Query,
     also: Mapping[str, Any],
-    told: Sequence[str],
+    told: Mapping[str, str],
     more: More | None,
 ) -> Response:
     assure_allowed(found, made.query)
     asked = asked_of(found, made, given)
     codes = await run_in_threadpool(named_codes, found, made)
-    further = {name: also[name] for name in told}
+    further = {said: also[name] for name, said in told.items()}
 
     def listed() -> tuple[Listed, Mapping[str, Any]]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:

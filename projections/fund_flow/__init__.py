@@ -198,11 +198,21 @@ def _loans(
             named[kind].append(name)
         elif kind not in _WITHOUT_LOANS:
             return None
+    return loans_at(view, named["account"], named["household"], named["batch"])
+
+
+def loans_at(
+    view: View,
+    accounts: list[str],
+    households: Iterable[str] = (),
+    batches: Iterable[str] = (),
+) -> list[UUID]:
+    """Ids of all loans of which something may have moved there, at either of the dates."""
     found = view.query(
         query_text(__name__, "loans_of.sql"),
-        accounts=named["account"],
-        households=named["household"],
-        batches=named["batch"],
+        accounts=accounts,
+        households=list(households),
+        batches=list(batches),
     )
     return [row[0] for row in found.rows]
 

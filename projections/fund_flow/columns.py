@@ -28,6 +28,20 @@ GRAPH: Final = (
     c.LAST_ON,
 )
 """An edge of the graph: all movements of one kind in one year between two nodes."""
+SHOWN: Final = (
+    _FROM,
+    _TO,
+    c.KIND,
+    c.AMOUNT,
+    c.count("movements", "笔数", "movements", "movements"),
+    c.FIRST_ON,
+    c.LAST_ON,
+    c.fen("flagged_fen", "有疑点(元)", "flagged"),
+    c.MIN,
+    c.MAX,
+    c.several("flags", "疑点规则", "red-flag rules"),
+)
+"""An edge of the picture: of all years that are looked at, with what is flagged of it."""
 EDGES: Final = (
     replace(c.identifier("edge_no", "边号", "number of the edge"), shape="number"),
     c.POSITION,

@@ -67,8 +67,7 @@ def walked(site: Site) -> dict[str, dict[str, list[str]]]:
     for role in ROLES:
         with site.window(role, script=False) as window:
             found[role] = walk(window)
-            faults = [each for each in window.faults if "favicon" not in each]
-            assert not faults, faults
+            assert not window.faults, window.faults
     return found
 
 
@@ -83,12 +82,15 @@ def test_a_page_has_no_fault_that_a_machine_can_find(
 ) -> None:
     """axe, the content policy, requests elsewhere, one heading, the language, a title."""
     faults: list[str] = []
-    for role in ("auditor", "bank", "township"):
+    looked_at: set[str] = set()
+    for role in (Role.AUDITOR, Role.BANK, Role.TOWNSHIP, Role.ADMIN):
         with site.window(role, language=language) as window:
-            for addresses in walked[role].values():
-                window.go(addresses[0])
-                faults += [f"{role} {addresses[0]}: {each}" for each in window.violations()]
-                faults += [f"{role} {addresses[0]}: {each}" for each in common(window, language)]
+            for kind in sorted(walked[role].keys() - looked_at):
+                address = walked[role][kind][0]
+                window.go(address)
+                said = [*window.violations(), *common(window, language)]
+                faults += [f"{role} {address}: {each}" for each in said]
+            looked_at |= walked[role].keys()
             faults += window.faults
     assert not faults, "\n".join(faults)
 
@@ -123,17 +125,25 @@ def test_a_page_fits_a_narrow_window(
     assert not wide
 
 
-_CLIPPED = """() => {
-  const right = document.documentElement.clientWidth + 1, found = [];
+_CUT = """(most) => {
+  const found = [];
   for (const each of document.querySelectorAll('main *')) {
     if (each.children.length || !each.textContent.trim()) continue;
     const box = each.getBoundingClientRect();
-    if (box.width && box.height && box.right > right) found.push(each.textContent.trim());
+    if (!box.width || !box.height) continue;
+    let right = most;
+    for (let frame = each.parentElement; frame; frame = frame.parentElement) {
+      if (getComputedStyle(frame).overflowX !== 'visible')
+        right = Math.min(right, frame.getBoundingClientRect().right);
+    }
+    if (box.right > right + 1) found.push(each.textContent.trim().slice(0, 60));
   }
   return found;
 }"""
 PORTRAIT, LANDSCAPE = (661, 935), (1017, 680)
 """What of A4 is printed on, in CSS pixels: 175 mm upright, 269 mm across."""
+SHRINKING = 1.2
+"""How much wider a page may be than the paper: the browser makes it smaller by as much."""
 
 
 def test_nothing_of_a_page_is_cut_off_on_paper(site: Site, walked: dict[str, Any]) -> None:
@@ -145,8 +155,8 @@ def test_nothing_of_a_page_is_cut_off_on_paper(site: Site, walked: dict[str, Any
             across = window.page.evaluate("getComputedStyle(document.body).page === 'wide'")
             width, height = LANDSCAPE if across else PORTRAIT
             window.page.set_viewport_size({"width": width, "height": height})
-            if found := window.page.evaluate(_CLIPPED):
-                cut[addresses[0]] = [text[:60] for text in found[:5]]
+            if found := window.page.evaluate(_CUT, width * SHRINKING):
+                cut[addresses[0]] = found[:5]
     assert not cut
 
 

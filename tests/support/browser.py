@@ -51,9 +51,16 @@ class Window:
     def __init__(self, base: str, page: Any) -> None:
         self.base, self.page = base, page
         self.faults: list[str] = []
-        page.on("console", lambda said: said.type == "error" and self._fault(f"{said.text} {said.location}"))
+        page.on(
+            "console",
+            lambda said: said.type == "error" and self._fault(f"{said.text} {said.location}"),
+        )
         page.on("pageerror", lambda error: self._fault(str(error)))
         page.on("request", lambda request: self._look(request.url))
+
+    def _listen(self, said: Any) -> None:
+        if said.type == "error":
+            self._fault(f"{said.text} {said.location}")
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.page.url}: {text}")

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 import structlog
 from psycopg.conninfo import conninfo_to_dict
-from support.browser import CHROMIUM
 from support.chance import PATIENCE_SECONDS
+from support.chromium import CHROMIUM
 from support.county import drawn
 
 from application.event_store.migrations import migrate

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import create_database, drop_database
-from support.browser import CHROMIUM, Site, demo_persons
+from support.chromium import CHROMIUM, Site, demo_persons
 from support.county import drawn
 from support.server import serving
 

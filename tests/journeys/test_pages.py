@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 import pytest
-from support.browser import NARROW, PHONE, Site, Window
+from support.chromium import NARROW, PHONE, Site, Window
 
 from domain.roles import Role
 from interface.console.app import router

@@ -17,7 +17,7 @@ from interface.console.dates import exactly, in_china, read_instant
 from interface.console.drawing.bars import Bar, bars
 from interface.console.frame import Elsewhere, Visit, Wrong, visit
 from interface.console.lists import ListPage, list_page
-from interface.console.waiting import WaitingRoute, answer_of
+from interface.console.awaited import AwaitedRoute, answer_of
 from interface.http.kept_answers import Block
 from interface.http.permissions import scope_of
 from interface.http.routes.ledgers import with_visible_causes
@@ -26,7 +26,7 @@ from projections.changes.by_cause import CAUSES, by_cause
 from projections.changes.columns import BY_CAUSE, Which
 from projections.facts.reading import Table, View
 
-router = APIRouter(route_class=WaitingRoute, include_in_schema=False)
+router = APIRouter(route_class=AwaitedRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 _Instant = Annotated[str | None, Query(max_length=40)]
 _MONTH: Final = timedelta(days=31)

@@ -19,7 +19,7 @@ from domain.duties import STATES
 from domain.roles import Role
 from interface.console.frame import Elsewhere, Visit, Wrong, assure_allowed, page, visit
 from interface.console.lists import ListPage, list_page
-from interface.console.waiting import WaitingRoute, ready
+from interface.console.awaited import AwaitedRoute, ready
 from interface.http.permissions import scope_of
 from interface.http.query_params import Code, SeenDay, narrowed, view_of
 from interface.http.routes.duties import Kind, State, calendar_of
@@ -28,7 +28,7 @@ from projections.duties import duties, summary
 from projections.duties.columns import DUTIES
 from projections.facts.reading import Table, View
 
-router = APIRouter(route_class=WaitingRoute, include_in_schema=False)
+router = APIRouter(route_class=AwaitedRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 _EVIDENCE: Final = c.text("evidence", "依据", "evidence")
 _TAGS: Final = {

@@ -33,7 +33,7 @@ class NotReady(Exception):
         self.found, self.heading = found, heading
 
 
-class WaitingRoute(PageRoute):
+class AwaitedRoute(PageRoute):
     """As PageRoute; what is not ready yet is a frame that asks again by itself."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -43,7 +43,7 @@ class WaitingRoute(PageRoute):
             try:
                 return await handle(request)
             except NotReady as waiting:
-                made = await page(waiting.found, "waiting.html", heading=waiting.heading)
+                made = await page(waiting.found, "awaited.html", heading=waiting.heading)
                 made.headers["Refresh"] = _AGAIN_SECONDS
                 return made
 
@@ -53,7 +53,7 @@ class WaitingRoute(PageRoute):
 def answer_of(found: Visit, heading: str, key: Hashable, question: Question) -> Block:
     """The answer to a question in a view at the visit's two dates; it is not None. In a thread.
 
-    `key`: what decides it besides the reader and the dates. Raises NotReady, which a WaitingRoute
+    `key`: what decides it besides the reader and the dates. Raises NotReady, which a AwaitedRoute
     shows under the heading; what `question` refuses; Wrong 503 where it failed.
     """
     whole = (key, found.author, found.as_of, found.known_at)
@@ -61,7 +61,7 @@ def answer_of(found: Visit, heading: str, key: Hashable, question: Question) -> 
     asked = {"page": partial(_answer_or_refusal, question)}
     block = found.service.kept.blocks(open_view, whole, asked)["page"]
     if block.failed:
-        raise Wrong(503, "waiting.failed")
+        raise Wrong(503, "awaited.failed")
     if block.is_awaited:
         raise NotReady(found, heading)
     if isinstance(block.value, (Refused, HTTPException)):

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Query
 from domain.calendar import SHANGHAI, civil_day
 from domain.catalogue import EVENTS
 from domain.money import with_commas
+from interface.console.awaited import AwaitedRoute, answer_of
 from interface.console.dates import exactly, in_china, read_instant
 from interface.console.drawing.bars import Bar, bars
 from interface.console.frame import Elsewhere, Visit, Wrong, visit
 from interface.console.lists import ListPage, list_page
-from interface.console.awaited import AwaitedRoute, answer_of
 from interface.http.kept_answers import Block
 from interface.http.permissions import scope_of
 from interface.http.routes.ledgers import with_visible_causes

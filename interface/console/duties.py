@@ -17,9 +17,9 @@ from domain.calendar import last_of_month
 from domain.duties import DUTIES as KINDS
 from domain.duties import STATES
 from domain.roles import Role
+from interface.console.awaited import AwaitedRoute, ready
 from interface.console.frame import Elsewhere, Visit, Wrong, assure_allowed, page, visit
 from interface.console.lists import ListPage, list_page
-from interface.console.awaited import AwaitedRoute, ready
 from interface.http.permissions import scope_of
 from interface.http.query_params import Code, SeenDay, narrowed, view_of
 from interface.http.routes.duties import Kind, State, calendar_of

@@ -17,6 +17,7 @@ from domain.policy import POLICY
 from domain.subsidy import REASONS
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
+from interface.console.pinned import Answer
 from interface.console.words import Words
 from interface.documents.rulings import rules_in_words
 from interface.http.query_params import No
@@ -28,6 +29,8 @@ _FIELDS = (
     "new_due_on", "category", "purpose", "period", "finding", "actual_use", "reason", "voucher",
 )  # fmt: skip
 """What an entry of the timeline says of an event, in this order."""
+
+_EVENTS = ("loan_events", "household_events", "batch_events", "told_after_the_payment")
 
 
 class Entry(NamedTuple):
@@ -50,6 +53,7 @@ class Entry(NamedTuple):
 @router.get("/subsidy-payments/{no}")
 async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
     assure_allowed(found, "/subsidy-payments/{no}/trace")
+    through = await run_in_threadpool(found.service.facts.recorded_through, found.known_at)
     trace = await traced(found.service, found.author, no, found.as_of, found.known_at)
     paid, calculation = trace["payment"]["content"], trace["calculation"]
     household = trace["household_on_disbursement_day"]
@@ -59,6 +63,7 @@ async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
     return await page(
         found,
         "payment.html",
+        pinned=_answer(found.words, trace, through),
         no=no,
         paid=paid,
         paid_on=trace["payment"]["effective_on"],
@@ -95,6 +100,27 @@ async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
     )
 
 
+def _answer(words: Words, trace: Mapping[str, Any], through: datetime) -> Answer | None:
+    """What the page rests on, as known at `through`; None where an event came in just now."""
+    parts = {
+        "payment": _said_of(trace["payment"]),
+        "calculation": trace["calculation"],
+        "came_back": [trace["recovered_fen"], trace["returned_fen"]],
+        "household": trace["household_on_disbursement_day"],
+        "rules": [[rule["version"], rule["value_then"]] for rule in trace["rules_in_force"]],
+        **{name: [_said_of(event) for event in trace[name]] for name in _EVENTS},
+    }
+    events = [trace["payment"], *(event for name in _EVENTS for event in trace[name])]
+    if any(event["recorded_at"] > through for event in events):
+        return None
+    return Answer(parts, through, {name: words(f"payment.part_{name}") for name in parts})
+
+
+def _said_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event without what it is called."""
+    return {name: value for name, value in event.items() if name != "event_zh"}
+
+
 async def _organisations(found: Visit) -> list[Organisation]:
     return await run_in_threadpool(found.service.people.organisations)
 
@@ -114,11 +140,7 @@ def _category(words: Words, code: str | None) -> str:
 def _timeline(words: Words, trace: Mapping[str, Any]) -> tuple[list[Entry], list[Entry]]:
     """What was known at the payment, and what was reported after it; by the day it happened."""
     cut = trace["payment"]["position"]
-    told = {
-        event["position"]: event
-        for name in ("loan_events", "household_events", "batch_events", "told_after_the_payment")
-        for event in trace[name]
-    }
+    told = {event["position"]: event for name in _EVENTS for event in trace[name]}
     told[cut] = trace["payment"]
     entries = sorted(
         (_entry(words, event, cut) for event in told.values()), key=lambda e: (e.day, e.position)

@@ -20,6 +20,7 @@ from domain.calendar import civil_day
 from domain.kernel import Author
 from domain.roles import Role
 from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
+from interface.console.menu import menu_of
 from interface.console.pinned import OF_PAPER, Answer, Paper, paper_of, pin
 from interface.console.track import track
 from interface.console.words import LANGUAGES, Language, Words
@@ -51,13 +52,6 @@ _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000
 _NO_PAPER: Final = Paper()
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-MENU: Final = (
-    ("overview", "/overview", "/ledgers/loans"),
-    ("loans", "/ledgers/loans", "/ledgers/loans"),
-    ("subsidies", "/ledgers/subsidies", "/ledgers/subsidies"),
-    ("search", "/search", "/subsidy-payments/{no}/trace"),
-)
-"""Name, address, and the query whose row of the permission table opens the page."""
 
 
 class Elsewhere(Exception):
@@ -292,14 +286,10 @@ def answer(html: str, request: Request, status: int) -> Response:
 def _frame(found: Visit, log: _Log) -> dict[str, Any]:
     today = civil_day(found.service.clock())
     known_on = civil_day(found.known_at) if found.known_at else today
-    whose, here = found.session.whose, found.request.url.path
+    whose = found.session.whose
     dates = ("as_of", "known_at", "lang", "cursor", *OF_PAPER)
     return {
-        "menu": [
-            {"key": name, "href": found.address(path), "here": here.startswith(path)}
-            for name, path, query in MENU
-            if found.allowed(query)
-        ],
+        "menu": menu_of(found),
         "organisation": whose.organisation_name,
         "person": whose.name,
         "demo": found.service.demo,

@@ -67,11 +67,11 @@ class NotSignedIn(Exception):
 
 
 class Wrong(Exception):
-    """A page cannot be shown; `key` names the sentence that says why."""
+    """A page cannot be shown; `key` names the sentence that says why, `way` leads on from it."""
 
-    def __init__(self, status: int, key: str, **values: object) -> None:
+    def __init__(self, status: int, key: str, way: str = "", /, **values: object) -> None:
         super().__init__(key)
-        self.status, self.key, self.values = status, key, values
+        self.status, self.key, self.way, self.values = status, key, way, values
 
 
 class Visit(NamedTuple):

@@ -74,12 +74,17 @@ class Answer(NamedTuple):
     titles: Mapping[str, str]
 
 
-def answer_of(view: View, table: Table, keys: Sequence[str], titles: Sequence[str]) -> Answer:
-    """The answer that lines of a table are: these of its columns, each with its title."""
+def answer_of(
+    view: View, table: Table, keys: Sequence[str], titles: Sequence[str], **also: Any
+) -> Answer:
+    """The answer that lines of a table are: these of its columns, each with its title.
+
+    `also`: what is said of all lines beside them.
+    """
     places = {column.key: place for place, column in enumerate(table.columns)}
     shown = [key for key in keys if key not in _OF_PERSONS]
     return Answer(
-        {key: [row[places[key]] for row in table.rows] for key in shown},
+        {key: [row[places[key]] for row in table.rows] for key in shown} | also,
         view.known_at,
         dict(zip(keys, titles, strict=True)),
     )

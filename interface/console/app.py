@@ -5,12 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from interface.console import (
+    changes,
+    duties,
     entities,
     fund_flow,
     fund_flow_lists,
     funds,
     ledgers,
     overview,
+    paper,
     payment,
     ratings,
     sign_in,
@@ -24,6 +27,9 @@ for _page in (
     ledgers,
     payment,
     ratings,
+    paper,
+    duties,
+    changes,
     fund_flow_lists,
     fund_flow,
     entities,

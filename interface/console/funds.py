@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from domain.money import in_wan, percent, yuan
-from interface.console.drawing.bars import WIDTH, Bars, stacked
+from interface.console.drawing.stacked import WIDTH, Bars, stacked
 from interface.console.flow_names import names_of
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.fund_flow_lists import event, household

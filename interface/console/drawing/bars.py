@@ -1,45 +1,35 @@
-"""Bars (分段条) and the gauge (量表): parts of a whole with marks, in units of WIDTH."""
+"""Bars beside the rows of a table: amounts to the right of a line, negative ones to its left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-WIDTH: Final = 1000
+WIDTH: Final = 240
 
 
-class Part(NamedTuple):
-    """A part of a bar: its name, its amount, and where it stands."""
+class Bar(NamedTuple):
+    """A bar from `x`, `width` long; `zero` is where nothing stands."""
 
-    name: str
-    amount_fen: int
     x: int
     width: int
+    zero: int
 
 
-class Mark(NamedTuple):
-    """A line across a bar."""
+def bars(amounts: Sequence[int]) -> list[Bar]:
+    """All in one measure; where all have one sign they begin at the left edge."""
+    if max((0, *amounts)) == 0:
+        amounts = [-amount for amount in amounts]
+    least, most = min((0, *amounts)), max((0, *amounts))
+    whole = most - least or 1
+    zero = -least * WIDTH // whole
+    return [
+        Bar(zero - length if amount < 0 else zero, length, zero)
+        for amount in amounts
+        for length in [_length(abs(amount), whole)]
+    ]
 
-    name: str
-    x: int
 
-
-class Bars(NamedTuple):
-    parts: list[Part]
-    marks: list[Mark]
-
-
-def stacked(parts: Iterable[tuple[str, int]], marks: Sequence[tuple[str, int]]) -> Bars:
-    """Amounts one behind the other, none below zero; `marks` at amounts from the left.
-
-    What is more than nothing is at least one unit wide. The longest of both fills the width.
-    """
-    told = [(name, max(fen, 0)) for name, fen in parts]
-    whole = max([sum(fen for _, fen in told), *(fen for _, fen in marks), 1])
-    found, passed = [], 0
-    for name, fen in told:
-        x = passed * WIDTH // whole
-        passed += fen
-        width = max(passed * WIDTH // whole - x, 1) if fen else 0
-        found.append(Part(name, fen, min(x, WIDTH - width), width))
-    return Bars(found, [Mark(name, fen * WIDTH // whole) for name, fen in marks])
+def _length(amount: int, whole: int) -> int:
+    """At least a hairline: what is there is seen."""
+    return max(amount * WIDTH // whole, 1) if amount else 0

@@ -9,7 +9,6 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from interface.console.flow_names import Names
-from interface.console.flow_tabs import tabs
 from interface.console.frame import Visit
 from interface.console.fund_flow_lists import entity, event, household, loan
 from interface.console.list_view import Listed
@@ -53,7 +52,6 @@ def _kinds(
 ) -> dict[str, Any]:
     del view, seen, also
     return {
-        "tabs": tabs(found, "entities"),
         "kinds": [
             (each, found.address("/entities", kind=each), each == (kind or "account"))
             for each in ("account", "person")
@@ -101,7 +99,6 @@ def _record(found: Visit, view: View, seen: Listed, pseudonym: str) -> dict[str,
     others = {each.borrower if is_account else each.account for each in tied}
     homes = sorted({line["household_no"] for line in told if line["household_no"]})
     return {
-        "tabs": tabs(found, "entities"),
         "pseudonym": pseudonym,
         "is_account": is_account,
         "names": Names(found, {}),

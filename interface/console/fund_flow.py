@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from interface.console.drawing.sankey import Bar, Flow, Picture, sankey, stage_name
 from interface.console.flow_names import Names, names_of
-from interface.console.flow_tabs import tabs
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.exports.graphml import graphml
@@ -282,7 +281,6 @@ async def fund_flow(found: Visiting, asked: Asking) -> Response:
         look=found,
         files=_files(found),
         title=names.title(asked, seen),
-        tabs=tabs(found, "picture"),
     )
     if awaited:
         made.headers["Refresh"] = "2"

@@ -10,10 +10,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from interface.console.flow_names import Names, NodeNames, names_of
-from interface.console.flow_tabs import tabs
 from interface.console.frame import Elsewhere, Visit, Wrong, assure_allowed, page, visit
 from interface.console.list_view import Listed
-from interface.console.lists import ListPage, More, list_page
+from interface.console.lists import ListPage, list_page
 from interface.console.page_route import PageRoute
 from interface.http.query_params import Code, view_of
 from interface.http.routes.fund_flow import Hops, Node, NodeId, ways
@@ -88,19 +87,10 @@ EDGE_LIST: Final = ListPage(
         "to": lambda found, line: Names(found, {}).href(line["to"]),
     },
     codes=_edge_codes,
-    template="fund_flow_list.html",
 )  # fmt: skip
 
 
-def _tabbed(here: str) -> More:
-    def more(found: Visit, view: View, seen: Listed, **also: Any) -> dict[str, Any]:
-        del view, seen, also
-        return {"tabs": tabs(found, here)}
-
-    return more
-
-
-@list_page(router, "/fund-flow/edges", EDGE_LIST, _tabbed("edges"))
+@list_page(router, "/fund-flow/edges", EDGE_LIST)
 def edge_lines(
     found: Visit,
     view: View,
@@ -153,7 +143,6 @@ async def path_page(
         hops=hops,
         names=names,
         look=found,
-        tabs=tabs(found, "paths"),
         files=[],
     )
 
@@ -185,12 +174,12 @@ COUNT_LIST: Final = ListPage(
         for key in ("category", "payments", "amount_fen")
     },
     summed=(),
+    own=("category",),
     kept=True,
-    template="fund_flow_list.html",
 )
 
 
-@list_page(router, "/fund-flow/unlinked", COUNT_LIST, _tabbed("unlinked"))
+@list_page(router, "/fund-flow/unlinked", COUNT_LIST)
 def count_lines(
     found: Visit,
     view: View,
@@ -228,7 +217,7 @@ UNLINKED_LIST: Final = ListPage(
 def _of_category(found: Visit, view: View, seen: Listed, category: str) -> dict[str, Any]:
     del view, seen
     heading = found.words(f"unlinked.category_{category}")
-    return {"tabs": tabs(found, "unlinked"), "heading": heading}
+    return {"heading": heading}
 
 
 @list_page(router, "/fund-flow/unlinked/{category}", UNLINKED_LIST, _of_category)
@@ -252,6 +241,7 @@ LOAN_MISUSE: Final = ListPage(
     filters=("household_no", "loan_no"),
     ranges=("max_fen",),
     sort="-max_fen",
+    own=("by",),
     leads={
         "loan_no": loan,
         "household_no": household,
@@ -263,11 +253,10 @@ LOAN_MISUSE: Final = ListPage(
         },
     },
     kept=True,
-    template="fund_flow_list.html",
 )  # fmt: skip
 
 
-@list_page(router, "/fund-flow/misuse", LOAN_MISUSE, _tabbed("misuse"))
+@list_page(router, "/fund-flow/misuse", LOAN_MISUSE)
 def loan_misuse(found: Visit, view: View, by: Literal["loan", "account"] | None = None) -> Table:
     """By loan; by account on its own page."""
     if by is not None:
@@ -294,11 +283,10 @@ ACCOUNT_MISUSE: Final = ListPage(
         },
     },
     kept=True,
-    template="fund_flow_list.html",
 )  # fmt: skip
 
 
-@list_page(router, "/fund-flow/misuse/accounts", ACCOUNT_MISUSE, _tabbed("misuse"))
+@list_page(router, "/fund-flow/misuse/accounts", ACCOUNT_MISUSE)
 def account_misuse(found: Visit, view: View) -> Table:
     del found
     return misuse(view).accounts

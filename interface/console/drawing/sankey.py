@@ -135,7 +135,8 @@ def sankey(
     flows: Iterable[Flow], *, focus: str | None = None, opened: Collection[str] = ()
 ) -> Picture:
     """Lay flows out. `focus`: a node that stands for itself; `opened`: names of unfolded stages."""
-    placed = _folded(_placed(list(flows)), focus, opened)
+    in_order = sorted(flows, key=lambda f: (f.source, f.target, f.kind, f.flagged, f.amount_fen))
+    placed = _folded(_placed(in_order), focus, opened)
     bars = _bars(placed)
     columns = _columns(bars, placed)
     ribbons = _ribbons(placed, bars, columns)
@@ -251,7 +252,7 @@ def _folded(placed: list[_Placed], focus: str | None, opened: Collection[str]) -
     for place in sorted(fen, key=lambda place: (fen[place], place)):
         if place.node != focus and stage_name(place.stage) not in opened:
             by_stage[place.stage].append(place)
-    extra = sum(map(len, by_stage.values())) - MOST
+    extra = sum(stage_name(place.stage) not in opened for place in fen) - MOST
     others: dict[Place, Place] = {}
     for stage in sorted(by_stage, key=lambda stage: (-len(by_stage[stage]), stage)):
         if extra <= 0:

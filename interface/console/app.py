@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
-from interface.console import ledgers, overview, payment, sign_in
-from interface.console.frame import STYLE, style_sheet
+from interface.console import (
+    ledgers,
+    overview,
+    papers,
+    payment,
+    sign_in,
+    static_files,
+)
 
 router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment):
+for _page in (
+    sign_in,
+    overview,
+    ledgers,
+    payment,
+    papers,
+    static_files,
+):
     router.routes.extend(_page.router.routes)
-
-
-@router.get(STYLE)
-async def style() -> Response:
-    return style_sheet()

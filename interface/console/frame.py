@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from importlib import resources
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -18,6 +17,7 @@ from domain.calendar import civil_day
 from domain.kernel import Author
 from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
 from interface.console.menu import menu_of
+from interface.console.static_files import STATIC
 from interface.console.track import track
 from interface.console.words import LANGUAGES, Language, Words
 from interface.html import render
@@ -27,23 +27,13 @@ from projections.facts.reading import NotDrawnYet
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",  # with none a form's Origin would be null
     "Cache-Control": "private, no-store",
 }
-"""What every page says of itself. A page holds no script and no style of its own."""
-_SHEETS: Final = resources.files("interface.console").joinpath("static")
-_CSS: Final = b"".join(
-    _SHEETS.joinpath(name).read_bytes()
-    for name in sorted(
-        (each.name for each in _SHEETS.iterdir() if each.name.endswith(".css")),
-        key=lambda name: (name != "console.css", name),
-    )
-)
-"""The tokens and common parts first, then what single pages add."""
-STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
+"""What every page says of itself. No script and no style stands within a page."""
 _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -211,14 +201,14 @@ def role_name(words: Words, author: Author) -> str:
 async def page(found: Visit, template: str, *, status: int = 200, **values: Any) -> Response:
     """A template within the frame."""
     frame = await _frame(found)
-    html = render(f"console/{template}", w=found.words, style=STYLE, frame=frame, **values)
+    html = render(f"console/{template}", w=found.words, static=STATIC, frame=frame, **values)
     return answer(html, found.request, status)
 
 
 def bare_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """A template for somebody who is not signed in."""
     words = Words(language_of(request))
-    html = render(f"console/{template}", w=words, style=STYLE, frame=None, **values)
+    html = render(f"console/{template}", w=words, static=STATIC, frame=None, **values)
     return answer(html, request, status)
 
 
@@ -245,6 +235,7 @@ async def _frame(found: Visit) -> dict[str, Any]:
         "other_language": found.address(lang=found.words.other),
         "as_of": found.as_of,
         "known": in_china(found.known_at) if found.known_at else found.words("bar.now"),
+        "known_on": known_on,
         "past": found.as_of < today or found.known_at is not None,
         "kept": [each for each in found.request.query_params.multi_items() if each[0] not in dates],
         "earlier": found.address(as_of=found.as_of - timedelta(days=1), cursor=None),
@@ -264,9 +255,3 @@ def _positions(service: Service) -> tuple[int, int]:
     """How far the log goes, and how far it is sealed."""
     with service.facts.connection() as connection:
         return last_position(connection), sequenced(connection, service.deployment.origin)
-
-
-def style_sheet() -> Response:
-    """The one style sheet; its address changes with its content."""
-    kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(_CSS, media_type="text/css; charset=utf-8", headers=kept)

@@ -23,7 +23,7 @@ from interface.console.words import LANGUAGES, Language, Words
 from interface.html import render
 from interface.http.permissions import QUERIES
 from interface.http.service import Service, service_of
-from projections.facts.reading import NotDrawnYet
+from projections.facts.reading import last_drawn
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -179,11 +179,9 @@ async def _default_day(service: Service, today: date) -> date:
         return today
 
     def last_told() -> date:
-        try:
-            with service.facts.at(today) as view:
-                return min(today, civil_day(view.drawn_through)) if view.position else today
-        except NotDrawnYet:
-            return today
+        with service.facts.connection() as connection:
+            drawn_through = last_drawn(connection)
+        return today if drawn_through is None else min(today, civil_day(drawn_through))
 
     return await run_in_threadpool(last_told)
 

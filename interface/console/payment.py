@@ -7,7 +7,6 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote
 
-import segno
 from fastapi import APIRouter, Depends, Response
 from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +18,7 @@ from domain.money import in_capitals, with_commas
 from domain.subsidy import REASONS
 from interface.console.arithmetic import factors
 from interface.console.dates import exactly
+from interface.console.drawing.qr_code import qr_code
 from interface.console.drawing.two_dates import Dated, TwoDates, two_dates
 from interface.console.frame import HEADERS, Visit, address_of, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
@@ -255,9 +255,7 @@ def _qr(found: Visit, known_at: datetime) -> Markup:
     kept = {n: v for n, v in request.query_params.items() if n not in (*fixed, "proof")}
     page_itself = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
     address = address_of(page_itself, kept | fixed)
-    code = segno.make(address, error="m", micro=False)
-    drawn = code.svg_inline(omitsize=True, svgclass=None, lineclass=None)
-    return Markup(drawn)  # noqa: S704 - drawn by the library, of squares alone
+    return qr_code(address)
 
 
 def quarter_name(words: Words, period: str) -> str:
@@ -317,6 +315,11 @@ class Lines(NamedTuple):
     after: list[Entry]
     elsewhere: list[Entry]
     chart: TwoDates | None
+
+    @property
+    def later(self) -> bool:
+        """Whether anything was recorded after the payment; what was not done is no record."""
+        return any(entry.position for entry in self.after)
 
     @property
     def total(self) -> int:

@@ -7,8 +7,10 @@ from fastapi import APIRouter
 from interface.console import (
     ledgers,
     overview,
-    papers,
+    paper,
     payment,
+    ratings,
+    sheets,
     sign_in,
     static_files,
 )
@@ -19,7 +21,9 @@ for _page in (
     overview,
     ledgers,
     payment,
-    papers,
+    ratings,
+    paper,
+    sheets,
     static_files,
 ):
     router.routes.extend(_page.router.routes)

@@ -44,6 +44,15 @@ _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+x
 router = APIRouter(include_in_schema=False)
 
 
+_CONTENT: Final = {STATIC.style: _STYLE, STATIC.script: _SCRIPT, STATIC.icon: _ICON}
+
+
+def static_file(path: str) -> Response | None:
+    """What stands at an address of `STATIC`; None at any other."""
+    content = _CONTENT.get(path)
+    return None if content is None else _kept(content, path.rpartition(".")[2])
+
+
 @router.get(STATIC.style)
 async def style() -> Response:
     return _kept(_STYLE, "css")

@@ -55,14 +55,6 @@ _PERSON = """
 SELECT p.organisation, o.name, o.role, p.person, p.name, p.demo
   FROM console.person p JOIN ledger.organisation o ON o.code = p.organisation
 """
-_SESSION = """
-SELECT s.browser_hash, s.begun_at, s.seen_at,
-       p.organisation, o.name, o.role, p.person, p.name, p.demo
-  FROM console.session s
-  JOIN console.person p USING (organisation, person)
-  JOIN ledger.organisation o ON o.code = p.organisation
- WHERE s.token_hash = %s AND s.ended_at IS NULL AND p.disabled_at IS NULL
-"""
 _NAMES_KEPT_SECONDS: Final = 30.0
 """How old the names of the organisations may be."""
 
@@ -83,7 +75,6 @@ class Person(NamedTuple):
 
 
 def _person(row: Sequence[Any]) -> Person:
-    """A row of _PERSON."""
     return Person(row[0], row[1], Role(row[2]), *row[3:])
 
 
@@ -275,17 +266,24 @@ class People:
         """
         hashed, now = _hash(token), self._clock()
         with self._pool.connection() as connection:
-            row = connection.execute(_SESSION, (hashed,)).fetchone()
+            row = connection.execute(
+                "SELECT s.browser_hash, s.begun_at, s.seen_at,"
+                "       p.organisation, o.name, o.role, p.person, p.name, p.demo"
+                "  FROM console.session s JOIN console.person p USING (organisation, person)"
+                "  JOIN ledger.organisation o ON o.code = p.organisation"
+                " WHERE s.token_hash = %s AND s.ended_at IS NULL AND p.disabled_at IS NULL",
+                (hashed,),
+            ).fetchone()
             if row is None:
                 return None
-            bound, begun_at, seen_at, *person = row
+            bound, begun_at, seen_at, *whose = row
             stolen = not hmac.compare_digest(bound, browser)
             if stolen or now - seen_at > IDLE or now - begun_at > LONGEST:
                 self._set(connection, "ended_at", now, hashed)
                 return None
             if now - seen_at > _NOTED:
                 self._set(connection, "seen_at", now, hashed)
-        return Session(hashed, _person(person), begun_at)
+        return Session(hashed, _person(whose), begun_at)
 
     def end(self, session: Session) -> None:
         """Sign out."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from interface.console import (
+    changes,
+    duties,
     ledgers,
     overview,
     paper,
@@ -23,6 +25,8 @@ for _page in (
     payment,
     ratings,
     paper,
+    duties,
+    changes,
     sheets,
     static_files,
 ):

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from time import monotonic
+from time import monotonic_ns
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -55,7 +55,7 @@ _PERSON = """
 SELECT p.organisation, o.name, o.role, p.person, p.name, p.demo
   FROM console.person p JOIN ledger.organisation o ON o.code = p.organisation
 """
-_NAMES_KEPT_SECONDS: Final = 30.0
+_NAMES_KEPT_NS: Final = 30_000_000_000
 """How old the names of the organisations may be."""
 
 
@@ -201,7 +201,7 @@ class People:
     def __init__(self, dsn: str, keys: Keys, clock: Clock) -> None:
         self._cipher = _cipher(keys)
         self._clock = clock
-        self._organisations: tuple[float, list[Organisation]] = 0.0, []
+        self._organisations: tuple[int, list[Organisation]] = 0, []
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             dsn,
             min_size=0,
@@ -249,14 +249,14 @@ class People:
     def organisations(self) -> list[Organisation]:
         """All that are enrolled, by code; as they were at most half a minute ago."""
         kept_until, kept = self._organisations
-        if monotonic() < kept_until:
+        if monotonic_ns() < kept_until:
             return kept
         with self._pool.connection() as connection:
             rows = connection.execute(
                 "SELECT code, role, name FROM ledger.organisation ORDER BY code"
             ).fetchall()
         found = [Organisation(code, Role(role), name) for code, role, name in rows]
-        self._organisations = monotonic() + _NAMES_KEPT_SECONDS, found
+        self._organisations = monotonic_ns() + _NAMES_KEPT_NS, found
         return found
 
     def session(self, token: str, browser: bytes) -> Session | None:

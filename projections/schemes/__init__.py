@@ -17,10 +17,13 @@ from uuid import UUID
 import msgspec
 
 from domain.case import Finding, Found, LoanOfCase, at_stake_fen
+from projections.cases import cases_by_finding
 from projections.columns import keys
 from projections.facts.reading import Table, View, query_text
 from projections.red_flags import Finding as Seen
 from projections.red_flags import Rule, check_all, rules
+from projections.red_flags.inbox import stored_findings
+from projections.red_flags.runs import statuses
 from projections.schemes.columns import COLUMNS, FILE, FILE_WITHOUT_CASES, WITHOUT_CASES
 
 OBJECTION: Final = "objection"
@@ -31,11 +34,6 @@ _SHARED: Final = "="
 _EVENTS = """
 SELECT e.position, e.topic, e.originator_id, e.state FROM ledger.event e
  WHERE e.position = ANY (%(positions)s)
-"""
-_IN_CASES = """
-SELECT f.rule || ' ' || f.subject, c.case_no
-  FROM facts.standing_case_finding(%(as_of)s, %(known_at)s) f
-  JOIN facts.standing_case_file(%(as_of)s, %(known_at)s) c USING (case_id)
 """
 
 
@@ -101,14 +99,34 @@ def schemes(
     `also`: what people found, not rules; `wanted`: the rules whose findings are, default all.
     """
     checked = check_all(view, rules() if wanted is None else wanted)
-    findings: dict[str, Finding] = {}
-    for each in checked:
-        for seen in each.findings:
-            finding = _as_seen(view, each.rule, seen)
-            first = findings.get(finding.name)
-            findings[finding.name] = _one_of(first, finding) if first else finding
+    seen = [_as_seen(view, each.rule, found) for each in checked for found in each.findings]
     failed = [each.rule.id for each in checked if each.error is not None]
-    return Schemes(_grouped(view, [*findings.values(), *also]), failed)
+    return Schemes(_grouped(view, [*_by_name(seen), *also]), failed)
+
+
+def stored_schemes(view: View, wanted: Sequence[Rule]) -> Schemes:
+    """The same of what the checks so far found (`projections.red_flags.inbox`): no rule is asked.
+
+    `failed`: the rules in error, and those that were never checked.
+    """
+    by_id = {rule.id: rule for rule in wanted}
+    seen = [
+        _as_seen(view, by_id[each.rule], Seen(each.subject, each.amount_fen, each.known_from,
+                                              each.positions, each.context))
+        for each in stored_findings(view)
+        if each.rule in by_id and not each.is_gone
+    ]  # fmt: skip
+    there = statuses(view.connection)
+    failed = [id for id in by_id if id not in there or there[id].status == "error"]
+    return Schemes(_grouped(view, _by_name(seen)), failed)
+
+
+def _by_name(seen: Iterable[Finding]) -> list[Finding]:
+    findings: dict[str, Finding] = {}
+    for finding in seen:
+        first = findings.get(finding.name)
+        findings[finding.name] = _one_of(first, finding) if first else finding
+    return list(findings.values())
 
 
 def _as_seen(view: View, rule: Rule, seen: Seen) -> Finding:
@@ -211,7 +229,7 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
         groups[names.root(finding.name)].append(finding)
 
     numbers = _household_numbers(view, {h for proof in proofs.values() for h in proof.households})
-    in_case = dict(view.query(_IN_CASES).rows)
+    in_case = cases_by_finding(view)
     made = []
     for group in groups.values():
         proven = [proofs[finding.name] for finding in group]

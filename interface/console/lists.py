@@ -143,10 +143,10 @@ def list_page(
         told = tuple(each.name for each in further if f"{{{each.name}}}" not in path)
 
         async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
-            return await _show(found, made, given, query, also, told, more)
+            return await show_list(found, made, given, query, also, told, more)
 
         async def filed(found: Visit, form: Any, given: dict[str, Any], **also: Any) -> Response:
-            return await _file(found, made, given, query, also, form)
+            return await list_file(found, made, given, query, also, form)
 
         taken = Depends(parameters_of(made))
         _take(shown, further, found=Visiting, given=Annotated[dict[str, Any], taken])
@@ -178,7 +178,7 @@ class Opened(NamedTuple):
     names: Callable[[list[tuple[Any, ...]]], Table]
 
 
-async def _show(
+async def show_list(
     found: Visit,
     made: ListPage,
     given: Mapping[str, Any],
@@ -230,7 +230,7 @@ def _named(found: Visit, made: ListPage, view: View, table: Table) -> Table:
     return with_names(found.service.vault, view, table) if made.borrower_names else table
 
 
-async def _file(
+async def list_file(
     found: Visit,
     made: ListPage,
     given: Mapping[str, Any],

@@ -92,9 +92,7 @@ _BACKTEST = s.answer(s.record(
     "Backtest", source=s.TEXT, measured_on=s.DAY, seeds=s.several(s.WHOLE), factor=s.TEXT,
     loans=s.WHOLE, events=s.WHOLE, rules=s.several(_MEASURED),
 ))  # fmt: skip
-_INBOX = s.either(
-    s.page("RedFlagInbox", INBOX), s.page("RedFlagInboxWithCases", INBOX_WITH_CASES)
-)
+_INBOX = s.either(s.page("RedFlagInbox", INBOX), s.page("RedFlagInboxWithCases", INBOX_WITH_CASES))
 _STANDING = s.at_least(s.record(
     "RuleStatus", rule=s.TEXT, rule_version=s.TEXT, status=s.TEXT, title_zh=s.TEXT,
     title_en=s.TEXT,

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from interface.console import ledgers, overview, payment, ratings, sign_in
+from interface.console import (
+    cases,
+    finding,
+    finding_groups,
+    findings,
+    ledgers,
+    overview,
+    payment,
+    ratings,
+    sign_in,
+)
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment, ratings):
+for _page in (
+    sign_in,
+    overview,
+    ledgers,
+    payment,
+    ratings,
+    findings,
+    finding_groups,
+    finding,  # its address takes the rest of /red-flags
+    cases,
+):
     router.routes.extend(_page.router.routes)
 
 

@@ -48,7 +48,9 @@ def title_of(words: Words, rule: Rule) -> str:
 
 def rule_codes(found: Visit) -> dict[str, Mapping[Any, str]]:
     """What rules are called, beside their ids."""
-    named = {each.id: f"{each.id} {title_of(found.words, each)}" for each in rules_for(found.author)}
+    named = {
+        each.id: f"{each.id} {title_of(found.words, each)}" for each in rules_for(found.author)
+    }
     return {"rule": named}
 
 
@@ -172,9 +174,21 @@ RUNS_LIST: Final = ListPage(
     columns=RUNS,
     key=("run",),
     shown=(
-        "run", "rule", "status", "as_of", "known_at", "position", "findings", "amount_fen",
-        "appeared", "changed", "gone", "asked_at", "took_ms", "error",
-    ),  # fmt: skip
+        "run",
+        "rule",
+        "status",
+        "as_of",
+        "known_at",
+        "position",
+        "findings",
+        "amount_fen",
+        "appeared",
+        "changed",
+        "gone",
+        "asked_at",
+        "took_ms",
+        "error",
+    ),
     facets=("status", "rule"),
     ranges=("asked_at",),
     summed=(),

@@ -9,7 +9,7 @@ bank's report or the county stands alone, whichever loans it mentions.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -38,7 +38,11 @@ SELECT e.position, e.topic, e.originator_id, e.state FROM ledger.event e
 
 
 class Scheme(NamedTuple):
-    """Findings that belong together. `id`: the name of the first of them, as names are sorted."""
+    """Findings that belong together. `id`: the name of the first of them, as names are sorted.
+
+    `shared`: by the name of a finding, each loan (bank/number), connecting account or person that
+    it speaks of.
+    """
 
     id: str
     findings: tuple[Finding, ...]
@@ -47,6 +51,7 @@ class Scheme(NamedTuple):
     accounts: tuple[str, ...]
     cases: tuple[str, ...]
     new_findings: int
+    shared: tuple[tuple[str, str], ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """For the contract: pseudonyms, numbers and amounts."""
@@ -245,9 +250,24 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
                 tuple(sorted(tie for tie in ties & connecting if tie.startswith("account-"))),
                 tuple(sorted({in_case[f.name] for f in group if f.name in in_case})),
                 sum(finding.name not in in_case for finding in group),
+                tuple(_shared(group, proofs, loans, connecting)),
             )
         )
     return sorted(made, key=lambda scheme: scheme.id)
+
+
+def _shared(
+    group: Sequence[Finding],
+    proofs: Mapping[str, _Proof],
+    loans: Mapping[UUID, LoanOfCase],
+    connecting: set[str],
+) -> Iterator[tuple[str, str]]:
+    """What each finding of a group speaks of, in an order of its own."""
+    for finding in group:
+        proof = proofs[finding.name]
+        numbers = {f"{loans[id].bank}/{loans[id].loan_no}" for id in proof.loans if id in loans}
+        ties = {tie for tie, _ in proof.ties if tie in connecting}
+        yield from ((finding.name, name) for name in (*sorted(numbers), *sorted(ties)))
 
 
 class _Names:

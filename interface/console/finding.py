@@ -7,7 +7,7 @@ about this subject, as `/v1/red-flags?rule=&subject=` does.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
@@ -352,7 +352,7 @@ def _measured(found: Visit, rule: Rule, rulings: Iterable[Mapping[str, Any]]) ->
             {
                 "curve": curve,
                 "name": _named(found.words, "parameter", curve.table),
-                "drawing": drawn(curve),
+                "drawing": drawn(curve, _tick(curve.unit)),
                 "points": _points(found.words, curve),
                 "today": _amount(found.words, curve.today, curve.unit),
                 "now": _amount(found.words, now[curve.table], curve.unit)
@@ -367,6 +367,13 @@ def _measured(found: Visit, rule: Rule, rulings: Iterable[Mapping[str, Any]]) ->
         "events": f"{test.events:,}",
         "source": FILE,
     }
+
+
+def _tick(unit: str) -> Callable[[int], str]:
+    """How a value stands below a curve."""
+    if unit.startswith("basis points"):
+        return lambda value: percent(value).replace(".00", "")
+    return lambda value: f"{value:,}"
 
 
 def _points(words: Words, curve: Any) -> list[dict[str, Any]]:

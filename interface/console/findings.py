@@ -66,14 +66,13 @@ def _to_case(found: Visit, line: Line) -> str | None:
 
 
 def _tag(line: Line, key: str) -> str | None:
-    if key == "state":
-        return {"gone": "none", "in_case": "pending"}.get(line["state"])
-    return "late" if key == "before_payment" and line[key] else None
+    """What is gone or taken up is not ordinary; half of all could be known before a payment."""
+    return {"gone": "none", "in_case": "pending"}.get(line["state"]) if key == "state" else None
 
 
 _SHOWN: Final = (
-    "rule", "subject", "amount_fen", "severity", "known_from", "first_shown_at", "state",
-    "case_no", "before_payment", "bank", "township",
+    "rule", "subject", "amount_fen", "severity", "known_from", "first_shown_at",
+    "before_payment", "state", "bank", "township",
 )  # fmt: skip
 INBOX: Final = ListPage(
     name="red_flags",

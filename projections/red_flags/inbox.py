@@ -62,7 +62,7 @@ def stored_findings(view: View, through: datetime | None = None) -> list[Stored]
     What went comes last.
     """
     last = view.query(_LAST, through=through).rows[0][0]
-    key = ("stored_findings", view.place, last)
+    key = ("stored_findings", view.place[0], view.position, last)
     kept: list[Stored] | None = view.memory.recall(key) if view.memory else None
     if kept is None:
         kept = _read(view, through)

@@ -36,11 +36,11 @@ class Drawing(NamedTuple):
     today: int | None
 
 
-def drawn(curve: Curve) -> Drawing:
-    """Values stand at equal distances, in their order."""
+def drawn(curve: Curve, text: Callable[[int], str]) -> Drawing:
+    """Values stand at equal distances, in their order; `text`: how one is written."""
     points = curve.points
     ticks = [
-        Tick(_x(place, len(points)), f"{point.value:,}", point.value == curve.today)
+        Tick(_x(place, len(points)), text(point.value), point.value == curve.today)
         for place, point in enumerate(points)
     ]
     return Drawing(

@@ -144,7 +144,8 @@ def asked_of(found: Visit, declared: Declared, given: Mapping[str, Any]) -> Aske
     """What is asked. Raises Wrong 400, which names what is unknown; Elsewhere: its exact form."""
     cols = chosen_columns(declared, given["cols"])
     if given["move"]:
-        raise Elsewhere(found.address(cols=_moved(cols, given["move"]), move=None))
+        moved = _moved(cols, given["move"])
+        raise Elsewhere(found.address(columns="choose", cols=moved, move=None))
     ranges, changes = _ranges(found, declared, given)
     if given["sort"] is not None and given["sort"] == declared.sort:
         changes["sort"] = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Protocol
 
 from domain.calendar import civil_day
@@ -58,7 +59,7 @@ class InMemory:
         self._table = table
         self._names = table.keys
         self._key = [self._names.index(each) for each in key]
-        self._facets: dict[str, Counter[str]] = {}
+        self._facets: dict[str, Mapping[str, int]] = {}
         self._sort = asked.sort
         self._chosen = self._ordered(self._choose(asked, facets))
         self.sums = {
@@ -99,17 +100,18 @@ class InMemory:
         """The lines that meet every filter; counted for a facet also those that it alone leaves."""
         tests = [(key, self._names.index(key), _is(value)) for key, value in asked.equal.items()]
         tests += [(key, self._names.index(key), _in(ends)) for key, ends in asked.ranges.items()]
-        places = {key: self._names.index(key) for key in facets}
-        counters = self._facets = {key: Counter[str]() for key in facets}
-        chosen = []
-        for row in self._table.rows:
+        chosen = list(self._table.rows) if not tests else []
+        left: dict[str, list[Row]] = {key: [] for key in facets}
+        for row in self._table.rows if tests else ():
             failed = [key for key, place, test in tests if not test(row[place])]
             if not failed:
                 chosen.append(row)
-            for key, place in places.items():
-                counted = not failed or failed == [key]
-                for value in _values(row[place]):
-                    counters[key][value] += counted
+            elif len(failed) == 1 and failed[0] in left:
+                left[failed[0]].append(row)
+        for key in facets:
+            place = self._names.index(key)
+            every = dict.fromkeys(_counted(self._table.rows, place), 0)
+            self._facets[key] = every | _counted([*chosen, *left[key]], place)
         return chosen
 
     def _ordered(self, rows: list[Row]) -> list[Row]:
@@ -117,7 +119,10 @@ class InMemory:
         if self._sort is None:
             return rows
         place = self._names.index(self._sort.key)
-        rows.sort(key=lambda row: [(value is None, value or 0) for value in self._key_of(row)])
+        try:
+            rows.sort(key=itemgetter(*self._key))
+        except TypeError:  # a value of the key is absent, or several
+            rows.sort(key=lambda row: _ranked(self._key_of(row)))
         present = [row for row in rows if row[place] is not None]
         present.sort(key=lambda row: _plain(row[place]), reverse=self._sort.descending)
         return present + [row for row in rows if row[place] is None]
@@ -138,16 +143,21 @@ class InMemory:
 
 def _after(sort: Sort, after: Cursor) -> Callable[[Any, list[Any]], bool]:
     """Whether a line, by its value and its key, stands behind the one of a cursor."""
-    last, last_key = after[0], [(value is None, value or 0) for value in after[1:]]
+    last, last_key = after[0], _ranked(after[1:])
 
     def comes_after(value: Any, key: list[Any]) -> bool:
         if value == last:
-            return [(each is None, each or 0) for each in key] > last_key
+            return _ranked(key) > last_key
         if value is None or last is None:
             return value is None
         return bool(value < last if sort.descending else value > last)
 
     return comes_after
+
+
+def _ranked(values: Sequence[Any]) -> list[tuple[bool, Any]]:
+    """Values to order by; what has no value comes last."""
+    return [(value is None, 0 if value is None else value) for value in values]
 
 
 def _plain(value: Any) -> Any:
@@ -161,6 +171,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return str(value)
+
+
+def _counted(rows: Iterable[Row], place: int) -> dict[str, int]:
+    """How many rows have each value of a column, by the value as an address names it."""
+    counts: Counter[str] = Counter()
+    try:
+        for value, count in Counter(row[place] for row in rows).items():
+            counts[in_address(value)] += count
+    except TypeError:  # several values in a cell
+        return _counted([(each,) for row in rows for each in row[place] or [None]], 0)
+    return dict(counts)
 
 
 def _values(value: Any) -> list[str]:

@@ -116,6 +116,8 @@ class Listed(NamedTuple):
     page_sums: list[Cell]
     whole_sums: list[Cell]
     """Of all lines that meet the filters; empty where they stand on this page."""
+    summed: bool
+    """Whether a column shown is added."""
     lines: int
     fields: list[Field]
     facets: list[Facet]
@@ -164,6 +166,7 @@ def view_model(
         rows=[[_cell(found, shown, texts, column, line) for column in columns] for line in lines],
         page_sums=_page_sums(columns, selection.sums, lines),
         whole_sums=[] if whole else [_sum(column, selection.sums) for column in columns],
+        summed=any(column.key in selection.sums for column in columns),
         lines=selection.lines,
         fields=fields,
         facets=[each for each in facets if 0 < len(each.choices) <= _AS_LINKS],

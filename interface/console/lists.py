@@ -44,7 +44,9 @@ declaration, or `NAME.column_KEY` where it is said shorter.
 `tags` says of a cell what shape and colour it has: done, pending, late, wrong, none; None where it
 is ordinary, and most are. `borrower_names`: the masked names of the page's borrowers are read and
 stand as the column `borrower_name`, of a table with BORROWER and LOAN_ID. `summed`: columns of
-numbers that are added; amounts are, unless `summed` says otherwise.
+numbers that are added; amounts are, unless `summed` says otherwise. `kept`: a table that is dear to
+find is kept while the facts are the same, so that order, filters and pages cost no second query; it
+must rest on the view and the reader alone, and hold no name.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -69,6 +71,7 @@ from interface.console.list_query import (
 from interface.console.list_rows import InMemory, Selection, cut
 from interface.console.list_view import Listed, named_codes, view_model
 from interface.http.masked_names import with_names
+from interface.http.permissions import QUERIES
 from interface.http.query_params import view_of
 from interface.http.responses import Form, head_of, headers_of, json_answer, table_file
 from projections.columns import BORROWER_NAME, LOAN_ID, Columns
@@ -102,10 +105,12 @@ class ListPage:
         codes: Callable[[Visit], Mapping[str, Mapping[Any, str]]] | None = None,
         summed: tuple[str, ...] | None = None,
         borrower_names: bool = False,
+        kept: bool = False,
         template: str = "list_page.html",
     ) -> None:
         self.name, self.query, self.key, self.sort = name, query, key, sort
         named = (BORROWER_NAME,) if borrower_names else ()
+        self.table_columns = columns
         self.columns: Columns = (*(each for each in columns if each not in _INNER), *named)
         self.shown = shown or tuple(column.key for column in self.columns)
         self.facets, self.filters, self.ranges = facets, filters, ranges
@@ -113,7 +118,7 @@ class ListPage:
         self.tags, self.codes, self.template = tags, codes, template
         amounts = tuple(column.key for column in self.columns if column.kind == "fen")
         self.summed = amounts if summed is None else summed
-        self.borrower_names = borrower_names
+        self.borrower_names, self.kept = borrower_names, kept
         self.unsorted = frozenset({BORROWER_NAME.key})
         _assure_columns(self)
 
@@ -170,14 +175,6 @@ def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) ->
     endpoint.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
 
 
-class Opened(NamedTuple):
-    """A list as it was found in a view."""
-
-    view: View
-    selection: Selection
-    names: Callable[[list[tuple[Any, ...]]], Table]
-
-
 async def show_list(
     found: Visit,
     made: ListPage,
@@ -194,14 +191,32 @@ async def show_list(
 
     def listed() -> tuple[Listed, Mapping[str, Any]]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            selection = InMemory(
-                query(found, view, **also), asked, made.key, made.facets, made.summed
-            )
+            table = Table(made.table_columns, [])
+            if not asked.choosing:
+                table = _table(found, made, view, query, also)
+            selection = InMemory(table, asked, made.key, made.facets, made.summed)
             seen = listed_of(found, made, asked, view, selection, codes, further)
             return seen, more(found, view, seen, **also) if more else {}
 
     seen, values = await run_in_threadpool(listed)
     return await page(found, made.template, list=seen, **values)
+
+
+def _table(
+    found: Visit, made: ListPage, view: View, query: Query, also: Mapping[str, Any]
+) -> Table:
+    """Every line that the reader may see; kept where the list says so."""
+    if not made.kept or view.memory is None:
+        return query(found, view, **also)
+    author = found.author
+    all_rows = QUERIES[made.query][author.role] == "all"
+    whose = "all" if all_rows else (author.role, author.organisation)
+    key = ("list", made.name, whose, tuple(sorted(also.items())), view.place)
+    table: Table | None = view.memory.recall(key)
+    if table is None:
+        table = query(found, view, **also)
+        view.memory.keep(key, table, len(table.rows))
+    return table
 
 
 def listed_of(
@@ -243,7 +258,8 @@ async def list_file(
 
     def filed() -> Response:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            selection = InMemory(query(found, view, **also), asked, made.key, (), made.summed)
+            table = _table(found, made, view, query, also)
+            selection = InMemory(table, asked, made.key, (), made.summed)
             return file_of(found, made, asked, view, selection, form)
 
     return await run_in_threadpool(filed)

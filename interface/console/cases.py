@@ -7,7 +7,7 @@ what it was asked and its own answers; to all others there is no such case.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -408,8 +408,7 @@ def _finding(found: Visit, line: Mapping[str, Any], today: Mapping[str, int]) ->
         **line,
         "title": next((_title(found, each) for each in rules() if each.id == rule), ""),
         "href": finding_address(found, rule, subject) if is_rule else None,
-        "seen_at": in_china(line["known_at"]),
-        "known_from": in_china(line["known_from"]) if line["known_from"] else None,
+        "known_from": _instant(line["known_from"]),
         "seen_href": event_address(found, line["position"]),
         "now_fen": now_fen,
         "state": "same"
@@ -419,6 +418,13 @@ def _finding(found: Visit, line: Mapping[str, Any], today: Mapping[str, int]) ->
         else "other",
         "is_rule": is_rule,
     }
+
+
+def _instant(value: datetime | str | None) -> str | None:
+    """An instant, which a case holds as it was written down."""
+    if value is None:
+        return None
+    return in_china(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
 def _title(found: Visit, rule: Any) -> str:

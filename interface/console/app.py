@@ -6,11 +6,14 @@ from fastapi import APIRouter, Response
 
 from interface.console import (
     cases,
+    changes,
+    duties,
     finding,
     finding_groups,
     findings,
     ledgers,
     overview,
+    paper,
     payment,
     ratings,
     sign_in,
@@ -28,6 +31,9 @@ for _page in (
     finding_groups,
     finding,  # its address takes the rest of /red-flags
     cases,
+    paper,
+    duties,
+    changes,
 ):
     router.routes.extend(_page.router.routes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from projections import columns as c
@@ -65,8 +66,8 @@ _STANDING: Final = (
     c.instant("first_shown_at", "首次列出", "first shown"),
     c.instant("changed_at", "最近变动", "last changed"),
     c.STATE,
-    c.several("bank", "银行", "banks concerned"),
-    c.several("township", "乡镇", "townships concerned"),
+    replace(c.BANK, shape="several"),
+    replace(c.TOWNSHIP, shape="several"),
     c.flag("before_payment", "付款前可知", "could have been known before a payment"),
 )
 INBOX: Final = (*_STANDING, c.POSITIONS, c.CONTEXT)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from interface.console import (
+    cases,
     changes,
     duties,
+    finding,
+    finding_groups,
+    findings,
     ledgers,
     overview,
     paper,
@@ -24,6 +28,10 @@ for _page in (
     ledgers,
     payment,
     ratings,
+    findings,
+    finding_groups,
+    finding,  # its address takes the rest of /red-flags
+    cases,
     paper,
     duties,
     changes,

@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from time import monotonic_ns
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -53,6 +55,8 @@ _PERSON = """
 SELECT p.organisation, o.name, o.role, p.person, p.name, p.demo
   FROM console.person p JOIN ledger.organisation o ON o.code = p.organisation
 """
+_NAMES_KEPT_NS: Final = 30_000_000_000
+"""How old the names of the organisations may be."""
 
 
 class Person(NamedTuple):
@@ -68,6 +72,10 @@ class Person(NamedTuple):
     @property
     def author(self) -> Author:
         return Author(self.role, self.organisation, self.person)
+
+
+def _person(row: Sequence[Any]) -> Person:
+    return Person(row[0], row[1], Role(row[2]), *row[3:])
 
 
 class Session(NamedTuple):
@@ -193,6 +201,7 @@ class People:
     def __init__(self, dsn: str, keys: Keys, clock: Clock) -> None:
         self._cipher = _cipher(keys)
         self._clock = clock
+        self._organisations: tuple[int, list[Organisation]] = 0, []
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             dsn,
             min_size=0,
@@ -238,12 +247,17 @@ class People:
         return self._people(" WHERE p.demo AND p.disabled_at IS NULL ORDER BY 1, 4", ())
 
     def organisations(self) -> list[Organisation]:
-        """All that are enrolled, by code."""
+        """All that are enrolled, by code; as they were at most half a minute ago."""
+        kept_until, kept = self._organisations
+        if monotonic_ns() < kept_until:
+            return kept
         with self._pool.connection() as connection:
             rows = connection.execute(
                 "SELECT code, role, name FROM ledger.organisation ORDER BY code"
             ).fetchall()
-        return [Organisation(code, Role(role), name) for code, role, name in rows]
+        found = [Organisation(code, Role(role), name) for code, role, name in rows]
+        self._organisations = monotonic_ns() + _NAMES_KEPT_NS, found
+        return found
 
     def session(self, token: str, browser: bytes) -> Session | None:
         """The session of a token; None when it ended, or is shown by another browser.
@@ -253,24 +267,23 @@ class People:
         hashed, now = _hash(token), self._clock()
         with self._pool.connection() as connection:
             row = connection.execute(
-                "SELECT s.organisation, s.person, s.browser_hash, s.begun_at, s.seen_at"
+                "SELECT s.browser_hash, s.begun_at, s.seen_at,"
+                "       p.organisation, o.name, o.role, p.person, p.name, p.demo"
                 "  FROM console.session s JOIN console.person p USING (organisation, person)"
+                "  JOIN ledger.organisation o ON o.code = p.organisation"
                 " WHERE s.token_hash = %s AND s.ended_at IS NULL AND p.disabled_at IS NULL",
                 (hashed,),
             ).fetchone()
             if row is None:
                 return None
-            organisation, person, bound, begun_at, seen_at = row
+            bound, begun_at, seen_at, *whose = row
             stolen = not hmac.compare_digest(bound, browser)
             if stolen or now - seen_at > IDLE or now - begun_at > LONGEST:
                 self._set(connection, "ended_at", now, hashed)
                 return None
             if now - seen_at > _NOTED:
                 self._set(connection, "seen_at", now, hashed)
-        [whose] = self._people(
-            " WHERE p.organisation = %s AND p.person = %s", (organisation, person)
-        )
-        return Session(hashed, whose, begun_at)
+        return Session(hashed, _person(whose), begun_at)
 
     def end(self, session: Session) -> None:
         """Sign out."""
@@ -307,7 +320,7 @@ class People:
     def _people(self, which: str, values: tuple[str, ...]) -> list[Person]:
         with self._pool.connection() as connection:
             rows = connection.execute((_PERSON + which).encode(), values).fetchall()
-        return [Person(row[0], row[1], Role(row[2]), *row[3:]) for row in rows]
+        return [_person(row) for row in rows]
 
     def _enter_attempt(self, organisation: str, person: str, address: str) -> None:
         """Raises TooManyAttempts; a refused attempt is not entered, so that no wait is for good."""

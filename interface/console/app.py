@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from interface.console import (
+    cases,
     changes,
     duties,
     entities,
+    finding,
+    finding_groups,
+    findings,
     fund_flow,
     fund_flow_lists,
     funds,
@@ -16,9 +20,10 @@ from interface.console import (
     paper,
     payment,
     ratings,
+    sheets,
     sign_in,
+    static_files,
 )
-from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
 for _page in (
@@ -27,17 +32,18 @@ for _page in (
     ledgers,
     payment,
     ratings,
+    findings,
+    finding_groups,
+    finding,  # its address takes the rest of /red-flags
+    cases,
     paper,
     duties,
     changes,
+    sheets,
     fund_flow_lists,
     fund_flow,
     entities,
     funds,
+    static_files,
 ):
     router.routes.extend(_page.router.routes)
-
-
-@router.get(STYLE)
-async def style() -> Response:
-    return style_sheet()

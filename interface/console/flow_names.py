@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from domain.money import in_wan
 from interface.console.drawing.sankey import BACK, OWN, RECEIVER, Bar
+from interface.console.findings import finding_address
 from interface.console.frame import Visit
 from projections.fund_flow import kind_of
 from projections.fund_flow.flagged import Flag
@@ -97,7 +98,7 @@ class Names:
 
     def finding(self, flag: Flag) -> str:
         """Where the finding stands."""
-        return self._found.address("/red-flags", rule=flag.rule, subject=flag.subject)
+        return finding_address(self._found, flag.rule, flag.subject)
 
     def title(self, asked: Any, seen: Any) -> str:
         """The page's heading: what the picture says."""

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from domain.money import in_wan, percent, yuan
 from interface.console.drawing.stacked import WIDTH, Bars, stacked
+from interface.console.findings import finding_address
 from interface.console.flow_names import names_of
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.fund_flow_lists import event, household
@@ -288,11 +289,11 @@ INSTALMENT_LIST: Final = ListPage(
         "paid_fen": lambda found, line: found.address(
             "/ledgers/journal", account=f"benefit:{line['household_no']}"
         ),
-        "short_fen": lambda found, line: found.address(
-            "/red-flags",
-            rule="RF20",
-            subject=f"{line['agreement_no']} {line['household_no']} {line['due_on']}",
-        ),
+        "short_fen": lambda found, line: finding_address(
+            found, "RF20", f"{line['agreement_no']} {line['household_no']} {line['due_on']}"
+        )
+        if line["short_fen"]
+        else None,
     },
     tags=_instalment_tag,
 )  # fmt: skip

@@ -60,7 +60,7 @@ EDGES: Final = (
 )
 PATHS: Final = (
     c.count("way", "路径", "way", "number"),
-    c.count("step", "步", "step of the way", "number"),
+    c.count("way_step", "步", "step of the way", "number"),
     _FROM,
     _TO,
     c.several("kinds", "类别", "kinds of movement"),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from interface.console import (
+    batches,
     changes,
     duties,
     ledgers,
     overview,
     paper,
     payment,
+    programme,
     ratings,
+    reports,
     sign_in,
 )
 from interface.console.frame import STYLE, style_sheet
@@ -26,6 +29,9 @@ for _page in (
     paper,
     duties,
     changes,
+    programme,
+    batches,
+    reports,
 ):
     router.routes.extend(_page.router.routes)
 

@@ -26,6 +26,9 @@ reader may see. It may take further parameters of the address, annotated as in a
 (`period: Quarter`, `state: State | None = None`): they stand in the form, in the words above the
 table, in every link. A path's own (`/batches/{no}/lines`) is taken the same way and stands in none.
 
+A table too large for memory is chosen in the database: a function whose third parameter is `asked`
+(an `Asked`) gives a `Selection` (list_rows.py) instead of a table; the ledgers do so.
+
 Parameters of every list: one for each facet and filter, by the column's key (`-` is what has no
 value); `due_from`, `due_until` for a range over `due_on`, and `principal_from_fen`,
 `principal_until_fen` for one over `principal_fen` (a form's `principal_from` takes yuan and is
@@ -132,8 +135,9 @@ def _assure_columns(made: ListPage) -> None:
             raise ValueError(f"{made.name}: {key} is no column")
 
 
-Query = Callable[..., Table]
-"""(found, view, further parameters of the address) → every line that the reader may see."""
+Query = Callable[..., Any]
+"""(found, view, further parameters of the address) → every line that the reader may see, a Table;
+or (found, view, asked, further parameters) → a Selection."""
 More = Callable[..., Mapping[str, Any]]
 """(found, view, listed, further parameters) → what the page's own template needs besides."""
 
@@ -166,7 +170,12 @@ def list_page(
 def _further(query: Query) -> list[Parameter]:
     """The parameters of the address that a list's function takes besides found and view."""
     taken = inspect.signature(query, eval_str=True).parameters
-    return [taken[name].replace(kind=Parameter.KEYWORD_ONLY) for name in list(taken)[2:]]
+    first = 3 if _selects(query) else 2
+    return [taken[name].replace(kind=Parameter.KEYWORD_ONLY) for name in list(taken)[first:]]
+
+
+def _selects(query: Query) -> bool:
+    return "asked" in inspect.signature(query).parameters
 
 
 def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) -> None:
@@ -191,10 +200,7 @@ async def _show(
 
     def listed() -> tuple[Listed, Mapping[str, Any]]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            table = Table(made.table_columns, [])
-            if not asked.choosing:
-                table = _table(found, made, view, query, also)
-            selection = InMemory(table, asked, made.key, made.facets, made.summed)
+            selection = _selection(found, made, view, query, asked, also, made.facets)
             seen = listed_of(found, made, asked, view, selection, codes, further)
             return seen, more(found, view, seen, **also) if more else {}
 
@@ -202,12 +208,33 @@ async def _show(
     return await page(found, made.template, list=seen, **values)
 
 
+def _selection(
+    found: Visit,
+    made: ListPage,
+    view: View,
+    query: Query,
+    asked: Asked,
+    also: Mapping[str, Any],
+    facets: Sequence[str],
+) -> Selection:
+    """What is asked for; nothing where only the columns are to be chosen."""
+    if asked.choosing:
+        table = Table(made.table_columns, [])
+    elif _selects(query):
+        selection: Selection = query(found, view, asked, **also)
+        return selection
+    else:
+        table = _table(found, made, view, query, also)
+    return InMemory(table, asked, made.key, facets, made.summed)
+
+
 def _table(
     found: Visit, made: ListPage, view: View, query: Query, also: Mapping[str, Any]
 ) -> Table:
     """Every line that the reader may see; kept where the list says so."""
     if not made.kept or view.memory is None:
-        return query(found, view, **also)
+        whole: Table = query(found, view, **also)
+        return whole
     author = found.author
     all_rows = QUERIES[made.query][author.role] == "all"
     whose = "all" if all_rows else (author.role, author.organisation)
@@ -258,8 +285,7 @@ async def _file(
 
     def filed() -> Response:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            table = _table(found, made, view, query, also)
-            selection = InMemory(table, asked, made.key, (), made.summed)
+            selection = _selection(found, made, view, query, asked, also, ())
             return file_of(found, made, asked, view, selection, form)
 
     return await run_in_threadpool(filed)

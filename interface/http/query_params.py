@@ -244,5 +244,32 @@ class Reading:
 
         return await self.respond(answer)
 
+    async def chosen_page(
+        self,
+        name: str,
+        query: Callable[[View, int | None], Table],
+        limit: int,
+        next_of: Callable[[Mapping[str, Any]], list[str]],
+        total: Callable[[View], Any] | bool = False,
+    ) -> Response:
+        """The same of a ledger in any order, with its totals where they are wanted.
+
+        `next_of`: the values of the cursor behind a line.
+        """
+        form = self.form
+
+        def answer(view: View) -> Response:
+            table = query(view, limit + 1 if form == "json" else None)
+            if form != "json":
+                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            lines = list(Table(table.columns, table.rows[:limit]).dicts())
+            following = closed(next_of(lines[-1])) if len(table.rows) > limit else None
+            said = {"lines": lines, "next": following}
+            if callable(total):
+                said["totals"] = total(view)._asdict()
+            return json_answer(head_of(view) | said, headers=headers_of(view))
+
+        return await self.respond(answer)
+
 
 Read = Annotated[Reading, Depends()]

@@ -24,6 +24,7 @@ from interface.console.list_query import (
     typed_names,
 )
 from interface.console.list_rows import Selection
+from interface.console.pinned import OF_PAPER, Answer, answer_of
 from interface.console.words import Words
 from projections.columns import Column
 from projections.facts.reading import Table, View
@@ -135,6 +136,8 @@ class Listed(NamedTuple):
     choosing: bool
     every_column: list[ColumnChoice]
     empty: str
+    answer: Answer
+    """What of it a paper proves."""
 
 
 def view_model(
@@ -187,6 +190,14 @@ def view_model(
         choosing=asked.choosing,
         every_column=_every_column(shown, texts, asked),
         empty=_empty(found, view, name),
+        answer=answer_of(
+            view,
+            table,
+            asked.cols,
+            [texts.title(column) for column in columns],
+            sums=dict(selection.sums),
+            lines=selection.lines,
+        ),
     )
 
 
@@ -204,7 +215,7 @@ def _empty(found: Visit, view: View, name: str) -> str:
 
 def _kept(found: Visit, without: Sequence[str]) -> list[tuple[str, str]]:
     told = found.request.query_params.multi_items()
-    return [each for each in told if each[0] not in (*without, "lang")]
+    return [each for each in told if each[0] not in (*without, "lang", *OF_PAPER)]
 
 
 def _every_column(shown: Shown, texts: _Texts, asked: Asked) -> list[ColumnChoice]:

@@ -205,7 +205,7 @@ async def _show(
             return seen, more(found, view, seen, **also) if more else {}
 
     seen, values = await run_in_threadpool(listed)
-    return await page(found, made.template, list=seen, **values)
+    return await page(found, made.template, pinned=seen.answer, list=seen, **values)
 
 
 def _selection(

@@ -198,25 +198,27 @@ def settlement(
     scope: Scope = COUNTY,
     rules: Rules | None = None,
     progress: Progress | None = None,
+    only: Sequence[str] | None = None,
 ) -> list[Due]:
     """Every loan and quarter up to `last` with anything due, paid or held; by bank and loan.
 
     A quarter that was paid stands here whatever became of the loan since. Earlier quarters are
     calculated again on all that is known: a late-told repayment shows as a difference. `rules`:
     others than those known to the view. `progress` hears the loans done and the loans in all.
-    Raises RoadsDisagree.
+    `only`: the ids of all the loans of some households, and no others are looked at. Raises
+    RoadsDisagree.
     """
     ruled = rules or Rules(view.book, view.known_on)
-    loans = lent(view, last.until)
-    taken = _taken(view)
-    objections = _objections(view)
+    loans = lent(view, last.until, only)
+    taken = _taken(view, only)
+    objections = _objections(view, only)
     found: list[Due] = []
     for place, (loan, subsidy) in enumerate(_subsidies(loans, ruled)):
         if progress is not None and place % 500 == 0:
             progress(place, len(loans))
         found += _dues(loan, subsidy, taken.pop(loan["loan_id"], {}), last, ruled)
     found = _objected(found, objections)
-    _compare(view, found, last, ruled)
+    _compare(view, found, last, ruled, only)
     if taken:
         found += _objected(_paid_only(view, taken, last, ruled), objections)
     found.sort(key=lambda due: (due.loan["bank"], due.loan["loan_no"]))
@@ -227,8 +229,13 @@ def settlement(
 
 def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
     """The lines that a batch of the quarter `last` lists. Raises RoadsDisagree."""
+    return listed(view, settlement(view, last, scope=scope))
+
+
+def listed(view: View, found: Iterable[Due]) -> Run:
+    """The lines that a batch lists of what a settlement of the view found."""
     lines: list[Line] = []
-    for due in settlement(view, last, scope=scope):
+    for due in found:
         if due.left_fen:
             lines.append(_line(len(lines) + 1, due))
     batches = view.query("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]
@@ -510,7 +517,9 @@ def _day_count(book: Book, period: Period, known_on: date) -> int | None:
         return None
 
 
-def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> None:
+def _compare(
+    view: View, found: Sequence[Due], last: Period, rules: Rules, only: Sequence[str] | None
+) -> None:
     """The other road: amounts, limits, and what cannot be judged. Raises RoadsDisagree."""
     parameters = _parameters(view, last, rules)
     _compare_limits(view, found, parameters["quarters"])
@@ -526,7 +535,7 @@ def _compare(view: View, found: Sequence[Due], last: Period, rules: Rules) -> No
         else:
             missing[loan_id, due.name] = due.lacking.name
     second: dict[tuple[str, str], int | str] = {}
-    asked = view.query(_by_sql("due.sql"), **parameters, loans=None)
+    asked = view.query(_by_sql("due.sql"), **parameters, loans=only)
     for loan_id, period, due_fen, lacking in asked.rows:
         # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
         told = lacking is None or not period or missing.get((loan_id, period)) != lacking

@@ -20,7 +20,9 @@ table; the engine filters, counts, sorts, adds, pages, and writes the files. All
     def lines(found: Visit, view: View) -> Table:
         return benefits(view, scope=scope_of(found.author, "/benefits"))
 
-This serves `/benefits` and `/benefits.csv`, `.xlsx`, `.json`: the same lines, columns and order.
+This serves `/benefits` and `/benefits.csv`, `.xlsx`, `.json`: the same lines, columns and order. A
+file has the filter in words, both dates, position and digest in itself (XLSX: the first sheet; CSV:
+with `notes=1`) and in its name.
 The function runs in a thread and may read the view's connection; it gives every line that the
 reader may see. It may take further parameters of the address, annotated as in a route
 (`period: Quarter`, `state: State | None = None`): they stand in the form, in the words above the
@@ -72,17 +74,25 @@ from interface.console.list_query import (
     values_of,
 )
 from interface.console.list_rows import InMemory, Selection, cut
-from interface.console.list_view import Listed, named_codes, view_model
+from interface.console.list_view import Listed, filter_words, named_codes, view_model
 from interface.http.masked_names import with_names
 from interface.http.permissions import QUERIES
 from interface.http.query_params import view_of
-from interface.http.responses import Form, head_of, headers_of, json_answer, table_file
+from interface.http.responses import (
+    Described,
+    Form,
+    head_of,
+    headers_of,
+    json_answer,
+    table_file,
+)
 from projections.columns import BORROWER_NAME, LOAN_ID, Columns
 from projections.facts.reading import Table, View
 
 Line = Mapping[str, Any]
 Leads = Callable[[Visit, Line], str | None]
 FileForm = Literal["csv", "xlsx", "json"]
+Notes = Literal["1"] | None
 Visiting = Annotated[Visit, Depends(visit)]
 _INNER: Final = (LOAN_ID,)
 """Columns that stay inside."""
@@ -154,12 +164,22 @@ def list_page(
         async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
             return await _show(found, made, given, query, also, told, more)
 
-        async def filed(found: Visit, form: Any, given: dict[str, Any], **also: Any) -> Response:
-            return await _file(found, made, given, query, also, form)
+        async def filed(
+            found: Visit, form: Any, given: dict[str, Any], notes: Any, **also: Any
+        ) -> Response:
+            wanted = notes is not None
+            return await _file(found, made, given, query, also, told, form, notes=wanted)
 
         taken = Depends(parameters_of(made))
         _take(shown, further, found=Visiting, given=Annotated[dict[str, Any], taken])
-        _take(filed, further, found=Visiting, form=FileForm, given=Annotated[dict[str, Any], taken])
+        _take(
+            filed,
+            further,
+            found=Visiting,
+            form=FileForm,
+            given=Annotated[dict[str, Any], taken],
+            notes=Notes,
+        )
         router.get(f"{path}.{{form}}")(filed)
         router.get(path)(shown)
         return query
@@ -180,7 +200,15 @@ def _selects(query: Query) -> bool:
 
 def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) -> None:
     """Tell FastAPI what an endpoint takes."""
-    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=own[name]) for name in own]
+    parameters = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            annotation=own[name],
+            default=None if name == "notes" else Parameter.empty,
+        )
+        for name in own
+    ]
     endpoint.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
 
 
@@ -278,25 +306,39 @@ async def _file(
     given: Mapping[str, Any],
     query: Query,
     also: Mapping[str, Any],
+    told: Sequence[str],
     form: Form,
+    *,
+    notes: bool,
 ) -> Response:
     assure_allowed(found, made.query)
     asked = asked_of(found, made, given)
+    codes = await run_in_threadpool(named_codes, found, made)
+    said = filter_words(found, made, asked, codes, {name: also[name] for name in told})
 
     def filed() -> Response:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             selection = _selection(found, made, view, query, asked, also, ())
-            return file_of(found, made, asked, view, selection, form)
+            return file_of(found, made, asked, view, selection, form, said, notes=notes)
 
     return await run_in_threadpool(filed)
 
 
 def file_of(
-    found: Visit, made: ListPage, asked: Asked, view: View, selection: Selection, form: Form
+    found: Visit,
+    made: ListPage,
+    asked: Asked,
+    view: View,
+    selection: Selection,
+    form: Form,
+    said: str,
+    *,
+    notes: bool,
 ) -> Response:
     """All lines of a selection, in the columns and the order of the page."""
     table = _named(found, made, view, Table(selection.columns, list(selection.rows())))
     table = cut(table.columns, iter(table.rows), asked.cols)
     if form == "json":
         return json_answer(head_of(view) | {"lines": list(table.dicts())}, 200, headers_of(view))
-    return table_file(table, form, f"{made.name}-{view.as_of}", headers_of(view))
+    described = Described(view, found.words(f"{made.name}.title"), said, notes)
+    return table_file(table, form, made.name, headers_of(view), described)

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from interface.console import ledgers, overview, paper, payment, ratings, sign_in
+from interface.console import (
+    changes,
+    duties,
+    ledgers,
+    overview,
+    paper,
+    payment,
+    ratings,
+    sign_in,
+)
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment, ratings, paper):
+for _page in (
+    sign_in,
+    overview,
+    ledgers,
+    payment,
+    ratings,
+    paper,
+    duties,
+    changes,
+):
     router.routes.extend(_page.router.routes)
 
 

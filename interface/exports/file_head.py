@@ -80,11 +80,8 @@ def head_of_file(view: View, table: Table, title: str, said: str) -> FileHead:
 
 def with_code_names(connection: Connection, table: Table) -> Table:
     """The table with the names of banks, townships and categories beside their codes."""
-    places = [
-        (place, column.key)
-        for place, column in enumerate(table.columns)
-        if column.key in CODE_NAMES
-    ]
+    keys = enumerate(table.keys)
+    places = [(place, key) for place, key in keys if key in CODE_NAMES]
     if not places or any(named in table.columns for named in CODE_NAMES.values()):
         return table
     organisations = "SELECT code, name FROM ledger.organisation"

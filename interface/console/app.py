@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from interface.console import (
+    cases,
     changes,
     duties,
+    finding,
+    finding_groups,
+    findings,
     ledgers,
     overview,
     paper,
     payment,
     ratings,
+    sheets,
     sign_in,
+    static_files,
 )
-from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
 for _page in (
@@ -23,13 +28,14 @@ for _page in (
     ledgers,
     payment,
     ratings,
+    findings,
+    finding_groups,
+    finding,  # its address takes the rest of /red-flags
+    cases,
     paper,
     duties,
     changes,
+    sheets,
+    static_files,
 ):
     router.routes.extend(_page.router.routes)
-
-
-@router.get(STYLE)
-async def style() -> Response:
-    return style_sheet()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from interface.console import (
+    batches,
     cases,
     changes,
     duties,
@@ -15,7 +16,9 @@ from interface.console import (
     overview,
     paper,
     payment,
+    programme,
     ratings,
+    reports,
     sheets,
     sign_in,
     static_files,
@@ -35,6 +38,9 @@ for _page in (
     paper,
     duties,
     changes,
+    programme,
+    batches,
+    reports,
     sheets,
     static_files,
 ):

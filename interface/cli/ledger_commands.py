@@ -94,7 +94,7 @@ def export(
         )
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = with_code_names(view.connection, _named(deployment, view, query(view)))
+            table = with_code_names(view, _named(deployment, view, query(view)))
             head = head_of_file(view, table, which, "")
             with progress_bar("导出 exporting", len(table.rows)) as progress:
                 write_table(

@@ -13,7 +13,8 @@ from interface.exports.table_files import file_columns, file_rows
 from interface.spreadsheet import csv_blocks
 from projections import columns as c
 from projections.columns import Column, Columns
-from projections.facts.reading import Connection, Table, View
+from projections.facts.reading import Table, View
+from projections.organisations import names_of
 
 CODE_NAMES: Final[Mapping[str, Column]] = {
     "bank": c.text("bank_name", "银行名称", "bank's name"),
@@ -78,14 +79,13 @@ def head_of_file(view: View, table: Table, title: str, said: str) -> FileHead:
     )
 
 
-def with_code_names(connection: Connection, table: Table) -> Table:
+def with_code_names(view: View, table: Table) -> Table:
     """The table with the names of banks, townships and categories beside their codes."""
     keys = enumerate(table.keys)
     places = [(place, key) for place, key in keys if key in CODE_NAMES]
     if not places or any(named in table.columns for named in CODE_NAMES.values()):
         return table
-    organisations = "SELECT code, name FROM ledger.organisation"
-    names: dict[Any, str] = dict(connection.execute(organisations).fetchall())
+    names = names_of(view)
     codes: dict[str, Mapping[Any, str]] = {
         "bank": names,
         "township": names,

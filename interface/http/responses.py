@@ -92,7 +92,7 @@ def table_file(
     """
     head = None
     if described is not None:
-        table = with_code_names(described.view.connection, table)
+        table = with_code_names(described.view, table)
         head = head_of_file(described.view, table, described.title, described.said)
         name = head.name(name)
     folder = tempfile.mkdtemp(prefix="mz-answer-")

@@ -100,7 +100,7 @@ class InMemory:
         """The lines that meet every filter; counted for a facet also those that it alone leaves."""
         tests = [(key, self._names.index(key), _is(value)) for key, value in asked.equal.items()]
         tests += [(key, self._names.index(key), _in(ends)) for key, ends in asked.ranges.items()]
-        chosen: list[Row] = []
+        chosen = list(self._table.rows) if not tests else []
         left: dict[str, list[Row]] = {key: [] for key in facets}
         for row in self._table.rows if tests else ():
             failed = [key for key, place, test in tests if not test(row[place])]
@@ -108,13 +108,10 @@ class InMemory:
                 chosen.append(row)
             elif len(failed) == 1 and failed[0] in left:
                 left[failed[0]].append(row)
-        chosen = chosen if tests else list(self._table.rows)
         for key in facets:
             place = self._names.index(key)
-            counter = Counter(dict.fromkeys(_counted(self._table.rows, place), 0))
-            for rows in (chosen, left[key]):
-                counter.update(_counted(rows, place))
-            self._facets[key] = counter
+            every = dict.fromkeys(_counted(self._table.rows, place), 0)
+            self._facets[key] = every | _counted([*chosen, *left[key]], place)
         return chosen
 
     def _ordered(self, rows: list[Row]) -> list[Row]:
@@ -185,16 +182,6 @@ def _counted(rows: Iterable[Row], place: int) -> dict[str, int]:
     except TypeError:  # several values in a cell
         return _counted([(each,) for row in rows for each in row[place] or [None]], 0)
     return dict(counts)
-
-
-def _counted(rows: Sequence[Row], place: int) -> Counter[str]:
-    """By value, as an address names it, how many of the lines have it."""
-    cells = Counter(tuple(c) if isinstance(c := row[place], list) else c for row in rows)
-    counter: Counter[str] = Counter()
-    for cell, count in cells.items():
-        for value in _values(list(cell) if isinstance(cell, tuple) else cell):
-            counter[value] += count
-    return counter
 
 
 def _values(value: Any) -> list[str]:

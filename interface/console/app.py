@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from interface.console import (
+    batches,
     cases,
     changes,
     duties,
@@ -15,10 +16,13 @@ from interface.console import (
     overview,
     paper,
     payment,
+    programme,
     ratings,
+    reports,
+    sheets,
     sign_in,
+    static_files,
 )
-from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
 for _page in (
@@ -34,10 +38,10 @@ for _page in (
     paper,
     duties,
     changes,
+    programme,
+    batches,
+    reports,
+    sheets,
+    static_files,
 ):
     router.routes.extend(_page.router.routes)
-
-
-@router.get(STYLE)
-async def style() -> Response:
-    return style_sheet()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from domain.household import Household
 from projections.facts.reading import (
     COUNTY,
     Scope,
@@ -54,11 +55,13 @@ def loan_ledger(
 ) -> Table:
     """One line a loan, ordered by bank and loan number; `after` names the line before a page."""
     bank, number = after or (None, None)
-    return view.table(
+    is_named = household_no is not None or loan_no is not None
+    ask = view.lookup_table if is_named else view.table
+    return ask(
         COLUMNS,
-        query_of(paged=most is not None),
+        query_of(paged=is_named or most is not None),
         **parameters_of_loans(scope),
-        household_no=household_no,
+        household_id=None if household_no is None else Household.id_for(household_no),
         loan_no=loan_no,
         after_bank=bank,
         after_loan_no=number,

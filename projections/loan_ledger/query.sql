@@ -1,5 +1,5 @@
 -- 贷款台账: one line a loan, as of a day, as known at an instant.
--- as_of, known_at; bank, township, household_no, loan_no: whose loans (null: all);
+-- as_of, known_at; bank, township, household_id, loan_no: whose loans (null: all);
 -- after_bank, after_loan_no: the line before this page (null: from the beginning);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
 -- {page}: which lines of these, in order (empty: all); {of_page} and the like: of the page
@@ -16,7 +16,7 @@ WITH household AS (
     LEFT JOIN household h USING (household_id)
    WHERE (%(bank)s::text IS NULL OR l.bank = %(bank)s)
      AND (%(township)s::text IS NULL OR h.township = %(township)s)
-     AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
+     AND (%(household_id)s::uuid IS NULL OR l.household_id = %(household_id)s)
      AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
      AND {guaranteed}
      AND (%(after_bank)s::text IS NULL

@@ -33,9 +33,11 @@ def subsidy_ledger(
     most: int | None = None,
 ) -> Table:
     """One line a payment, in the order of the log; `after` is the line before a page."""
-    return view.table(
+    is_named = loan_no is not None
+    ask = view.lookup_table if is_named else view.table
+    return ask(
         COLUMNS,
-        query_of(paged=most is not None),
+        query_of(paged=is_named or most is not None),
         **parameters_of_loans(scope),
         household_no=household_no,
         loan_no=loan_no,

@@ -11,7 +11,8 @@ WITH gone AS (
   SELECT DISTINCT ON (l.loan_id) l.*
     FROM facts.loan l
     JOIN (SELECT DISTINCT loan_id FROM facts.loan
-           WHERE sign = -1 OR effective_on > %(as_of)s) moved USING (loan_id)
+           WHERE (sign = -1 OR effective_on > %(as_of)s)
+             AND (%(loan_no)s::text IS NULL OR loan_no = %(loan_no)s)) moved USING (loan_id)
    WHERE l.sign = 1 AND l.recorded_at <= %(known_at)s
      AND NOT EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) a
                       WHERE a.loan_id = l.loan_id)

@@ -17,6 +17,7 @@ from application.people import Session
 from domain.calendar import civil_day
 from domain.kernel import Author
 from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
+from interface.console.menu import menu_of
 from interface.console.track import track
 from interface.console.words import LANGUAGES, Language, Words
 from interface.html import render
@@ -46,13 +47,6 @@ STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
 _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-MENU: Final = (
-    ("overview", "/overview", "/ledgers/loans"),
-    ("loans", "/ledgers/loans", "/ledgers/loans"),
-    ("subsidies", "/ledgers/subsidies", "/ledgers/subsidies"),
-    ("search", "/search", "/subsidy-payments/{no}/trace"),
-)
-"""Name, address, and the query whose row of the permission table opens the page."""
 
 
 class Elsewhere(Exception):
@@ -241,14 +235,10 @@ async def _frame(found: Visit) -> dict[str, Any]:
     position, sealed = await run_in_threadpool(_positions, found.service)
     today = civil_day(found.service.clock())
     known_on = civil_day(found.known_at) if found.known_at else today
-    whose, here = found.session.whose, found.request.url.path
+    whose = found.session.whose
     dates = ("as_of", "known_at", "lang", "cursor")
     return {
-        "menu": [
-            {"key": name, "href": found.address(path), "here": here.startswith(path)}
-            for name, path, query in MENU
-            if found.allowed(query)
-        ],
+        "menu": menu_of(found),
         "organisation": whose.organisation_name,
         "person": whose.name,
         "demo": found.service.demo,

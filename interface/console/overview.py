@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections import Counter
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -12,93 +15,145 @@ from domain.kernel import Refused
 from domain.money import in_wan, percent
 from interface.console.frame import Elsewhere, Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
+from interface.http.kept_answers import Block, Question
 from interface.http.permissions import scope_of
 from interface.http.query_params import view_of
 from interface.http.routes.ledgers import traced
+from projections.duties import duties
 from projections.facts.reading import Scope, View
+from projections.funds import WARNINGS_BP, fund_ledger
 from projections.loan_ledger import loan_ledger
 from projections.red_flags import rules
 from projections.red_flags.runs import statuses
-from projections.reports import COUNTY_ROW, township_report
+from projections.reports import COUNTY_ROW, indicators, township_report
+from projections.reports.annual import annual_form
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
+_WEEK: Final = timedelta(days=7)
+_BAR: Final = 600
+_SUBSIDY: Final = "subsidy_paid"
+_OPEN: Final = ("not_done", "late", "pending")
+"""The states of duties that the overview counts, the worst first."""
 
 
 @router.get("/overview")
 async def overview(found: Visiting) -> Response:
     assure_allowed(found, "/ledgers/loans")
-    stock = await run_in_threadpool(_stock, found)
-    flags = await run_in_threadpool(_flags, found) if found.allowed("/red-flags") else None
-    return await page(
+    blocks = await run_in_threadpool(_blocks, found)
+    made = await page(
         found,
         "overview.html",
-        stock=stock,
-        flags=flags,
+        blocks=blocks,
+        names={o.code: o.name for o in await run_in_threadpool(found.service.people.organisations)},
+        year=found.as_of.year,
         wan=in_wan,
         percent=percent,
-        loans=found.address("/ledgers/loans"),
-        of_township=lambda code: found.address("/ledgers/loans", township=code),
+        link=found.address,
+        week=(found.as_of - _WEEK, found.as_of + _WEEK),
+        hide_looks=not found.allowed("/households/{no}/looks"),
     )
+    if any(block.is_awaited for block in blocks.values()):
+        made.headers["Refresh"] = "2"
+    return made
 
 
-def _stock(found: Visit) -> dict[str, Any] | None:
-    """The townships' report and its sum; None for whom the table gives no such report."""
-    if not found.allowed("/reports/townships"):
-        return None
-    scope = scope_of(found.author, "/reports/townships")
-    with view_of(found.service, found.as_of, found.known_at, None) as view:
-        *townships, total = _kept_report(view, scope)
-    names = {o.code: o.name for o in found.service.people.organisations()}
+def _blocks(found: Visit) -> dict[str, Block]:
+    """What the permission table gives the reader; each block fails or is awaited by itself."""
+    asked: dict[str, Question] = {}
+    for name, (query, ask) in _ASKED.items():
+        if found.allowed(query):
+            asked[name] = partial(ask, scope_of(found.author, query))
+    open_view = partial(view_of, found.service, found.as_of, found.known_at, None)
+    scope = scope_of(found.author, "/ledgers/loans")
+    key = found.author.role, scope, found.as_of, found.known_at
+    return found.service.kept.blocks(open_view, key, asked)
+
+
+def _stock(scope: Scope, view: View) -> dict[str, Any]:
+    """The townships' report and its sum, the most overdue township first."""
+    *townships, total = township_report(view, scope=scope).dicts()
+    assert total["township"] == COUNTY_ROW
     most_fen = max((row["outstanding_fen"] for row in townships), default=0)
     return {
         "total": total,
         "townships": [
-            row
-            | {
-                "name": names.get(row["township"], ""),
-                "width": row["outstanding_fen"] * 120 // most_fen if most_fen else 0,
-            }
+            row | {"width": row["outstanding_fen"] * 120 // most_fen if most_fen else 0}
             for row in sorted(townships, key=lambda row: (-row["overdue_fen"], row["township"]))
         ],
-        "rate": None if total["overdue_rate_bp"] is None else percent(total["overdue_rate_bp"]),
-        "is_county": scope == Scope(),
     }
 
 
-def _kept_report(view: View, scope: Scope) -> list[dict[str, Any]]:
-    """It takes the whole ledger: what was answered once at a place of the facts is kept."""
-    key = ("townships", scope, view.place)
-    kept: list[dict[str, Any]] | None = view.memory.recall(key) if view.memory else None
-    if kept is None:
-        kept = list(township_report(view, scope=scope).dicts())
-        assert kept[-1]["township"] == COUNTY_ROW
-        if view.memory:
-            view.memory.keep(key, kept, len(kept))
-    return kept
+def _subsidy(scope: Scope, view: View) -> int:
+    """What was paid in the year less what came back, in fen."""
+    [line] = [each for each in annual_form(view, scope=scope).dicts() if each["item"] == _SUBSIDY]
+    paid_fen: int = line["sum_fen"]
+    return paid_fen
 
 
-def _flags(found: Visit) -> list[dict[str, Any]]:
-    """What each red flag found when it was last asked; also those in error or not asked yet."""
-    with found.service.facts.connection() as connection:
-        told = statuses(connection)
-    hidden = not found.allowed("/households/{no}/looks")
-    shown = []
-    for rule in rules():
-        status = told.get(rule.id)
-        if (rule.about_looks and hidden) or (status and status.status == "clean"):
-            continue
-        name = rule.title_zh if found.words.language == "zh" else rule.title_en
-        shown.append(
-            {
-                "id": rule.id,
-                "title": name,
-                "status": status.status if status else "not_checked",
-                "findings": status.findings if status else 0,
-                "amount_fen": status.amount_fen if status else 0,
+def _funds(_: Scope, view: View) -> dict[str, Any] | None:
+    """The line of the fund ledger of the year; `used_x` and `reserved_x` of 600 are drawn."""
+    for line in fund_ledger(view).dicts():
+        if line["year"] == view.as_of.year and line["allocated_fen"]:
+            paid, reserved, whole = (
+                line[f"{part}_fen"] for part in ("paid", "reserved", "allocated")
+            )
+            used_x = min(paid * _BAR // whole, _BAR)
+            return line | {
+                "used_x": used_x,
+                "reserved_x": min(reserved * _BAR // whole, _BAR - used_x),
+                "marks": [(share // 100, share * _BAR // 10_000) for share in WARNINGS_BP],
             }
+    return None
+
+
+def _targets(_: Scope, view: View) -> list[dict[str, Any]]:
+    return list(indicators(view).dicts())
+
+
+def _duties(scope: Scope, view: View) -> list[dict[str, Any]]:
+    """How many duties of the week before and the week after stand how, those open or late."""
+    near = duties(
+        view, scope=scope, due_from=view.as_of - _WEEK, due_until=view.as_of + _WEEK
+    ).dicts()
+    counted = Counter((line["duty"], line["duty_zh"], line["state"]) for line in near)
+    order = {state: place for place, state in enumerate(_OPEN)}
+    return [
+        {"duty": duty, "duty_zh": title, "state": state, "count": count}
+        for (duty, title, state), count in sorted(
+            counted.items(), key=lambda item: (order.get(item[0][2], 9), item[0])
         )
-    return shown
+        if state in order
+    ]
+
+
+def _flags(_: Scope, view: View) -> list[dict[str, Any]]:
+    """What each red flag found when it was last asked; also those in error or not asked yet."""
+    there = statuses(view.connection)
+    return [
+        {
+            "id": rule.id,
+            "zh": rule.title_zh,
+            "en": rule.title_en,
+            "about_looks": rule.about_looks,
+            "status": status.status if status else "not_checked",
+            "findings": status.findings if status else 0,
+            "amount_fen": status.amount_fen if status else 0,
+        }
+        for rule in rules()
+        if not ((status := there.get(rule.id)) and status.status == "clean")
+    ]
+
+
+_ASKED: Final = {
+    "stock": ("/reports/townships", _stock),
+    "subsidy": ("/reports/annual", _subsidy),
+    "funds": ("/ledgers/funds", _funds),
+    "targets": ("/indicators", _targets),
+    "duties": ("/duties", _duties),
+    "flags": ("/red-flags", _flags),
+}
+"""By block: the row of the permission table that opens it, and what it asks."""
 
 
 @router.get("/search")

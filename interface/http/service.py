@@ -21,6 +21,7 @@ from application.personal_data.encryption import Vault
 from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.http.health import HealthCheck
+from interface.http.kept_answers import KeptAnswers
 from interface.http.permissions import scope_of
 from interface.workers.key_watch import KeyWatch
 from interface.workers.projector import ProjectorThread
@@ -58,6 +59,7 @@ class Service:
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self.people = People(deployment.dsn, deployment.keys, clock)
         self.health = HealthCheck()
+        self.kept = KeptAnswers()
         self._key_watch = KeyWatch(self.facts)
         self._schema_watch = SchemaWatch(self.facts)
         self._access = AccessList(deployment.dsn)
@@ -95,6 +97,7 @@ class Service:
         self._key_watch.stop()
         self._schema_watch.stop()
         self.people.close()
+        self.kept.stop()
         self.health.stop()
         self.facts.close()
 

@@ -18,7 +18,7 @@ from application import people
 from application.people import NotAdmitted, People, TooManyAttempts
 from domain.roles import Role
 from interface.console.dates import read_day, read_instant
-from interface.console.frame import MENU
+from interface.console.menu import MENU
 from interface.console.words import LANGUAGES, catalogue
 from interface.http.permissions import QUERIES
 
@@ -298,12 +298,25 @@ def test_a_page_shows_the_rows_of_its_reader_alone(browsers: dict[str, Browser])
     assert not (seen["PSBC"] or seen["T02"] or seen["DB"])
 
 
-def test_the_menu_is_the_permission_table(browsers: dict[str, Browser]) -> None:
+def test_the_menu_is_the_permission_table(callers: Callers, browsers: dict[str, Browser]) -> None:
+    pages = {route.path for route in callers.client.app.router.routes}  # type: ignore[attr-defined]
     for organisation in ORGANISATIONS:
+        role = Role(organisation.role)
         text = browsers[organisation.code].get("/sessions").text
-        for name, path, query in MENU:
-            open_to_him = QUERIES[query].get(Role(organisation.role), "-") != "-"
-            assert (f'<a href="{path}"' in text) == open_to_him, (organisation.code, name)
+        for word, items in MENU.items():
+            open_ones = [
+                each.address
+                for each in items
+                if each.address in pages
+                and (each.query is None or QUERIES[each.query].get(role, "-") != "-")
+            ]
+            link = f">{catalogue('zh')[f'menu.{word}']}</a>"
+            assert (link in text) == bool(open_ones), (organisation.code, word)
+            if open_ones:
+                assert f'href="{open_ones[0]}"' in text
+            if len(open_ones) > 1:
+                within = browsers[organisation.code].get(open_ones[0]).text
+                assert all(f'<a href="{address}"' in within for address in open_ones)
 
 
 # ---- the same truth ---------------------------------------------------------------------

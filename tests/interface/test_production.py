@@ -41,6 +41,9 @@ def checkout(place: Path) -> Iterator[Path]:
         Compose(place).down(["--volumes"])
 
 
+PASSWORD = "a long enough password"
+
+
 def lines() -> list[str]:
     """The commands of the guide, without their comments, in their order."""
     guide = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -57,6 +60,7 @@ def shell(folder: Path, line: str) -> str:
         check=False,
         capture_output=True,
         text=True,
+        input=2 * f"{PASSWORD}\n" if "people enrol" in line else None,
     )
     assert done.returncode == 0, (line, done.stdout[-800:], done.stderr[-2000:])
     return done.stdout
@@ -81,6 +85,8 @@ def test_every_line_of_the_operations_guide_does_what_it_says(folder: Path) -> N
             headers = {"Authorization": f"Bearer {key}"}
             answer = httpx2.post(f"{base}/bank-reports", json=told, headers=headers)
             assert answer.status_code == 201, answer.text
+        if "people enrol" in line:
+            assert "otpauth://totp/" in output, output
         if line.endswith(("rebuild", "verify")):
             assert "同" in output or "100" in output, output
     assert restored

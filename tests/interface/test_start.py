@@ -127,7 +127,7 @@ def test_a_migration_that_was_applied_with_another_text_is_named(
         assert "0001_log.sql" in said(*command)
     with psycopg.connect(altered.owner_dsn, autocommit=True) as owner:
         owner.execute("DELETE FROM public.mingzhang_migration")
-        owner.execute("DROP SCHEMA ledger CASCADE")
-        owner.execute("DROP SCHEMA projection CASCADE")
+        for schema in ("ledger", "projection", "console"):
+            owner.execute(f"DROP SCHEMA {schema} CASCADE".encode())
     migrate(altered.dsn)
     drop_database(server, altered)

@@ -1,4 +1,4 @@
-"""The words of the pages, in two languages: `lists.zh.toml` and `lists.en.toml` have the same keys."""
+"""The words of the pages, by page and language: the files of a page have the same keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
 @cache
 def catalogue(language: Language) -> dict[str, str]:
-    """Every sentence of a language by its key, `sign_in.title`. Raises ValueError: a key is twice."""
+    """Every sentence of a language by its key, `sign_in.title`. Raises ValueError: one is twice."""
     said: dict[str, str] = {}
     for file in resources.files(__package__).iterdir():
         if not file.name.endswith(f".{language}.toml"):

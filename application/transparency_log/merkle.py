@@ -121,6 +121,37 @@ def inclusion_proof(tree_hash: TreeHash, index: int, size: int, node: NodeOf) ->
     return path[::-1]
 
 
+class Joined(NamedTuple):
+    """A step from a leaf to the root: a sibling, whether it stands left, and the node of both."""
+
+    sibling: bytes
+    left: bool
+    node: bytes
+
+
+def inclusion_steps(
+    tree_hash: TreeHash, index: int, size: int, leaf: bytes, path: Sequence[bytes]
+) -> list[Joined]:
+    """RFC 9162 §2.1.3.2, step by step from a leaf's hash; the last node is the root.
+
+    Raises ProofWrong when the path has another length than the tree asks for.
+    """
+    at, last, node = index, size - 1, leaf
+    steps: list[Joined] = []
+    for sibling in path:
+        if last == 0:
+            raise ProofWrong(f"{index} / {size}")
+        left = bool(at & 1) or at == last
+        node = tree_hash.node(sibling, node) if left else tree_hash.node(node, sibling)
+        steps.append(Joined(sibling, left, node))
+        while left and at and not at & 1:
+            at, last = at >> 1, last >> 1
+        at, last = at >> 1, last >> 1
+    if last or not 0 <= index < size:
+        raise ProofWrong(f"{index} / {size}")
+    return steps
+
+
 def consistency_proof(tree_hash: TreeHash, old: int, size: int, node: NodeOf) -> list[bytes]:
     """RFC 9162 §2.1.4.1: that the tree of `size` leaves begins with the tree of `old` leaves.
 

@@ -1,102 +1,108 @@
-"""The trace of a payment (贴息溯源): how much, right then, known since, step by step, on what."""
+"""The trace of a payment (贴息溯源): how much, right then and now, how, in which order, on what."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import quote
 
+import segno
 from fastapi import APIRouter, Depends, Response
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
-from application.access import Organisation
-from domain.calendar import civil_day
-from domain.household import CATEGORIES_ZH
-from domain.money import in_capitals, percent, with_commas
-from domain.policy import POLICY
+from application.refusals import NotSealedYet
+from application.transparency_log.proofs import NotSealed, Proofs
+from domain.kernel import Refused
+from domain.loan import PaymentUnknown
+from domain.money import in_capitals, with_commas
 from domain.subsidy import REASONS
-from interface.console.frame import Visit, assure_allowed, page, visit
+from interface.console.arithmetic import factors
+from interface.console.dates import exactly
+from interface.console.drawing.two_dates import Dated, TwoDates, two_dates
+from interface.console.frame import HEADERS, Visit, address_of, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
+from interface.console.proofs import (
+    ByServer,
+    Proven,
+    proof_data,
+    proven,
+    verified_by_server,
+)
+from interface.console.rules import rule_rows
+from interface.console.silences import silences
+from interface.console.then_and_now import Explained, Now, Then, now_of, then_of
+from interface.console.timeline import Entry, category_name, entries
 from interface.console.words import Words
-from interface.documents.rulings import rules_in_words
-from interface.http.query_params import No
+from interface.http.permissions import scope_of
+from interface.http.query_params import No, view_of
+from interface.http.responses import json_answer
 from interface.http.routes.ledgers import traced
+from interface.http.routes.subsidy_explanation import explained
+from interface.http.visibility import visible_trace, with_open_leaves
+from projections.duties import of_one_loan
+from projections.facts.reading import View
+from projections.history import trace as trace_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_FIELDS = (
-    "principal_fen", "interest_fen", "penalty_fen", "amount_fen", "annual_rate_bp", "due_on",
-    "new_due_on", "category", "purpose", "period", "finding", "actual_use", "reason", "voucher",
-)  # fmt: skip
-"""What an entry of the timeline says of an event, in this order."""
+Visiting = Annotated[Visit, Depends(visit)]
+_QUERY = "/loans/{no}/subsidies/{period}"
+_SETTLED, _REPAID = "loan.settled.v1", "loan.repaid.v1"
 
 
-class Entry(NamedTuple):
-    """One event in the timeline. `late_days`: between the day it happened and the report of it."""
+class Facts(NamedTuple):
+    """What the facts say of a payment's quarter, at its own dates and at the page's.
 
-    day: str
-    what: str
-    said: list[tuple[str, str, int | None]]
-    """Title, value, and the amount in fen where it is one."""
-    organisation: str
-    position: int
-    known_on: date
-    late_days: int
-    is_late: bool
-    money: bool
-    here: bool
-    reversed: bool
+    `then` and `now` are None where the facts cannot say it (yet).
+    """
+
+    then: Explained | None
+    now: Explained | None
+    silences: list[Entry]
+    proven: Proven
+    by_server: ByServer | None
+    known_at: datetime
+    names: Mapping[str, str]
 
 
 @router.get("/subsidy-payments/{no}")
-async def payment(found: Annotated[Visit, Depends(visit)], no: No) -> Response:
+async def payment(found: Visiting, no: No, proof: Literal["server"] | None = None) -> Response:
     assure_allowed(found, "/subsidy-payments/{no}/trace")
     trace = await traced(found.service, found.author, no, found.as_of, found.known_at)
-    paid, calculation = trace["payment"]["content"], trace["calculation"]
-    household = trace["household_on_disbursement_day"]
     loan = _loan(trace)
-    before, after = _timeline(found.words, trace)
-    names = {each.code: each.name for each in await _organisations(found)}
-    return await page(
-        found,
-        "payment.html",
-        no=no,
-        paid=paid,
-        paid_on=trace["payment"]["effective_on"],
-        payer=names.get(trace["payment"]["told_by"]["organisation"], ""),
-        names=names,
-        capitals=in_capitals(paid["amount_fen"]),
-        last=_day_before(paid["until"]),
-        household_no=household["household_no"],
-        category=_category(found.words, household["category_when_paid"]),
-        loan_no=loan["loan_no"],
-        bank=names.get(loan["bank"], loan["bank"]),
-        calculation=calculation,
-        segments=[s | {"last": _day_before(s["until"])} for s in calculation["segments"]],
-        reasons=[REASONS[reason] for reason in calculation["reasons"]],
-        recovered_fen=trace["recovered_fen"],
-        returned_fen=trace["returned_fen"],
-        kept_fen=paid["amount_fen"] - trace["recovered_fen"] - trace["returned_fen"],
-        after_count=len(after),
-        old=[entry for entry in before if entry.day < household["disbursed_on"]],
-        before=[entry for entry in before if entry.day >= household["disbursed_on"]],
-        after=after,
-        rules=rules_in_words(
-            (rule["version"], rule["value_then"], rule["source"])
-            for rule in trace["rules_in_force"]
-        ),
-        position=trace["payment"]["position"],
-        event_id=trace["payment"]["event_id"],
-        list_address=found.address("/ledgers/subsidies"),
-        period_address=found.address("/ledgers/subsidies", period=paid["period"]),
-        loan_address=found.address(
-            "/ledgers/subsidies", bank=loan["bank"], loan_no=loan["loan_no"]
-        ),
-        household_address=found.address("/ledgers/loans", household_no=household["household_no"]),
+    facts = await run_in_threadpool(_facts, found, trace, loan, proof is not None)
+    return await page(found, "payment.html", **_shown(found, no, trace, loan, facts))
+
+
+@router.get("/subsidy-payments/{no}/proof.json")
+async def payment_proof(found: Visiting, no: No) -> Response:
+    """What a browser needs to follow the proof of the payment's event by itself."""
+    assure_allowed(found, "/subsidy-payments/{no}/evidence")
+
+    def answer() -> dict[str, Any]:
+        with found.service.facts.connection() as connection, connection.transaction():
+            proofs = Proofs(connection, found.service.deployment.origin)
+            position = _open_leaf(found, proofs, no)
+            try:
+                return proof_data(proofs, position)
+            except NotSealed as error:
+                raise NotSealedYet(position=error.position) from error
+
+    return json_answer(await run_in_threadpool(answer), headers=HEADERS)
+
+
+def _open_leaf(found: Visit, proofs: Proofs, no: str) -> int:
+    """The position of a payment whose leaf the reader may see.
+
+    Raises PaymentUnknown, LeafWithheld.
+    """
+    seen = visible_trace(
+        proofs.connection, found.author, trace_of(proofs.connection, no, found.known_at)
     )
-
-
-async def _organisations(found: Visit) -> list[Organisation]:
-    return await run_in_threadpool(found.service.people.organisations)
+    if seen is None:
+        raise PaymentUnknown(payment_no=no)
+    return with_open_leaves(seen).payment.position
 
 
 def _loan(trace: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -105,75 +111,252 @@ def _loan(trace: Mapping[str, Any]) -> Mapping[str, Any]:
     return next(content for content in told if "loan_no" in content and "bank" in content)
 
 
-def _category(words: Words, code: str | None) -> str:
-    if words.language == "zh":
-        return CATEGORIES_ZH.get(code or "", "—")
-    return (code or "—").replace("_", " ")
+# ---- what the facts say -----------------------------------------------------------------
 
 
-def _timeline(words: Words, trace: Mapping[str, Any]) -> tuple[list[Entry], list[Entry]]:
-    """What was known at the payment, and what was reported after it; by the day it happened."""
-    cut = trace["payment"]["position"]
-    told = {
-        event["position"]: event
-        for name in ("loan_events", "household_events", "batch_events", "told_after_the_payment")
-        for event in trace[name]
+def _facts(
+    found: Visit, trace: Mapping[str, Any], loan: Mapping[str, Any], by_server: bool
+) -> Facts:
+    service, event = found.service, trace["payment"]
+    paid_on = date.fromisoformat(event["effective_on"])
+    with view_of(service, found.as_of, found.known_at, None) as view:
+        drawn = view.position >= event["position"]
+        at_payment = view.at(paid_on, event["recorded_at"]) if drawn else None
+        return Facts(
+            then=_explained(found, at_payment, trace, loan) if at_payment else None,
+            now=_explained(found, view, trace, loan) if drawn else None,
+            silences=_silences(found, view, loan),
+            proven=proven(service, view.connection, event["position"]),
+            by_server=_by_server(found, view, event) if by_server else None,
+            known_at=view.known_at,
+            names={each.code: each.name for each in service.people.organisations()},
+        )
+
+
+def _explained(
+    found: Visit, view: View, trace: Mapping[str, Any], loan: Mapping[str, Any]
+) -> Explained | None:
+    """The calculation at the view's dates; None where there is none to be had."""
+    period = trace["payment"]["content"]["period"]
+    try:
+        return explained(
+            view, scope_of(found.author, _QUERY), loan["loan_no"], period, loan["bank"]
+        )
+    except (Refused, LookupError):
+        return None
+
+
+def _silences(found: Visit, view: View, loan: Mapping[str, Any]) -> list[Entry]:
+    scope = scope_of(found.author, "/duties")
+    key = ("duties of one loan", view.place, scope, loan["bank"], loan["loan_no"])
+    memory = view.memory if scope.guarantor is None else None
+    lines: list[dict[str, Any]] | None = memory.recall(key) if memory else None
+    if lines is None:
+        lines = list(of_one_loan(view, loan["bank"], loan["loan_no"], scope=scope).dicts())
+        if memory:
+            memory.keep(key, lines, len(lines) + 1)
+    return silences(found.words, lines)
+
+
+def _by_server(found: Visit, view: View, event: Mapping[str, Any]) -> ByServer | None:
+    deployment = found.service.deployment
+    proofs = Proofs(view.connection, deployment.origin)
+    try:
+        return verified_by_server(proofs, deployment.signer(), event["position"])
+    except NotSealed:
+        return None
+
+
+# ---- what the page shows ----------------------------------------------------------------
+
+
+def _shown(
+    found: Visit, no: str, trace: Mapping[str, Any], loan: Mapping[str, Any], facts: Facts
+) -> dict[str, Any]:
+    event, calculation = trace["payment"], trace["calculation"]
+    paid, household = event["content"], trace["household_on_disbursement_day"]
+    then = then_of(trace, facts.then)
+    now = None if facts.now is None else now_of(trace, facts.now)
+    lines = _lines(found, trace, facts)
+    moved = [*trace["loan_events"], *trace["told_after_the_payment"]]
+    now_segments = [] if facts.now is None else facts.now["calculations"]["domain"]["segments"]
+    here = f"/subsidy-payments/{quote(no, safe='')}"
+    return {
+        "no": no,
+        "paid": paid,
+        "paid_on": event["effective_on"],
+        "quarter": quarter_name(found.words, paid["period"]),
+        "capitals": in_capitals(paid["amount_fen"]),
+        "last": _day_before(paid["until"]),
+        "payer": facts.names.get(event["told_by"]["organisation"], ""),
+        "household_no": household["household_no"],
+        "category": category_name(found.words, household["category_when_paid"]),
+        "loan_no": loan["loan_no"],
+        "bank": facts.names.get(loan["bank"], loan["bank"]),
+        "story": _story(found.words, trace, now, facts),
+        "then": then,
+        "now": now,
+        "calculation": calculation,
+        "factors": factors(calculation["segments"], trace["loan_events"]),
+        "now_factors": factors(now_segments, moved) if _differs(then, now) else [],
+        "reasons": _reasons(found.words, calculation, facts.then),
+        "now_reasons": _reasons(found.words, None, facts.now) if _differs(then, now) else [],
+        "rules": rule_rows(
+            found.words,
+            trace["rules_in_force"],
+            None if facts.now is None else facts.now["calculations"]["domain"]["rulings"],
+        ),
+        "lines": lines,
+        "event_id": event["event_id"],
+        "position": event["position"],
+        "proven": facts.proven,
+        "by_server": facts.by_server,
+        "code": _qr(found, facts.known_at),
+        **_addresses(found, here, paid, loan, household, event),
     }
-    told[cut] = trace["payment"]
-    entries = sorted(
-        (_entry(words, event, cut) for event in told.values()), key=lambda e: (e.day, e.position)
+
+
+def _addresses(
+    found: Visit,
+    here: str,
+    paid: Mapping[str, Any],
+    loan: Mapping[str, Any],
+    household: Mapping[str, Any],
+    event: Mapping[str, Any],
+) -> dict[str, str]:
+    bank, number = quote(loan["bank"], safe=""), quote(loan["loan_no"], safe="")
+    home = quote(household["household_no"], safe="")
+    ledger = "/ledgers/subsidies"
+    return {
+        "list_address": found.address(ledger),
+        "period_address": found.address(ledger, period=paid["period"]),
+        "loan_address": found.address(f"/loans/{bank}/{number}"),
+        "household_address": found.address(f"/households/{home}")
+        if found.allowed("/households/{no}")
+        else "",
+        "event_address": found.address(f"/events/{event['position']}"),
+        "slip_address": found.address(f"{here}/slip"),
+        "evidence_address": found.address(f"{here}/evidence"),
+        "proof_address": found.address(f"{here}/proof.json"),
+        "server_address": found.address(here, proof="server"),
+    }
+
+
+def _qr(found: Visit, known_at: datetime) -> Markup:
+    """The page's address with both dates fixed, as a QR code of squares alone."""
+    request = found.request
+    fixed = {"as_of": found.as_of, "known_at": exactly(known_at), "lang": found.words.language}
+    kept = {n: v for n, v in request.query_params.items() if n not in (*fixed, "proof")}
+    page_itself = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
+    address = address_of(page_itself, kept | fixed)
+    code = segno.make(address, error="m", micro=False)
+    drawn = code.svg_inline(omitsize=True, svgclass=None, lineclass=None)
+    return Markup(drawn)  # noqa: S704 - drawn by the library, of squares alone
+
+
+def quarter_name(words: Words, period: str) -> str:
+    """A quarter as a sentence names it."""
+    year, _, number = period.partition("Q")
+    return words("payment.quarter", year=year, number=number)
+
+
+def _differs(then: Then, now: Now | None) -> bool:
+    return now is not None and now.judged and now.due_fen != then.due_fen
+
+
+def _reasons(
+    words: Words, calculation: Mapping[str, Any] | None, known: Explained | None
+) -> list[dict[str, Any]]:
+    """Why it is not the whole interest: as explained, else the codes that the payment stores."""
+    if known is not None:
+        return [
+            {"sentence": each[words.language], "first": each["first"],
+             "last": each["until"] - timedelta(days=1), "loans": each["loans"]}
+            for each in known["reasons"]
+        ]  # fmt: skip
+    codes = () if calculation is None else calculation["reasons"]
+    return [{"sentence": REASONS[code], "first": None, "last": None, "loans": ()} for code in codes]
+
+
+def _story(words: Words, trace: Mapping[str, Any], now: Now | None, facts: Facts) -> list[str]:
+    """What became of it since, in sentences that a person can read aloud."""
+    paid_on, said = trace["payment"]["effective_on"], []
+    early = [e for e in trace["told_after_the_payment"] if e["effective_on"] < paid_on]
+    if early:
+        topics = {each["event"] for each in early}
+        kind = "settled" if _SETTLED in topics else "repaid" if _REPAID in topics else "other"
+        [teller, *others] = {each["told_by"]["organisation"]: 1 for each in early}
+        by = words("payment.several") if others else facts.names.get(teller, teller)
+        said.append(words(f"payment.later_{kind}", by=by, count=len(early)))
+    if now is not None and now.state in ("made_good", "overpaid", "underpaid"):
+        amount = with_commas(abs(now.open_fen or now.over_fen))
+        said.append(words(f"payment.story_{now.state}", amount=amount))
+    if now is not None and now.returned_fen:
+        said.append(words("payment.story_returned", amount=with_commas(now.returned_fen)))
+    return said
+
+
+# ---- the timeline -----------------------------------------------------------------------
+
+
+class Lines(NamedTuple):
+    """The timeline: before the loan, what was known at the payment, what was recorded later.
+
+    `elsewhere`: of the household, after the payment and about it no more. `chart`: None when one
+    point says no more than a sentence.
+    """
+
+    older: list[Entry]
+    before: list[Entry]
+    after: list[Entry]
+    elsewhere: list[Entry]
+    chart: TwoDates | None
+
+    @property
+    def total(self) -> int:
+        """How many lines there are."""
+        return sum(map(len, self[:4]))
+
+
+def _lines(found: Visit, trace: Mapping[str, Any], facts: Facts) -> Lines:
+    cut, paid_on = trace["payment"]["position"], trace["payment"]["effective_on"]
+    lent_on = trace["household_on_disbursement_day"]["disbursed_on"]
+    known = [*trace["loan_events"], *trace["batch_events"], trace["payment"]]
+    home = [e for e in trace["household_events"] if e["effective_on"] <= str(found.as_of)]
+    known += [e for e in home if e["position"] < cut]
+    later = [e for e in home if e["position"] > cut]
+    after = [*trace["told_after_the_payment"], *(e for e in later if e["effective_on"] <= paid_on)]
+
+    def made(events: Sequence[Mapping[str, Any]]) -> list[Entry]:
+        return entries(found, events, facts.names, here=cut)
+
+    before = made([e for e in known if e["effective_on"] >= lent_on])
+    told_later = made(after)
+    missed = [each for each in facts.silences if each.day <= paid_on]
+    missed_later = [each for each in facts.silences if each.day > paid_on]
+    return Lines(
+        older=made([e for e in known if e["effective_on"] < lent_on]),
+        before=_by_day(before, missed),
+        after=_by_day(told_later, missed_later),
+        elsewhere=made([e for e in later if e["effective_on"] > paid_on]),
+        chart=_chart(before, told_later, paid_on),
     )
-    return (
-        [entry for entry in entries if entry.position <= cut],
-        [entry for entry in entries if entry.position > cut],
-    )
 
 
-def _entry(words: Words, event: Mapping[str, Any], cut: int) -> Entry:
-    recorded: datetime = event["recorded_at"]
-    known_on = civil_day(recorded)
-    happened_on = date.fromisoformat(event["effective_on"])
-    days = (known_on - happened_on).days
-    ordinary = POLICY.ruling("late_report_days", known_on, known_on).number
-    content = event["content"]
-    return Entry(
-        day=event["effective_on"],
-        what=_what(words, event),
-        said=[_said(words, key, content[key]) for key in _FIELDS if _says(key, content.get(key))],
-        organisation=event["told_by"]["organisation"],
-        position=event["position"],
-        known_on=known_on,
-        late_days=days,
-        is_late=days > ordinary,
-        money=any(content.get(key) for key in ("principal_fen", "amount_fen", "interest_fen")),
-        here=event["position"] == cut,
-        reversed=event["corrected_by"] is not None,
-    )
+def _by_day(known: list[Entry], missed: list[Entry]) -> list[Entry]:
+    return sorted([*known, *missed], key=lambda entry: (entry.day, entry.position or 0))
 
 
-def _says(key: str, value: Any) -> bool:
-    """Whether the timeline gives a value: no penalty is not worth a word."""
-    return value is not None and (key, value) != ("penalty_fen", 0)
-
-
-def _what(words: Words, event: Mapping[str, Any]) -> str:
-    """The event's name: its Chinese one, or the words of its topic."""
-    if words.language == "zh":
-        return str(event["event_zh"])
-    aggregate, name, _ = event["event"].split(".")
-    return f"{aggregate} {name}".replace("-", " ").capitalize()
-
-
-def _said(words: Words, key: str, value: Any) -> tuple[str, str, int | None]:
-    title = words(f"field.{key}")
-    if key.endswith("_fen"):
-        return title, with_commas(value), value
-    if key.endswith("_bp"):
-        return title, percent(value), None
-    if key == "category":
-        return title, _category(words, value), None
-    coded = f"value.{value}"
-    return title, words(coded) if words.has(coded) else str(value), None
+def _chart(before: Sequence[Entry], after: Sequence[Entry], paid_on: str) -> TwoDates | None:
+    dated = [
+        Dated(date.fromisoformat(entry.day), entry.known_on, mark)
+        for entry, mark in [
+            *((each, "here" if each.shape == "here" else "") for each in before),
+            *((each, "later") for each in after),
+        ]
+        if entry.known_on is not None
+    ]
+    return two_dates(dated, date.fromisoformat(paid_on))
 
 
 def _day_before(day: str) -> date:

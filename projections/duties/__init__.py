@@ -74,10 +74,29 @@ def summary(view: View, *, scope: Scope = COUNTY, due_until: date | None = None)
     return Table(SUMMARY, rows)
 
 
-def of_loans(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]:
-    """The duties of loans alone, a line each, in no order: checks, reminders, plans."""
+def of_one_loan(view: View, bank: str, loan_no: str, *, scope: Scope = COUNTY) -> Table:
+    """The duties of one loan that fell due up to the view's day, by their days."""
+    lines = of_loans(view, scope._replace(bank=bank), view.as_of, loan_no)
+    place = keys(LINE).index("due_on")
+    return Table(
+        LINE,
+        sorted(
+            (line for line in lines if line[place] <= view.as_of),
+            key=lambda line: (line[place], line[0]),
+        ),
+    )
+
+
+def of_loans(
+    view: View, scope: Scope, until: date, loan_no: str | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The duties of loans alone, a line each, in no order: checks, reminders, plans.
+
+    `loan_no`: of the loans of this number alone.
+    """
     query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
-    for loan in view.query(query, **parameters_of_loans(scope)).dicts():
+    parameters = parameters_of_loans(scope) | {"loan_no": loan_no}
+    for loan in view.query(query, **parameters).dicts():
         for duty in _of_loan(loan, view, until):
             yield _line(loan, loan["bank"], loan["loan_no"], loan["opened_by"], duty)
 

@@ -1,5 +1,5 @@
 -- 履职: what the duties of each loan are reckoned from, one line a loan.
--- as_of, known_at; bank, township: whose loans (null: all); {guaranteed}: of the guarantor's (see
+-- as_of, known_at; bank, township, loan_no: whose loans, which (null: all); {guaranteed}: of the guarantor's (see
 -- facts/reading.py). Days beside the positions of their
 -- events, both in order of the days.
 WITH household AS (
@@ -41,5 +41,6 @@ SELECT h.township, l.household_no, l.bank, l.loan_no, l.of_position AS opened_by
   LEFT JOIN checked c USING (loan_id)
   LEFT JOIN reminded r USING (loan_id)
   LEFT JOIN planned p USING (loan_id)
- WHERE {guaranteed} AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
+ WHERE {guaranteed} AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
+   AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
    AND (%(township)s::text IS NULL OR h.township = %(township)s)

@@ -234,6 +234,20 @@ class View:
         """Every ruling that was known: those the county began with, and those told by then."""
         return book_of(self.query(_RULINGS).rows)
 
+    def at(self, as_of: date, known_at: datetime) -> View:
+        """The same snapshot at two other dates; nothing is known later than by this view."""
+        return View(
+            self.connection,
+            self._schema,
+            self.position,
+            self.drawn_through,
+            self.known_through,
+            self.sealed,
+            as_of,
+            min(known_at, self.known_at),
+            self.memory,
+        )
+
     def supposing(self, ruling: Ruling) -> View:
         """The same view, had this ruling been known as well: what would another threshold show?"""
         other = copy(self)

@@ -40,5 +40,9 @@ class Words:
         """The sentence of a key, with these values in it. Raises KeyError."""
         return self._sentences[key].format_map(values)
 
+    def pattern(self, key: str) -> str:
+        """The sentence of a key as it is declared. Raises KeyError."""
+        return self._sentences[key]
+
     def has(self, key: str) -> bool:
         return key in self._sentences

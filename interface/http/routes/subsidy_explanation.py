@@ -102,17 +102,39 @@ async def subsidy_explanation(read: Read, no: No, period: Period, bank: Code = N
     if scope.bank is not None and bank not in (None, scope.bank):
         raise HTTPException(403)
 
-    def query(view: View) -> dict[str, Any]:
-        loans = list(loans_called(view, no, bank=bank, scope=scope).dicts())
-        if not loans:
-            raise LoanUnknown(loan_no=no)
-        if len(loans) > 1:
-            raise LoanAmbiguous(banks=[loan["bank"] for loan in loans])
-        found = explanation(view, loans[0], period)
-        estimate = found.due.period is not None and view.as_of < found.due.period.until
-        return {"estimate": estimate} | _shown(found.plain(lambda of: _shows(scope, of)), scope)
+    return await read.json(lambda view: explained(view, scope, no, period, bank))
 
-    return await read.json(query)
+
+_WEIGHT = 60
+"""Lines that an explanation is reckoned as among the answers that are kept."""
+
+
+def explained(
+    view: View, scope: Scope, no: str, period: str, bank: str | None = None
+) -> dict[str, Any]:
+    """The explanation as the reader may see it; not to be changed, for it is kept.
+
+    Raises LoanUnknown, LoanAmbiguous, NoRuling.
+    """
+    key = ("subsidy explanation", view.place, scope, no, period, bank)
+    memory = view.memory if scope.guarantor is None else None  # an ended guarantee closes all
+    found: dict[str, Any] | None = memory.recall(key) if memory else None
+    if found is None:
+        found = _explained(view, scope, no, period, bank)
+        if memory:
+            memory.keep(key, found, _WEIGHT)
+    return found
+
+
+def _explained(view: View, scope: Scope, no: str, period: str, bank: str | None) -> dict[str, Any]:
+    loans = list(loans_called(view, no, bank=bank, scope=scope).dicts())
+    if not loans:
+        raise LoanUnknown(loan_no=no)
+    if len(loans) > 1:
+        raise LoanAmbiguous(banks=[loan["bank"] for loan in loans])
+    found = explanation(view, loans[0], period)
+    estimate = found.due.period is not None and view.as_of < found.due.period.until
+    return {"estimate": estimate} | _shown(found.plain(lambda of: _shows(scope, of)), scope)
 
 
 def _shows(scope: Scope, bank: str) -> bool:

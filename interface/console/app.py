@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from interface.console import ledgers, overview, payment, sign_in
+from interface.console import ledgers, loan, overview, payment, sign_in
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment):
+for _page in (sign_in, overview, ledgers, payment, loan):
     router.routes.extend(_page.router.routes)
 
 

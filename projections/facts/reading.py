@@ -9,7 +9,7 @@ with the log, that is now: the log is asked to record nothing at or before this 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, date, datetime, timedelta
@@ -246,6 +246,7 @@ class View:
             as_of,
             min(known_at, self.known_at),
             self.memory,
+            self._planning,
         )
 
     def supposing(self, ruling: Ruling) -> View:
@@ -268,9 +269,9 @@ class View:
     def lookup(self, query_text: str, **parameters: object) -> Rows:
         """Put a question about loans or households that are named, by an index.
 
-        It is planned once: to plan such a question takes several times as long as to answer it. What
-        is not asked about (`%(bank)s::text IS NULL OR`) is settled first, so that the plan of a few
-        loans is not that of a county.
+        It is planned once: to plan such a question takes several times as long as to answer it.
+        What is not asked about (`%(bank)s::text IS NULL OR`) is settled first, so that the plan of
+        a few loans is not that of a county.
         """
         unasked = frozenset(name for name, value in parameters.items() if value is None)
         return self._put(_settled(query_text, unasked), parameters, prepare=True)

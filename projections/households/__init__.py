@@ -21,4 +21,6 @@ def household(view: View, household_no: str, *, scope: Scope = COUNTY) -> Table:
 
 def members(view: View, household_id: UUID) -> Table:
     """A line a person: what was recorded last."""
-    return view.lookup_table(MEMBERS, query_text(__name__, "members.sql"), household_id=household_id)
+    return view.lookup_table(
+        MEMBERS, query_text(__name__, "members.sql"), household_id=household_id
+    )

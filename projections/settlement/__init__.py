@@ -542,7 +542,7 @@ def _parameters(view: View, last: Period, rules: Rules) -> dict[str, str]:
 def _of_loans(
     loans: Sequence[dict[str, Any]], found: Sequence[Due], last: Period, rules: Rules
 ) -> dict[str, str]:
-    """The same for some loans: from their first day to the last on which one is lent or paid for."""
+    """The same for some loans: from the first day to the last on which one is lent or paid."""
     first = min((loan["disbursed_on"] for loan in loans), default=last.until)
     ends = [loan["due_on"] for loan in loans]
     ends += [due.period.until for due in found if due.period is not None]

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from interface.console import ledgers, loan, overview, payment, sign_in
+from interface.console import (
+    event,
+    household,
+    ledgers,
+    loan,
+    overview,
+    payment,
+    ratings,
+    search,
+    sign_in,
+)
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
-for _page in (sign_in, overview, ledgers, payment, loan):
+_PAGES = (
+    sign_in,
+    overview,
+    ledgers,
+    payment,
+    ratings,
+    loan,
+    household,
+    event,
+    search,
+)
+for _page in _PAGES:
     router.routes.extend(_page.router.routes)
 
 

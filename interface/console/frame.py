@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from importlib import resources
@@ -62,11 +63,11 @@ class NotSignedIn(Exception):
 
 
 class Wrong(Exception):
-    """A page cannot be shown; `key` names the sentence that says why."""
+    """A page cannot be shown; `key` names the sentence that says why, `way` leads on from it."""
 
-    def __init__(self, status: int, key: str, **values: object) -> None:
+    def __init__(self, status: int, key: str, way: str = "", /, **values: object) -> None:
         super().__init__(key)
-        self.status, self.key, self.values = status, key, values
+        self.status, self.key, self.way, self.values = status, key, way, values
 
 
 class Visit(NamedTuple):
@@ -139,6 +140,12 @@ def assure_same_origin(request: Request) -> None:
     site = request.headers.get("sec-fetch-site", "same-origin")
     if not origin or origin != request.headers.get("host") or site != "same-origin":
         raise Wrong(403, "error.origin")
+
+
+def form_token(request: Request, action: str) -> str:
+    """What a form to this address carries: nobody makes it who has not the session's cookie."""
+    cookie = request.cookies.get(cookie_of(request), "")
+    return hmac.digest(cookie.encode(errors="replace"), f"form {action}".encode(), "sha256").hex()
 
 
 async def session_of(request: Request) -> Session | None:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from domain.household import CATEGORIES_ZH
 from domain.roles import Role
 from interface.console.frame import Visit, assure_allowed, page, visit
-from interface.console.lists import Ledger, Listed, as_file, chosen, listed
+from interface.console.ledger_lists import Ledger, Listed, as_file, chosen, listed
 from interface.console.page_route import PageRoute
 from interface.http.masked_names import with_names
 from interface.http.permissions import scope_of

@@ -1,152 +1,276 @@
 """The list engine: a table of a query becomes a page of lines, or a file of all of them.
 
-A page declares what its columns lead to; titles, kinds and units are those that stand beside the
-query.
+A list page declares what it shows of a table whose columns stand beside its query, and gives the
+table; the engine filters, counts, sorts, adds, pages, and writes the files. All of it:
+
+    LIST = ListPage(
+        name="benefits",                   # its words: `benefits.title`; its files: benefits-…csv
+        query="/benefits",                 # its row of the permission table
+        columns=BENEFITS,                  # projections/links/columns.py
+        key=("agreement_no", "household_no"),  # what tells its lines apart
+        facets=("township", "enterprise"),     # few values: chosen by a link, with their counts
+        filters=("household_no",),             # many values: typed
+        ranges=("next_due_on", "short_fen"),   # from … until …, both included
+        sort="-short_fen",                     # as in the address; None: the order of the query
+        leads={"household_no": lambda found, line: found.address(f"/households/{…}")},
+        tags=lambda line, key: "wrong" if key == "short_fen" and line[key] else None,
+    )
+
+    @list_page(router, "/benefits", LIST)
+    def lines(found: Visit, view: View) -> Table:
+        return benefits(view, scope=scope_of(found.author, "/benefits"))
+
+This serves `/benefits` and `/benefits.csv`, `.xlsx`, `.json`: the same lines, columns and order.
+The function runs in a thread and may read the view's connection; it gives every line that the
+reader may see. It may take further parameters of the address, annotated as in a route
+(`period: Quarter`, `state: State | None = None`): they stand in the form, in the words above the
+table, in every link. A path's own (`/batches/{no}/lines`) is taken the same way and stands in none.
+
+Parameters of every list: one for each facet and filter, by the column's key (`-` is what has no
+value); `due_from`, `due_until` for a range over `due_on`, and `principal_from_fen`,
+`principal_until_fen` for one over `principal_fen` (a form's `principal_from` takes yuan and is
+redirected); `sort=-due_fen`; `cols=loan_no,due_fen`; `limit`; `cursor`; `columns=choose`. An
+unknown column is a 400 that names it; a cursor of another list or query a 422 with the way to the
+first page. What `list.html` shows is in `Listed`; a page that has more than its list gives
+`template`, which extends "console/list_page.html" (blocks `above`, `below`), and `more`, which
+gives its values.
+
+Words (interface/console/words): `NAME.title`; if wanted `NAME.lead` (a line under the title) and
+`NAME.empty` (with `{as_of}`). A code's word is `NAME.COLUMN_VALUE`, else `code.COLUMN_VALUE`, as in
+`duties.state_not_done`; a flag's value is `true` or `false`. Banks, townships, categories and
+organisations have their names without more; `codes` gives others. A column's title is that of its
+declaration, or `NAME.column_KEY` where it is said shorter.
+
+`tags` says of a cell what shape and colour it has: done, pending, late, wrong, none; None where it
+is ordinary, and most are. `borrower_names`: the masked names of the page's borrowers are read and
+stand as the column `borrower_name`, of a table with BORROWER and LOAN_ID. `summed`: columns of
+numbers that are added; amounts are, unless `summed` says otherwise. `kept`: a table that is dear to
+find is kept while the facts are the same, so that order, filters and pages cost no second query; it
+must rest on the view and the reader alone, and hold no name.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import Response
+from fastapi import APIRouter, Depends, Response
+from starlette.concurrency import run_in_threadpool
 
-from domain.money import percent, with_commas
-from interface.console.dates import in_china
-from interface.console.frame import Visit, Wrong
-from interface.console.words import Words
-from interface.http.query_params import closed, view_of
+from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
+from interface.console.list_query import (
+    Asked,
+    asked_of,
+    cursor_at,
+    parameters_of,
+    query_mark,
+    values_of,
+)
+from interface.console.list_rows import InMemory, Selection, cut
+from interface.console.list_view import Listed, named_codes, view_model
+from interface.http.masked_names import with_names
+from interface.http.permissions import QUERIES
+from interface.http.query_params import view_of
 from interface.http.responses import Form, head_of, headers_of, json_answer, table_file
-from projections.columns import LOAN_ID, Column, Columns
+from projections.columns import BORROWER_NAME, LOAN_ID, Columns
 from projections.facts.reading import Table, View
 
-PAGE: Final = 50
-_NUMBERS: Final = ("fen", "bp", "integer")
-Leads = Callable[[Mapping[str, Any]], str | None]
-"""Where a cell of a line leads; None: nowhere."""
+Line = Mapping[str, Any]
+Leads = Callable[[Visit, Line], str | None]
+FileForm = Literal["csv", "xlsx", "json"]
+Visiting = Annotated[Visit, Depends(visit)]
+_INNER: Final = (LOAN_ID,)
+"""Columns that stay inside."""
 
 
-class Cell(NamedTuple):
-    """What stands in a cell; `fen` where it is an amount, `late` where it is not ordinary."""
+class ListPage:
+    """What a page shows of a table; see the module."""
 
-    text: str
-    href: str | None = None
-    number: bool = False
-    fen: int | None = None
-    late: bool = False
-
-
-class Ledger(NamedTuple):
-    """A ledger as a page shows it.
-
-    `shown`: keys of the columns that stand on the page unless others are asked for; `key`: the
-    columns that lines go by; `leads`: by column, where it leads; `names`: by column, the names of
-    codes. `ask` is told how many lines are wanted (None: all).
-    """
-
-    name: str
-    columns: Columns
-    shown: tuple[str, ...]
-    key: tuple[str, ...]
-    leads: Mapping[str, Leads]
-    names: Mapping[str, Mapping[Any, str]]
-    late: Callable[[Mapping[str, Any], str], bool]
-    ask: Callable[[View, int | None], Table]
-
-
-def chosen(ledger: Ledger, cols: str | None) -> tuple[str, ...]:
-    """The columns asked for, in their order. Raises Wrong 400, which names the unknown one."""
-    if cols is None:
-        return ledger.shown
-    known = {column.key for column in ledger.columns if column != LOAN_ID}
-    wanted = tuple(dict.fromkeys(cols.split(",")))
-    for key in wanted:
-        if key not in known:
-            raise Wrong(400, "error.column", value=key[:60])
-    return wanted
+    def __init__(
+        self,
+        *,
+        name: str,
+        query: str,
+        columns: Columns,
+        key: tuple[str, ...],
+        shown: tuple[str, ...] | None = None,
+        facets: tuple[str, ...] = (),
+        filters: tuple[str, ...] = (),
+        ranges: tuple[str, ...] = (),
+        sort: str | None = None,
+        leads: Mapping[str, Leads] | None = None,
+        tags: Callable[[Line, str], str | None] | None = None,
+        codes: Callable[[Visit], Mapping[str, Mapping[Any, str]]] | None = None,
+        summed: tuple[str, ...] | None = None,
+        borrower_names: bool = False,
+        kept: bool = False,
+        template: str = "list_page.html",
+    ) -> None:
+        self.name, self.query, self.key, self.sort = name, query, key, sort
+        named = (BORROWER_NAME,) if borrower_names else ()
+        self.table_columns = columns
+        self.columns: Columns = (*(each for each in columns if each not in _INNER), *named)
+        self.shown = shown or tuple(column.key for column in self.columns)
+        self.facets, self.filters, self.ranges = facets, filters, ranges
+        self.leads: Mapping[str, Leads] = leads or {}
+        self.tags, self.codes, self.template = tags, codes, template
+        amounts = tuple(column.key for column in self.columns if column.kind == "fen")
+        self.summed = amounts if summed is None else summed
+        self.borrower_names, self.kept = borrower_names, kept
+        self.unsorted = frozenset({BORROWER_NAME.key})
+        _assure_columns(self)
 
 
-def title(words: Words, column: Column) -> str:
-    """The column's title, with the unit that the page gives it in."""
-    if words.language == "zh":
-        return column.title_zh
-    unit = {"fen": " (yuan)", "bp": " (%)"}.get(column.kind, "")
-    return column.title_en[:1].upper() + column.title_en[1:] + unit
+def _assure_columns(made: ListPage) -> None:
+    """Raises ValueError for a key that is no column of the table, when the page is declared."""
+    known = {column.key for column in made.columns}
+    sort = [made.sort.removeprefix("-")] if made.sort else []
+    for key in (*made.key, *made.shown, *made.facets, *made.filters, *made.ranges, *sort):
+        if key not in known and key != LOAN_ID.key:
+            raise ValueError(f"{made.name}: {key} is no column")
 
 
-class Listed(NamedTuple):
-    """One page of a ledger."""
-
-    heads: list[tuple[str, bool]]
-    rows: list[list[Cell]]
-    sums: list[Cell]
-    next: str | None
-    every_column: list[tuple[str, str, bool]]
+Query = Callable[..., Table]
+"""(found, view, further parameters of the address) → every line that the reader may see."""
+More = Callable[..., Mapping[str, Any]]
+"""(found, view, listed, further parameters) → what the page's own template needs besides."""
 
 
-def listed(found: Visit, ledger: Ledger, cols: tuple[str, ...], view: View) -> Listed:
-    """The lines of a page, and the cursor of the next."""
-    table = ledger.ask(view, PAGE + 1)
-    lines = list(Table(table.columns, table.rows[:PAGE]).dicts())
-    by_key = {column.key: column for column in table.columns}
-    wanted = [by_key[key] for key in cols]
-    more = len(table.rows) > PAGE
-    return Listed(
-        heads=[(title(found.words, column), column.kind in _NUMBERS) for column in wanted],
-        rows=[[_cell(found.words, ledger, column, line) for column in wanted] for line in lines],
-        sums=[_sum(column, lines) for column in wanted],
-        next=closed([str(lines[-1][name]) for name in ledger.key]) if more else None,
-        every_column=[
-            (column.key, title(found.words, column), column.key in cols)
-            for column in table.columns
-            if column != LOAN_ID
-        ],
-    )
+def list_page(
+    router: APIRouter, path: str, made: ListPage, more: More | None = None
+) -> Callable[[Query], Query]:
+    """Serve a list and its files; decorates the function that gives the table."""
+
+    def served(query: Query) -> Query:
+        further = _further(query)
+        told = tuple(each.name for each in further if f"{{{each.name}}}" not in path)
+
+        async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
+            return await _show(found, made, given, query, also, told, more)
+
+        async def filed(found: Visit, form: Any, given: dict[str, Any], **also: Any) -> Response:
+            return await _file(found, made, given, query, also, form)
+
+        taken = Depends(parameters_of(made))
+        _take(shown, further, found=Visiting, given=Annotated[dict[str, Any], taken])
+        _take(filed, further, found=Visiting, form=FileForm, given=Annotated[dict[str, Any], taken])
+        router.get(f"{path}.{{form}}")(filed)
+        router.get(path)(shown)
+        return query
+
+    return served
 
 
-def _cell(words: Words, ledger: Ledger, column: Column, line: Mapping[str, Any]) -> Cell:
-    value = line[column.key]
-    leads = ledger.leads.get(column.key)
-    return Cell(
-        text=ledger.names.get(column.key, {}).get(value) or _text(words, column, value),
-        href=leads(line) if leads and value is not None else None,
-        number=column.kind in _NUMBERS,
-        fen=value if column.kind == "fen" else None,
-        late=ledger.late(line, column.key),
-    )
+def _further(query: Query) -> list[Parameter]:
+    """The parameters of the address that a list's function takes besides found and view."""
+    taken = inspect.signature(query, eval_str=True).parameters
+    return [taken[name].replace(kind=Parameter.KEYWORD_ONLY) for name in list(taken)[2:]]
 
 
-def _text(words: Words, column: Column, value: Any) -> str:
-    if value is None or value == "":
-        return "—"
-    if isinstance(value, bool):
-        return words("list.yes" if value else "list.no")
-    if column.kind == "fen":
-        return with_commas(value)
-    if column.kind == "bp":
-        return percent(value).removesuffix("%")
-    if isinstance(value, datetime):
-        return in_china(value)
-    return str(value)
+def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) -> None:
+    """Tell FastAPI what an endpoint takes."""
+    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=own[name]) for name in own]
+    endpoint.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
 
 
-def _sum(column: Column, lines: Sequence[Mapping[str, Any]]) -> Cell:
-    if column.kind != "fen":
-        return Cell("")
-    total = sum(line[column.key] or 0 for line in lines)
-    return Cell(with_commas(total), number=True, fen=total)
+async def _show(
+    found: Visit,
+    made: ListPage,
+    given: Mapping[str, Any],
+    query: Query,
+    also: Mapping[str, Any],
+    told: Sequence[str],
+    more: More | None,
+) -> Response:
+    assure_allowed(found, made.query)
+    asked = asked_of(found, made, given)
+    codes = await run_in_threadpool(named_codes, found, made)
+    further = {name: also[name] for name in told}
+
+    def listed() -> tuple[Listed, Mapping[str, Any]]:
+        with view_of(found.service, found.as_of, found.known_at, None) as view:
+            table = Table(made.table_columns, [])
+            if not asked.choosing:
+                table = _table(found, made, view, query, also)
+            selection = InMemory(table, asked, made.key, made.facets, made.summed)
+            seen = listed_of(found, made, asked, view, selection, codes, further)
+            return seen, more(found, view, seen, **also) if more else {}
+
+    seen, values = await run_in_threadpool(listed)
+    return await page(found, made.template, list=seen, **values)
 
 
-def as_file(found: Visit, ledger: Ledger, cols: tuple[str, ...], form: Form) -> Response:
-    """All lines in the columns and the order of the page, as JSON, CSV or XLSX."""
-    with view_of(found.service, found.as_of, found.known_at, None) as view:
-        table = ledger.ask(view, None)
-        places = [table.keys.index(key) for key in cols]
-        cut = Table(
-            tuple(table.columns[place] for place in places),
-            [tuple(row[place] for place in places) for row in table.rows],
-        )
-        if form == "json":
-            return json_answer(head_of(view) | {"lines": list(cut.dicts())}, 200, headers_of(view))
-        return table_file(cut, form, f"{ledger.name}-{view.as_of}", headers_of(view))
+def _table(
+    found: Visit, made: ListPage, view: View, query: Query, also: Mapping[str, Any]
+) -> Table:
+    """Every line that the reader may see; kept where the list says so."""
+    if not made.kept or view.memory is None:
+        return query(found, view, **also)
+    author = found.author
+    all_rows = QUERIES[made.query][author.role] == "all"
+    whose = "all" if all_rows else (author.role, author.organisation)
+    key = ("list", made.name, whose, tuple(sorted(also.items())), view.place)
+    table: Table | None = view.memory.recall(key)
+    if table is None:
+        table = query(found, view, **also)
+        view.memory.keep(key, table, len(table.rows))
+    return table
+
+
+def listed_of(
+    found: Visit,
+    made: ListPage,
+    asked: Asked,
+    view: View,
+    selection: Selection,
+    codes: Mapping[str, Mapping[Any, str]],
+    further: Mapping[str, Any],
+) -> Listed:
+    """One page of a selection as the template shows it. Raises Wrong 422 for a wrong cursor."""
+    mark = query_mark(found)
+    after = values_of(found, asked.cursor, mark, selection.cursor_values)
+    try:
+        rows, behind = selection.page(after, asked.limit)
+    except (TypeError, ValueError):
+        raise Wrong(422, "cursor.malformed", found.address(cursor=None)) from None
+    table = _named(found, made, view, Table(selection.columns, rows))
+    following = found.address(cursor=cursor_at(mark, behind)) if behind else None
+    return view_model(found, made, asked, view, selection, table, following, codes, further)
+
+
+def _named(found: Visit, made: ListPage, view: View, table: Table) -> Table:
+    """The lines with what is read for them alone."""
+    return with_names(found.service.vault, view, table) if made.borrower_names else table
+
+
+async def _file(
+    found: Visit,
+    made: ListPage,
+    given: Mapping[str, Any],
+    query: Query,
+    also: Mapping[str, Any],
+    form: Form,
+) -> Response:
+    assure_allowed(found, made.query)
+    asked = asked_of(found, made, given)
+
+    def filed() -> Response:
+        with view_of(found.service, found.as_of, found.known_at, None) as view:
+            table = _table(found, made, view, query, also)
+            selection = InMemory(table, asked, made.key, (), made.summed)
+            return file_of(found, made, asked, view, selection, form)
+
+    return await run_in_threadpool(filed)
+
+
+def file_of(
+    found: Visit, made: ListPage, asked: Asked, view: View, selection: Selection, form: Form
+) -> Response:
+    """All lines of a selection, in the columns and the order of the page."""
+    table = _named(found, made, view, Table(selection.columns, list(selection.rows())))
+    table = cut(table.columns, iter(table.rows), asked.cols)
+    if form == "json":
+        return json_answer(head_of(view) | {"lines": list(table.dicts())}, 200, headers_of(view))
+    return table_file(table, form, f"{made.name}-{view.as_of}", headers_of(view))

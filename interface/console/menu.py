@@ -29,6 +29,7 @@ MENU: Final[dict[str, tuple[Item, ...]]] = {
         Item("journal", "/ledgers/journal", "/ledgers/journal"),
         Item("risk_fund", "/ledgers/risk-fund", "/ledgers/risk-fund"),
         Item("benefits", "/benefits", "/benefits"),
+        Item("ratings", "/ratings", "/ratings"),
         Item("changes", "/changes", "/changes"),
     ),
     "duties": (

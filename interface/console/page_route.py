@@ -38,9 +38,8 @@ class PageRoute(CheckedRoute):
         handle = super().get_route_handler()
 
         async def shown(request: Request) -> Response:
-            given = request.query_params.multi_items()
-            if request.method == "GET" and any(not value for _, value in given):
-                return elsewhere(address_of(request.url.path, dict(given)))
+            if request.method == "GET" and (exact := _exact(request)):
+                return elsewhere(exact)
             try:
                 return await handle(request)
             except Elsewhere as other:
@@ -52,6 +51,16 @@ class PageRoute(CheckedRoute):
                 return await _error_page(request, error)
 
         return shown
+
+
+def _exact(request: Request) -> str | None:
+    """Another address of the same state: without empty parameters, ticked columns in one."""
+    given = request.query_params.multi_items()
+    columns = [value for name, value in given if name == "cols"]
+    if all(value for _, value in given) and len(columns) < 2:
+        return None
+    joined = {"cols": ",".join(filter(None, columns))} if columns else {}
+    return address_of(request.url.path, dict(given) | joined)
 
 
 def elsewhere(address: str) -> Response:
@@ -71,6 +80,7 @@ async def _error_page(request: Request, error: Exception) -> Response:
         sentence=sentence,
         code=code,
         signed_in=session is not None,
+        way=error.way if isinstance(error, Wrong) else "",
     )
     made = answer(html, request, status)
     if status == 503:

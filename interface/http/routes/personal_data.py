@@ -59,7 +59,9 @@ async def look(request: Request, command: LookAtHousehold) -> Response:
     service = service_of(request)
     recorded, shown = await looked(service, await service.author(request), command)
     content = {"household_no": command.household_no, **recorded_content(recorded)}
-    return json_answer(content | _TOLD_BEFORE) if shown is None else json_answer(content | shown, 201)
+    return (
+        json_answer(content | _TOLD_BEFORE) if shown is None else json_answer(content | shown, 201)
+    )
 
 
 async def looked(

@@ -1,0 +1,454 @@
+"""A page of a list as its template shows it: heads, cells, sums, facets, fields and words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+from domain.household import CATEGORIES_ZH
+from domain.money import percent, with_commas
+from domain.roles import Role
+from interface.console.dates import in_china
+from interface.console.frame import Visit
+from interface.console.list_query import (
+    Asked,
+    Bounds,
+    Declared,
+    by_key,
+    in_address,
+    said,
+    sortable,
+    typed,
+    typed_names,
+)
+from interface.console.list_rows import Selection
+from interface.console.words import Words
+from projections.columns import Column
+from projections.facts.reading import Table, View
+
+_NUMBERS: Final = ("fen", "bp", "integer")
+_UNIT: Final = re.compile(r" ?\([^()]*\)$")
+_AS_LINKS: Final = 8
+"""A facet of more values is a field to choose from."""
+_LONG: Final = 24
+"""Characters from which a cell may break."""
+_ORGANISATIONS: Final = (
+    "bank", "guarantor", "organisation", "noted_by", "office", "responsible", "rater",
+)  # fmt: skip
+Codes = Mapping[str, Mapping[Any, str]]
+
+
+class Shown(Declared, Protocol):
+    """What of a list decides how it looks."""
+
+    @property
+    def leads(self) -> Mapping[str, Callable[[Visit, Mapping[str, Any]], str | None]]: ...
+    @property
+    def tags(self) -> Callable[[Mapping[str, Any], str], str | None] | None: ...
+    @property
+    def codes(self) -> Callable[[Visit], Codes] | None: ...
+
+
+class Head(NamedTuple):
+    """A column's head; `href` sorts by it, `order` is how the lines stand by it now."""
+
+    title: str
+    number: bool
+    href: str | None
+    order: str | None
+    """ascending, descending, or None."""
+
+
+class Cell(NamedTuple):
+    """What stands in a cell; `fen` where it is an amount, `tag` where it is not ordinary."""
+
+    text: str
+    href: str | None = None
+    number: bool = False
+    fen: int | None = None
+    tag: str | None = None
+    long: bool = False
+
+
+class Choice(NamedTuple):
+    """A value of a facet; `href` chooses it, or takes the choice back where it is chosen."""
+
+    value: str
+    text: str
+    lines: int
+    href: str
+    chosen: bool
+
+
+class Facet(NamedTuple):
+    key: str
+    title: str
+    choices: list[Choice]
+
+
+class Field(NamedTuple):
+    """A field of the filter line; a range has two names and two values."""
+
+    title: str
+    names: tuple[str, ...]
+    values: tuple[str, ...]
+    options: list[tuple[str, str]]
+    """Value and text, where one is chosen."""
+    number: bool = False
+
+
+class ColumnChoice(NamedTuple):
+    key: str
+    title: str
+    chosen: bool
+
+
+class Listed(NamedTuple):
+    """One page of a list, and all that is said about it."""
+
+    name: str
+    title: str
+    lead: str | None
+    heads: list[Head]
+    rows: list[list[Cell]]
+    page_sums: list[Cell]
+    whole_sums: list[Cell]
+    """Of all lines that meet the filters; empty where they stand on this page."""
+    summed: bool
+    """Whether a column shown is added."""
+    lines: int
+    fields: list[Field]
+    facets: list[Facet]
+    kept: list[tuple[str, str]]
+    """What the filter's form sends besides its fields."""
+    kept_by_columns: list[tuple[str, str]]
+    said: list[tuple[str, str]]
+    """The filters in words: title and value."""
+    order: str | None
+    next: str | None
+    first: str | None
+    wider: str
+    files: list[tuple[str, str]]
+    columns_address: str
+    choosing: bool
+    every_column: list[ColumnChoice]
+    empty: str
+
+
+def view_model(
+    found: Visit,
+    shown: Shown,
+    asked: Asked,
+    view: View,
+    selection: Selection,
+    table: Table,
+    following: str | None,
+    codes: Codes,
+    further: Mapping[str, Any],
+) -> Listed:
+    """`table`: the lines of the page; `following`: the address of the next."""
+    words, name = found.words, shown.name
+    texts = _Texts(words, name, codes)
+    columns = [by_key(shown)[key] for key in asked.cols]
+    lines = list(table.dicts())
+    facets = [_facet(found, shown, texts, asked, selection, key) for key in shown.facets]
+    fields = _fields(shown, texts, asked, further, facets)
+    whole = len(lines) == selection.lines
+    own = [name for field in fields for name in field.names]
+    path = found.request.url.path
+    return Listed(
+        name=name,
+        title=words(f"{name}.title"),
+        lead=words(f"{name}.lead") if words.has(f"{name}.lead") else None,
+        heads=[_head(found, shown, texts, asked, column) for column in columns],
+        rows=[[_cell(found, shown, texts, column, line) for column in columns] for line in lines],
+        page_sums=_page_sums(columns, selection.sums, lines),
+        whole_sums=[] if whole else [_sum(column, selection.sums) for column in columns],
+        summed=any(column.key in selection.sums for column in columns),
+        lines=selection.lines,
+        fields=fields,
+        facets=[each for each in facets if 0 < len(each.choices) <= _AS_LINKS],
+        kept=_kept(found, ("cursor", *own)),
+        kept_by_columns=_kept(found, ("cursor", "columns", "cols", "move")),
+        said=_said(shown, texts, asked, further),
+        order=texts.order(by_key(shown)[asked.sort.key], asked.sort.descending)
+        if asked.sort
+        else None,
+        next=following,
+        first=found.address(cursor=None) if asked.cursor else None,
+        wider=found.address(path, **_required(further)),
+        files=[
+            (kind.upper(), found.address(cursor=None).replace(path, f"{path}.{kind}", 1))
+            for kind in ("csv", "xlsx", "json")
+        ],
+        columns_address=found.address(columns=None if asked.choosing else "choose", cursor=None),
+        choosing=asked.choosing,
+        every_column=_every_column(shown, texts, asked),
+        empty=_empty(found, view, name),
+    )
+
+
+def _required(further: Mapping[str, Any]) -> dict[str, str]:
+    """The further parameters that have a value; a wider list keeps them."""
+    return {name: in_address(value) for name, value in further.items() if value is not None}
+
+
+def _empty(found: Visit, view: View, name: str) -> str:
+    if view.is_empty:
+        return found.words("list.empty_county")
+    own = f"{name}.empty"
+    return found.words(own if found.words.has(own) else "list.empty", as_of=found.as_of)
+
+
+def _kept(found: Visit, without: Sequence[str]) -> list[tuple[str, str]]:
+    told = found.request.query_params.multi_items()
+    return [each for each in told if each[0] not in (*without, "lang")]
+
+
+def _every_column(shown: Shown, texts: _Texts, asked: Asked) -> list[ColumnChoice]:
+    """The chosen ones in their order, then the others."""
+    rest = [column.key for column in shown.columns if column.key not in asked.cols]
+    named = by_key(shown)
+    return [
+        ColumnChoice(key, texts.title(named[key]), key in asked.cols)
+        for key in (*asked.cols, *rest)
+    ]
+
+
+# ---- words ----------------------------------------------------------------------------
+
+
+class _Texts:
+    """What values and columns of a list are called."""
+
+    def __init__(self, words: Words, name: str, codes: Codes) -> None:
+        self.words, self.name, self.codes = words, name, codes
+
+    def title(self, column: Column) -> str:
+        """The column's title, with the unit that the page gives it in."""
+        own = f"{self.name}.column_{column.key}"
+        if self.words.has(own):
+            return self.words(own)
+        if self.words.language == "zh":
+            return column.title_zh
+        unit = {"fen": " (yuan)", "bp": " (%)"}.get(column.kind, "")
+        return column.title_en[:1].upper() + column.title_en[1:] + unit
+
+    def bare_title(self, column: Column) -> str:
+        """The same without a unit."""
+        title = self.title(column)
+        return _UNIT.sub("", title) if column.kind in ("fen", "bp") else title
+
+    def parameter(self, shown: Shown, name: str) -> str:
+        """What a further parameter of the address is called."""
+        for key in (f"{self.name}.{name}", f"list.{name}"):
+            if self.words.has(key):
+                return self.words(key)
+        column = by_key(shown).get(name)
+        return self.bare_title(column) if column else name
+
+    def code(self, key: str, value: Any) -> str | None:
+        """The name of a code; None where it has none."""
+        named = self.codes.get(key, {}).get(value)
+        if named is not None:
+            return named
+        for place in (self.name, "code"):
+            word = f"{place}.{key}_{in_address(value)}"
+            if self.words.has(word):
+                return self.words(word)
+        return None
+
+    def facet(self, column: Column, value: str) -> str:
+        """The name of a facet's value, as an address has it."""
+        return self.code(column.key, value) or {
+            "-": self.words("list.none"),
+            "true": self.words("list.yes"),
+            "false": self.words("list.no"),
+        }.get(value, value)
+
+    def order(self, column: Column, descending: bool) -> str:
+        kind = "number" if column.kind in _NUMBERS else "text"
+        way = "descending" if descending else "ascending"
+        return self.words(f"list.{way}_{kind}", title=self.bare_title(column))
+
+    def text(self, column: Column, value: Any) -> str:
+        if value is None or value in ("", []):
+            return self.code(column.key, None) or "—"
+        if isinstance(value, list):
+            return self.words("list.and").join(
+                self.code(column.key, each) or str(each) for each in value
+            )
+        return self.code(column.key, value) or self._plain(column, value)
+
+    def _plain(self, column: Column, value: Any) -> str:
+        if isinstance(value, bool):
+            return self.words("list.yes" if value else "list.no")
+        if column.kind == "fen":
+            return with_commas(value)
+        if column.kind == "bp":
+            return percent(value).removesuffix("%")
+        if isinstance(value, datetime):
+            return in_china(value)
+        if isinstance(value, dict):
+            return self.words("list.and").join(f"{key} {each}" for key, each in value.items())
+        return str(value)
+
+
+def named_codes(found: Visit, shown: Shown) -> Codes:
+    """What codes are called, by column: of organisations, of categories, and the list's own."""
+    organisations = found.service.people.organisations()
+    named = {each.code: each.name for each in organisations}
+    codes: dict[str, Mapping[Any, str]] = dict.fromkeys(_ORGANISATIONS, named)
+    codes["township"] = {
+        each.code: f"{each.code} {each.name}"
+        for each in organisations
+        if each.role == Role.TOWNSHIP
+    }
+    if found.words.language == "zh":
+        codes["category"] = {code: name for code, name in CATEGORIES_ZH.items() if code}
+    return codes | dict(shown.codes(found) if shown.codes else {})
+
+
+# ---- the table ------------------------------------------------------------------------
+
+
+def _head(found: Visit, shown: Shown, texts: _Texts, asked: Asked, column: Column) -> Head:
+    """Sorting by a number begins with the largest; the second click turns the order round."""
+    number = column.kind in _NUMBERS
+    by_this = asked.sort if asked.sort and asked.sort.key == column.key else None
+    descending = not by_this.descending if by_this else number
+    sort = f"-{column.key}" if descending else column.key
+    href = found.address(sort=None if sort == shown.sort else sort, cursor=None)
+    order = None
+    if by_this:
+        order = "descending" if by_this.descending else "ascending"
+    return Head(texts.title(column), number, href if sortable(shown, column) else None, order)
+
+
+def _cell(
+    found: Visit, shown: Shown, texts: _Texts, column: Column, line: Mapping[str, Any]
+) -> Cell:
+    value = line[column.key]
+    leads, text = shown.leads.get(column.key), texts.text(column, value)
+    return Cell(
+        text=text,
+        href=leads(found, line) if leads and value is not None else None,
+        number=column.kind in _NUMBERS,
+        fen=value if column.kind == "fen" else None,
+        tag=shown.tags(line, column.key) if shown.tags else None,
+        long=len(text) > _LONG,
+    )
+
+
+def _page_sums(
+    columns: Sequence[Column], summed: Mapping[str, int], lines: Sequence[Mapping[str, Any]]
+) -> list[Cell]:
+    sums = {key: sum(line[key] or 0 for line in lines) for key in summed}
+    return [_sum(column, sums) for column in columns]
+
+
+def _sum(column: Column, sums: Mapping[str, int]) -> Cell:
+    if column.key not in sums:
+        return Cell("", number=column.kind in _NUMBERS)
+    total = sums[column.key]
+    if column.kind == "fen":
+        return Cell(with_commas(total), number=True, fen=total)
+    return Cell(f"{total:,}", number=True)
+
+
+# ---- the filters ----------------------------------------------------------------------
+
+
+def _facet(
+    found: Visit, shown: Shown, texts: _Texts, asked: Asked, selection: Selection, key: str
+) -> Facet:
+    """The commonest first; a code that others order is in its own order."""
+    column, chosen = by_key(shown)[key], asked.equal.get(key)
+    counts = dict(selection.facet(key))
+    if chosen is not None:
+        counts.setdefault(chosen, 0)
+    choices = [
+        Choice(
+            value=value,
+            text=texts.facet(column, value),
+            lines=count,
+            href=found.address(**{key: None if value == chosen else value}, cursor=None),
+            chosen=value == chosen,
+        )
+        for value, count in counts.items()
+    ]
+    if len(choices) > _AS_LINKS:
+        choices.sort(key=lambda choice: choice.value)
+    else:
+        choices.sort(key=lambda choice: (-choice.lines, choice.value))
+    return Facet(key, texts.bare_title(column), choices)
+
+
+def _fields(
+    shown: Shown,
+    texts: _Texts,
+    asked: Asked,
+    further: Mapping[str, Any],
+    facets: Sequence[Facet],
+) -> list[Field]:
+    columns = by_key(shown)
+    fields = [
+        Field(
+            texts.parameter(shown, name),
+            (name,),
+            ("" if value is None else in_address(value),),
+            [],
+        )
+        for name, value in further.items()
+    ]
+    for facet in facets:
+        if len(facet.choices) > _AS_LINKS:
+            options = [
+                (choice.value, f"{choice.text} · {choice.lines:,}") for choice in facet.choices
+            ]
+            chosen = asked.equal.get(facet.key, "")
+            fields.append(Field(facet.title, (facet.key,), (chosen,), options))
+    for key in shown.filters:
+        title, value = texts.bare_title(columns[key]), asked.equal.get(key, "")
+        fields.append(Field(title, (key,), (value,), []))
+    for key in shown.ranges:
+        ends = asked.ranges.get(key, Bounds(None, None))
+        fields.append(
+            Field(
+                texts.bare_title(columns[key]),
+                typed_names(columns[key]),
+                (typed(ends.first), typed(ends.last)),
+                [],
+                number=columns[key].kind == "fen",
+            )
+        )
+    return fields
+
+
+def _said(
+    shown: Shown, texts: _Texts, asked: Asked, further: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """The filters in words."""
+    columns = by_key(shown)
+    told = [
+        (texts.parameter(shown, name), texts.code(name, value) or in_address(value))
+        for name, value in further.items()
+        if value is not None and value is not False
+    ]
+    told += [
+        (texts.bare_title(columns[key]), texts.facet(columns[key], value))
+        for key, value in asked.equal.items()
+    ]
+    for key, ends in asked.ranges.items():
+        told.append((texts.bare_title(columns[key]), _range_in_words(texts.words, ends)))
+    return told
+
+
+def _range_in_words(words: Words, ends: Bounds) -> str:
+    if ends.first is None:
+        return words("list.until", last=said(ends.last))
+    if ends.last is None:
+        return words("list.since", first=said(ends.first))
+    return words("list.between", first=said(ends.first), last=said(ends.last))

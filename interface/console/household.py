@@ -72,7 +72,7 @@ async def household(found: Visiting, no: No) -> Response:
 
 async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Response:
     record = await run_in_threadpool(_record, found, no)
-    words = found.words
+    words, path = found.words, f"/households/{quote(no, safe='')}"
     return await page(
         found,
         "household.html",
@@ -89,14 +89,11 @@ async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Re
         payments_address=found.address("/ledgers/subsidies", household_no=no),
         agreement_address=found.address("/benefits", household_no=no),
         flow=found.address("/fund-flow", household_no=no) if found.allowed("/fund-flow") else None,
-        look=look
-        | {"ref": f"look-{secrets.token_hex(8)}", "path": _look_path(no)}
-        | {"token": form_token(found.request, _look_path(no))},
+        look={"shown": None, "wrong": "", "reason": ""}
+        | look
+        | {"ref": f"look-{secrets.token_hex(8)}", "path": path}
+        | {"token": form_token(found.request, path)},
     )
-
-
-def _look_path(no: str) -> str:
-    return f"/households/{quote(no, safe='')}"
 
 
 def _record(found: Visit, no: str) -> Record:

@@ -19,6 +19,7 @@ import pytest
 import structlog
 from psycopg.conninfo import conninfo_to_dict
 from support.chance import PATIENCE_SECONDS
+from support.chromium import CHROMIUM
 from support.county import drawn
 
 from application.event_store.migrations import migrate
@@ -59,6 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the longest files read first."""
     places = {name: place for place, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what could not run here."""
+    if CHROMIUM is None:
+        terminalreporter.write_line(
+            "没有 Chromium，控制台的页面未在浏览器里走过 / no Chromium: tests/journeys was left out"
+        )
 
 
 hypothesis.settings.register_profile(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from application import access, people
 from application.event_store.event_log import utc_now
-from application.event_store.log_queries import organisation_codes
-from application.ledger import Ledger
 from interface.cli.terminal import (
     OUT,
+    cannot_go_on,
     deployment_or_exit,
     port_or_exit,
     progress_bar,
@@ -23,9 +20,13 @@ from interface.cli.terminal import (
     unaltered_or_exit,
 )
 from interface.deployment import Deployment, unify_stored_accounts
+from interface.deployment.settings import Settings
 from interface.http.request_log import write_logs_to
-from projections.facts.draw import Projector
-from projections.facts.reading import Facts
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from interface.http.waiting import Waiting
 
 app = typer.Typer()
 
@@ -36,12 +37,10 @@ def serve(
     projecting: Annotated[bool, typer.Option(help="draw the facts in this process")] = True,
     sealing: Annotated[bool, typer.Option(help="seal the log in this process")] = True,
     watching: Annotated[bool, typer.Option(help="keep red flags found in this process")] = True,
+    demo_size: Annotated[float, typer.Option(help="part of the demo county, 0.01 to 1")] = 1.0,
 ) -> None:
     """启动服务 Start the service, on the embedded PostgreSQL if MINGZHANG_DSN names no other."""
-    import uvicorn
-
     from interface.http.app import create_app
-    from interface.http.server import LimitedProtocol
 
     write_logs_to(sys.stderr.buffer)
     signal.signal(signal.SIGTERM, _as_keyboard_interrupt)
@@ -49,15 +48,25 @@ def serve(
     port_or_exit(settings_or_exit())
     with deployment_or_exit() as deployment:
         settings = deployment.settings
+        loaded = _demo_is_loaded(deployment) if demo else True
         unaltered_or_exit(deployment, projecting=projecting)
         unify_stored_accounts(deployment)
-        if demo:
-            _load_demo(deployment)
-        _welcome(deployment, demo=demo)
+        app = create_app(
+            deployment, projecting=projecting, sealing=sealing, watching=watching, demo=demo
+        )
+        _welcome(deployment, demo=demo, loaded=loaded)
+        _run(app if loaded else _loading_first(app, deployment, demo_size), settings)
+
+
+def _run(app: FastAPI | Waiting, settings: Settings) -> None:
+    """Serve until the process is asked to end. What made a preparation fail is raised."""
+    import uvicorn
+
+    from interface.http.server import LimitedProtocol
+
+    try:
         uvicorn.run(
-            create_app(
-                deployment, projecting=projecting, sealing=sealing, watching=watching, demo=demo
-            ),
+            app,
             host=settings.host,
             port=settings.port,
             http=LimitedProtocol,
@@ -66,6 +75,43 @@ def serve(
             access_log=False,
             timeout_graceful_shutdown=20,
         )
+    finally:
+        failure = getattr(app, "failure", None)
+        if failure is not None:
+            raise failure
+
+
+def _demo_is_loaded(deployment: Deployment) -> bool:
+    """Whether the demo county is there, whole; its persons and keys are, then."""
+    from interface.cli import demo_county
+
+    try:
+        loaded = demo_county.is_loaded(deployment)
+    except demo_county.HalfLoaded as half:
+        raise cannot_go_on(str(half)) from half
+    if loaded:
+        demo_county.complete(deployment)
+    return loaded
+
+
+def _loading_first(app: FastAPI, deployment: Deployment, size: float) -> Waiting:
+    """The application behind a page that says how far the demo county is loaded."""
+    from interface.cli.demo_county import PARTS, load_demo
+    from interface.http.waiting import Part, Preparation, Waiting
+
+    preparation = Preparation(tuple(Part(*part) for part in PARTS))
+
+    def prepare() -> None:
+        with progress_bar("示范县载入 loading the demo county, %", 100) as progress:
+
+            def heard(name: str, done: int, of: int) -> None:
+                preparation.heard(name, done, of)
+                progress(preparation.percent)
+
+            load_demo(deployment, size, heard)
+        _things_to_try(deployment)
+
+    return Waiting(app, preparation, prepare)
 
 
 def _as_keyboard_interrupt(*_: object) -> None:
@@ -105,55 +151,43 @@ def _until_told_to_stop() -> Event:
     return stopping
 
 
-def _load_demo(deployment: Deployment) -> None:
-    """The demo county into an empty ledger, and a key for one person of each organisation."""
-    from interface.simulation.demo import county, load
-
-    ledger = Ledger(deployment.dsn, deployment.keys)
-    empty = ledger.log.last_position() == 0
-    ledger.close()
-    if empty:
-        made = county()
-        with progress_bar("示范县 demo county", None) as progress:
-            load(deployment.owner_dsn, deployment.dsn, deployment.keys, made, progress)
-        with progress_bar("生成台账 drawing the facts", None) as progress:
-            projector = Projector(deployment.dsn)
-            projector.rebuild(progress)
-            projector.close()
-    key_file = deployment.settings.data / "demo-keys.json"
-    if empty or key_file.exists():  # the county in this ledger is made up
-        _enrol_demo_people(deployment)
-    if not key_file.exists():
-        with Facts(deployment.dsn, most=1).connection() as connection:
-            codes = organisation_codes(connection)
-        owner = deployment.owner_dsn
-        keys = {code: access.issue_key(owner, code, f"{code.lower()}-demo") for code in codes}
-        for office in ("FINANCE", "AUDIT"):  # where one person may not take two steps
-            keys[f"{office}-2"] = access.issue_key(owner, office, f"{office.lower()}-demo-2")
-        key_file.touch(mode=0o600)
-        key_file.write_text(json.dumps(keys, indent=1, ensure_ascii=False), "utf-8")
-
-
-def _enrol_demo_people(deployment: Deployment) -> None:
-    """A person of each organisation, who signs in with one click; two where two are needed."""
-    from interface.simulation.demo.people import organisations
-
-    names = "陈李张王赵刘周吴孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜"
-    found = [
-        (each.code, f"{each.code.lower()}-demo", f"{name}某")
-        for each, name in zip(organisations(), names, strict=False)
-    ]
-    second = [(office, f"{office.lower()}-demo-2", "蔡某") for office in ("FINANCE", "AUDIT")]
-    people.enrol_for_demo(deployment.owner_dsn, [*found, *second])
-
-
-def _welcome(deployment: Deployment, *, demo: bool) -> None:
-    settings = deployment.settings
-    base = f"http://{settings.host}:{settings.port}"
+def _welcome(deployment: Deployment, *, demo: bool, loaded: bool) -> None:
+    base = _base(deployment)
     OUT.print(f"明账 mingzhang  控制台 console {base}/", highlight=False)
     OUT.print(f"接口 API {base}/docs   health {base}/healthz", highlight=False)
     if deployment.keys.wrapping_next is not None:
         OUT.print("[red]封装密钥更换未完成 / unfinished:[/red] keys rotate-wrapping")
-    if demo:
-        key_file = settings.data / "demo-keys.json"
-        OUT.print(f"示范密钥 demo keys: {key_file}", highlight=False)
+    if demo and loaded:
+        _things_to_try(deployment)
+    elif demo:
+        OUT.print(
+            "正在载入示范县，一两分钟；打开上面的地址可看进度。\n"
+            "Loading the demo county, a minute or two; the address above shows how far it is.",
+            highlight=False,
+        )
+
+
+def _things_to_try(deployment: Deployment) -> None:
+    """Where the demo county is seen first; each address opens after one click on a person."""
+    base = _base(deployment)
+    keys = deployment.settings.data / "demo-keys.json"
+    OUT.print(_TRY.format(base=base, keys=keys), soft_wrap=True, highlight=False)
+
+
+def _base(deployment: Deployment) -> str:
+    settings = deployment.settings
+    return f"http://{settings.host}:{settings.port}"
+
+
+_TRY = """示范县已就绪。打开地址，点一个人即登录（审计局可看全县），试三件事：
+  1. 溯源一笔贴息：为何付、当时知道什么、后来又知道了什么
+     {base}/subsidy-payments/TX-2023Q2-NRCB2022001953
+  2. 逾期的贷款，按今天所知
+     {base}/ledgers/loans?state=overdue
+  3. 同一本台账，截至 2023-06-30、按当晚所知
+     {base}/ledgers/loans?as_of=2023-06-30&known_at=2023-06-30T20:00:00%2B08:00
+The demo county is ready. Open an address; one click on a person signs in (the audit office
+sees the whole county). Three things to try: 1. trace one subsidy payment: why it was paid, what
+was known then and what was recorded later; 2. the loans that are overdue, as known today;
+3. the same ledger as of 2023-06-30, as known that evening.
+示范密钥 demo keys: {keys}"""

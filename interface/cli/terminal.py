@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,7 @@ OUT, ERR = Console(), Console(stderr=True)
 
 AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="civil day")]
 KnownAt = Annotated[str | None, typer.Option("--known-at", help="RFC 3339 instant")]
+_LINE_SECONDS = 5.0
 _CANNOT_START = (
     UnsafeDatabase,
     KeysMissing,
@@ -160,7 +162,10 @@ def altered(deployment: Deployment) -> list[str]:
 
 @contextmanager
 def progress_bar(text: str, total: int | None) -> Iterator[Any]:
-    """A bar on the terminal; yields a function of (done, total)."""
+    """A bar on the terminal, lines where there is none; yields a function of (done, total)."""
+    if not ERR.is_terminal:
+        yield _progress_lines(text, total)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -170,6 +175,20 @@ def progress_bar(text: str, total: int | None) -> Iterator[Any]:
     with Progress(*columns, console=ERR) as bar:
         task = bar.add_task(text, total=total)
         yield lambda done, of=None: bar.update(task, completed=done, total=of or total)
+
+
+def _progress_lines(text: str, total: int | None) -> Callable[[int, int | None], None]:
+    """Says how far it is every few seconds, and at the end."""
+    begun = said = monotonic()
+
+    def heard(done: int, of: int | None = None) -> None:
+        nonlocal said
+        of, now = of or total, monotonic()
+        if now - said >= _LINE_SECONDS or done == of:
+            said = now
+            ERR.print(f"{text} {done}/{of or '?'} {now - begun:.0f} s", highlight=False)
+
+    return heard
 
 
 @contextmanager

@@ -5,11 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from interface.console import (
+    changes,
+    duties,
     event,
     household,
     ledgers,
     loan,
     overview,
+    paper,
     payment,
     ratings,
     search,
@@ -18,18 +21,20 @@ from interface.console import (
 from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
-_PAGES = (
+for _page in (
     sign_in,
     overview,
     ledgers,
     payment,
     ratings,
+    paper,
+    duties,
+    changes,
     loan,
     household,
     event,
     search,
-)
-for _page in _PAGES:
+):
     router.routes.extend(_page.router.routes)
 
 

@@ -8,17 +8,20 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from importlib import resources
 from typing import Annotated, Any, Final, Literal, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from application.event_store.log_queries import last_position, sequenced
+from application.event_store.log_queries import last_position
 from application.people import Session
+from application.transparency_log.nodes import Checkpoint, last_checkpoint
 from domain.calendar import civil_day
 from domain.kernel import Author
+from domain.roles import Role
 from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
 from interface.console.menu import menu_of
+from interface.console.pinned import OF_PAPER, Answer, Paper, paper_of, pin
 from interface.console.track import track
 from interface.console.words import LANGUAGES, Language, Words
 from interface.html import render
@@ -47,6 +50,7 @@ _CSS: Final = b"".join(
 STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
 _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000
+_NO_PAPER: Final = Paper()
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -80,10 +84,13 @@ class Visit(NamedTuple):
     as_of: date
     known_at: datetime | None
     """None: all that is known."""
+    paper: Paper = Paper()
+    seen_by: Author | None = None
+    """Whose rows a paper shows, where somebody else checks it."""
 
     @property
     def author(self) -> Author:
-        return self.session.whose.author
+        return self.seen_by or self.session.whose.author
 
     def allowed(self, query: str) -> bool:
         """Whether the permission table gives the visitor's role anything of a query."""
@@ -94,7 +101,8 @@ class Visit(NamedTuple):
         given = dict(self.request.query_params)
         if path is not None:
             given = {name: given[name] for name in ("as_of", "known_at") if name in given}
-        given.pop("lang", None)
+        for name in ("lang", *OF_PAPER):
+            given.pop(name, None)
         return address_of(path or self.request.url.path, given | changes)
 
 
@@ -164,8 +172,12 @@ async def visit(
     as_of: Annotated[str | None, Query(max_length=40)] = None,
     known_at: Annotated[str | None, Query(max_length=40)] = None,
     lang: Literal["zh", "en"] | None = None,
+    paper: Annotated[Paper, Depends(paper_of)] = _NO_PAPER,
 ) -> Visit:
-    """Who looks, and at which dates. Raises NotSignedIn, Elsewhere, Wrong."""
+    """Who looks, at which dates, and which paper is checked.
+
+    Raises NotSignedIn, Elsewhere, Wrong.
+    """
     del lang  # read where a page without a session reads it, too
     service, session = service_of(request), await session_of(request)
     if session is None:
@@ -180,14 +192,28 @@ async def visit(
         instant = read_instant(known_at, now)
         if instant is None:
             raise Wrong(400, "error.instant", field="known_at", value=known_at)
-    found = Visit(request, service, session, Words(language_of(request)), day, instant)
+    words, seen_by = Words(language_of(request)), await _seen_by(service, session, paper)
+    found = Visit(request, service, session, words, day, instant, paper, seen_by)
     said = {
         "as_of": None if not as_of or as_of.strip() in TODAY else str(day),
         "known_at": exactly(instant) if instant else None,
     }
     if (as_of, known_at) != (said["as_of"], said["known_at"]):
         raise Elsewhere(found.address(**said))
+    if paper.digest is not None and not (as_of and known_at):
+        raise Wrong(400, "error.not_pinned")
     return found
+
+
+async def _seen_by(service: Service, session: Session, paper: Paper) -> Author | None:
+    """Whose rows a paper shows; another organisation's are checked by an auditor. Raises Wrong."""
+    own = session.whose.author
+    if paper.by in (None, own.organisation):
+        return None
+    named = {o.code: o for o in await run_in_threadpool(service.people.organisations)}
+    if own.role is not Role.AUDITOR or paper.digest is None or paper.by not in named:
+        raise Wrong(403, "error.paper_of_others")
+    return Author(named[paper.by].role, named[paper.by].code, own.person)
 
 
 async def _default_day(service: Service, today: date) -> date:
@@ -215,9 +241,28 @@ def role_name(words: Words, author: Author) -> str:
     return words(f"role.{author.role}")
 
 
-async def page(found: Visit, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A template within the frame."""
-    frame = await _frame(found)
+async def page(
+    found: Visit,
+    template: str,
+    *,
+    status: int = 200,
+    pinned: Answer | None = None,
+    compares: bool = False,
+    **values: Any,
+) -> Response:
+    """A template within the frame.
+
+    `pinned`: the answer that it shows; the page then proves itself on paper and by its address.
+    `compares`: whether it takes `vs_known_at`, which the bar then offers. Raises Wrong where the
+    address holds a digest that cannot be checked.
+    """
+    log = await run_in_threadpool(_log_of, found.service)
+    frame = _frame(found, log) | {"compares": compares}
+    frame["pin"] = None
+    if pinned is not None:
+        frame["pin"] = await run_in_threadpool(pin, found, pinned, log.newest)
+    if found.paper.digest is not None and frame["pin"] is None:
+        raise Wrong(400, "error.not_final" if pinned else "error.not_pinned")
     html = render(f"console/{template}", w=found.words, style=STYLE, frame=frame, **values)
     return answer(html, found.request, status)
 
@@ -238,12 +283,11 @@ def answer(html: str, request: Request, status: int) -> Response:
     return made
 
 
-async def _frame(found: Visit) -> dict[str, Any]:
-    position, sealed = await run_in_threadpool(_positions, found.service)
+def _frame(found: Visit, log: _Log) -> dict[str, Any]:
     today = civil_day(found.service.clock())
     known_on = civil_day(found.known_at) if found.known_at else today
     whose = found.session.whose
-    dates = ("as_of", "known_at", "lang", "cursor")
+    dates = ("as_of", "known_at", "lang", "cursor", *OF_PAPER)
     return {
         "menu": menu_of(found),
         "organisation": whose.organisation_name,
@@ -259,18 +303,38 @@ async def _frame(found: Visit) -> dict[str, Any]:
         "track": track(
             found.as_of, known_on, today, lambda day: found.address(as_of=day, cursor=None)
         ),
-        "position": position,
-        "sealed": sealed,
+        "position": log.position,
+        "sealed": log.sealed,
         "trouble": found.service.sealing_trouble,
         "printed_at": in_china(found.service.clock()),
-        "url": str(found.request.url),
+        "host": f"{found.request.url.scheme}://{found.request.url.netloc}",
+        "pinned": log.position
+        and found.address(as_of=found.as_of, known_at=exactly(log.known_through)),
+        "is_pinned": found.known_at is not None and "as_of" in found.request.query_params,
+        "given": parse_qsl(urlsplit(found.address(cursor=None)).query),
+        "compared": found.request.query_params.get("vs_known_at", ""),
+        "not_compared": found.address(vs_known_at=None),
+        "token": lambda action: form_token(found.request, action),
     }
 
 
-def _positions(service: Service) -> tuple[int, int]:
-    """How far the log goes, and how far it is sealed."""
+class _Log(NamedTuple):
+    """How far the log goes, how far it is sealed, and through when all in it is known."""
+
+    position: int
+    newest: Checkpoint | None
+    known_through: datetime
+
+    @property
+    def sealed(self) -> int:
+        return self.newest.head.size if self.newest else 0
+
+
+def _log_of(service: Service) -> _Log:
+    known_through = service.facts.recorded_through()
     with service.facts.connection() as connection:
-        return last_position(connection), sequenced(connection, service.deployment.origin)
+        newest = last_checkpoint(connection, service.deployment.origin)
+        return _Log(last_position(connection), newest, known_through)
 
 
 def style_sheet() -> Response:

@@ -15,6 +15,7 @@ from fastapi import Response
 from domain.money import percent, with_commas
 from interface.console.dates import in_china
 from interface.console.frame import Visit, Wrong
+from interface.console.pinned import Answer, answer_of
 from interface.console.words import Words
 from interface.http.query_params import closed, view_of
 from interface.http.responses import Form, head_of, headers_of, json_answer, table_file
@@ -83,17 +84,22 @@ class Listed(NamedTuple):
     sums: list[Cell]
     next: str | None
     every_column: list[tuple[str, str, bool]]
+    answer: Answer
 
 
 def listed(found: Visit, ledger: Ledger, cols: tuple[str, ...], view: View) -> Listed:
     """The lines of a page, and the cursor of the next."""
     table = ledger.ask(view, PAGE + 1)
-    lines = list(Table(table.columns, table.rows[:PAGE]).dicts())
+    shown = Table(table.columns, table.rows[:PAGE])
+    lines = list(shown.dicts())
     by_key = {column.key: column for column in table.columns}
     wanted = [by_key[key] for key in cols]
     more = len(table.rows) > PAGE
+    titles = [title(found.words, column) for column in wanted]
     return Listed(
-        heads=[(title(found.words, column), column.kind in _NUMBERS) for column in wanted],
+        heads=[
+            (name, column.kind in _NUMBERS) for name, column in zip(titles, wanted, strict=True)
+        ],
         rows=[[_cell(found.words, ledger, column, line) for column in wanted] for line in lines],
         sums=[_sum(column, lines) for column in wanted],
         next=closed([str(lines[-1][name]) for name in ledger.key]) if more else None,
@@ -102,6 +108,7 @@ def listed(found: Visit, ledger: Ledger, cols: tuple[str, ...], view: View) -> L
             for column in table.columns
             if column != LOAN_ID
         ],
+        answer=answer_of(view, shown, cols, titles),
     )
 
 

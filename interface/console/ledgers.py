@@ -84,6 +84,7 @@ async def _show(
     return await page(
         found,
         "ledger.html",
+        pinned=shown.answer,
         name=ledger.name,
         list=shown,
         empty=empty,

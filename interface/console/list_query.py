@@ -18,6 +18,7 @@ from domain.calendar import civil_day
 from domain.money import with_commas, yuan
 from interface.console.dates import read_day
 from interface.console.frame import Elsewhere, Visit, Wrong
+from interface.console.pinned import OF_PAPER
 from projections.columns import Column, Columns
 
 PAGE: Final = 50
@@ -273,12 +274,20 @@ def said(value: Any) -> str:
 # ---- cursors --------------------------------------------------------------------------
 
 
+_OF_NO_QUERY: Final = frozenset(
+    ("as_of", "known_at", "cursor", "lang", "limit", "cols", "columns", *OF_PAPER)
+)
+
+
 def query_mark(found: Visit) -> str:
-    """What a cursor holds of the query that it belongs to: path, dates, filters and order."""
+    """What a cursor holds of the query that it belongs to: path, day, filters and order.
+
+    Not the instant of knowledge: a page that is pinned goes on from where it stood.
+    """
     told = sorted(
         (name, value)
         for name, value in found.request.query_params.multi_items()
-        if name not in ("cursor", "lang", "limit", "cols", "columns")
+        if name not in _OF_NO_QUERY
     )
     text = msgspec.json.encode([found.request.url.path, told, str(found.as_of)])
     return hashlib.sha256(text).hexdigest()[:12]

@@ -24,6 +24,7 @@ from interface.console.list_query import (
     typed_names,
 )
 from interface.console.list_rows import Selection
+from interface.console.pinned import OF_PAPER, Answer, answer_of
 from interface.console.words import Words
 from projections.columns import Column
 from projections.facts.reading import Table, View
@@ -49,6 +50,8 @@ class Shown(Declared, Protocol):
     def tags(self) -> Callable[[Mapping[str, Any], str], str | None] | None: ...
     @property
     def codes(self) -> Callable[[Visit], Codes] | None: ...
+    @property
+    def own(self) -> tuple[str, ...]: ...
 
 
 class Head(NamedTuple):
@@ -135,6 +138,8 @@ class Listed(NamedTuple):
     choosing: bool
     every_column: list[ColumnChoice]
     empty: str
+    answer: Answer
+    """What of it a paper proves."""
 
 
 def view_model(
@@ -154,7 +159,8 @@ def view_model(
     columns = [by_key(shown)[key] for key in asked.cols]
     lines = list(table.dicts())
     facets = [_facet(found, shown, texts, asked, selection, key) for key in shown.facets]
-    fields = _fields(shown, texts, asked, further, facets)
+    offered = {name: value for name, value in further.items() if name not in shown.own}
+    fields = _fields(shown, texts, asked, offered, facets)
     whole = len(lines) == selection.lines
     own = [name for field in fields for name in field.names]
     path = found.request.url.path
@@ -172,7 +178,7 @@ def view_model(
         facets=[each for each in facets if 0 < len(each.choices) <= _AS_LINKS],
         kept=_kept(found, ("cursor", *own)),
         kept_by_columns=_kept(found, ("cursor", "columns", "cols", "move")),
-        said=_said(shown, texts, asked, further),
+        said=_said(shown, texts, asked, offered),
         order=texts.order(by_key(shown)[asked.sort.key], asked.sort.descending)
         if asked.sort
         else None,
@@ -187,6 +193,14 @@ def view_model(
         choosing=asked.choosing,
         every_column=_every_column(shown, texts, asked),
         empty=_empty(found, view, name),
+        answer=answer_of(
+            view,
+            table,
+            asked.cols,
+            [texts.title(column) for column in columns],
+            sums=dict(selection.sums),
+            lines=selection.lines,
+        ),
     )
 
 
@@ -204,7 +218,7 @@ def _empty(found: Visit, view: View, name: str) -> str:
 
 def _kept(found: Visit, without: Sequence[str]) -> list[tuple[str, str]]:
     told = found.request.query_params.multi_items()
-    return [each for each in told if each[0] not in (*without, "lang")]
+    return [each for each in told if each[0] not in (*without, "lang", *OF_PAPER)]
 
 
 def _every_column(shown: Shown, texts: _Texts, asked: Asked) -> list[ColumnChoice]:

@@ -31,9 +31,8 @@ from interface.http.routes.ledgers import loan_events, loan_found, shown_events
 from interface.http.routes.red_flags import hidden_from
 from interface.http.routes.subsidy_explanation import explained
 from projections.cases import cases_of_loan
-from projections.duties import of_loans
-from projections.duties.columns import DUTIES
-from projections.facts.reading import Scope, Table, View
+from projections.duties import duties
+from projections.facts.reading import Scope, View
 from projections.red_flags import rule
 from projections.red_flags.runs import standing_on
 from projections.settlement import Due, Wanted, settlement
@@ -134,15 +133,15 @@ def _record(found: Visit, bank: str, no: str) -> Record:
         happened = loan_events(view.connection, found.author, bank, no, view.known_at, found.as_of)
         events = shown_events(service, view.connection, happened)
         names = {each.code: each.name for each in service.people.organisations()}
-        duties = _duties(found, view, bank, no)
+        owed = _duties(found, view, bank, no)
         return Record(
             loan=line,
             quarters=_quarters(found, view, line, told["subsidies"]),
-            duties=duties,
-            picture=_picture(found.words, events, duties, line, found.as_of),
+            duties=owed,
+            picture=_picture(found.words, events, owed, line, found.as_of),
             postings=_postings(found, events),
             outflows=_outflows(found, events),
-            lines=_lines(found, events, duties, names),
+            lines=_lines(found, events, owed, names),
             findings=_findings(found, view, {event.position for event in happened}),
             cases=_cases(found, view, line),
             names=names,
@@ -238,9 +237,8 @@ def _duties(found: Visit, view: View, bank: str, no: str) -> list[dict[str, Any]
     if not found.allowed("/duties"):
         return []
     scope = scope_of(found.author, "/duties")._replace(bank=bank)
-    lines = list(of_loans(view, scope, view.as_of + _AHEAD, no))
-    told = Table(DUTIES, lines).dicts()
-    return sorted(told, key=lambda duty: (duty["due_on"], duty["duty"]))
+    until = view.as_of + _AHEAD
+    return list(duties(view, scope=scope, loan_no=no, due_until=until).dicts())
 
 
 def _picture(

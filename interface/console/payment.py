@@ -7,9 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote
 
-import segno
 from fastapi import APIRouter, Depends, Response
-from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from application.refusals import NotSealedYet
@@ -19,10 +17,10 @@ from domain.loan import PaymentUnknown
 from domain.money import in_capitals, with_commas
 from domain.subsidy import REASONS
 from interface.console.arithmetic import factors
-from interface.console.dates import exactly
 from interface.console.drawing.two_dates import Dated, TwoDates, two_dates
-from interface.console.frame import HEADERS, Visit, address_of, assure_allowed, page, visit
+from interface.console.frame import HEADERS, Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
+from interface.console.payment_answer import payment_answer
 from interface.console.proofs import (
     ByServer,
     Proven,
@@ -63,16 +61,23 @@ class Facts(NamedTuple):
     proven: Proven
     by_server: ByServer | None
     known_at: datetime
+    drawn_through: datetime
     names: Mapping[str, str]
 
 
 @router.get("/subsidy-payments/{no}")
 async def payment(found: Visiting, no: No, proof: Literal["server"] | None = None) -> Response:
     assure_allowed(found, "/subsidy-payments/{no}/trace")
+    through = await run_in_threadpool(found.service.facts.recorded_through, found.known_at)
     trace = await traced(found.service, found.author, no, found.as_of, found.known_at)
     loan = _loan(trace)
     facts = await run_in_threadpool(_facts, found, trace, loan, proof is not None)
-    return await page(found, "payment.html", **_shown(found, no, trace, loan, facts))
+    shown = _shown(found, no, trace, loan, facts)
+    answer = None
+    if found.known_at is not None or facts.drawn_through <= through:
+        known_at = min(through, facts.known_at)
+        answer = payment_answer(found.words, trace, shown["then"], shown["now"], known_at)
+    return await page(found, "payment.html", pinned=answer, **shown)
 
 
 @router.get("/subsidy-payments/{no}/proof.json")
@@ -129,6 +134,7 @@ def _facts(
             proven=proven(service, view.connection, event["position"]),
             by_server=_by_server(found, view, event) if by_server else None,
             known_at=view.known_at,
+            drawn_through=view.drawn_through,
             names={each.code: each.name for each in service.people.organisations()},
         )
 
@@ -211,7 +217,6 @@ def _shown(
         "position": event["position"],
         "proven": facts.proven,
         "by_server": facts.by_server,
-        "code": _qr(found, facts.known_at),
         **_addresses(found, here, paid, loan, household, event),
     }
 
@@ -240,18 +245,6 @@ def _addresses(
         "proof_address": found.address(f"{here}/proof.json"),
         "server_address": found.address(here, proof="server"),
     }
-
-
-def _qr(found: Visit, known_at: datetime) -> Markup:
-    """The page's address with both dates fixed, as a QR code of squares alone."""
-    request = found.request
-    fixed = {"as_of": found.as_of, "known_at": exactly(known_at), "lang": found.words.language}
-    kept = {n: v for n, v in request.query_params.items() if n not in (*fixed, "proof")}
-    page_itself = f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
-    address = address_of(page_itself, kept | fixed)
-    code = segno.make(address, error="m", micro=False)
-    drawn = code.svg_inline(omitsize=True, svgclass=None, lineclass=None)
-    return Markup(drawn)  # noqa: S704 - drawn by the library, of squares alone
 
 
 def quarter_name(words: Words, period: str) -> str:

@@ -12,13 +12,13 @@ from application.people import NotAdmitted, Person, TooManyAttempts
 from domain.roles import Reach, Role
 from interface.console import frame
 from interface.console.dates import in_china
+from interface.console.forms import fields_of, signed_form
 from interface.console.frame import NotSignedIn, Visit, bare_page, visit
 from interface.console.page_route import PageRoute, elsewhere
 from interface.console.words import Words
 from interface.http.service import service_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_LONGEST_FIELD = 200
 
 
 @router.get("/")
@@ -71,7 +71,7 @@ def _by_role(people: list[Person]) -> list[tuple[Role, list[Person]]]:
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    said = await _fields(request)
+    said = await fields_of(request)
     service, after = service_of(request), said.get("next", "")
     if not frame.is_guarded(request):
         return await _form(request, after, status=403)
@@ -98,17 +98,6 @@ async def sign_in(request: Request) -> Response:
     return made
 
 
-async def _fields(request: Request) -> dict[str, str]:
-    """A form of this host, each field once. Raises Wrong 403."""
-    frame.assure_same_origin(request)
-    async with request.form(max_files=0, max_fields=20) as form:
-        return {
-            name: value.replace("\0", "")[: _LONGEST_FIELD if name != "next" else 2000]
-            for name, value in form.items()
-            if isinstance(value, str)
-        }
-
-
 def _own_page(address: str) -> str | None:
     """The address, if it is one of this host."""
     parts = urlsplit(address)
@@ -126,9 +115,11 @@ def _set_cookie(request: Request, made: Response, token: str | None) -> None:
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
-    frame.assure_same_origin(request)
-    session = await frame.session_of(request)
-    if session is not None:
+    try:
+        session, _ = await signed_form(request)
+    except NotSignedIn:
+        pass  # it ended before
+    else:
         await run_in_threadpool(service_of(request).people.end, session)
     made = elsewhere("/sign-in")
     _set_cookie(request, made, None)
@@ -144,10 +135,10 @@ async def sessions(found: Annotated[Visit, Depends(visit)]) -> Response:
 @router.post("/sessions")
 async def end_sessions(request: Request) -> Response:
     """End every session of the person, this one too."""
-    frame.assure_same_origin(request)
-    session = await frame.session_of(request)
-    if session is None:
-        raise NotSignedIn
+    try:
+        session, _ = await signed_form(request)
+    except NotSignedIn:
+        return elsewhere("/sign-in")
     await run_in_threadpool(service_of(request).people.end_all, session.whose)
     made = elsewhere("/sign-in")
     _set_cookie(request, made, None)

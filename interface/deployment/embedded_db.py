@@ -37,7 +37,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 LINUX: bool = sys.platform == "linux"
 OWNER = "postgres"
@@ -447,6 +447,14 @@ class EmbeddedPostgres:
             numbers = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
             return [pid for pid in numbers if self._is_server(pid)]
         return [self.pid] if self.pid else []
+
+
+def recreate(dsn: str) -> None:
+    """An empty database in the place of this one, with all that it held gone. Needs the owner."""
+    name, other = conninfo_to_dict(dsn)["dbname"], make_conninfo(dsn, dbname="postgres")
+    with psycopg.connect(other, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {name}".encode())
 
 
 # --- the system's side -----------------------------------------------------------------------

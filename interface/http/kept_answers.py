@@ -29,19 +29,16 @@ Question = Callable[[View], Any]
 
 
 class Block(NamedTuple):
-    """A part of a page. `behind`: how many events were recorded since it was worked out.
+    """A part of a page, as it was worked out at a position of the log.
 
-    `value` None: it failed (`failed`), or is being worked out.
+    `behind`: how many events were recorded since; `is_awaited`: there is no answer yet.
     """
 
     value: Any = None
     position: int = 0
     behind: int = 0
     failed: bool = False
-
-    @property
-    def is_awaited(self) -> bool:
-        return self.value is None and not self.failed
+    is_awaited: bool = False
 
 
 class _Kept(NamedTuple):
@@ -121,6 +118,6 @@ class KeptAnswers:
         with self._lock:
             kept = self._kept.get(key)
         if kept is None:
-            return Block()
+            return Block(is_awaited=True)
         behind = 0 if kept.place == place else max(position - kept.block.position, 0)
         return kept.block._replace(behind=behind)

@@ -330,6 +330,14 @@ class Facts:
         with self._pool.connection() as connection:
             yield connection
 
+    def recorded_through(self, known_at: datetime | None = None) -> datetime:
+        """An instant (`known_at`, if that is past) after which alone the log records any more."""
+        if self._clock is None or self._is_recorded(known_at):
+            return min(known_at or self._known_through, self._known_through)
+        with self._pool.connection() as connection:
+            self._raise_watermark(connection, known_at)
+        return min(known_at or self._known_through, self._known_through)
+
     @contextmanager
     def at(self, as_of: date, known_at: datetime | None = None) -> Iterator[View]:
         """A view of the facts at two dates; `known_at` None means all that is known.
@@ -360,16 +368,17 @@ class Facts:
 
         An append under way is not waited for: then all is known through the last event drawn.
         """
-        if self._clock is None:
+        if self._clock is None or self._is_recorded(known_at):
             return
-        now = self._clock()
+        row = connection.execute(RAISE_WATERMARK, (self._clock(),)).fetchone()
+        self._known_through = (row and row[0]) or self._known_through
+
+    def _is_recorded(self, known_at: datetime | None) -> bool:
+        """Whether all is known through `known_at`, or through a second ago at least."""
+        now = self._clock() if self._clock else self._known_through
         if known_at is None:
-            wanted = now if now - self._known_through >= _FRESH else self._known_through
-        else:
-            wanted = min(known_at, now)
-        if wanted > self._known_through:
-            row = connection.execute(RAISE_WATERMARK, (now,)).fetchone()
-            self._known_through = (row and row[0]) or self._known_through
+            return now - self._known_through < _FRESH
+        return min(known_at, now) <= self._known_through
 
 
 def _hold(connection: Connection) -> tuple[int, int, datetime, datetime, int]:

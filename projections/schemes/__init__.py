@@ -153,12 +153,15 @@ def found(
             there |= own
             chosen.append(scheme)
     missing = [*sorted(wanted - there), *(" ".join(n) for n, finding in objected if not finding)]
+    return all_of(chosen)._replace(missing=tuple(missing))
+
+
+def all_of(chosen: Iterable[Scheme]) -> Found:
+    """All findings of some schemes, and all loans that they speak of."""
+    chosen = list(chosen)
     loans = {loan.loan_id: loan for scheme in chosen for loan in scheme.loans}
-    return Found(
-        tuple(finding for scheme in chosen for finding in scheme.findings),
-        tuple(loans.values()),
-        tuple(missing),
-    )
+    findings = tuple(finding for scheme in chosen for finding in scheme.findings)
+    return Found(findings, tuple(loans.values()))
 
 
 def as_table(found: Iterable[Scheme], *, with_cases: bool) -> Table:

@@ -217,6 +217,7 @@ def settlement(
     wanted: Wanted = ALL,
     rules: Rules | None = None,
     progress: Progress | None = None,
+    only: Sequence[str] | None = None,
 ) -> list[Due]:
     """Every loan and quarter up to `last` with anything due, paid or held; by bank and loan.
 
@@ -225,10 +226,11 @@ def settlement(
     A quarter that was paid stands here whatever became of the loan since. Earlier quarters are
     calculated again on all that is known: a late-told repayment shows as a difference. `rules`:
     others than those known to the view. `progress` hears the loans done and the loans in all.
-    Raises RoadsDisagree.
+    `only`: the ids of all the loans of some households, and no others are looked at. Raises
+    RoadsDisagree.
     """
     ruled = rules or Rules(view.book, view.known_on)
-    ids = _loans_of(view, wanted)
+    ids = _loans_of(view, wanted) if only is None else only
     loans = lent(view, last.until, ids)
     taken = _taken(view, ids)
     objections = _objections(view, ids)
@@ -266,8 +268,13 @@ def _loans_of(view: View, wanted: Wanted) -> list[str] | None:
 
 def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
     """The lines that a batch of the quarter `last` lists. Raises RoadsDisagree."""
+    return listed(view, settlement(view, last, scope=scope))
+
+
+def listed(view: View, found: Iterable[Due]) -> Run:
+    """The lines that a batch lists of what a settlement of the view found."""
     lines: list[Line] = []
-    for due in settlement(view, last, scope=scope):
+    for due in found:
         if due.left_fen:
             lines.append(_line(len(lines) + 1, due))
     batches = view.query("SELECT count(*) FROM facts.batch WHERE NOT estimate").rows[0][0]

@@ -92,3 +92,8 @@ def test_a_block_that_fails_leaves_the_others_and_is_tried_again(
     assert kept.blocks(facts.at, "all", {"flags": fails})["flags"].failed
     monkeypatch.setattr(kept_answers, "_AGAIN_SECONDS", -1)
     assert kept.blocks(facts.at, "all", {"flags": fails})["flags"].value == 10
+
+
+def test_an_answer_that_says_nothing_is_an_answer(kept: KeptAnswers) -> None:
+    block = kept.blocks(Facts().at, "all", {"funds": lambda view: None})["funds"]
+    assert (block.value, block.is_awaited, block.failed) == (None, False, False)

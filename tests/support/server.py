@@ -60,10 +60,10 @@ class Ticker:
 
 
 @contextmanager
-def serving(place: Any, data: Path, ticker: Ticker | None = None) -> Iterator[int]:
+def serving(place: Any, data: Path, ticker: Ticker | None = None, **more: Any) -> Iterator[int]:
     """The port of a running service over a database; `ticker` watches its event loop."""
     deployment = Deployment(place.dsn, place.owner_dsn, place.keys, Settings(data=data))
-    app = create_app(deployment)
+    app = create_app(deployment, **more)
     config = uvicorn.Config(
         ticker.around(app) if ticker else app,
         host="127.0.0.1",

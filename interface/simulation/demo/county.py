@@ -7,10 +7,10 @@ and the amounts of subsidies paid and recovered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from application.access import Organisation
 from application.ledger import Submission
@@ -127,6 +127,12 @@ class County:
         """How many days `days` gives."""
         return len({*self._calendar.days, *self._payments, *self._reviews})
 
+    def told(self) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        """What makes each statement, and of what: the loan or household first."""
+        for entries in self._calendar.days.values():
+            for _, make, args in entries:
+                yield make, args
+
     def lent_fen(self, year: int) -> int:
         """What was truly disbursed in a year."""
         return sum(x.principal_fen for x in self.loans if day(x.disbursed).year == year)
@@ -227,32 +233,9 @@ class County:
     # ---- reports, subsidies, reviews ----------------------------------------------------
 
     def _report(self, misuse: Misuse) -> None:
-        """Each bank's monthly report: the truth at the month's end, but for those inflated."""
-        rng = self._rng("reports")
-        for _, bank, _ in BANKS:
-            loans = [loan for loan in self.loans if loan.bank == bank]
-            moved = sorted(_movements(loans), key=itemgetter(0))
-            place, balance_fen, open_loans = 0, 0, 0
-            of_home: dict[str, int] = {}
-            for year, month in REPORTED_MONTHS:
-                until, disbursed_fen = first_of(year, month + 1), 0
-                while place < len(moved) and moved[place][0] < until:
-                    _, fen, opened, home_no = moved[place]
-                    place += 1
-                    balance_fen += fen
-                    open_loans += opened
-                    disbursed_fen += max(0, fen)
-                    of_home[home_no] = of_home.get(home_no, 0) + opened
-                    if not of_home[home_no]:
-                        del of_home[home_no]
-                period = f"{year}-{month:02d}"
-                more = misuse.inflated.get((bank, period), (0, 0, 0))
-                on = working_day(until + rng.between(2, 6))
-                self._calendar.add(
-                    on, on, OTHER, say.scale_report, bank, period, on,
-                    open_loans + more[0], len(of_home) + more[1], balance_fen + more[2],
-                    disbursed_fen + more[2],
-                )  # fmt: skip
+        report_scale(
+            self._calendar, self._rng("reports"), self.loans, REPORTED_MONTHS, misuse.inflated
+        )
 
     def _pay(self, misuse: Misuse) -> None:
         """When finance will pay each loan's subsidy for each quarter; a few are forgotten."""
@@ -287,7 +270,40 @@ class County:
                     self._reviews.setdefault(on, []).append(review)
 
 
-def _movements(loans: list[LoanPlan]) -> Iterator[tuple[int, int, int, str]]:
+def report_scale(
+    calendar: Calendar,
+    rng: RandomSource,
+    loans: Iterable[LoanPlan],
+    months: Iterable[tuple[int, int]],
+    inflated: Mapping[tuple[str, str], tuple[int, int, int]],
+) -> None:
+    """Each bank's monthly report: the truth at the month's end, but for those inflated."""
+    for _, bank, _ in BANKS:
+        moved = sorted(_movements([x for x in loans if x.bank == bank]), key=itemgetter(0))
+        place, balance_fen, open_loans = 0, 0, 0
+        of_home: dict[str, int] = {}
+        for year, month in months:
+            until, disbursed_fen = first_of(year, month + 1), 0
+            while place < len(moved) and moved[place][0] < until:
+                on, fen, opened, home_no = moved[place]
+                place += 1
+                balance_fen += fen
+                open_loans += opened
+                disbursed_fen += max(0, fen) if on >= first_of(year, month) else 0
+                of_home[home_no] = of_home.get(home_no, 0) + opened
+                if not of_home[home_no]:
+                    del of_home[home_no]
+            period = f"{year}-{month:02d}"
+            more = inflated.get((bank, period), (0, 0, 0))
+            on = working_day(until + rng.between(2, 6))
+            calendar.add(
+                on, on, OTHER, say.scale_report, bank, period, on,
+                open_loans + more[0], len(of_home) + more[1], balance_fen + more[2],
+                disbursed_fen + more[2],
+            )  # fmt: skip
+
+
+def _movements(loans: Iterable[LoanPlan]) -> Iterator[tuple[int, int, int, str]]:
     """(day, fen out, loans opened, household): what a bank's balance consists of."""
     for loan in loans:
         yield loan.disbursed, loan.principal_fen, 1, loan.household.no

@@ -42,11 +42,17 @@ class Quarter(NamedTuple):
     until: int
 
 
-QUARTERS: Final = tuple(
-    Quarter(f"{year}Q{n}", quarter(year, n).first.toordinal(), quarter(year, n).until.toordinal())
-    for year in range(2021, 2025)
-    for n in range(1, 5)
-)
+def quarters_of(first_year: int, last_year: int) -> tuple[Quarter, ...]:
+    """The quarters of these years."""
+    return tuple(
+        Quarter(f"{year}Q{n}", period.first.toordinal(), period.until.toordinal())
+        for year in range(first_year, last_year + 1)
+        for n in range(1, 5)
+        for period in [quarter(year, n)]
+    )
+
+
+QUARTERS: Final = quarters_of(2021, 2024)
 
 Entry = tuple[int, Callable[..., Any], tuple[Any, ...]]
 
@@ -54,17 +60,18 @@ Entry = tuple[int, Callable[..., Any], tuple[Any, ...]]
 class Calendar:
     """What will be told on each day. Nothing is told after the last day."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_day: int = LAST_DAY) -> None:
+        self.last_day = last_day
         self.days: dict[int, list[Entry]] = {}
         self.corrected: set[str] = set()
 
     def add(self, effective: int, told: int, rank: int, make: Callable[..., Any], *args: Any
             ) -> int:  # fmt: skip
         """Enter a statement; returns the day on which it is told, or 0 when it never is."""
-        if effective > LAST_DAY:
+        if effective > self.last_day:
             return 0
         told = working_day(max(effective, told))
-        told = min(told, LAST_DAY)
+        told = min(told, self.last_day)
         self.days.setdefault(told, []).append((rank, make, args))
         return told
 
@@ -72,8 +79,15 @@ class Calendar:
 class Storyteller:
     """Tells the life of each loan. What nobody planted but is wrong anyway is labelled too."""
 
-    def __init__(self, calendar: Calendar, rng: RandomSource, misuse: Misuse) -> None:
+    def __init__(
+        self,
+        calendar: Calendar,
+        rng: RandomSource,
+        misuse: Misuse,
+        quarters: tuple[Quarter, ...] = QUARTERS,
+    ) -> None:
         self.calendar, self.rng, self.misuse = calendar, rng, misuse
+        self.quarters, self.last_day = quarters, calendar.last_day
         self._add = calendar.add
 
     def submit(self, loan: LoanPlan) -> None:
@@ -116,7 +130,7 @@ class Storyteller:
         mistake: dict[str, Any] = {}
         corrected = working_day(loan.told + rng.between(20, 120))
         plain = not (loan.scheme or loan.renews or loan.renewed)
-        if plain and rng.chance(4) and corrected <= LAST_DAY:
+        if plain and rng.chance(4) and corrected <= self.last_day:
             mistake = rng.pick(
                 (
                     {"annual_rate_bp": loan.rate_bp + rng.pick((10, 90))},
@@ -144,7 +158,7 @@ class Storyteller:
     def _repay(self, loan: LoanPlan, mistaken: bool) -> None:
         rng = self.rng
         for count, (on, *amounts) in enumerate(self._repayments(loan), start=1):
-            if on > LAST_DAY:
+            if on > self.last_day:
                 break
             fen = amounts[0], amounts[1], amounts[2]
             document = None
@@ -159,7 +173,7 @@ class Storyteller:
                 told = on + self._lag()
             if on == loan.closed and loan.orders.closing_told:
                 told, document, mistaken = loan.orders.closing_told, loan.orders.document, True
-            told = min(working_day(max(told, loan.told)), LAST_DAY)
+            told = min(working_day(max(told, loan.told)), self.last_day)
             wrong = None
             if rng.chance(12 if fen[0] else 3) and not mistaken:
                 wrong = self._mistake(loan, on, told, fen)
@@ -167,7 +181,7 @@ class Storyteller:
             self._add(told_on, told, REPAY, say.repayment, loan, count, told_on, told_fen, document)
             if wrong:
                 corrected = working_day(told + rng.between(14, 60))
-                if corrected <= LAST_DAY:
+                if corrected <= self.last_day:
                     body = _as_told(say.repayment_body(loan, on, fen))
                     ref = say.repayment_ref(loan, count)
                     self._correct(loan, ref, corrected, "还款信息录入有误", body)
@@ -208,7 +222,7 @@ class Storyteller:
         """When something is repaid, and how much principal each time."""
         rng = self.rng
         moments: dict[int, int] = {}
-        for period in QUARTERS:
+        for period in self.quarters:
             on = period.until + (0 if rng.chance(700) else rng.between(1, 6))
             if loan.disbursed + 5 < on < loan.closed - 5:
                 moments[on] = 0
@@ -260,13 +274,16 @@ class Storyteller:
             self._reminded(loan, "overdue", "visit", on, "in time")
             on += rng.between(3, 20)
             if loan.household.told and not loan.extended_due and rng.chance(750):
-                left_fen = loan.principal_fen - sum(x[1] for x in loan.repaid if x[0] < on)
-                if left_fen:
-                    told = max(on, loan.told)
-                    self._add(on, told, OTHER, say.repayment_plan, loan, on, left_fen)
+                self._agree_plan(loan, on)
+
+    def _agree_plan(self, loan: LoanPlan, on: int) -> None:
+        left_fen = loan.principal_fen - sum(x[1] for x in loan.repaid if x[0] < on)
+        if left_fen:
+            told = max(on, loan.told)
+            self._add(on, told, OTHER, say.repayment_plan, loan, on, left_fen)
 
     def _reminded(self, loan: LoanPlan, what: str, channel: str, on: int, kind: str) -> None:
-        if kind != "in time" and loan.due <= LAST_DAY:
+        if kind != "in time" and loan.due <= self.last_day:
             self.misuse.note("reminder_missed", loan, f"{what}: {kind}")
         if kind == "missed" or on < loan.disbursed or on >= loan.closed:
             return
@@ -275,7 +292,7 @@ class Storyteller:
 
     def _check(self, loan: LoanPlan) -> None:
         rng = self.rng
-        ends = min(loan.closed, LAST_DAY)
+        ends = min(loan.closed, self.last_day)
         diverted = rng.between(1, 2) if loan.scheme == "diverted" else 0
         forbidden = rng.pick(_FORBIDDEN_USES)
         for count in range(1, 200):

@@ -190,7 +190,7 @@ def _quarter(name: str) -> Period:
 
 
 @contextmanager
-def _without_searching_for_rubbish() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Loading makes many objects and no cycles: the search for them took a quarter of its time."""
     searched = gc.isenabled()
     gc.disable()
@@ -217,7 +217,7 @@ def load(
     loading = Loading(ledger, clock, county.corrected)
     days = len(county)
     try:
-        with _without_searching_for_rubbish():
+        with quiet():
             for done, day in enumerate(county.days(), start=1):
                 loading.day(day)
                 if progress is not None:

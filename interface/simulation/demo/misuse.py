@@ -52,6 +52,12 @@ FLAGS: Final = {
     "subsidy_missed": "RF27",
 }
 
+LATER_FLAGS: Final = {
+    "benefit_not_delivered": "RF20",
+    "transfer_elsewhere": "RF18",
+}
+"""What is planted only after the four years, beside some of the kinds above."""
+
 
 class Scheme(NamedTuple):
     """One planted irregularity: what it is, the flag it belongs to, whom it concerns."""
@@ -75,7 +81,7 @@ class Planted:
     def labelled(self) -> Scheme:
         return Scheme(
             self.kind,
-            FLAGS[self.kind],
+            (FLAGS | LATER_FLAGS)[self.kind],
             tuple((loan.bank, loan.no) for loan in self.loans),
             tuple(household.no for household in self.households),
             self.detail,
@@ -110,6 +116,10 @@ class Misuse:
     def note(self, kind: str, loan: LoanPlan, detail: str) -> None:
         """Label something that simply went wrong: nobody planted it, the loan stays ordinary."""
         self.planted.append(Planted(kind, [loan], [], detail))
+
+    def note_of_office(self, kind: str, detail: str) -> None:
+        """Label what an office or a firm did: `detail` names the voucher or the agreement."""
+        self.planted.append(Planted(kind, [], [], detail))
 
 
 class _Schemer:

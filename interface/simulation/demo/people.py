@@ -34,6 +34,8 @@ COUNTY: Final = (
     Organisation("AUDIT", Role.AUDITOR, "审计局"),
     Organisation("ADMIN", Role.ADMIN, "系统管理"),
 )
+GUARANTORS: Final = (Organisation("GUAR", Role.GUARANTOR, "惠农融资担保有限公司"),)
+"""Enrolled when loans are guaranteed, after the four years."""
 FIRMS: Final = (
     "丰禾农业开发有限公司", "瑞源养殖有限公司", "鑫茂建材有限公司", "绿野种植专业合作社",
     "宏途商贸有限公司", "恒昌食品有限公司", "万顺置业有限公司", "春晖果业有限公司",

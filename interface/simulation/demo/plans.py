@@ -140,29 +140,7 @@ class Planner:
         self, household: HouseholdPlan, bank: str, disbursed: int, principal_fen: int
     ) -> LoanPlan:
         """One ordinary loan, from `disbursed` on, entered in the household's list."""
-        rng = self.rng
-        disbursed = working_day(disbursed)
-        contract = disbursed - (rng.between(1, 9) if rng.chance(300) else 0)
-        months = rng.weighted(_TERMS_MONTHS)
-        rate_bp = quoted_bp(contract, months)
-        if rng.chance(170):
-            rate_bp += rng.pick((20, 35, 50, 70, 85))
-        due = months_later(disbursed, months)
-        loan = LoanPlan(
-            household=household,
-            bank=bank,
-            principal_fen=principal_fen,
-            credited_fen=principal_fen,
-            rate_bp=rate_bp,
-            months=months,
-            contract=contract,
-            disbursed=disbursed,
-            due=due,
-            closed=self._closing(disbursed, due),
-            purpose=rng.weighted(PURPOSES),
-            payee_account=household.account(bank),
-            payee_name=household.borrower.name,
-        )
+        loan = ordinary_loan(self.rng, household, bank, disbursed, principal_fen)
         household.loans.append(loan)
         return loan
 
@@ -237,18 +215,46 @@ class Planner:
             renewed = before is not None and free == working_day(free) and rng.chance(350)
             begins = free if renewed else free + rng.between(2, 25)
 
-    def _closing(self, disbursed: int, due: int) -> int:
-        """On the due day or a little before it, early, or overdue."""
-        rng = self.rng
-        term = due - disbursed
-        kind = rng.weighted(((330, "due"), (632, "early"), (34, "late"), (4, "never")))
-        if kind == "due":
-            return due - rng.between(0, 9)
-        if kind == "early":
-            return disbursed + term * rng.between(30, 92) // 100
-        if kind == "late":
-            return due + rng.between(4, 150)
-        return due + 5_000
+
+def ordinary_loan(
+    rng: RandomSource, household: HouseholdPlan, bank: str, disbursed: int, principal_fen: int
+) -> LoanPlan:
+    """A loan as most are, from the working day on or after `disbursed` on."""
+    disbursed = working_day(disbursed)
+    contract = disbursed - (rng.between(1, 9) if rng.chance(300) else 0)
+    months = rng.weighted(_TERMS_MONTHS)
+    rate_bp = quoted_bp(contract, months)
+    if rng.chance(170):
+        rate_bp += rng.pick((20, 35, 50, 70, 85))
+    due = months_later(disbursed, months)
+    return LoanPlan(
+        household=household,
+        bank=bank,
+        principal_fen=principal_fen,
+        credited_fen=principal_fen,
+        rate_bp=rate_bp,
+        months=months,
+        contract=contract,
+        disbursed=disbursed,
+        due=due,
+        closed=_closing(rng, disbursed, due),
+        purpose=rng.weighted(PURPOSES),
+        payee_account=household.account(bank),
+        payee_name=household.borrower.name,
+    )
+
+
+def _closing(rng: RandomSource, disbursed: int, due: int) -> int:
+    """On the due day or a little before it, early, or overdue."""
+    term = due - disbursed
+    kind = rng.weighted(((330, "due"), (632, "early"), (34, "late"), (4, "never")))
+    if kind == "due":
+        return due - rng.between(0, 9)
+    if kind == "early":
+        return disbursed + term * rng.between(30, 92) // 100
+    if kind == "late":
+        return due + rng.between(4, 150)
+    return due + 5_000
 
 
 def lent_in_2023_fen(households: list[HouseholdPlan]) -> int:
@@ -287,7 +293,11 @@ def balance_to_the_plan(
 
 def number_loans(households: list[HouseholdPlan]) -> list[LoanPlan]:
     """All loans by the day of disbursement, each with its bank's own number."""
-    loans = [loan for household in households for loan in household.loans]
+    return numbered([loan for household in households for loan in household.loans])
+
+
+def numbered(loans: list[LoanPlan]) -> list[LoanPlan]:
+    """These loans by the day of disbursement, each with its bank's own number of its year."""
     loans.sort(key=lambda loan: (loan.disbursed, loan.household.place))
     counted: dict[tuple[str, int], int] = {}
     for loan in loans:

@@ -19,15 +19,15 @@ from application.commands.fund import AllocateFund, TransferFund
 from application.commands.programme import RulingItem, SetRulings
 from application.commands.subsidy import RecoverSubsidy
 from application.fields import Ground
-from application.ledger import Ledger
-from domain.batch import Batch, Line
+from application.ledger import Ledger, Submission
+from domain.batch import Batch, Line, Run
 from domain.calendar import DAY, Period, quarter_name
-from domain.kernel import Author
+from domain.kernel import Author, Refused
 from domain.loan import Loan
 from domain.plan_check import target
 from domain.roles import Role
 from projections.facts.draw import Projector
-from projections.facts.reading import COUNTY, Facts, Scope
+from projections.facts.reading import COUNTY, Facts, Scope, View
 from projections.settlement import run_of
 
 CENTRE: Final = Author(Role.CENTRE, "CENTRE", "centre-01")
@@ -69,11 +69,16 @@ class Offices:
         self._submit(TransferFund(ref=f"HB-{year}", voucher=voucher, **cash, **told), CASHIER)
 
     def steps(
-        self, period: Period, *, fails: Callable[[Line], bool] = _none_fails
+        self,
+        period: Period,
+        *,
+        fails: Callable[[Line], bool] = _none_fails,
+        batch_no: str | None = None,
+        proposed: date | None = None,
     ) -> Iterator[Step]:
         """The days and steps by which a quarter is paid; `fails`: what a bank cannot pay."""
-        batch_no = f"PC-{quarter_name(period)}"
-        proposed = period.until + 9 * DAY
+        batch_no = batch_no or f"PC-{quarter_name(period)}"
+        proposed = proposed or period.until + 9 * DAY
         posted = proposed + 2 * DAY
         over = posted + (_NOTICE_DAYS - 1) * DAY
         yield proposed, lambda: self._propose(batch_no, period, proposed)
@@ -89,7 +94,14 @@ class Offices:
     def _propose(self, batch_no: str, period: Period, on: date) -> None:
         self._projector.catch_up()
         with self._facts.at(on) as view:
-            run = run_of(view, period, scope=self._scope)
+            run = self._run(view, period)
+        self._list(batch_no, period, on, run, self._scope)
+
+    def _run(self, view: View, period: Period) -> Run:
+        """What is due."""
+        return run_of(view, period, scope=self._scope)
+
+    def _list(self, batch_no: str, period: Period, on: date, run: Run, scope: Scope) -> None:
         if run.lines:
             self._submit(
                 ProposeBatch(
@@ -97,22 +109,29 @@ class Offices:
                     effective_on=on,
                     batch_no=batch_no,
                     period=quarter_name(period),
-                    bank=self._scope.bank,
-                    township=self._scope.township,
+                    bank=scope.bank,
+                    township=scope.township,
+                    estimate=on < period.until,
                 ).listing(run),
                 CENTRE,
             )
 
     def _post(self, batch_no: str, on: date, until_on: date) -> None:
         told: dict[str, Any] = {"effective_on": on, "until_on": until_on, "batch_no": batch_no}
+        notices: list[Submission] = []
         for township in sorted({line.township for line in self._batch(batch_no).payable}):
             cadre = Author(Role.TOWNSHIP, township, f"{township.lower()}-01")
             for level, place in (("village", "村务公开栏"), ("township", "政务公开栏")):
                 ref = f"GS-{batch_no}-{level}"
-                self._submit(PostNotice(ref=ref, level=level, place=place, **told), cadre)
-        if self._batch(batch_no).payable:
+                notice = PostNotice(ref=ref, level=level, place=place, **told)
+                notices.append(Submission(notice, cadre))
+        if notices:
             ref = f"GS-{batch_no}"
-            self._submit(PostNotice(ref=ref, level="county", place="政府网站", **told), CENTRE)
+            notice = PostNotice(ref=ref, level="county", place="政府网站", **told)
+            notices.append(Submission(notice, CENTRE))
+        for outcome in self._ledger.submit_all(notices):
+            if isinstance(outcome, Refused):
+                raise outcome
 
     def _order(self, batch_no: str, on: date) -> None:
         for bank in sorted({line.bank for line in self._batch(batch_no).reserved}):

@@ -12,6 +12,7 @@ from application.commands.household import (
     DecideCredit,
     LeavingMember,
     NewMember,
+    RateCredit,
     RecommendDemand,
     RegisterHousehold,
 )
@@ -20,6 +21,7 @@ from application.commands.loan import (
     CheckUsage,
     DisburseLoan,
     ExtendLoan,
+    GuaranteeLoan,
     ObserveOutflow,
     OutflowAccount,
     RemindBorrower,
@@ -37,6 +39,7 @@ from interface.simulation.demo.random_source import day
 
 BUREAU: Final = Author(Role.BUREAU, "BUREAU", "bureau-01")
 FINANCE: Final = Author(Role.FINANCE, "FINANCE", "fin-01")
+GUARANTOR: Final = Author(Role.GUARANTOR, "GUAR", "guar-01")
 _CLERKS: Final = {
     code: tuple(Author(Role.BANK, code, f"{code.lower()}-{n:02d}") for n in range(1, 7))
     for _, code, _ in BANKS
@@ -300,6 +303,36 @@ def repayment_plan(loan: LoanPlan, on: int, left_fen: int) -> Submission:
         ),
         cadre(loan.household),
     )
+
+
+def guarantee(loan: LoanPlan, on: int) -> Submission:
+    return Submission(
+        GuaranteeLoan(
+            ref=f"DB-{loan.no}",
+            effective_on=day(on),
+            loan_no=loan.no,
+            bank=loan.bank,
+            amount_fen=loan.principal_fen,
+            fee_fen=0,
+        ),
+        GUARANTOR,
+    )
+
+
+_GRADES: Final = ((850, "AAA"), (760, "AA"), (650, "A"), (0, "B"))
+
+
+def rating(loan: LoanPlan, on: int, score: int) -> Submission:
+    """What the bank thinks of the household before it lends."""
+    grade = next(grade for least, grade in _GRADES if score >= least)
+    command: Command = RateCredit(
+        ref=f"PJ-{loan.no}",
+        effective_on=day(on),
+        household_no=loan.household.no,
+        grade=grade,
+        score=score,
+    )
+    return Submission(command, clerk(loan))
 
 
 def scale_report(bank: str, period: str, on: int, loans: int, households: int, balance_fen: int,

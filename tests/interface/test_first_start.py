@@ -1,0 +1,184 @@
+"""The first start: pages say how far it is, a county is whole or not there, witnesses cosign."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple
+
+import httpx
+import psycopg
+import pytest
+from conftest import Database
+from fastapi import FastAPI
+
+from application.transparency_log.proofs import reading
+from interface.cli.demo_county import WITNESSES, HalfLoaded, complete, is_loaded, load_demo
+from interface.deployment import Deployment
+from interface.deployment.settings import Settings
+from interface.http.waiting import Part, Preparation, Stopped, Waiting
+
+SIZE = 0.005
+
+
+class Prepared(NamedTuple):
+    """A front whose preparation waits to be let go on."""
+
+    waiting: Waiting
+    preparation: Preparation
+    go_on: Event
+
+
+def front(*, fails: bool = False) -> Prepared:
+    app, go_on = FastAPI(), Event()
+    preparation = Preparation((Part("history", 60), Part("facts", 40)))
+
+    @app.get("/")
+    async def first_page() -> str:
+        return "the application"
+
+    def prepare() -> None:
+        preparation.heard("history", 1, 2)
+        while not go_on.wait(0.01):
+            preparation.heard("history", 1, 2)
+        if fails:
+            raise RuntimeError("the demo is wrong")
+
+    return Prepared(Waiting(app, preparation, prepare), preparation, go_on)
+
+
+async def alive(waiting: Waiting) -> tuple[asyncio.Queue[Any], asyncio.Task[None]]:
+    """The front after its start-up, as a server would begin it."""
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    said: asyncio.Queue[Any] = asyncio.Queue()
+    heard.put_nowait({"type": "lifespan.startup"})
+    task = asyncio.create_task(waiting({"type": "lifespan"}, heard.get, said.put))
+    assert (await said.get())["type"] == "lifespan.startup.complete"
+    await asyncio.sleep(0.05)
+    return heard, task
+
+
+def client_of(waiting: Waiting) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=waiting)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+
+def test_pages_say_how_far_it_is_and_then_the_application_answers() -> None:
+    async def walk() -> None:
+        prepared = front()
+        heard, task = await alive(prepared.waiting)
+        async with client_of(prepared.waiting) as client:
+            page = await client.get("/overview?as_of=2023-12-31")
+            assert page.status_code == 503
+            assert page.headers["refresh"] == page.headers["retry-after"] == "2"
+            assert "script-src" not in page.headers["content-security-policy"]
+            assert "30 %" in page.text
+            assert "示范县正在载入" in page.text
+            english = await client.get("/?lang=en")
+            assert "The demo county is being loaded" in english.text
+            route = await client.get("/v1/banks")
+            assert (route.status_code, route.json()["code"]) == (503, "county_loading")
+            assert route.headers["retry-after"] == "5"
+            assert route.json()["details"] == {"part": "history", "percent": 30}
+            assert (await client.post("/sign-in")).json()["code"] == "county_loading"
+            assert (await client.get("/healthz")).status_code == 503
+            sheet = page.text.partition('<link rel="stylesheet" href="')[2].partition('"')[0]
+            assert (await client.get(sheet)).status_code == 200
+            prepared.go_on.set()
+            for _ in range(500):
+                answer = await client.get("/")
+                if answer.status_code == 200:
+                    break
+                await asyncio.sleep(0.01)
+            assert answer.json() == "the application"
+        heard.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(walk())
+
+
+def test_a_process_that_ends_does_not_wait_for_the_preparation() -> None:
+    async def walk() -> None:
+        prepared = front()
+        heard, task = await alive(prepared.waiting)
+        heard.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(task, 10)
+        assert prepared.waiting.failure is None
+
+    asyncio.run(walk())
+
+
+def test_what_goes_wrong_with_the_preparation_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("interface.http.waiting.signal.raise_signal", ended.append)
+
+    async def walk() -> None:
+        prepared = front(fails=True)
+        heard, task = await alive(prepared.waiting)
+        prepared.go_on.set()
+        for _ in range(500):
+            if prepared.waiting.failure is not None:
+                break
+            await asyncio.sleep(0.01)
+        heard.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(task, 10)
+        assert str(prepared.waiting.failure) == "the demo is wrong"
+
+    asyncio.run(walk())
+    assert len(ended) == 1
+
+
+def deployment_of(database: Database, folder: Path, dsn: str | None = None) -> Deployment:
+    settings = Settings(data=folder, dsn=dsn)
+    database.keys.save(settings.key_file)
+    return Deployment(database.dsn, database.owner_dsn, database.keys, settings)
+
+
+def events(database: Database) -> int:
+    with psycopg.connect(database.owner_dsn) as connection:
+        row = connection.execute("SELECT count(*) FROM ledger.event").fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_a_county_is_whole_or_loaded_anew(database: Database, tmp_path: Path) -> None:
+    deployment = deployment_of(database, tmp_path)
+    assert not is_loaded(deployment)
+
+    def stop_half_way(part: str, done: int, of: int) -> None:
+        if part == "history" and done * 2 > of:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        load_demo(deployment, SIZE, stop_half_way)
+    assert events(database) > 100
+    elsewhere = deployment._replace(settings=Settings(data=tmp_path, dsn=database.dsn))
+    with pytest.raises(HalfLoaded):
+        is_loaded(elsewhere)
+    assert events(database) > 100, "a database that is not ours to empty is left alone"
+
+    assert not is_loaded(deployment)
+    assert events(database) == 0
+    parts: dict[str, tuple[int, int]] = {}
+    load_demo(deployment, SIZE, lambda part, done, of: parts.update({part: (done, of)}))
+    assert {part: done == of for part, (done, of) in parts.items()} == dict.fromkeys(
+        ("history", "facts", "recent", "seal"), True
+    )
+    assert is_loaded(deployment)
+    _assure_cosigned(deployment, events(database))
+    whole = events(database)
+    complete(deployment)
+    assert events(database) == whole
+
+
+def _assure_cosigned(deployment: Deployment, size: int) -> None:
+    """Both witnesses cosigned the newest checkpoint, over every event."""
+    with reading(deployment.dsn, deployment.origin) as proofs:
+        checkpoint = proofs.checkpoint(covering=size)
+        witnesses = proofs.witnesses()
+    assert checkpoint.head.size == size
+    assert [(each.organisation, each.size) for each in witnesses] == [
+        (organisation, size) for organisation, _ in sorted(WITNESSES)
+    ]

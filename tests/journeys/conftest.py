@@ -1,0 +1,45 @@
+"""The console in a real Chromium, over a small demo county; without a browser all this is left out.
+
+`.ci/run` installs the browser and a font, and makes their absence an error (MINGZHANG_BROWSER).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import create_database, drop_database
+from support.chromium import CHROMIUM, Site, demo_persons
+from support.county import drawn
+from support.server import serving
+
+from interface.simulation.demo import county, load
+
+FACTOR = 0.02
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Nothing here can run without a browser; what is left out is said at the end of the run."""
+    if CHROMIUM is None and os.environ.get("MINGZHANG_BROWSER") == "required":
+        raise pytest.UsageError("no Chromium: the journeys of tests/journeys cannot be made")
+    return True if CHROMIUM is None and collection_path.suffix == ".py" else None
+
+
+@pytest.fixture(scope="session")
+def site(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A running service with the console, over a fiftieth of the demo county."""
+    from playwright.sync_api import sync_playwright
+
+    database = create_database(server)
+    load(database.owner_dsn, database.dsn, database.keys, county(seed=1, factor=FACTOR))
+    with drawn(database):
+        pass
+    persons = demo_persons(database)
+    folder = tmp_path_factory.mktemp("console")
+    with serving(database, folder, demo=True) as port, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield Site(f"http://127.0.0.1:{port}", browser, persons)
+        browser.close()
+    drop_database(server, database)

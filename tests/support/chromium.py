@@ -1,0 +1,145 @@
+"""A real browser on the console: signed in, watched for what a page must not do."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from application import people
+from interface.simulation.demo.people import organisations
+
+CHROMIUM: Final = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+"""The browser of this machine; None: there is none."""
+DESK, PHONE, NARROW = (1366, 900), (390, 844), (320, 640)
+"""Width and height of a window, in CSS pixels."""
+_PATIENCE, _PAUSE_SECONDS = 600, 0.2
+
+
+class Person(NamedTuple):
+    """Somebody who signs in to the demo county with one click."""
+
+    organisation: str
+    person: str
+    role: str
+
+
+def demo_persons(database: Any) -> dict[str, Person]:
+    """One person of each role of the demo county, enrolled."""
+    first: dict[str, Person] = {}
+    for each in organisations():
+        role = str(each.role)
+        first.setdefault(role, Person(each.code, f"{each.code.lower()}-demo", role))
+    rows = [(one.organisation, one.person, "陈某") for one in first.values()]
+    people.enrol_for_demo(database.owner_dsn, rows)
+    return first
+
+
+class Window:
+    """A window of the browser, and what its pages did that they must not do."""
+
+    def __init__(self, base: str, page: Any) -> None:
+        self.base, self.page = base, page
+        self.faults: list[str] = []
+        page.on(
+            "console",
+            lambda said: said.type == "error" and self._fault(f"{said.text} {said.location}"),
+        )
+        page.on("pageerror", lambda error: self._fault(str(error)))
+        page.on("request", lambda request: self._look(request.url))
+
+    def _listen(self, said: Any) -> None:
+        if said.type == "error":
+            self._fault(f"{said.text} {said.location}")
+
+    def _fault(self, text: str) -> None:
+        self.faults.append(f"{self.page.url}: {text}")
+
+    def _look(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and f"{parts.scheme}://{parts.netloc}" != self.base:
+            self._fault(f"asks elsewhere: {url}")
+
+    def go(self, address: str) -> int:
+        """Open an address, again until nothing of it is being worked out; its last status."""
+        for _ in range(_PATIENCE):
+            answer = self.page.goto(self.base + address)
+            if "refresh" not in answer.headers:
+                return int(answer.status)
+            time.sleep(_PAUSE_SECONDS)
+        raise AssertionError(f"still being worked out: {address}")
+
+    def sign_in(self, person: Person) -> None:
+        self.go("/sign-in")
+        form = f'form:has(input[value="{person.person}"]) button'
+        with self.page.expect_navigation():
+            self.page.locator(form).first.evaluate("button => button.form.requestSubmit()")
+
+    @property
+    def address(self) -> str:
+        """Path and query of the page that is open."""
+        parts = urlsplit(self.page.url)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+
+    def links(self) -> list[str]:
+        """The addresses of this site that the page links to."""
+        found: list[str] = self.page.eval_on_selector_all(
+            "a[href]", "all => all.map(a => new URL(a.getAttribute('href'), location).href)"
+        )
+        own = [each.removeprefix(self.base).split("#")[0] for each in found]
+        return list(dict.fromkeys(each for each in own if each.startswith("/")))
+
+    def is_wider_than_its_window(self) -> bool:
+        """Whether the page scrolls sideways."""
+        wider: bool = self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        return wider
+
+    def violations(self) -> list[str]:
+        """What axe finds: rule, how grave, and where it is seen first."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{each['id']} ({each['impact']}): {each['nodes'][0]['html'][:200]}" for each in found
+        ]
+
+
+class Site(NamedTuple):
+    """The console at an address, a browser, and a person of each role."""
+
+    base: str
+    browser: Any
+    persons: dict[str, Person]
+
+    @contextmanager
+    def window(
+        self,
+        role: str | None = None,
+        *,
+        size: tuple[int, int] = DESK,
+        script: bool = True,
+        language: str = "zh",
+    ) -> Iterator[Window]:
+        """A window with cookies of its own; with a role, somebody of it is signed in."""
+        context = self.browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, java_script_enabled=script
+        )
+        try:
+            window = Window(self.base, context.new_page())
+            if language != "zh":
+                window.go(f"/sign-in?lang={language}")
+            if role is not None:
+                window.sign_in(self.persons[role])
+            yield window
+        finally:
+            context.close()

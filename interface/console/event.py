@@ -50,6 +50,7 @@ async def event(found: Visiting, event_id: EventNo) -> Response:
         "event.html",
         it=it,
         line=line,
+        about=_about(found, told["about"], names),
         named=event_name(found.words, it),
         names=names,
         recorded_at=in_china(it["recorded_at"]),
@@ -79,6 +80,22 @@ async def event(found: Visiting, event_id: EventNo) -> Response:
         log_address=found.address("/log"),
         replay=found.address("/programme/replay"),
     )
+
+
+def _about(
+    found: Visit, about: Mapping[str, str] | None, names: Mapping[str, str]
+) -> tuple[str, str] | None:
+    """What the event is of, in words, and its page where the visitor may open it."""
+    if about is None:
+        return None
+    if about["kind"] == "loan":
+        said = found.words(
+            "loan.heading", bank=names.get(about["bank"], about["bank"]), no=about["no"]
+        )
+        return said, loan_address(found, about["bank"], about["no"])
+    said = found.words("household.heading", no=about["no"])
+    may = found.allowed("/households/{no}")
+    return said, household_address(found, about["no"]) if may else ""
 
 
 def _fields(

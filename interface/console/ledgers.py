@@ -13,6 +13,7 @@ from domain.household import CATEGORIES_ZH
 from domain.roles import Role
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.ledger_lists import Ledger, Listed, as_file, chosen, listed
+from interface.console.loan import household_address, loan_address
 from interface.console.page_route import PageRoute
 from interface.http.masked_names import with_names
 from interface.http.permissions import scope_of
@@ -49,6 +50,11 @@ _SUBSIDIES_SHOWN = (
 
 def payment_address(found: Visit, no: str) -> str:
     return found.address(f"/subsidy-payments/{quote(no, safe='')}")
+
+
+def _household(found: Visit, no: str) -> str | None:
+    """A household's page; None for whom the table gives none."""
+    return household_address(found, no) if found.allowed("/households/{no}") else None
 
 
 async def _names(found: Visit) -> dict[Role, dict[str, str]]:
@@ -142,9 +148,8 @@ async def _loans(
         ("bank", "loan_no"),
         {
             "subsidy_fen": payments,
-            "household_no": lambda line: found.address(
-                "/ledgers/loans", household_no=line["household_no"]
-            ),
+            "loan_no": lambda line: loan_address(found, line["bank"], line["loan_no"]),
+            "household_no": lambda line: _household(found, line["household_no"]),
         },
         _codes(found, named),
         _overdue,
@@ -227,9 +232,8 @@ async def _subsidies(
         ("position",),
         {
             "payment_no": lambda line: payment_address(found, line["payment_no"]),
-            "household_no": lambda line: found.address(
-                "/ledgers/subsidies", household_no=line["household_no"]
-            ),
+            "loan_no": lambda line: loan_address(found, line["bank"], line["loan_no"]),
+            "household_no": lambda line: _household(found, line["household_no"]),
         },
         _codes(found, named),
         lambda line, key: key == "recovered_fen" and bool(line["recovered_fen"]),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.event_store import log_queries
 from domain.catalogue import kind_of
+from domain.household import Household
 from domain.loan import Loan
 from projections.facts.reading import Connection, Table, View, query_text
 from projections.history import Happening, happenings, history
@@ -53,6 +54,18 @@ def corrections(
         return None, None
     told = {e.event_id: e for e in history(connection, [event.originator_id], known_at)}
     return told.get(ids[1] or ""), told.get(ids[0] or "")
+
+
+def about(connection: Connection, event: Happening) -> dict[str, str] | None:
+    """The loan or the household that an event is of, by numbers; None for what is of neither."""
+    kind = kind_of(event.topic)
+    if kind not in ("loan", "household"):
+        return None
+    key = "loan_no" if kind == "loan" else "household_no"
+    for told in history(connection, [event.originator_id]):
+        if told.topic in (Loan.Disbursed.TOPIC, Household.Registered.TOPIC):
+            return {"kind": kind, "no": told.content[key], "bank": told.content.get("bank", "")}
+    return None
 
 
 # ---- what rests on it ---------------------------------------------------------------------

@@ -25,6 +25,7 @@ from interface.http.service import Service
 from interface.http.visibility import visible
 from projections.events import (
     MOST,
+    about,
     cases_resting_on,
     corrections,
     event_at,
@@ -66,6 +67,7 @@ _PAYMENT: Final = s.record(
 _ANSWER = s.found(
     "EventFound",
     event=s.EVENT,
+    about=s.optional(s.record("EventAbout", kind=s.TEXT, no=s.TEXT, bank=s.TEXT)),
     corrects=s.optional(s.EVENT),
     reversed_by=s.optional(s.EVENT),
     stored=s.optional(_STORED),
@@ -118,6 +120,7 @@ def event_found(
     bytes_, proof = _proven(service, connection, event.position)
     return {
         "event": places[event.position],
+        "about": about(connection, event),
         "corrects": places[told[0][0].position] if told[0] else None,
         "reversed_by": places[told[1][0].position] if told[1] else None,
         "stored": bytes_ if whole else None,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from application import fields as f
 from domain.calendar import Period, named_quarter, quarter_name, quarter_of
 from domain.household import CATEGORIES_ZH
 from domain.kernel import Refused
@@ -19,7 +19,7 @@ from domain.loan import LoanUnknown
 from domain.policy import Book, NoRuling
 from domain.visibility import sees_all
 from interface.console.drawing.balance import Balance, Marked, balance
-from interface.console.frame import Visit, assure_allowed, page, visit
+from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.console.rules import rule_name, value_of
 from interface.console.silences import silences
@@ -39,8 +39,8 @@ from projections.settlement import Due, Wanted, settlement
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
-Quarter = Annotated[f.Quarter, Path()]
 _HISTORY, _WHY = "/loans/{no}/history", "/loans/{no}/subsidies/{period}"
+_QUARTER: Final = re.compile(r"[0-9]{4}Q[1-4]")
 _AHEAD: Final = timedelta(days=92)
 _REMINDERS: Final = ("first_reminder", "written_reminder", "repayment_plan")
 _OUTFLOW: Final = "loan.outflow-observed.v1"
@@ -375,8 +375,10 @@ def _cases(found: Visit, view: View, line: Mapping[str, Any]) -> list[dict[str, 
 
 
 @router.get("/loans/{bank}/{no}/subsidies/{period}")
-async def why(found: Visiting, bank: No, no: No, period: Quarter) -> Response:
+async def why(found: Visiting, bank: No, no: No, period: No) -> Response:
     assure_allowed(found, _WHY)
+    if not _QUARTER.fullmatch(period):
+        raise Wrong(404, "loan.no_such_quarter", value=period)
     scope = _own(found, _WHY, bank, no)
 
     def answer() -> tuple[dict[str, Any], Book]:

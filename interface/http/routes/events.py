@@ -41,7 +41,7 @@ from projections.red_flags.runs import standing_on
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
-ANY_EVENT: Final = rf"^(?:{EVENT_ID[1:-1]}|#?[1-9][0-9]{{0,17}})$"
+ANY_EVENT: Final = rf"^(?:{EVENT_ID[1:-1]}|#?[0-9]{{1,18}})$"
 """An event's id, or its position in the log."""
 EventNo = Annotated[
     str, Path(pattern=ANY_EVENT, description="事件编号，或日志位置 an event's id, or its position")

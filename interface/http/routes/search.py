@@ -52,7 +52,6 @@ class Hit(NamedTuple):
 
 _ANSWER = s.found(
     "Search",
-    q=s.TEXT,
     count=s.WHOLE,
     kinds=s.several(s.record("SearchKind", kind=s.TEXT, count=s.WHOLE)),
     found=s.several(s.record("SearchHit", kind=s.TEXT, no=s.TEXT, address=s.TEXT)),
@@ -73,7 +72,6 @@ async def search(read: Read, q: Asked) -> Response:
         for each in found:
             kinds[each.kind] = kinds.get(each.kind, 0) + 1
         return {
-            "q": q,
             "count": len(found),
             "kinds": [{"kind": kind, "count": count} for kind, count in kinds.items()],
             "found": [each._asdict() for each in found],

@@ -5,9 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from interface.console import (
+    cases,
     changes,
     duties,
     event,
+    finding,
+    finding_groups,
+    findings,
     household,
     ledgers,
     loan,
@@ -27,6 +31,10 @@ for _page in (
     ledgers,
     payment,
     ratings,
+    findings,
+    finding_groups,
+    finding,  # its address takes the rest of /red-flags
+    cases,
     paper,
     duties,
     changes,

@@ -20,6 +20,12 @@ SELECT bank, loan_no, household_no, township
  ORDER BY bank, loan_no
 """
 
+_BY_FINDING = """
+SELECT f.rule || ' ' || f.subject, c.case_no
+  FROM facts.standing_case_finding(%(as_of)s, %(known_at)s) f
+  JOIN facts.standing_case_file(%(as_of)s, %(known_at)s) c USING (case_id)
+"""
+
 
 _OF_LOAN = """
 SELECT c.case_no, c.title, c.office, c.effective_on AS opened_on
@@ -70,6 +76,11 @@ def case_recoveries(view: View, case_no: str | None = None) -> Table:
 def cases_of_loan(view: View, loan_id: str) -> Table:
     """The cases whose findings speak of a loan, oldest first."""
     return view.lookup_table(OF_LOAN, _OF_LOAN, loan_id=loan_id)
+
+
+def cases_by_finding(view: View) -> dict[str, str]:
+    """By the name of a finding, the case that holds it."""
+    return dict(view.query(_BY_FINDING).rows)
 
 
 def cases_asking(view: View, organisation: str, case_no: str | None = None) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from interface.console import (
     cases,
@@ -20,9 +20,10 @@ from interface.console import (
     payment,
     ratings,
     search,
+    sheets,
     sign_in,
+    static_files,
 )
-from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
 for _page in (
@@ -42,10 +43,7 @@ for _page in (
     household,
     event,
     search,
+    sheets,
+    static_files,
 ):
     router.routes.extend(_page.router.routes)
-
-
-@router.get(STYLE)
-async def style() -> Response:
-    return style_sheet()

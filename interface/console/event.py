@@ -14,6 +14,7 @@ from domain.calendar import civil_day
 from domain.household import CATEGORIES_ZH
 from domain.money import percent, with_commas
 from interface.console.dates import in_china
+from interface.console.findings import finding_address
 from interface.console.frame import Elsewhere, Visit, assure_allowed, page, visit
 from interface.console.loan import household_address, loan_address
 from interface.console.page_route import PageRoute
@@ -179,9 +180,8 @@ def _other(found: Visit, event: Mapping[str, Any] | None) -> dict[str, str] | No
 
 def _finding(found: Visit, finding: Mapping[str, Any]) -> dict[str, Any]:
     named = rule(finding["rule"])
-    path = f"/red-flags/{finding['rule']}/{quote(finding['subject'], safe='')}"
     return dict(finding) | {
         "title": named.title_zh if found.words.language == "zh" else named.title_en,
         "severity": named.severity,
-        "address": found.address(path),
+        "address": finding_address(found, finding["rule"], finding["subject"], finding["nth"]),
     }

@@ -19,6 +19,7 @@ from domain.loan import LoanUnknown
 from domain.policy import Book, NoRuling
 from domain.visibility import sees_all
 from interface.console.drawing.balance import Balance, Marked, balance
+from interface.console.findings import finding_address
 from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.console.rules import rule_name, value_of
@@ -348,13 +349,12 @@ def finding_lines(found: Visit, view: View, positions: set[int]) -> list[dict[st
     shown = []
     for each in told.dicts():
         named = rule(each["rule"])
-        path = f"/red-flags/{each['rule']}/{quote(each['subject'], safe='')}"
         shown.append(
             each
             | {
                 "title": named.title_zh if found.words.language == "zh" else named.title_en,
                 "severity": named.severity,
-                "address": found.address(path),
+                "address": finding_address(found, each["rule"], each["subject"], each["nth"]),
             }
         )
     return shown

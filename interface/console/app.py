@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from interface.console import (
+    batches,
     cases,
     changes,
     duties,
@@ -18,7 +19,9 @@ from interface.console import (
     overview,
     paper,
     payment,
+    programme,
     ratings,
+    reports,
     search,
     sheets,
     sign_in,
@@ -43,6 +46,9 @@ for _page in (
     household,
     event,
     search,
+    programme,
+    batches,
+    reports,
     sheets,
     static_files,
 ):

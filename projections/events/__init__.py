@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from application.event_store import log_queries
 from domain.catalogue import kind_of
 from domain.household import Household
 from domain.loan import Loan
@@ -17,6 +16,9 @@ from projections.publications.columns import PUBLICATIONS
 
 MOST: Final = 50
 """Payments that are listed; of more there is their number."""
+_BY_ID = """
+SELECT position FROM ledger.event WHERE originator_id = %s AND originator_version = %s
+"""
 _CASES = """
 SELECT case_id, case_no, title FROM facts.standing_case_file(%(as_of)s, %(known_at)s)
  ORDER BY effective_on, case_no
@@ -30,7 +32,8 @@ def position_called(connection: Connection, id: str) -> int | None:
     """
     aggregate, _, version = id.partition(".")
     if version:
-        return log_queries.position_of(connection, aggregate, version)
+        row = connection.execute(_BY_ID, (aggregate, version)).fetchone()
+        return None if row is None else int(row[0])
     return int(id.removeprefix("#"))
 
 

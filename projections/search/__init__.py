@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from projections.facts.reading import Scope, View, guaranteed, parameters_of_loans, query_text
+from projections.facts.reading import (
+    Connection,
+    Scope,
+    View,
+    guaranteed,
+    parameters_of_loans,
+    query_text,
+)
 
 MOST = 50
 """Of one kind so many are found at most."""
+
+
+_PAYMENT = """
+SELECT position FROM ledger.event
+ WHERE topic = 'loan.subsidy-paid.v1' AND ledger.payment_no(state) = %s
+ ORDER BY position LIMIT 1
+"""
+
+
+def payment_position(connection: Connection, payment_no: str) -> int | None:
+    """Where the payment of a number stands in the log; None when there is none."""
+    row = connection.execute(_PAYMENT, (payment_no,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def payments_by_voucher(view: View, voucher: str, scope: Scope) -> list[str]:

@@ -28,7 +28,7 @@ from projections.events import event_at, position_called
 from projections.facts.reading import View
 from projections.history import happenings, history
 from projections.loan_ledger import loan_ledger
-from projections.search import is_entity, payments_by_voucher
+from projections.search import is_entity, payment_position, payments_by_voucher
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
@@ -36,10 +36,6 @@ Asked = Annotated[str, Query(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f
 _NUMBER: Final = re.compile(NUMBER)
 _EVENT: Final = re.compile(ANY_EVENT)
 _PSEUDONYM: Final = re.compile(r"(account|person)-[0-9a-f]{24}")
-_PAYMENT: Final = """
-SELECT position FROM ledger.event
- WHERE topic = 'loan.subsidy-paid.v1' AND ledger.payment_no(state) = %s
-"""
 
 
 class Hit(NamedTuple):
@@ -98,8 +94,8 @@ def _path(*parts: str) -> str:
 def _payments(view: View, author: Author, no: str) -> Iterator[Hit]:
     if not may(author, "/subsidy-payments/{no}/trace"):
         return
-    rows = view.connection.execute(_PAYMENT, (no,)).fetchall()
-    if rows and visible(view.connection, author, happenings(view.connection, [rows[0][0]])):
+    place = payment_position(view.connection, no)
+    if place and visible(view.connection, author, happenings(view.connection, [place])):
         yield Hit("payment", no, _path("subsidy-payments", no))
 
 

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -68,6 +69,10 @@ class Person(NamedTuple):
     @property
     def author(self) -> Author:
         return Author(self.role, self.organisation, self.person)
+
+
+def _person(row: Sequence[Any]) -> Person:
+    return Person(row[0], row[1], Role(row[2]), *row[3:])
 
 
 class Session(NamedTuple):
@@ -253,24 +258,23 @@ class People:
         hashed, now = _hash(token), self._clock()
         with self._pool.connection() as connection:
             row = connection.execute(
-                "SELECT s.organisation, s.person, s.browser_hash, s.begun_at, s.seen_at"
+                "SELECT s.browser_hash, s.begun_at, s.seen_at,"
+                "       p.organisation, o.name, o.role, p.person, p.name, p.demo"
                 "  FROM console.session s JOIN console.person p USING (organisation, person)"
+                "  JOIN ledger.organisation o ON o.code = p.organisation"
                 " WHERE s.token_hash = %s AND s.ended_at IS NULL AND p.disabled_at IS NULL",
                 (hashed,),
             ).fetchone()
             if row is None:
                 return None
-            organisation, person, bound, begun_at, seen_at = row
+            bound, begun_at, seen_at, *whose = row
             stolen = not hmac.compare_digest(bound, browser)
             if stolen or now - seen_at > IDLE or now - begun_at > LONGEST:
                 self._set(connection, "ended_at", now, hashed)
                 return None
             if now - seen_at > _NOTED:
                 self._set(connection, "seen_at", now, hashed)
-        [whose] = self._people(
-            " WHERE p.organisation = %s AND p.person = %s", (organisation, person)
-        )
-        return Session(hashed, whose, begun_at)
+        return Session(hashed, _person(whose), begun_at)
 
     def end(self, session: Session) -> None:
         """Sign out."""
@@ -307,7 +311,7 @@ class People:
     def _people(self, which: str, values: tuple[str, ...]) -> list[Person]:
         with self._pool.connection() as connection:
             rows = connection.execute((_PERSON + which).encode(), values).fetchall()
-        return [Person(row[0], row[1], Role(row[2]), *row[3:]) for row in rows]
+        return [_person(row) for row in rows]
 
     def _enter_attempt(self, organisation: str, person: str, address: str) -> None:
         """Raises TooManyAttempts; a refused attempt is not entered, so that no wait is for good."""

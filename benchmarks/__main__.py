@@ -22,6 +22,7 @@ FIGURES = {
     "P8": "p8_red_flags",
     "P8I": "p8i_watching",
     "P9": "p9_memory",
+    "P10": "p10_console",
 }
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
 from domain.calendar import DAY, add_months
 from domain.money import yuan
-from domain.policy import POLICY, Book
+from domain.policy import POLICY, Book, NoRuling
 
 State = Literal["pending", "done", "late", "not_done", "not_applicable"]
 STATES: Final = ("pending", "done", "late", "not_done", "not_applicable")
@@ -67,6 +68,34 @@ def judged(
     return Duty(
         duty, due_on, state, None, None, first, max(first, searched), flaw if within else None
     )
+
+
+def may_fall_due(
+    disbursed_on: date,
+    due_days: Sequence[tuple[date, date]],
+    first: date,
+    until: date,
+    known_on: date | None = None,
+    book: Book = POLICY,
+) -> bool:
+    """Whether a loan can have a duty due from `first` to `until`, whatever was done of it.
+
+    By its days alone, so that a list of few days need not judge each loan. Where a rule is lacking
+    it can. `due_days` as for `reminders`.
+    """
+    try:
+        months = book.ruling("usage_check_months", disbursed_on, known_on).number
+        before = [
+            book.ruling(f"{duty}_days", disbursed_on, known_on).number
+            for duty in ("first_reminder", "written_reminder")
+        ]
+    except NoRuling:
+        return True
+    passed = (first.year - disbursed_on.year) * 12 + first.month - disbursed_on.month
+    number = max(passed // months, 1)
+    checks = (add_months(disbursed_on, months * n) for n in (number, number + 1))
+    reminders = (due_on - days * DAY for days in (0, *before) for _, due_on in due_days)
+    return any(first <= day <= until for day in chain(checks, reminders))
 
 
 def usage_checks(

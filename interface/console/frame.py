@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from importlib import resources
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -51,6 +51,7 @@ STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
 _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000
 _NO_PAPER: Final = Paper()
+_ANY_DAY: Final = "0000-00-00"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -300,9 +301,7 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
         "kept": [each for each in found.request.query_params.multi_items() if each[0] not in dates],
         "earlier": found.address(as_of=found.as_of - timedelta(days=1), cursor=None),
         "later": found.address(as_of=found.as_of + timedelta(days=1), cursor=None),
-        "track": track(
-            found.as_of, known_on, today, lambda day: found.address(as_of=day, cursor=None)
-        ),
+        "track": track(found.as_of, known_on, today, _address_by_day(found)),
         "position": log.position,
         "sealed": log.sealed,
         "trouble": found.service.sealing_trouble,
@@ -316,6 +315,12 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
         "not_compared": found.address(vs_known_at=None),
         "token": lambda action: form_token(found.request, action),
     }
+
+
+def _address_by_day(found: Visit) -> Callable[[date], str]:
+    """This page as of other days. A track has dozens: the address is put together once."""
+    before, _, after = found.address(as_of=_ANY_DAY, cursor=None).partition(_ANY_DAY)
+    return lambda day: f"{before}{day}{after}"
 
 
 class _Log(NamedTuple):

@@ -50,6 +50,8 @@ class Shown(Declared, Protocol):
     def tags(self) -> Callable[[Mapping[str, Any], str], str | None] | None: ...
     @property
     def codes(self) -> Callable[[Visit], Codes] | None: ...
+    @property
+    def own(self) -> tuple[str, ...]: ...
 
 
 class Head(NamedTuple):
@@ -157,7 +159,8 @@ def view_model(
     columns = [by_key(shown)[key] for key in asked.cols]
     lines = list(table.dicts())
     facets = [_facet(found, shown, texts, asked, selection, key) for key in shown.facets]
-    fields = _fields(shown, texts, asked, further, facets)
+    offered = {name: value for name, value in further.items() if name not in shown.own}
+    fields = _fields(shown, texts, asked, offered, facets)
     whole = len(lines) == selection.lines
     own = [name for field in fields for name in field.names]
     path = found.request.url.path
@@ -175,7 +178,7 @@ def view_model(
         facets=[each for each in facets if 0 < len(each.choices) <= _AS_LINKS],
         kept=_kept(found, ("cursor", *own)),
         kept_by_columns=_kept(found, ("cursor", "columns", "cols", "move")),
-        said=_said(shown, texts, asked, further),
+        said=_said(shown, texts, asked, offered),
         order=texts.order(by_key(shown)[asked.sort.key], asked.sort.descending)
         if asked.sort
         else None,

@@ -46,7 +46,8 @@ is ordinary, and most are. `borrower_names`: the masked names of the page's borr
 stand as the column `borrower_name`, of a table with BORROWER and LOAN_ID. `summed`: columns of
 numbers that are added; amounts are, unless `summed` says otherwise. `kept`: a table that is dear to
 find is kept while the facts are the same, so that order, filters and pages cost no second query; it
-must rest on the view and the reader alone, and hold no name.
+must rest on the view and the reader alone, and hold no name. `own`: further parameters that the
+page's own template offers and says: no field of the form, which keeps them.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class ListPage:
         summed: tuple[str, ...] | None = None,
         borrower_names: bool = False,
         kept: bool = False,
+        own: tuple[str, ...] = (),
         template: str = "list_page.html",
     ) -> None:
         self.name, self.query, self.key, self.sort = name, query, key, sort
@@ -118,7 +120,7 @@ class ListPage:
         self.tags, self.codes, self.template = tags, codes, template
         amounts = tuple(column.key for column in self.columns if column.kind == "fen")
         self.summed = amounts if summed is None else summed
-        self.borrower_names, self.kept = borrower_names, kept
+        self.borrower_names, self.kept, self.own = borrower_names, kept, own
         self.unsorted = frozenset({BORROWER_NAME.key})
         _assure_columns(self)
 

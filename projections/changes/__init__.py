@@ -18,7 +18,7 @@ from projections.facts.reading import COUNTY, Scope, Table, View, query_text
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
-_EXPLAINED: dict[Which, dict[str, str]] = {
+AMOUNTS: dict[Which, dict[str, str]] = {
     "loans": {
         "outstanding_fen": "principal",
         "interest_fen": "interest",
@@ -130,7 +130,7 @@ def _change(
         if which == "loans" or cause["payment_no"] in (None, line["payment_no"])
     ]
     difference, explained = {}, True
-    for column, kind in _EXPLAINED[which].items():
+    for column, kind in AMOUNTS[which].items():
         difference[column] = (after or {}).get(column, 0) - (before or {}).get(column, 0)
         told = sum(cause["amount_fen"] for cause in mine if cause["amount_of"] == kind)
         explained = explained and told == difference[column]

@@ -25,6 +25,7 @@ DUTIES: Final = (
     c.day("searched_from_on", "查找起", "searched from"),
     c.day("searched_until_on", "查找止", "searched until"),
     c.text("remark", "说明", "remark"),
+    c.VILLAGE,
 )
 SUMMARY: Final = (
     c.TOWNSHIP,

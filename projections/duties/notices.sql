@@ -18,7 +18,7 @@ WITH step AS (
   SELECT o.*, '', level FROM open o CROSS JOIN unnest(%(levels)s::text[]) level
    WHERE level = 'county'
 )
-SELECT n.township, '' AS household_no, n.opened_by, n.verified_on,
+SELECT n.township, '' AS village, '' AS household_no, n.opened_by, n.verified_on,
        count(*) AS wanted, count(p.position) AS posted,
        max(p.effective_on) AS posted_on, max(p.position) AS position, max(p.until_on) AS until_on
   FROM needed n

@@ -8,7 +8,15 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.duties import Deed, Duty, decisions, reminders, repayment_plan, usage_checks
+from domain.duties import (
+    Deed,
+    Duty,
+    decisions,
+    may_fall_due,
+    reminders,
+    repayment_plan,
+    usage_checks,
+)
 
 LENT, DUE = date(2023, 11, 30), date(2024, 11, 30)
 
@@ -212,3 +220,32 @@ def test_a_demand_ends_granted_or_refused_and_told() -> None:
     answered = [Deed(LENT + timedelta(days=9), 3, False)]
     found = [duty.state for _, duty in decisions(asked, answered, as_of=DUE)]
     assert found == ["not_done", "pending"]
+
+
+DAYS = st.dates(date(2020, 1, 1), date(2023, 12, 31))
+
+
+@given(
+    DAYS,
+    st.integers(1, 1_200),
+    st.lists(st.tuples(st.integers(1, 900), st.integers(1, 400)), max_size=2),
+    st.dates(date(2020, 1, 1), date(2026, 12, 31)),
+    st.integers(0, 60),
+)
+def test_no_duty_falls_due_where_none_can(
+    lent_on: date, term: int, extensions: list[tuple[int, int]], first: date, days: int
+) -> None:
+    due_days = [(lent_on, lent_on + timedelta(days=term))]
+    for after, more in extensions:
+        due_days.append((lent_on + timedelta(days=after), due_days[-1][1] + timedelta(days=more)))
+    until = first + timedelta(days=days)
+    found = [
+        *usage_checks(lent_on, None, [], as_of=until, until=until),
+        *reminders("first_reminder", 60, None, due_days, [], as_of=until),
+        *reminders("written_reminder", 30, None, due_days, [], as_of=until),
+        *repayment_plan(due_days[-1][1], None, [], as_of=until),
+    ]
+    if any(first <= duty.due_on <= until for duty in found):
+        assert may_fall_due(lent_on, due_days, first, until)
+    else:
+        assert not may_fall_due(lent_on, due_days, first, until) or len(due_days) > 1

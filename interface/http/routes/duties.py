@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
@@ -50,6 +50,9 @@ async def duty_list(
     state: State | None = None,
     due_from: DueFrom = None,
     due_until: DueUntil = None,
+    village: Code = None,
+    household_no: Code = None,
+    loan_no: Code = None,
     cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
@@ -63,6 +66,9 @@ async def duty_list(
             state=state,
             due_from=due_from,
             due_until=due_until,
+            village=village,
+            household_no=household_no,
+            loan_no=loan_no,
             after=opened(cursor, len(KEY)),
             most=most,
         )
@@ -76,13 +82,17 @@ async def duty_summary(
     read: Read,
     township: Code = None,
     bank: Code = None,
+    due_from: DueFrom = None,
     due_until: DueUntil = None,
 ) -> Response:
     _, scope = await read.reader()
     return await read.table(
         "duties",
         lambda view: summary(
-            view, scope=narrowed(view, scope, bank, township), due_until=due_until
+            view,
+            scope=narrowed(view, scope, bank, township),
+            due_from=due_from,
+            due_until=due_until,
         ),
     )
 
@@ -100,20 +110,19 @@ async def duty_calendar(
     _, scope = await read.reader()
 
     def answer(view: View) -> Response:
-        table = duties(
-            view,
-            scope=narrowed(view, scope, bank, township),
-            duty=duty,
-            due_from=due_from,
-            due_until=due_until,
-        )
-        return Response(
-            calendar(view, table),
-            media_type="text/calendar; charset=utf-8",
-            headers={"Cache-Control": "no-store", **headers_of(view)},
-        )
+        own = narrowed(view, scope, bank, township)
+        return calendar_of(view, scope=own, duty=duty, due_from=due_from, due_until=due_until)
 
     return await read.respond(answer)
+
+
+def calendar_of(view: View, **wanted: Any) -> Response:
+    """The open duties as a calendar; `wanted` narrows them as it does `duties`."""
+    return Response(
+        calendar(view, duties(view, **wanted)),
+        media_type="text/calendar; charset=utf-8",
+        headers={"Cache-Control": "no-store", **headers_of(view)},
+    )
 
 
 def calendar(view: View, table: Table) -> str:

@@ -271,7 +271,7 @@ async def changes(
     def answer() -> Response:
         with view_of(service, as_of, known_to, position) as view:
             found = diff.changes(view, ledger, known_from, scope=scope)
-            found = _with_visible_causes(view, author, found)
+            found = with_visible_causes(view, author, found)
             if form != "json":
                 return table_file(diff.as_table(ledger, found), form, "changes", headers_of(view))
             total: dict[str, int] = {}
@@ -293,7 +293,7 @@ async def changes(
     return await run_in_threadpool(answer)
 
 
-def _with_visible_causes(view: View, reader: Author, found: list[Change]) -> list[Change]:
+def with_visible_causes(view: View, reader: Author, found: list[Change]) -> list[Change]:
     """The changes, each with those causes alone that the reader may see."""
     causes = [cause for change in found for cause in change.causes]
     seen = visible_positions(

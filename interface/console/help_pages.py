@@ -68,7 +68,7 @@ def terms() -> tuple[Term, ...]:
         row = _ROW.match(line)
         cells = [cell.strip() for cell in row[1].split("|")] if row else []
         if len(cells) == len(Term._fields) - 1 and cells[0] not in ("中文", "---"):
-            found.append(Term(*cells, section))
+            found.append(Term._make((*cells, section)))
     return tuple(found)
 
 

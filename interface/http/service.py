@@ -20,6 +20,7 @@ from application.people import People
 from application.personal_data.encryption import Vault
 from domain.kernel import Author
 from interface.deployment import Deployment
+from interface.http.final_answers import FinalAnswers
 from interface.http.health import HealthCheck
 from interface.http.kept_answers import KeptAnswers
 from interface.http.permissions import scope_of
@@ -60,6 +61,7 @@ class Service:
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self.people = People(deployment.dsn, deployment.keys, clock)
         self.health = HealthCheck()
+        self.final = FinalAnswers()
         self.kept = KeptAnswers()
         self._key_watch = KeyWatch(self.facts)
         self._schema_watch = SchemaWatch(self.facts)

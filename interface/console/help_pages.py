@@ -23,8 +23,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 _GLOSSARY: Final = Path(__file__).parents[2] / "docs" / "glossary.md"
 _ROW: Final = re.compile(r"^\|(.+)\|$")
-_OF_PEOPLE: Final = 3
-"""Sections that people need: the programme, the ledger, standard terms. The others name code."""
 DESKS: Final = tuple(str(role) for role in Role)
 _STEPS: Final = 12
 
@@ -99,22 +97,26 @@ def _todo(code: str, status: int, field: str) -> str:
 
 @router.get("/help")
 async def help_page(
-    found: Visiting, q: Annotated[str | None, Query(max_length=64)] = None
+    found: Visiting,
+    q: Annotated[str | None, Query(max_length=64)] = None,
+    section: Annotated[int, Query(ge=1, le=20)] = 1,
 ) -> Response:
-    """The words, and the ways to the guides."""
-    wanted = (q or "").strip().lower()
-    shown = [term for term in terms() if wanted in f"{term.zh}\0{term.en}\0{term.code}".lower()]
-    sections: dict[str, list[Term]] = {}
-    for term in shown:
-        sections.setdefault(term.section, []).append(term)
-    people = list(dict.fromkeys(term.section for term in terms()))[:_OF_PEOPLE]
-    if not wanted:
-        sections = {name: each for name, each in sections.items() if name in people}
+    """The words of a section, or those that are looked for, and the ways to the guides."""
+    wanted, names = (q or "").strip().lower(), list(dict.fromkeys(t.section for t in terms()))
+    shown: dict[str, list[Term]] = {}
+    for term in terms():
+        here = names[section - 1 : section] == [term.section]
+        if wanted in f"{term.zh}\0{term.en}\0{term.code}".lower() if wanted else here:
+            shown.setdefault(term.section, []).append(term)
     return await page(
         found,
         "help.html",
         asked=q or "",
-        sections=sections,
+        sections=shown,
+        every_section=[
+            (name, found.address("/help", section=number if number > 1 else None), name in shown)
+            for number, name in enumerate(names, 1)
+        ],
         desks=[(desk, found.address(f"/help/desk-{desk}")) for desk in DESKS],
         own=f"desk-{found.author.role}",
         word=lambda term: found.address(f"/help/{term.slug}"),
@@ -137,7 +139,7 @@ async def word_page(
     if desk != word:
         if desk not in DESKS:
             raise Wrong(404, "error.status_404")
-        steps, acts = guide(found.words, desk), acts_of(Role(desk))
+        steps, acts = guide(found.words, desk), acts_of(found.words, Role(desk))
         return await page(found, "help_desk.html", desk=desk, steps=steps, acts=acts, home=home)
     same = [term for term in terms() if term.slug == word]
     if not same:
@@ -151,6 +153,8 @@ def guide(words: Words, desk: str) -> list[tuple[str, str]]:
     return [(words(f"{key}_q"), words(f"{key}_a")) for key in keys if words.has(f"{key}_q")]
 
 
-def acts_of(role: Role) -> list[str]:
-    """What a role may submit, in Chinese and English."""
-    return sorted(each.SUMMARY for each in COMMANDS.values() if role in each.ROLES and each.PATH)
+def acts_of(words: Words, role: Role) -> list[str]:
+    """What a role may submit, by name."""
+    said = [each.SUMMARY for each in COMMANDS.values() if role in each.ROLES and each.PATH]
+    part = 0 if words.language == "zh" else 2
+    return sorted({summary.partition(" ")[part] for summary in said})

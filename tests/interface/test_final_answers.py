@@ -27,7 +27,11 @@ def now(callers: Callers) -> dict[str, str]:
 
 
 def again(callers: Callers, who: str, tag: str, path: str, **query: str) -> Any:
-    headers = {"Authorization": f"Bearer {callers.keys[who]}", "If-None-Match": tag}
+    headers = {
+        "Authorization": f"Bearer {callers.keys[who]}",
+        "Accept": "application/json",
+        "If-None-Match": tag,
+    }
     return callers.client.get(f"/v1{path}", params=query, headers=headers)
 
 

@@ -1,14 +1,15 @@
 """Answers that are final: kept, named by an ETag, and not sent to who has them already.
 
 Facts are only ever added, so an answer at a day and at an instant of knowledge that is past stays
-true. Two things alone change what it says: the facts projected anew, and an erasure, which takes
-names away; both are in the tag.
+true. Three things alone change what it says: another version of the program, the facts projected
+anew, and an erasure, which takes names away; all are in the tag.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Final
 
 import msgspec
@@ -20,6 +21,8 @@ from projections.facts.reading import View
 
 _MOST_BYTES: Final = 32 << 20
 _LARGEST_BYTES: Final = 2 << 20
+_PROGRAM: Final = token_hex(8)
+"""Of this process: another one may be of another version, which calculates otherwise."""
 _CACHED: Final = {"Cache-Control": "private, no-cache"}
 """A browser keeps it, and asks each time whether it still is the answer."""
 
@@ -64,4 +67,6 @@ def weak_tag(*parts: object) -> str:
 
 
 def _tag(asked: tuple[str, ...], view: View) -> str:
-    return weak_tag(asked, view.place, last_erasure(view.connection))
+    facts, *_ = view.place
+    erased = last_erasure(view.connection)
+    return weak_tag(_PROGRAM, asked, facts, view.as_of, view.known_at, erased)

@@ -39,7 +39,7 @@ class FinalAnswers:
         """The answer: 304 to who has it, the kept one, or a new one. `asked`: what decides it."""
         tag = _tag(asked, view)
         named = {"ETag": tag} | _CACHED
-        if is_known(request, tag):
+        if _is_known(request, tag):
             return Response(status_code=304, headers=named)
         kept: tuple[bytes, dict[str, str]] | None = self._memory.recall(tag)
         if kept is not None:
@@ -54,13 +54,13 @@ class FinalAnswers:
         return made
 
 
-def is_known(request: Request, tag: str) -> bool:
+def _is_known(request: Request, tag: str) -> bool:
     """Whether the caller has this answer; a tag is compared as weak (RFC 9110, 13.1.2)."""
     said = request.headers.get("if-none-match", "")
     return tag in (each.strip() for each in said.split(","))
 
 
-def weak_tag(*parts: object) -> str:
+def _weak_tag(*parts: object) -> str:
     """A weak ETag over what decides an answer."""
     text = msgspec.json.encode(parts)
     return f'W/"{hashlib.sha256(text).hexdigest()[:32]}"'
@@ -69,4 +69,4 @@ def weak_tag(*parts: object) -> str:
 def _tag(asked: tuple[str, ...], view: View) -> str:
     facts, *_ = view.place
     erased = last_erasure(view.connection)
-    return weak_tag(_PROGRAM, asked, facts, view.as_of, view.known_at, erased)
+    return _weak_tag(_PROGRAM, asked, facts, view.as_of, view.known_at, erased)

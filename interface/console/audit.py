@@ -39,7 +39,7 @@ from projections.subsidy_ledger.columns import COLUMNS as SUBSIDIES
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
-Number = Annotated[int, Path(ge=1, lt=1 << 62)]
+Number = Annotated[int, Path(ge=0, lt=1 << 62)]
 Below = Annotated[int | None, Query(ge=1, lt=1 << 62)]
 _ON_DESK: Final = 10
 _ON_PAGE: Final = 50

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from time import monotonic_ns
 from typing import Any, Final, NamedTuple
 
 import psycopg
@@ -54,6 +55,8 @@ _PERSON = """
 SELECT p.organisation, o.name, o.role, p.person, p.name, p.demo
   FROM console.person p JOIN ledger.organisation o ON o.code = p.organisation
 """
+_NAMES_KEPT_NS: Final = 30_000_000_000
+"""How old the names of the organisations may be."""
 
 
 class Person(NamedTuple):
@@ -198,6 +201,7 @@ class People:
     def __init__(self, dsn: str, keys: Keys, clock: Clock) -> None:
         self._cipher = _cipher(keys)
         self._clock = clock
+        self._organisations: tuple[int, list[Organisation]] = 0, []
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             dsn,
             min_size=0,
@@ -243,12 +247,17 @@ class People:
         return self._people(" WHERE p.demo AND p.disabled_at IS NULL ORDER BY 1, 4", ())
 
     def organisations(self) -> list[Organisation]:
-        """All that are enrolled, by code."""
+        """All that are enrolled, by code; as they were at most half a minute ago."""
+        kept_until, kept = self._organisations
+        if monotonic_ns() < kept_until:
+            return kept
         with self._pool.connection() as connection:
             rows = connection.execute(
                 "SELECT code, role, name FROM ledger.organisation ORDER BY code"
             ).fetchall()
-        return [Organisation(code, Role(role), name) for code, role, name in rows]
+        found = [Organisation(code, Role(role), name) for code, role, name in rows]
+        self._organisations = monotonic_ns() + _NAMES_KEPT_NS, found
+        return found
 
     def session(self, token: str, browser: bytes) -> Session | None:
         """The session of a token; None when it ended, or is shown by another browser.

@@ -167,11 +167,16 @@ class Proofs:
             line = Line.parse(text.rstrip("\n"))
             owner = (line.name, line.key_id)
             sizes[owner] = max(size, sizes.get(owner, 0))
-        admitted = self.connection.execute(
+        return [
+            Witness(code, key, sizes.get((key.name, key.id), 0)) for code, key in self.admitted()
+        ]
+
+    def admitted(self) -> list[tuple[str, VerifierKey]]:
+        """Who may cosign: organisation and key."""
+        rows = self.connection.execute(
             "SELECT organisation, vkey FROM ledger.witness ORDER BY organisation, vkey"
         )
-        keys = [(row[0], VerifierKey.parse(row[1])) for row in admitted]
-        return [Witness(code, key, sizes.get((key.name, key.id), 0)) for code, key in keys]
+        return [(row[0], VerifierKey.parse(row[1])) for row in rows]
 
     def keep_cosignatures(self, note: str) -> int:
         """Keep what admitted witnesses signed below a checkpoint of ours; returns how many are new.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +14,13 @@ import typer
 
 from application.event_store.migrations import migrate
 from application.personal_data.encryption import Keys
+from domain.calendar import civil_day
 from interface.cli.terminal import OUT, progress_bar
 from interface.deployment.embedded_db import EmbeddedPostgres
 from interface.simulation.backtest.bench import LAST, told
 from interface.simulation.backtest.county import BacktestCounty
 from interface.simulation.backtest.curves import Curve, curves, picture, pooled
-from interface.simulation.backtest.report import Sum, page, share, summed
+from interface.simulation.backtest.report import Sum, as_data, page, share, summed
 from interface.simulation.backtest.scoring import Score, score_rule, truth
 from projections.red_flags import rules
 
@@ -45,6 +48,9 @@ def backtest(
     seed: Annotated[list[int] | None, typer.Option(help="a county's seed; may be repeated")] = None,
     factor: Annotated[float, typer.Option(help="of the demo county's households")] = 0.1,
     out: Annotated[Path, typer.Option(help="where backtest.md and its pictures go")] = Path("docs"),
+    data: Annotated[
+        Path | None, typer.Option(help="where the figures go that stand beside each rule")
+    ] = None,
     drawing: Annotated[bool, typer.Option(help="vary every threshold, and draw its curve")] = True,
 ) -> None:
     """回测 Ask every red flag in made-up counties whose truth is known."""
@@ -67,6 +73,17 @@ def backtest(
     sums, pictures = summed(scores), pooled(drawn)
     size = f"{loans:,} loans, {events:,} events"
     _write(out, page(sums, pictures, seeds=seeds, factor=f"{factor:g}", size=size), pictures)
+    if data is not None:
+        measured = as_data(
+            sums,
+            pictures,
+            measured_on=civil_day(datetime.now(UTC)),
+            seeds=seeds,
+            factor=f"{factor:g}",
+            loans=loans,
+            events=events,
+        )
+        data.write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
     _show(sums)
 
 

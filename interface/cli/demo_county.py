@@ -25,7 +25,7 @@ from projections.facts.draw import Projector
 from projections.facts.reading import Facts
 
 Heard = Callable[[str, int, int], None]
-PARTS: Final = (("history", 52), ("facts", 10), ("recent", 32), ("seal", 6))
+PARTS: Final = (("history", 66), ("facts", 6), ("recent", 22), ("seal", 6))
 """The parts of loading, and their share of its time in percent."""
 WITNESSES: Final = (("FINANCE", "finance.demo.mingzhang"), ("NRCB", "nrcb.demo.mingzhang"))
 _NAMES: Final = "陈李张王赵刘周吴孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜"

@@ -171,7 +171,7 @@ def _things_to_try(deployment: Deployment) -> None:
     """Where the demo county is seen first; each address opens after one click on a person."""
     base = _base(deployment)
     keys = deployment.settings.data / "demo-keys.json"
-    OUT.print(_TRY.format(base=base, keys=keys), soft_wrap=True, highlight=False)
+    OUT.print(THINGS_TO_TRY.format(base=base, keys=keys), soft_wrap=True, highlight=False)
 
 
 def _base(deployment: Deployment) -> str:
@@ -179,15 +179,15 @@ def _base(deployment: Deployment) -> str:
     return f"http://{settings.host}:{settings.port}"
 
 
-_TRY = """示范县已就绪。打开地址，点一个人即登录（审计局可看全县），试三件事：
+THINGS_TO_TRY = """示范县已就绪。打开地址，点一个人即登录（审计局可看全县），试三件事：
   1. 溯源一笔贴息：为何付、当时知道什么、后来又知道了什么
      {base}/subsidy-payments/TX-2023Q2-NRCB2022001953
-  2. 逾期的贷款，按今天所知
-     {base}/ledgers/loans?state=overdue
+  2. 谁该做什么、做了没有：检查、提醒、公示，连同没有做的
+     {base}/duties
   3. 同一本台账，截至 2023-06-30、按当晚所知
      {base}/ledgers/loans?as_of=2023-06-30&known_at=2023-06-30T20:00:00%2B08:00
 The demo county is ready. Open an address; one click on a person signs in (the audit office
 sees the whole county). Three things to try: 1. trace one subsidy payment: why it was paid, what
-was known then and what was recorded later; 2. the loans that are overdue, as known today;
+was known then and what was recorded later; 2. who had to do what, and what was not done;
 3. the same ledger as of 2023-06-30, as known that evening.
 示范密钥 demo keys: {keys}"""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 
 from interface.console import (
     audit,
+    cases,
     changes,
     duties,
+    finding,
+    finding_groups,
+    findings,
     help_pages,
     ledgers,
     overview,
     paper,
     payment,
     ratings,
+    sheets,
     sign_in,
+    static_files,
 )
-from interface.console.frame import STYLE, style_sheet
 
 router = APIRouter(include_in_schema=False)
 for _page in (
@@ -25,15 +30,16 @@ for _page in (
     ledgers,
     payment,
     ratings,
+    findings,
+    finding_groups,
+    finding,  # its address takes the rest of /red-flags
+    cases,
     paper,
     duties,
     changes,
     audit,
     help_pages,
+    sheets,
+    static_files,
 ):
     router.routes.extend(_page.router.routes)
-
-
-@router.get(STYLE)
-async def style() -> Response:
-    return style_sheet()

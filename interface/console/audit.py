@@ -317,7 +317,7 @@ async def paper_check(
         right = await run_in_threadpool(stands_in_log, found.service, said)
         checked = {"size": said.partition(".")[0], "right": right}
     return await page(
-        found, "paper.html", checked=checked, note=note or "", desk=found.address("/audit")
+        found, "paper_check.html", checked=checked, note=note or "", desk=found.address("/audit")
     )
 
 

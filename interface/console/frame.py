@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from importlib import resources
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -22,32 +21,23 @@ from domain.roles import Role
 from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
 from interface.console.menu import menu_of
 from interface.console.pinned import OF_PAPER, Answer, Paper, paper_of, pin
+from interface.console.static_files import STATIC
 from interface.console.track import track
 from interface.console.words import LANGUAGES, Language, Words
 from interface.html import render
 from interface.http.permissions import QUERIES
 from interface.http.service import Service, service_of
-from projections.facts.reading import NotDrawnYet
+from projections.facts.reading import last_drawn
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",  # with none a form's Origin would be null
     "Cache-Control": "private, no-store",
 }
-"""What every page says of itself. A page holds no script and no style of its own."""
-_SHEETS: Final = resources.files("interface.console").joinpath("static")
-_CSS: Final = b"".join(
-    _SHEETS.joinpath(name).read_bytes()
-    for name in sorted(
-        (each.name for each in _SHEETS.iterdir() if each.name.endswith(".css")),
-        key=lambda name: (name != "console.css", name),
-    )
-)
-"""The tokens and common parts first, then what single pages add."""
-STYLE: Final = f"/static/console-{hashlib.sha256(_CSS).hexdigest()[:12]}.css"
+"""What every page says of itself. No script and no style stands within a page."""
 _LANGUAGE_COOKIE: Final = "mz-lang"
 _LANGUAGE_SECONDS: Final = 31_536_000
 _NO_PAPER: Final = Paper()
@@ -223,11 +213,9 @@ async def _default_day(service: Service, today: date) -> date:
         return today
 
     def last_told() -> date:
-        try:
-            with service.facts.at(today) as view:
-                return min(today, civil_day(view.drawn_through)) if view.position else today
-        except NotDrawnYet:
-            return today
+        with service.facts.connection() as connection:
+            drawn_through = last_drawn(connection)
+        return today if drawn_through is None else min(today, civil_day(drawn_through))
 
     return await run_in_threadpool(last_told)
 
@@ -264,14 +252,14 @@ async def page(
         frame["pin"] = await run_in_threadpool(pin, found, pinned, log.newest)
     if found.paper.digest is not None and frame["pin"] is None:
         raise Wrong(400, "error.not_final" if pinned else "error.not_pinned")
-    html = render(f"console/{template}", w=found.words, style=STYLE, frame=frame, **values)
+    html = render(f"console/{template}", w=found.words, static=STATIC, frame=frame, **values)
     return answer(html, found.request, status)
 
 
 def bare_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """A template for somebody who is not signed in."""
     words = Words(language_of(request))
-    html = render(f"console/{template}", w=words, style=STYLE, frame=None, **values)
+    html = render(f"console/{template}", w=words, static=STATIC, frame=None, **values)
     return answer(html, request, status)
 
 
@@ -297,6 +285,7 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
         "other_language": found.address(lang=found.words.other),
         "as_of": found.as_of,
         "known": in_china(found.known_at) if found.known_at else found.words("bar.now"),
+        "known_on": known_on,
         "past": found.as_of < today or found.known_at is not None,
         "kept": [each for each in found.request.query_params.multi_items() if each[0] not in dates],
         "earlier": found.address(as_of=found.as_of - timedelta(days=1), cursor=None),
@@ -340,9 +329,3 @@ def _log_of(service: Service) -> _Log:
     with service.facts.connection() as connection:
         newest = last_checkpoint(connection, service.deployment.origin)
         return _Log(last_position(connection), newest, known_through)
-
-
-def style_sheet() -> Response:
-    """The one style sheet; its address changes with its content."""
-    kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return Response(_CSS, media_type="text/css; charset=utf-8", headers=kept)

@@ -33,8 +33,8 @@ _NUMBERS: Final = ("fen", "bp", "integer")
 _UNIT: Final = re.compile(r" ?\([^()]*\)$")
 _AS_LINKS: Final = 8
 """A facet of more values is a field to choose from."""
-_LONG: Final = 24
-"""Characters from which a cell may break."""
+_LONG: Final = 32
+"""Width from which a cell may break."""
 _ORGANISATIONS: Final = (
     "bank", "guarantor", "organisation", "noted_by", "office", "responsible", "rater",
 )  # fmt: skip
@@ -352,8 +352,13 @@ def _cell(
         number=column.kind in _NUMBERS,
         fen=value if column.kind == "fen" else None,
         tag=shown.tags(line, column.key) if shown.tags else None,
-        long=len(text) > _LONG,
+        long=_width(text) > _LONG,
     )
+
+
+def _width(text: str) -> int:
+    """In Latin characters; a Chinese one is as wide as two."""
+    return sum(2 if each >= "\u2e80" else 1 for each in text)
 
 
 def _page_sums(

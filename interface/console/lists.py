@@ -150,10 +150,10 @@ def list_page(
         told = tuple(each.name for each in further if f"{{{each.name}}}" not in path)
 
         async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
-            return await _show(found, made, given, query, also, told, more)
+            return await show_list(found, made, given, query, also, told, more)
 
         async def filed(found: Visit, form: Any, given: dict[str, Any], **also: Any) -> Response:
-            return await _file(found, made, given, query, also, form)
+            return await list_file(found, made, given, query, also, form)
 
         taken = Depends(parameters_of(made))
         _take(shown, further, found=Visiting, given=Annotated[dict[str, Any], taken])
@@ -177,7 +177,7 @@ def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) ->
     endpoint.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
 
 
-async def _show(
+async def show_list(
     found: Visit,
     made: ListPage,
     given: Mapping[str, Any],
@@ -247,7 +247,7 @@ def _named(found: Visit, made: ListPage, view: View, table: Table) -> Table:
     return with_names(found.service.vault, view, table) if made.borrower_names else table
 
 
-async def _file(
+async def list_file(
     found: Visit,
     made: ListPage,
     given: Mapping[str, Any],

@@ -68,6 +68,19 @@ MENU: Final[dict[str, tuple[Item, ...]]] = {
 """By word of the menu: its pages, the first of which it leads to."""
 
 
+def _letters() -> dict[str, str]:
+    """A letter for each word of the menu: the first of its own that no word before it has."""
+    taken: dict[str, str] = {}
+    for word in MENU:
+        letter = next(each for each in word if each.isalpha() and each not in taken.values())
+        taken[word] = letter
+    return taken
+
+
+LETTERS: Final = _letters()
+"""After `g` each opens its word (console.js)."""
+
+
 def menu_of(found: Any) -> list[dict[str, Any]]:
     """The words of the menu for a visit, with the pages of the one that the visitor is in."""
     there = _existing(found.request.app)
@@ -85,6 +98,7 @@ def menu_of(found: Any) -> list[dict[str, Any]]:
         words.append(
             {
                 "key": word,
+                "letter": LETTERS[word],
                 "href": found.address(open_ones[0].address),
                 "here": current is not None,
                 "pages": [

@@ -13,7 +13,6 @@ from starlette.responses import RedirectResponse
 from domain.kernel import Refused
 from interface.console.frame import (
     HEADERS,
-    STYLE,
     Elsewhere,
     NotSignedIn,
     Wrong,
@@ -22,6 +21,7 @@ from interface.console.frame import (
     language_of,
     session_of,
 )
+from interface.console.static_files import STATIC
 from interface.console.words import Words
 from interface.html import render
 from interface.http.checked_route import CheckedRoute
@@ -74,7 +74,7 @@ async def _error_page(request: Request, error: Exception) -> Response:
     html = render(
         "console/error.html",
         w=words,
-        style=STYLE,
+        static=STATIC,
         frame=None,
         status=status,
         sentence=sentence,

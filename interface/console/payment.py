@@ -10,7 +10,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from application.refusals import NotSealedYet
 from application.transparency_log.proofs import NotSealed, Proofs
 from domain.kernel import Refused
 from domain.loan import PaymentUnknown
@@ -38,6 +37,7 @@ from interface.http.query_params import No, view_of
 from interface.http.responses import json_answer
 from interface.http.routes.ledgers import traced
 from interface.http.routes.subsidy_explanation import explained
+from interface.http.routes.transparency_log import evidence_file, patiently
 from interface.http.visibility import visible_trace, with_open_leaves
 from projections.duties import of_one_loan
 from projections.facts.reading import View
@@ -46,6 +46,7 @@ from projections.history import trace as trace_of
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 _QUERY = "/loans/{no}/subsidies/{period}"
+_EVIDENCE = "/subsidy-payments/{no}/evidence"
 _SETTLED, _REPAID = "loan.settled.v1", "loan.repaid.v1"
 
 
@@ -83,18 +84,23 @@ async def payment(found: Visiting, no: No, proof: Literal["server"] | None = Non
 @router.get("/subsidy-payments/{no}/proof.json")
 async def payment_proof(found: Visiting, no: No) -> Response:
     """What a browser needs to follow the proof of the payment's event by itself."""
-    assure_allowed(found, "/subsidy-payments/{no}/evidence")
+    assure_allowed(found, _EVIDENCE)
 
-    def answer() -> dict[str, Any]:
-        with found.service.facts.connection() as connection, connection.transaction():
-            proofs = Proofs(connection, found.service.deployment.origin)
-            position = _open_leaf(found, proofs, no)
-            try:
-                return proof_data(proofs, position)
-            except NotSealed as error:
-                raise NotSealedYet(position=error.position) from error
+    def answer(proofs: Proofs) -> Response:
+        return json_answer(proof_data(proofs, _open_leaf(found, proofs, no)), headers=HEADERS)
 
-    return json_answer(await run_in_threadpool(answer), headers=HEADERS)
+    return await run_in_threadpool(patiently, found.service, answer)
+
+
+@router.get("/subsidy-payments/{no}/evidence")
+async def payment_evidence(found: Visiting, no: No) -> Response:
+    """The evidence bundle, a file; the same as of the route."""
+    assure_allowed(found, _EVIDENCE)
+
+    def answer(proofs: Proofs) -> Response:
+        return evidence_file(found.service, proofs, found.author, no, found.as_of, found.known_at)
+
+    return await run_in_threadpool(patiently, found.service, answer)
 
 
 def _open_leaf(found: Visit, proofs: Proofs, no: str) -> int:
@@ -304,6 +310,11 @@ class Lines(NamedTuple):
     after: list[Entry]
     elsewhere: list[Entry]
     chart: TwoDates | None
+
+    @property
+    def later(self) -> bool:
+        """Whether anything was recorded after the payment; what was not done is no record."""
+        return any(entry.position for entry in self.after)
 
     @property
     def total(self) -> int:

@@ -50,13 +50,13 @@ def proven(service: Service, connection: Connection, position: int) -> Proven:
     size = checkpoint.head.size
     _, lines = parse_checkpoint(checkpoint.text())
     cosigners = {(line.name, line.key_id) for line in lines}
-    admitted = proofs.witnesses()
+    admitted = [key for _, key in proofs.admitted()]
     return Proven(
         position,
         size,
         base64.b64encode(checkpoint.head.root).decode(),
         len(inclusion_proof(proofs.hash, position - 1, size, lambda *_: _NOTHING)),
-        tuple(w.key.name for w in admitted if (w.key.name, w.key.id) in cosigners),
+        tuple(key.name for key in admitted if (key.name, key.id) in cosigners),
         len(admitted),
         proofs.hash.name,
     )

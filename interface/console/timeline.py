@@ -29,7 +29,7 @@ _MONEY: Final = frozenset(
         "loan.subsidy-recovered.v1", "loan.subsidy-returned.v1", "loan.compensation-recovered.v1",
     }
 )  # fmt: skip
-_ORGANISATIONS: Final = ("bank", "guarantor", "rater", "township")
+_ORGANISATIONS: Final = ("asked", "bank", "guarantor", "rater", "township")
 
 
 class Piece(NamedTuple):

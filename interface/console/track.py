@@ -30,6 +30,10 @@ class Track(NamedTuple):
     quarters: list[Mark]
     as_of: int | None
     known: int | None
+    first: date
+    days: int
+    edge: int = _EDGE
+    """The day at the left edge, the days to the right one, and where those edges are."""
 
 
 def track(as_of: date, known_on: date, today: date, address: Callable[[date], str]) -> Track:
@@ -51,7 +55,7 @@ def track(as_of: date, known_on: date, today: date, address: Callable[[date], st
             except NoRuling:
                 continue
             quarters.append(_mark(end, place(end), f"{year}Q{number}", address))
-    return Track(years, quarters, place(as_of), place(known_on))
+    return Track(years, quarters, place(as_of), place(known_on), begin, days)
 
 
 def _mark(day: date, x: int | None, name: str, address: Callable[[date], str]) -> Mark:

@@ -70,6 +70,8 @@ query                          lent      resident  guaranteed county bureau audi
 /red-flags/schemes             -         -         -          all    all    all     -
 /red-flags/runs                -         -         -          all    all    all     -
 /red-flags/changes             -         -         -          all    all    all     -
+/red-flags/inbox               -         -         -          all    all    all     -
+/red-flags/backtest            -         -         -          all    all    all     -
 /red-flags/{rule}/evidence     -         -         -          all    all    all     -
 /cases                         asked     asked     asked      asked  asked  all     -
 /cases/{no}                    asked     asked     asked      asked  asked  all     -

@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple
 import structlog
 from fastapi import FastAPI, Request, Response
 
-from interface.console.frame import STYLE, bare_page, style_sheet
+from interface.console.frame import bare_page
+from interface.console.static_files import static_file
 from interface.http.errors import problem
 from interface.http.request_log import Receive, Scope, Send
 from interface.http.response_headers import ResponseHeaders
@@ -104,8 +105,8 @@ class Waiting:
 
     def _said(self, request: Request) -> Response:
         path = request.url.path
-        if path == STYLE:
-            return style_sheet()
+        if (file := static_file(path)) is not None:
+            return file
         if path.startswith("/v1/") or path in _FOR_MACHINES or request.method != "GET":
             details: dict[str, Any] = {
                 "part": self._preparation.part,

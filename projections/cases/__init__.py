@@ -20,6 +20,12 @@ SELECT bank, loan_no, household_no, township
  ORDER BY bank, loan_no
 """
 
+_BY_FINDING = """
+SELECT f.rule || ' ' || f.subject, c.case_no
+  FROM facts.standing_case_finding(%(as_of)s, %(known_at)s) f
+  JOIN facts.standing_case_file(%(as_of)s, %(known_at)s) c USING (case_id)
+"""
+
 
 class Filter(NamedTuple):
     """Which cases are asked for; None: all."""
@@ -56,6 +62,11 @@ def case_recoveries(view: View, case_no: str | None = None) -> Table:
     """What came back, event by event, and whether that event still stands."""
     case_id = None if case_no is None else Case.id_for(case_no)
     return view.table(RECOVERIES, query_text(__name__, "recoveries.sql"), case_id=case_id)
+
+
+def cases_by_finding(view: View) -> dict[str, str]:
+    """By the name of a finding, the case that holds it."""
+    return dict(view.query(_BY_FINDING).rows)
 
 
 def cases_asking(view: View, organisation: str, case_no: str | None = None) -> Table:

@@ -79,6 +79,12 @@ def live_generation(connection: Connection) -> Generation | None:
     return None if row is None else Generation(*row)
 
 
+def last_drawn(connection: Connection) -> datetime | None:
+    """When the last event of the live facts was recorded; None when there is none."""
+    row = connection.execute(LIVE.encode()).fetchone()
+    return None if row is None else row[2]
+
+
 RAISE_WATERMARK = "SELECT ledger.raise_watermark(%s)"
 Clock = Callable[[], datetime]
 _READ = re.compile(r"\bfacts\.(?:standing_)?(\w+)|\bledger\.event\b")

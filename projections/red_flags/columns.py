@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from projections import columns as c
@@ -55,3 +56,19 @@ CHANGES: Final = (
     c.KNOWN_AT,
     c.POSITION,
 )
+_STANDING: Final = (
+    c.RULE,
+    c.text("severity", "严重程度", "severity"),
+    c.SUBJECT,
+    c.count("nth", "同对象序号", "number among the subject's findings", "number"),
+    c.AMOUNT,
+    c.KNOWN_FROM,
+    c.instant("first_shown_at", "首次列出", "first shown"),
+    c.instant("changed_at", "最近变动", "last changed"),
+    c.STATE,
+    replace(c.BANK, shape="several"),
+    replace(c.TOWNSHIP, shape="several"),
+    c.flag("before_payment", "付款前可知", "could have been known before a payment"),
+)
+INBOX: Final = (*_STANDING, c.POSITIONS, c.CONTEXT)
+INBOX_WITH_CASES: Final = (*_STANDING, c.CASE_NO, c.POSITIONS, c.CONTEXT)

@@ -9,7 +9,7 @@ bank's report or the county stands alone, whichever loans it mentions.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -17,10 +17,13 @@ from uuid import UUID
 import msgspec
 
 from domain.case import Finding, Found, LoanOfCase, at_stake_fen
+from projections.cases import cases_by_finding
 from projections.columns import keys
 from projections.facts.reading import Table, View, query_text
 from projections.red_flags import Finding as Seen
 from projections.red_flags import Rule, check_all, rules
+from projections.red_flags.inbox import stored_findings
+from projections.red_flags.runs import statuses
 from projections.schemes.columns import COLUMNS, FILE, FILE_WITHOUT_CASES, WITHOUT_CASES
 
 OBJECTION: Final = "objection"
@@ -32,15 +35,14 @@ _EVENTS = """
 SELECT e.position, e.topic, e.originator_id, e.state FROM ledger.event e
  WHERE e.position = ANY (%(positions)s)
 """
-_IN_CASES = """
-SELECT f.rule || ' ' || f.subject, c.case_no
-  FROM facts.standing_case_finding(%(as_of)s, %(known_at)s) f
-  JOIN facts.standing_case_file(%(as_of)s, %(known_at)s) c USING (case_id)
-"""
 
 
 class Scheme(NamedTuple):
-    """Findings that belong together. `id`: the name of the first of them, as names are sorted."""
+    """Findings that belong together. `id`: the name of the first of them, as names are sorted.
+
+    `shared`: by the name of a finding, each loan (bank/number), connecting account or person that
+    it speaks of.
+    """
 
     id: str
     findings: tuple[Finding, ...]
@@ -49,6 +51,7 @@ class Scheme(NamedTuple):
     accounts: tuple[str, ...]
     cases: tuple[str, ...]
     new_findings: int
+    shared: tuple[tuple[str, str], ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """For the contract: pseudonyms, numbers and amounts."""
@@ -101,14 +104,34 @@ def schemes(
     `also`: what people found, not rules; `wanted`: the rules whose findings are, default all.
     """
     checked = check_all(view, rules() if wanted is None else wanted)
-    findings: dict[str, Finding] = {}
-    for each in checked:
-        for seen in each.findings:
-            finding = _as_seen(view, each.rule, seen)
-            first = findings.get(finding.name)
-            findings[finding.name] = _one_of(first, finding) if first else finding
+    seen = [_as_seen(view, each.rule, found) for each in checked for found in each.findings]
     failed = [each.rule.id for each in checked if each.error is not None]
-    return Schemes(_grouped(view, [*findings.values(), *also]), failed)
+    return Schemes(_grouped(view, [*_by_name(seen), *also]), failed)
+
+
+def stored_schemes(view: View, wanted: Sequence[Rule]) -> Schemes:
+    """The same of what the checks so far found (`projections.red_flags.inbox`): no rule is asked.
+
+    `failed`: the rules in error, and those that were never checked.
+    """
+    by_id = {rule.id: rule for rule in wanted}
+    seen = [
+        _as_seen(view, by_id[each.rule], Seen(each.subject, each.amount_fen, each.known_from,
+                                              each.positions, each.context))
+        for each in stored_findings(view)
+        if each.rule in by_id and not each.is_gone
+    ]  # fmt: skip
+    there = statuses(view.connection)
+    failed = [id for id in by_id if id not in there or there[id].status == "error"]
+    return Schemes(_grouped(view, _by_name(seen)), failed)
+
+
+def _by_name(seen: Iterable[Finding]) -> list[Finding]:
+    findings: dict[str, Finding] = {}
+    for finding in seen:
+        first = findings.get(finding.name)
+        findings[finding.name] = _one_of(first, finding) if first else finding
+    return list(findings.values())
 
 
 def _as_seen(view: View, rule: Rule, seen: Seen) -> Finding:
@@ -214,7 +237,7 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
         groups[names.root(finding.name)].append(finding)
 
     numbers = _household_numbers(view, {h for proof in proofs.values() for h in proof.households})
-    in_case = dict(view.query(_IN_CASES).rows)
+    in_case = cases_by_finding(view)
     made = []
     for group in groups.values():
         proven = [proofs[finding.name] for finding in group]
@@ -230,9 +253,24 @@ def _grouped(view: View, findings: list[Finding]) -> list[Scheme]:
                 tuple(sorted(tie for tie in ties & connecting if tie.startswith("account-"))),
                 tuple(sorted({in_case[f.name] for f in group if f.name in in_case})),
                 sum(finding.name not in in_case for finding in group),
+                tuple(_shared(group, proofs, loans, connecting)),
             )
         )
     return sorted(made, key=lambda scheme: scheme.id)
+
+
+def _shared(
+    group: Sequence[Finding],
+    proofs: Mapping[str, _Proof],
+    loans: Mapping[UUID, LoanOfCase],
+    connecting: set[str],
+) -> Iterator[tuple[str, str]]:
+    """What each finding of a group speaks of, in an order of its own."""
+    for finding in group:
+        proof = proofs[finding.name]
+        numbers = {f"{loans[id].bank}/{loans[id].loan_no}" for id in proof.loans if id in loans}
+        ties = {tie for tie, _ in proof.ties if tie in connecting}
+        yield from ((finding.name, name) for name in (*sorted(numbers), *sorted(ties)))
 
 
 class _Names:

@@ -205,8 +205,8 @@ def settlement(
     A quarter that was paid stands here whatever became of the loan since. Earlier quarters are
     calculated again on all that is known: a late-told repayment shows as a difference. `rules`:
     others than those known to the view. `progress` hears the loans done and the loans in all.
-    `only`: the ids of all the loans of some households, and no others are looked at. Raises
-    RoadsDisagree.
+    `only`: the ids of the loans that are looked at. A quarter of theirs is right where all loans
+    are among them that their households owed anything on in it. Raises RoadsDisagree.
     """
     ruled = rules or Rules(view.book, view.known_on)
     loans = lent(view, last.until, only)

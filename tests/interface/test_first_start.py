@@ -6,15 +6,19 @@ import asyncio
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 import pytest
 from conftest import Database
 from fastapi import FastAPI
+from starlette.routing import Match
 
 from application.transparency_log.proofs import reading
 from interface.cli.demo_county import WITNESSES, HalfLoaded, complete, is_loaded, load_demo
+from interface.cli.service_commands import THINGS_TO_TRY
+from interface.console.app import router
 from interface.deployment import Deployment
 from interface.deployment.settings import Settings
 from interface.http.waiting import Part, Preparation, Stopped, Waiting
@@ -182,3 +186,12 @@ def _assure_cosigned(deployment: Deployment, size: int) -> None:
     assert [(each.organisation, each.size) for each in witnesses] == [
         (organisation, size) for organisation, _ in sorted(WITNESSES)
     ]
+
+
+def test_what_the_start_names_to_try_are_pages() -> None:
+    said = THINGS_TO_TRY.format(base="http://127.0.0.1:8000", keys="var/demo-keys.json")
+    addresses = [word for word in said.split() if word.startswith("http://")]
+    assert len(addresses) == 3
+    for address in addresses:
+        scope = {"type": "http", "method": "GET", "path": urlsplit(address).path}
+        assert any(each.matches(scope)[0] is Match.FULL for each in router.routes), address

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from interface.console.words import Words
 from interface.documents import notice_page
 from interface.html import ROOMS, compile_templates, environment, render
 
@@ -18,7 +19,14 @@ LINE = {
 
 
 def _notice(**other: Any) -> dict[str, Any]:
-    return {"batch_no": "PC", "period": "2025Q1", "where": "", "lines": [], "late": []} | other
+    return {
+        "w": Words("zh"),
+        "batch_no": "PC",
+        "period": "2025Q1",
+        "where": "",
+        "lines": [],
+        "late": [],
+    } | other
 
 
 def test_every_template_compiles_and_stands_in_a_known_room() -> None:

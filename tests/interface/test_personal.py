@@ -332,6 +332,8 @@ READS = {
     "/red-flags/schemes": "/red-flags/schemes",
     "/red-flags/runs": "/red-flags/runs",
     "/red-flags/changes": "/red-flags/changes",
+    "/red-flags/inbox": "/red-flags/inbox",
+    "/red-flags/backtest": "/red-flags/backtest",
     "/red-flags/{rule}/evidence": "/red-flags/{rule}/evidence",
     "/cases": "/cases",
     "/cases/{no}": "/cases/XS-1",

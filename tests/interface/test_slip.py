@@ -14,6 +14,7 @@ from support import controls as c
 from support.service import Callers, service
 
 from interface.documents.notice_page import late_clauses
+from interface.documents.paper import CHINESE
 from interface.html import environment
 
 
@@ -114,7 +115,7 @@ def test_late_notices_of_the_same_days_are_one_clause() -> None:
         )
     ]
     parts = environment.get_template("documents/parts.html").module
-    said = re.sub("<[^>]*>", "", parts.late_notices(late_clauses(late))).strip()
+    said = re.sub("<[^>]*>", "", parts.late_notices(CHINESE, late_clauses(late))).strip()
     assert said == (
         "公示迟报：T01 T02 村级、乡镇级公示，2025-01-04 至 2025-01-13，2025-02-01 报送，"
         "依据《照片〔1〕号》；县级公示，2025-01-04 至 2025-01-13，2025-02-02 报送，"

@@ -330,6 +330,8 @@ ROUTES = {
     "/red-flags/schemes": Route(OFFICES),
     "/red-flags/runs": Route(OFFICES),
     "/red-flags/changes": Route(OFFICES),
+    "/red-flags/inbox": Route(OFFICES),
+    "/red-flags/backtest": Route(OFFICES, file=False),
     "/red-flags/RF28/evidence": Route(WATCHERS, ({"subject": "NRCB/wang H4"},), file=False),
     "/cases": Route(OF_LOANS),
     "/cases/XS-1": Route(frozenset({"bank", "auditor"}), file=False),

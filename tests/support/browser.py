@@ -89,3 +89,10 @@ def signed_in(callers: Callers, database: Any) -> dict[str, Browser]:
 def figures(text: str) -> list[int]:
     """The figures of a page, in fen."""
     return [int(fen) for fen in re.findall(r'data-fen="(-?\d+)"', text)]
+
+
+def without_script(text: str) -> str:
+    """A page without the one script that it names."""
+    text, found = re.subn(r'<script type="module" src="/static/[\w.-]+"></script>', "", text)
+    assert found == 1
+    return text

@@ -302,32 +302,49 @@ async def slip(
     _, scope = await read.reader()
 
     def answer(view: View) -> Response:
-        found = _the_batch(view, no, scope)
-        seen = batch_lines(view, no, scope=scope, household_no=household_no)
-        wanted = {line["line"] for line in seen.dicts()}
-        if not wanted:
-            raise HouseholdUnknown("household_no", household_no=household_no)
-        listed = [
-            line
-            for event in history(view.connection, [Batch.id_for(no)], view.known_at)
-            if event.topic == Batch.Listed.TOPIC
-            for line in event.content["lines"]
-            if line["line"] in wanted
-        ]
-        home = Household.id_for(household_no)
-        head = head_of(view, home)
-        names = masked_names(view.connection, read.service.vault, [home])
-        sources = {
-            ruling.version: ruling.source
-            for name in table_names()
-            for ruling in view.book.table(name).rulings
-        }
-        name = names.get(head) if head else None
-        late = late_notices(view, no, scope)
-        page = slip_page.household_page(found, household_no, name, listed, sources, late)
+        said = slip_of_household(read.service, view, scope, no, household_no)
+        page = slip_page.household_page(*said)
         return Response(page, media_type="text/html; charset=utf-8")
 
     return await read.respond(answer)
+
+
+def slip_of_household(
+    service: Service, view: View, scope: Scope, no: str, household_no: str
+) -> tuple[
+    dict[str, Any],
+    str,
+    str | None,
+    list[dict[str, Any]],
+    dict[str, str],
+    list[dict[str, Any]],
+]:
+    """What a household's slip is made of: see `slip_page.household_values`.
+
+    Raises BatchUnknown, HouseholdUnknown.
+    """
+    found = _the_batch(view, no, scope)
+    seen = batch_lines(view, no, scope=scope, household_no=household_no)
+    wanted = {line["line"] for line in seen.dicts()}
+    if not wanted:
+        raise HouseholdUnknown("household_no", household_no=household_no)
+    listed = [
+        line
+        for event in history(view.connection, [Batch.id_for(no)], view.known_at)
+        if event.topic == Batch.Listed.TOPIC
+        for line in event.content["lines"]
+        if line["line"] in wanted
+    ]
+    home = Household.id_for(household_no)
+    head = head_of(view, home)
+    names = masked_names(view.connection, service.vault, [home])
+    sources = {
+        ruling.version: ruling.source
+        for name in table_names()
+        for ruling in view.book.table(name).rulings
+    }
+    name = names.get(head) if head else None
+    return found, household_no, name, listed, sources, late_notices(view, no, scope)
 
 
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
@@ -342,21 +359,32 @@ async def notice(
     _, scope = await read.reader()
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
-        _the_batch(view, no, scope)
-        own = narrowed(view, scope, None, township)
-        listed = batch_lines(view, no, scope=own, village=village)
-        table = _to_post(read.service, view, listed)
-        return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
+        _, table, late = notice_of(read.service, view, scope, no, township, village)
+        return table, {"batch_no": no, "late_notices": late}
 
     def printed(view: View) -> Response:
-        table, said = query(view)
-        found, shown = _the_batch(view, no, scope), list(table.dicts())
-        page = notice_page.page(found, shown, township, village, said["late_notices"])
+        found, table, late = notice_of(read.service, view, scope, no, township, village)
+        page = notice_page.page(found, list(table.dicts()), township, village, late)
         return Response(page, media_type="text/html; charset=utf-8")
 
     if "html" in read.request.headers.get("accept", ""):
         return await read.respond(printed)
     return await read.table_saying(f"notice-{no}", query, dated=False)
+
+
+def notice_of(
+    service: Service,
+    view: View,
+    scope: Scope,
+    no: str,
+    township: str | None,
+    village: str | None,
+) -> tuple[dict[str, Any], Table, list[dict[str, Any]]]:
+    """A batch, what its notice shows, and its late notices. Raises BatchUnknown, HTTPException."""
+    found = _the_batch(view, no, scope)
+    own = narrowed(view, scope, None, township)
+    table = _to_post(service, view, batch_lines(view, no, scope=own, village=village))
+    return found, table, late_notices(view, no, scope)
 
 
 def _to_post(service: Service, view: View, listed: Table) -> Table:

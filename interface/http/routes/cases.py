@@ -158,24 +158,28 @@ async def case_list(
 ) -> Response:
     author, _ = await read.reader()
 
-    def query(view: View) -> Table:
-        assure_known(view, bank, township)
-        if author.role != SUPERVISION:
-            return cases_asking(view, author.organisation)
-        return cases(view, Filter(None, stage, rule, bank, township))
-
-    return await read.table("cases", query)
+    wanted = Filter(None, stage, rule, bank, township)
+    return await read.table("cases", lambda view: cases_for(view, author, wanted))
 
 
 @router.get("/cases/{no}", summary="一件线索 what it rests on, every step, what came back")
 @s.answers(_CASE, s.refused(CaseUnknown))
 async def one_case(read: Read, no: No) -> Response:
     author, _ = await read.reader()
+    return await read.json(lambda view: case_for(view, no, author))
 
-    def query(view: View) -> dict[str, Any]:
-        return _whole(view, no) if author.role == SUPERVISION else _asked(view, no, author)
 
-    return await read.json(query)
+def cases_for(view: View, reader: Author, wanted: Filter) -> Table:
+    """All cases for the supervision; for others what they are asked. Raises FilterUnknown."""
+    assure_known(view, wanted.bank, wanted.township)
+    if reader.role != SUPERVISION:
+        return cases_asking(view, reader.organisation)
+    return cases(view, wanted)
+
+
+def case_for(view: View, no: str, reader: Author) -> dict[str, Any]:
+    """One case as a reader sees it. Raises CaseUnknown."""
+    return _whole(view, no) if reader.role == SUPERVISION else _asked(view, no, reader)
 
 
 def _whole(view: View, no: str) -> dict[str, Any]:

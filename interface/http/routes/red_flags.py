@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from application.refusals import CursorMalformed, NotSealedYet
 from domain.kernel import Author
+from domain.roles import SUPERVISION
 from domain.visibility import LOOKS, sees_all
 from interface.exports.evidence import finding_bundle, finding_of
 from interface.http import schemas as s
@@ -33,18 +34,22 @@ from interface.http.query_params import (
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
 from interface.http.routes.transparency_log import proven
 from interface.http.service import Service, service_of
+from projections.cases import cases_by_finding
 from projections.facts.reading import Connection, Table, View
 from projections.red_flags import (
     Checked,
     Reckoned,
     Rule,
+    Severity,
     Wanted,
     as_table,
     check,
     check_all,
     rules,
 )
-from projections.red_flags.columns import CHANGES, RUNS
+from projections.red_flags.columns import CHANGES, INBOX, INBOX_WITH_CASES, RUNS
+from projections.red_flags.inbox import inbox
+from projections.red_flags.measured import backtest
 from projections.red_flags.runs import Status, changes, runs, statuses
 
 router = APIRouter(prefix="/v1", tags=["疑点 red flags"], route_class=CheckedRoute)
@@ -69,12 +74,32 @@ _CHECKED = s.record(
     findings=s.several(s.FINDING),
 )
 _FOUND = s.with_files("RedFlags", **s.HEAD, rules=s.several(_CHECKED), next=s.optional(s.TEXT))
+_MEASURED = s.record(
+    "MeasuredRule",
+    rule=s.TEXT,
+    rule_version=s.TEXT,
+    wanted=s.WHOLE,
+    found=s.WHOLE,
+    findings=s.WHOLE,
+    true=s.WHOLE,
+    missed=s.OPEN,
+    false=s.OPEN,
+    curves=s.several(s.OPEN),
+    recall_bp=s.optional(s.WHOLE),
+    precision_bp=s.optional(s.WHOLE),
+)
+_BACKTEST = s.answer(s.record(
+    "Backtest", source=s.TEXT, measured_on=s.DAY, seeds=s.several(s.WHOLE), factor=s.TEXT,
+    loans=s.WHOLE, events=s.WHOLE, rules=s.several(_MEASURED),
+))  # fmt: skip
+_INBOX = s.either(s.page("RedFlagInbox", INBOX), s.page("RedFlagInboxWithCases", INBOX_WITH_CASES))
 _STANDING = s.at_least(s.record(
     "RuleStatus", rule=s.TEXT, rule_version=s.TEXT, status=s.TEXT, title_zh=s.TEXT,
     title_en=s.TEXT,
 ))  # fmt: skip
 
 _ID = "^RF[0-9]{2}$"
+State = Literal["shown", "in_case", "gone"]
 RuleId = Annotated[str | None, Query(pattern=_ID, description="规则，缺省为全部 default: all")]
 _SUBJECT = Query(pattern=r"^[^\x00-\x1f]+$", max_length=400)
 Subject = Annotated[str, _SUBJECT]
@@ -248,6 +273,79 @@ async def red_flag_changes(
         return changes(connection, since, rule, before, most, hidden_from(author))
 
     return await _stored(request, "red-flag-changes", lines, limit, lambda _: {})
+
+
+@router.get("/red-flags/inbox", summary="疑点收件箱 every finding, as the checks so far left it")
+@s.answers(_INBOX, s.NOT_FOUND)
+async def red_flag_inbox(
+    read: Read,
+    rule: RuleId = None,
+    subject: Annotated[str | None, _SUBJECT] = None,
+    severity: Annotated[Severity | None, Query()] = None,
+    state: Annotated[State | None, Query()] = None,
+    bank: Code = None,
+    township: Code = None,
+    limit: Page = 200,
+    cursor: Cursor = None,
+) -> Response:
+    """No rule is asked: what the checks stored is read, up to the instant `known_at`.
+
+    `as_of` says of which day the cases are. `case_no`: for the auditor alone. `before_payment`:
+    whether a subsidy of its loans was paid after the finding could have been known.
+    """
+    author, _ = await read.reader()
+    asked, after = _rules_called(rule, author), _place_in_inbox(cursor)
+    wanted = {"subject": subject, "severity": severity, "state": state}
+
+    def lines(view: View, most: int | None) -> Table:
+        assure_known(view, bank, township)
+        table = inbox_for(view, author, asked, read.known_at)
+        chosen = [
+            (place, row)
+            for place, row, line in _in_order(table)
+            if place > after
+            and all(value in (None, line[key]) for key, value in wanted.items())
+            and bank in (None, *line["bank"])
+            and township in (None, *line["township"])
+        ]
+        return Table(table.columns, [row for _, row in chosen[:most]])
+
+    return await read.page("red-flag-inbox", lines, limit, ("rule", "subject", "nth"))
+
+
+def inbox_for(
+    view: View, reader: Author, asked: Sequence[Rule], through: datetime | None = None
+) -> Table:
+    """The inbox of a reader: which case holds a finding is told to the supervision alone."""
+    cases = cases_by_finding(view) if reader.role == SUPERVISION else None
+    return inbox(view, asked, cases, through)
+
+
+def _in_order(
+    table: Table,
+) -> list[tuple[tuple[str, str, int], tuple[Any, ...], dict[str, Any]]]:
+    lines = zip(table.rows, table.dicts(), strict=True)
+    placed = [((line["rule"], line["subject"], line["nth"]), row, line) for row, line in lines]
+    return sorted(placed, key=lambda each: each[0])
+
+
+def _place_in_inbox(cursor: str | None) -> tuple[str, str, int]:
+    """Raises CursorMalformed."""
+    values = opened(cursor, 3)
+    if values is None:
+        return "", "", 0
+    rule, subject, nth = values
+    if not (nth.isascii() and nth.isdigit() and len(nth) < 19):
+        raise CursorMalformed
+    return rule, subject, int(nth)
+
+
+@router.get("/red-flags/backtest", summary="疑点回测 what each rule found where the truth is known")
+@s.answers(_BACKTEST, s.NOT_FOUND)
+async def red_flag_backtest(request: Request, rule: RuleId = None) -> Response:
+    """Counts and shares of planted cases and of findings, and the curve of each threshold."""
+    _, author = await _reader(request)
+    return json_answer(backtest().plain({each.id for each in _rules_called(rule, author)}))
 
 
 @router.get("/red-flags/{rule}/evidence", summary="证据包 a finding, with every event proven")

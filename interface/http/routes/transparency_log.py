@@ -6,6 +6,7 @@ All of it is for people who do not trust the service: see docs/tamper-evidence.m
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from time import monotonic, sleep
 from typing import Annotated, TypeVar
 
@@ -32,6 +33,7 @@ from application.transparency_log.proofs import (
     trust_policy,
 )
 from domain.calendar import civil_day
+from domain.kernel import Author
 from domain.loan import PaymentUnknown
 from domain.visibility import topics_seen_by
 from interface.documents.checkpoint_page import page
@@ -205,16 +207,31 @@ async def evidence(
     day = as_of or civil_day(service.clock())
 
     def answer(proofs: Proofs) -> Response:
-        connection = proofs.connection
-        found = visible_trace(connection, author, trace(connection, no, known_at))
-        if found is None:
-            raise PaymentUnknown(payment_no=no)
-        signer = service.deployment.signer()
-        content = bundle(proofs, signer, no, with_open_leaves(found), day, known_at)
-        file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
-        return json_answer(content, headers=file)
+        return evidence_file(service, proofs, author, no, day, known_at)
 
     return await proven(request, answer)
+
+
+def evidence_file(
+    service: Service,
+    proofs: Proofs,
+    author: Author,
+    no: str,
+    day: date,
+    known_at: datetime | None,
+) -> Response:
+    """The evidence bundle of a payment that the reader may see.
+
+    Raises PaymentUnknown, LeafWithheld, NotSealed.
+    """
+    connection = proofs.connection
+    found = visible_trace(connection, author, trace(connection, no, known_at))
+    if found is None:
+        raise PaymentUnknown(payment_no=no)
+    signer = service.deployment.signer()
+    content = bundle(proofs, signer, no, with_open_leaves(found), day, known_at)
+    file = {"Content-Disposition": 'attachment; filename="evidence.json"'}
+    return json_answer(content, headers=file)
 
 
 @router.get("/log/witness", summary="见证人与信任策略 who witnesses, as a trust policy")
@@ -263,10 +280,11 @@ async def proven(request: Request, query: Callable[[Proofs], Response]) -> Respo
     """
     service = service_of(request)
     await service.reader(request)
-    return await run_in_threadpool(_patiently, service, query)
+    return await run_in_threadpool(patiently, service, query)
 
 
-def _patiently(service: Service, query: Callable[[Proofs], T]) -> T:
+def patiently(service: Service, query: Callable[[Proofs], T]) -> T:
+    """As `proven`, for a reader who is known already."""
     until = monotonic() + _PATIENCE_SECONDS
     while True:
         with service.facts.connection() as connection, connection.transaction():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from datetime import date
+from typing import Any, Final, NamedTuple
 
 from interface.simulation.backtest.curves import Curve
 from interface.simulation.backtest.scoring import Score
@@ -33,6 +34,7 @@ class Sum(NamedTuple):
     """A rule's scores over several counties."""
 
     id: str
+    version: str
     title_zh: str
     title_en: str
     severity: str
@@ -60,6 +62,7 @@ def _sum(scores: tuple[Score, ...]) -> Sum:
         false.update(score.false_by_kind())
     return Sum(
         rule.id,
+        rule.version,
         rule.title_zh,
         rule.title_en,
         rule.severity,
@@ -72,6 +75,49 @@ def _sum(scores: tuple[Score, ...]) -> Sum:
         false,
         tuple(score.error for score in scores if score.error),
     )
+
+
+def as_data(
+    sums: list[Sum],
+    curves: Iterable[Curve],
+    *,
+    measured_on: date,
+    seeds: list[int],
+    factor: str,
+    loans: int,
+    events: int,
+) -> dict[str, Any]:
+    """The same figures as `projections.red_flags.measured` reads them; counts, no shares."""
+    of_rule: dict[str, list[dict[str, Any]]] = {each.id: [] for each in sums}
+    for curve in curves:
+        of_rule[curve.rule].append(
+            {
+                "table": curve.table,
+                "unit": curve.unit,
+                "today": curve.today,
+                "points": [point._asdict() for point in curve.points],
+            }
+        )
+    return {
+        "measured_on": measured_on.isoformat(),
+        "seeds": seeds,
+        "factor": factor,
+        "loans": loans,
+        "events": events,
+        "rules": {
+            each.id: {
+                "rule_version": each.version,
+                "wanted": each.wanted,
+                "found": each.found,
+                "findings": each.findings,
+                "true": each.true,
+                "missed": dict(sorted(each.missed.items())),
+                "false": dict(sorted(each.false.items())),
+                "curves": of_rule[each.id],
+            }
+            for each in sums
+        },
+    }
 
 
 def page(

@@ -104,6 +104,8 @@ class County:
         storyteller = Storyteller(self._calendar, self._rng("lives"), misuse)
         for loan in self.loans:
             storyteller.submit(loan)
+        self.left_wrong = storyteller.left_wrong
+        """Mistakes that are put right only after the last day."""
         self._report(misuse)
         self._pay(misuse)
         self._review()

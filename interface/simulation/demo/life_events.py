@@ -76,6 +76,10 @@ class Calendar:
         return told
 
 
+Wrong = tuple[LoanPlan, int, int, tuple[int, int, int], int]
+"""A repayment told wrongly: its count, true day and amounts; and on which day that is noticed."""
+
+
 class Storyteller:
     """Tells the life of each loan. What nobody planted but is wrong anyway is labelled too."""
 
@@ -88,6 +92,7 @@ class Storyteller:
     ) -> None:
         self.calendar, self.rng, self.misuse = calendar, rng, misuse
         self.quarters, self.last_day = quarters, calendar.last_day
+        self.left_wrong: list[Wrong] = []
         self._add = calendar.add
 
     def submit(self, loan: LoanPlan) -> None:
@@ -144,7 +149,7 @@ class Storyteller:
         self._add(loan.disbursed, loan.told, LOAN, say.disbursement, loan, mistake)
         if mistake:
             loan.known_late = True
-            body = _as_told(say.loan_body(loan))
+            body = as_told(say.loan_body(loan))
             self._correct(loan, say.loan_ref(loan), corrected, "放款信息录入有误", body)
         return bool(mistake)
 
@@ -182,10 +187,12 @@ class Storyteller:
             if wrong:
                 corrected = working_day(told + rng.between(14, 60))
                 if corrected <= self.last_day:
-                    body = _as_told(say.repayment_body(loan, on, fen))
+                    body = as_told(say.repayment_body(loan, on, fen))
                     ref = say.repayment_ref(loan, count)
                     self._correct(loan, ref, corrected, "还款信息录入有误", body)
                     told = corrected
+                else:
+                    self.left_wrong.append((loan, count, on, fen, corrected))
             if fen[0]:
                 loan.known_closed = max(loan.known_closed, told)
 
@@ -322,7 +329,7 @@ class Storyteller:
             self._add(on, told, OTHER, say.usage_check, loan, count, on, finding, use)
 
 
-def _as_told(body: dict[str, Any]) -> dict[str, Any]:
+def as_told(body: dict[str, Any]) -> dict[str, Any]:
     """A body as it stands in a file: days in ISO form."""
     return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in body.items()}
 

@@ -101,11 +101,21 @@ class Loading:
         command: Command = CorrectEvent(
             ref=statement.ref,
             effective_on=self._clock.now.date(),
-            event_id=self._event_ids.pop((statement.by.organisation, statement.of)),
+            event_id=self._event_id(statement.by.organisation, statement.of),
             reason=statement.reason,
             replacement=statement.replacement,
         )
         return Submission(command, statement.by)
+
+    def _event_id(self, organisation: str, ref: str) -> str:
+        """The id that an event got in this loading, or in one before."""
+        known = self._event_ids.pop((organisation, ref), None)
+        if known is not None:
+            return known
+        [found] = self._ledger.log.find_by_reference([(organisation, ref)]).values()
+        events = self._ledger.log.events_of_commands([found.position])
+        id, version = events[found.position][0]
+        return f"{id}.{version}"
 
     # ---- what finance does --------------------------------------------------------------
 

@@ -48,6 +48,7 @@ _LAST: Final = quarter(2026, 3)
 _RETURNED: Final = quarter(2025, 2)
 _PROPOSED_ON, _LATER_ON = date(2026, 10, 12), date(2026, 11, 4)
 _TOWNSHIPS_LATER: Final = 4
+_LINES_OF_TOWNSHIP: Final = 60
 _NOTICE: Final = 9 * DAY
 
 
@@ -261,9 +262,13 @@ class Batches(Offices):
             self.desk.submit(answer, BUREAU)
 
     def _pay(self, batch_no: str, whole: bool) -> None:
-        """The bank's results; of a batch partly paid those of its first lines alone."""
+        """The bank's results; of a batch partly paid those of its first lines alone.
+
+        Of a township's few lines none fails.
+        """
         if whole:
-            self._answer(batch_no, self.desk.today, _fails)
+            few = len(self._batch(batch_no).lines) <= _LINES_OF_TOWNSHIP
+            self._answer(batch_no, self.desk.today, _none_fails if few else _fails)
             return
         lines = self._batch(batch_no).reserved
         for code in sorted({line.bank for line in lines}):
@@ -299,6 +304,10 @@ class Batches(Offices):
 
     def _submit(self, command: Command, by: Author) -> None:
         self.desk.submit(command, by)
+
+
+def _none_fails(_: Line) -> bool:
+    return False
 
 
 def _fails(line: Line) -> bool:

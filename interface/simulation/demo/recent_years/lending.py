@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from interface.simulation.demo import statements as say
 from interface.simulation.demo.county import County, report_scale
@@ -15,6 +16,7 @@ from interface.simulation.demo.life_events import (
     REPAY,
     Calendar,
     Storyteller,
+    as_told,
     quarters_of,
 )
 from interface.simulation.demo.misuse import Misuse
@@ -53,7 +55,7 @@ class Lending:
     def __init__(self, county: County, last_day: int) -> None:
         self.county, self.last_day = county, last_day
         self.calendar, self.misuse = Calendar(last_day), Misuse()
-        self.open_loans = [loan for loan in county.loans if loan.closed > LAST_DAY]
+        self.open_loans = self._open_loans()
         self._free = self._free_households()
         planted = self._planted()  # while there are households to choose from
         self.loans = numbered([*self._ordinary(), *planted])
@@ -67,14 +69,48 @@ class Lending:
         self._rated_and_guaranteed()
         for loan in self.open_loans:
             teller.go_on(loan)
+        for wrong in county.left_wrong:
+            self._put_right(*wrong)
         self._told_last_week()
-        report_scale(self.calendar, self._rng("reports"), [*county.loans, *self.loans], _MONTHS, {})
+        known = {(loan.bank, loan.no): loan for loan in self.open_loans}
+        old = [known.get((loan.bank, loan.no), loan) for loan in county.loans]
+        report_scale(self.calendar, self._rng("reports"), [*old, *self.loans], _MONTHS, {})
 
     def _rng(self, purpose: str) -> RandomSource:
         return RandomSource(f"{self.county.seed}/{self.county.factor}/recent/{purpose}")
 
     def _scaled(self, count: int) -> int:
         return max(1, round(count * self.county.factor))
+
+    # ---- what the four years left -------------------------------------------------------
+
+    def _open_loans(self) -> list[LoanPlan]:
+        """Loans that were open on their last day, as they go on; three of four of those that
+        nobody would have repaid are collected. The county's own plans stay as they are."""
+        rng, found = self._rng("collected"), []
+        for loan in self.county.loans:
+            if loan.closed <= LAST_DAY:
+                continue
+            goes_on = replace(loan)
+            if loan.closed > loan.due + 1_000 and rng.chance(750):
+                on = max(loan.due, number(2025, 2, 1)) + rng.between(20, 420)
+                earlier = [each for each in loan.repaid if each[0] <= LAST_DAY]
+                left_fen = loan.principal_fen - sum(each[1] for each in earlier)
+                goes_on.closed, goes_on.repaid = on, [*earlier, (on, left_fen, 0, 0)]
+            found.append(goes_on)
+        return found
+
+    def _put_right(
+        self, loan: LoanPlan, count: int, on: int, fen: tuple[int, int, int], noticed: int
+    ) -> None:
+        """What a bank had told wrongly of a repayment, and sees after the four years."""
+        ref = say.repayment_ref(loan, count)
+        self._correct(loan, ref, noticed, as_told(say.repayment_body(loan, on, fen)))
+
+    def _correct(self, loan: LoanPlan, ref: str, on: int, body: dict[str, Any]) -> None:
+        self.calendar.corrected.add(ref)
+        self.calendar.add(on, on, CORRECT, Correction, ref, say.clerk(loan), f"GZ-{ref}", on,
+                          "还款信息录入有误", body)  # fmt: skip
 
     # ---- who borrows --------------------------------------------------------------------
 
@@ -214,14 +250,8 @@ class Lending:
         """A repayment told with a wrong amount at its time, and rightly last week."""
         wrong, right = (100_000, 15_000, 0), (1_000_000, 15_000, 0)
         self.calendar.add(on, on + 1, REPAY, say.repayment, loan, count, on, wrong, None)
-        ref = say.repayment_ref(loan, count)
-        body = {
-            name: value.isoformat() if hasattr(value, "isoformat") else value
-            for name, value in say.repayment_body(loan, on, right).items()
-        }
-        self.calendar.corrected.add(ref)
-        self.calendar.add(told, told, CORRECT, Correction, ref, say.clerk(loan), f"GZ-{ref}", told,
-                          "还款金额录入有误", body)  # fmt: skip
+        body = as_told(say.repayment_body(loan, on, right))
+        self._correct(loan, say.repayment_ref(loan, count), told, body)
 
 
 def _told_once(county: County) -> Iterator[str]:

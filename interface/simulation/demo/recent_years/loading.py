@@ -52,13 +52,14 @@ class RecentYears:
             yield Day(day(on), [make(*args) for _, make, args in told], [], [])
 
     def may_be_due(self) -> list[str]:
-        """The ids of all loans of the households of which anything may be due since 2025."""
-        late = number(2024, 12, 21)
-        lending = self.lending
-        open_then = [x for x in self.county.loans if max(x.closed, x.known_closed) >= late]
-        homes = {loan.household.no for loan in (*open_then, *lending.loans)}
-        loans = (*self.county.loans, *lending.loans)
-        return [str(Loan.id_for(x.bank, x.no)) for x in loans if x.household.no in homes]
+        """The ids of all loans on which anything is owed, or was thought to be, since 2025Q1."""
+        first, left_wrong = number(2024, 12, 21), {id(x[0]) for x in self.county.left_wrong}
+        known = [
+            loan
+            for loan in self.county.loans
+            if max(loan.closed, loan.known_closed) >= first or id(loan) in left_wrong
+        ]
+        return [str(Loan.id_for(x.bank, x.no)) for x in (*known, *self.lending.loans)]
 
 
 def load_recent_years(

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from interface.console import (
     audit,
+    batches,
     cases,
     changes,
     duties,
@@ -17,7 +18,9 @@ from interface.console import (
     overview,
     paper,
     payment,
+    programme,
     ratings,
+    reports,
     sheets,
     sign_in,
     static_files,
@@ -39,6 +42,9 @@ for _page in (
     changes,
     audit,
     help_pages,
+    programme,
+    batches,
+    reports,
     sheets,
     static_files,
 ):

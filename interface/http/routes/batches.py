@@ -255,14 +255,14 @@ async def batch(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
     def query(view: View) -> dict[str, Any]:
-        found = _the_batch(view, no, scope)
-        steps = _visible_steps(view, author, no)
+        found = the_batch(view, no, scope)
+        steps = visible_steps(view, author, no)
         return {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)}
 
     return await read.json(query)
 
 
-def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
+def visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
     """What was done with a batch, as far as the reader may see the events of it."""
     steps = list(batch_steps(view, no).dicts())
     topics = (topic for topic in EVENTS if kind_of(topic) == Batch.KIND)
@@ -283,7 +283,7 @@ async def lines(
     _, scope = await read.reader()
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
-        _the_batch(view, no, scope)
+        the_batch(view, no, scope)
         own = narrowed(view, scope, bank, township)
         table = batch_lines(view, no, scope=own, household_no=household_no)
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
@@ -323,7 +323,7 @@ def slip_of_household(
 
     Raises BatchUnknown, HouseholdUnknown.
     """
-    found = _the_batch(view, no, scope)
+    found = the_batch(view, no, scope)
     seen = batch_lines(view, no, scope=scope, household_no=household_no)
     wanted = {line["line"] for line in seen.dicts()}
     if not wanted:
@@ -381,7 +381,7 @@ def notice_of(
     village: str | None,
 ) -> tuple[dict[str, Any], Table, list[dict[str, Any]]]:
     """A batch, what its notice shows, and its late notices. Raises BatchUnknown, HTTPException."""
-    found = _the_batch(view, no, scope)
+    found = the_batch(view, no, scope)
     own = narrowed(view, scope, None, township)
     table = _to_post(service, view, batch_lines(view, no, scope=own, village=village))
     return found, table, late_notices(view, no, scope)
@@ -408,7 +408,7 @@ async def payment_order(
     _, scope = await read.reader()
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
-        found = _the_batch(view, no, scope)
+        found = the_batch(view, no, scope)
         listed = batch_lines(view, no, scope=narrowed(view, scope, bank, None))
         table = _order_of(read.service, view, listed, found, clear=scope.bank is not None)
         return table, {
@@ -476,7 +476,7 @@ def _payees(service: Service, view: View, loans: Sequence[UUID]) -> dict[str, di
     return found
 
 
-def _the_batch(view: View, no: str, scope: Scope) -> dict[str, Any]:
+def the_batch(view: View, no: str, scope: Scope) -> dict[str, Any]:
     """The batch, if the reader has lines in it. Raises BatchUnknown."""
     found = next(batches(view, scope=scope, batch_no=no).dicts(), None)
     if found is None:

@@ -58,6 +58,11 @@ class Job(NamedTuple):
     found: dict[str, Any] | None
 
 
+def connected(dsn: str) -> psycopg.Connection[Any]:
+    """A connection of the console's role, each statement for itself."""
+    return psycopg.connect(dsn, options=OPTIONS, autocommit=True)
+
+
 class Jobs:
     """The jobs on one connection of the console's role."""
 

@@ -17,6 +17,10 @@ SELECT c.size, c.signed_at, c.note,
  WHERE c.origin = %(origin)s AND (%(below)s::bigint IS NULL OR c.size < %(below)s)
  ORDER BY c.size DESC, c.signed_at DESC LIMIT %(most)s
 """
+_COVERS = """
+SELECT size, signed_at FROM ledger.checkpoint
+ WHERE origin = %s AND size >= %s ORDER BY size, signed_at LIMIT 1
+"""
 _SEEN = "SELECT line, given_at FROM ledger.cosignature WHERE origin = %s ORDER BY given_at"
 
 
@@ -44,6 +48,13 @@ def checkpoints(
         )
         for size, signed_at, note, lines in rows
     ]
+
+
+def first_covering(
+    connection: Connection, origin: str, position: int
+) -> tuple[int, datetime] | None:
+    """Size and instant of the first checkpoint over an event; None: it is not sealed."""
+    return connection.execute(_COVERS, (origin, position)).fetchone()
 
 
 def last_seen(

@@ -11,12 +11,13 @@ from time import monotonic
 from typing import Any, Final
 
 import msgspec
-import psycopg
 import structlog
 
 from application.event_store.event_log import Clock
-from application.jobs import OPTIONS, Jobs, Stopped
+from application.jobs import Jobs, Stopped, connected
+from application.transparency_log.nodes import Connection
 from application.transparency_log.proofs import reading
+from application.transparency_log.witnessing import first_covering
 from domain.kernel import Author
 from interface.deployment import Deployment
 from interface.deployment.examination import Examination, Finding, Told
@@ -33,10 +34,6 @@ LEDGERS: Final[Mapping[Which, Callable[..., Table]]] = {
     "loans": loan_ledger,
     "subsidies": subsidy_ledger,
 }
-_COVERED_BY = """
-SELECT size, signed_at FROM ledger.checkpoint
- WHERE origin = %s AND size >= %s ORDER BY size, signed_at LIMIT 1
-"""
 
 
 class Rebuild(msgspec.Struct, frozen=True):
@@ -62,12 +59,12 @@ class JobWorker:
     @contextmanager
     def jobs(self) -> Iterator[Jobs]:
         """The jobs that were ever asked for, to read, to stop."""
-        with self._connected() as connection:
+        with connected(self._deployment.dsn) as connection:
             yield Jobs(connection, self._clock)
 
     def begin(self, kind: str, asked: dict[str, Any], author: Author) -> int:
         """Begin a job; returns its number. Raises JobRuns."""
-        connection = self._connected()
+        connection = connected(self._deployment.dsn)
         try:
             number = Jobs(connection, self._clock).begin(kind, asked, author)
         except BaseException:
@@ -87,12 +84,7 @@ class JobWorker:
             if self._thread is not None:
                 self._thread.join(_LEAVE_SECONDS)
 
-    def _connected(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._deployment.dsn, options=OPTIONS, autocommit=True)
-
-    def _work(
-        self, connection: psycopg.Connection[Any], number: int, kind: str, asked: dict[str, Any]
-    ) -> None:
+    def _work(self, connection: Connection, number: int, kind: str, asked: dict[str, Any]) -> None:
         log, jobs = structlog.get_logger("jobs"), Jobs(connection, self._clock)
         try:
             with connection:
@@ -168,11 +160,8 @@ class JobWorker:
         origin = self._deployment.origin
         with reading(self._deployment.dsn, origin) as proofs:
             for position, text in found:
-                row = (
-                    position
-                    and proofs.connection.execute(_COVERED_BY, (origin, position)).fetchone()
-                )
-                size, signed_at = row or (None, None)
+                first = first_covering(proofs.connection, origin, position) if position else None
+                size, signed_at = first or (None, None)
                 said.append(
                     {"position": position, "text": text, "size": size, "signed_at": signed_at}
                 )

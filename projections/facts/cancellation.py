@@ -31,7 +31,7 @@ class Cancellation:
         with self._lock:  # none goes back to its pool meanwhile, to be another request's
             self._gone = True
             for connection in self._held:
-                connection.cancel_safe(timeout=5.0)
+                connection.cancel_safe(timeout=5)
 
     @contextmanager
     def holding(self, connection: psycopg.Connection[Any]) -> Iterator[None]:

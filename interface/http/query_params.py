@@ -23,7 +23,15 @@ from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
 from domain.kernel import Author
 from interface.http.permissions import QUERIES
-from interface.http.responses import Form, form_of, head_of, headers_of, json_answer, table_file
+from interface.http.responses import (
+    Described,
+    Form,
+    form_of,
+    head_of,
+    headers_of,
+    json_answer,
+    table_file,
+)
 from interface.http.service import Service, service_of
 from projections.facts.reading import NotDrawnYet, Scope, Table, View, live_generation
 from projections.organisations import is_known
@@ -196,6 +204,13 @@ class Reading:
         self._sees_all = query in _FINAL and QUERIES[query].get(author.role) == "all"
         return author, scope
 
+    def described(self, view: View, title: str) -> Described:
+        """What a file of this answer says of itself; `Accept: text/csv;notes=1` has it in a CSV."""
+        told = self.request.query_params.multi_items()
+        dates = ("as_of", "known_at", "position", "limit", "totals")
+        said = "; ".join(f"{name}={value}" for name, value in told if name not in dates)
+        return Described(view, title, said, "notes=1" in self.request.headers.get("accept", ""))
+
     async def respond(self, answer: Callable[[View], Response]) -> Response:
         """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog.
 
@@ -237,16 +252,19 @@ class Reading:
         name: str,
         query: Callable[[View], tuple[Table, dict[str, Any]]],
         *,
-        dated: bool = True,
+        describes: bool = True,
     ) -> Response:
-        """The same, with what else is said in the head; the file's name has its day if `dated`."""
+        """The same, with what else is said in the head.
+
+        `describes`: whether a file says what it is; a form that comes back filled in does not.
+        """
         form = self.form
 
         def answer(view: View) -> Response:
             table, said = query(view)
             if form != "json":
-                file = f"{name}-{view.as_of}" if dated else name
-                return table_file(table, form, file, headers_of(view))
+                described = self.described(view, name) if describes else None
+                return table_file(table, form, name, headers_of(view), described)
             content = head_of(view) | said | {"lines": list(table.dicts())}
             return json_answer(content, headers=headers_of(view))
 
@@ -268,8 +286,37 @@ class Reading:
         def answer(view: View) -> Response:
             table = query(view, limit + 1 if form == "json" else None)
             if form != "json":
-                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+                described = self.described(view, name)
+                return table_file(table, form, name, headers_of(view), described)
             return page_of(view, table, limit, key)
+
+        return await self.respond(answer)
+
+    async def chosen_page(
+        self,
+        name: str,
+        query: Callable[[View, int | None], Table],
+        limit: int,
+        next_of: Callable[[Mapping[str, Any]], list[str]],
+        total: Callable[[View], Any] | bool = False,
+    ) -> Response:
+        """The same of a ledger in any order, with its totals where they are wanted.
+
+        `next_of`: the values of the cursor behind a line.
+        """
+        form = self.form
+
+        def answer(view: View) -> Response:
+            table = query(view, limit + 1 if form == "json" else None)
+            if form != "json":
+                described = self.described(view, name)
+                return table_file(table, form, name, headers_of(view), described)
+            lines = list(Table(table.columns, table.rows[:limit]).dicts())
+            following = closed(next_of(lines[-1])) if len(table.rows) > limit else None
+            said = {"lines": lines, "next": following}
+            if callable(total):
+                said["totals"] = total(view)._asdict()
+            return json_answer(head_of(view) | said, headers=headers_of(view))
 
         return await self.respond(answer)
 

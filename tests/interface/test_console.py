@@ -307,7 +307,7 @@ def test_the_figures_of_a_ledger_are_those_of_its_route(
         [line] = callers.AUDIT.get(f"/ledgers/{ledger}").json()["lines"]
         told = {key: value for key, value in line.items() if key.endswith("_fen")}
         answer = browsers["AUDIT"].get(f"/ledgers/{ledger}", cols=",".join(told))
-        assert figures(answer.text) == list(told.values())
+        assert figures(answer.text)[: len(told)] == list(told.values())
         [same] = (
             browsers["AUDIT"].get(f"/ledgers/{ledger}.json", cols=",".join(told)).json()["lines"]
         )

@@ -121,7 +121,7 @@ async def settle(
             "not_judged": sum(due.state == "not_judged" for due in found),
         }
 
-    return await read.table_saying(f"settlement-{period}", query, dated=False)
+    return await read.table_saying(f"settlement-{period}", query)
 
 
 @command_route(router, ProposeBatch)
@@ -288,7 +288,7 @@ async def lines(
         table = batch_lines(view, no, scope=own, household_no=household_no)
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
-    return await read.table_saying(f"batch-{no}", query, dated=False)
+    return await read.table_saying(f"batch-{no}", query)
 
 
 @router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
@@ -369,7 +369,7 @@ async def notice(
 
     if "html" in read.request.headers.get("accept", ""):
         return await read.respond(printed)
-    return await read.table_saying(f"notice-{no}", query, dated=False)
+    return await read.table_saying(f"notice-{no}", query, describes=False)
 
 
 def notice_of(
@@ -417,7 +417,7 @@ async def payment_order(
             "late_notices": late_notices(view, no, scope),
         }
 
-    return await read.table_saying(f"order-{no}", query, dated=False)
+    return await read.table_saying(f"order-{no}", query, describes=False)
 
 
 def _order_of(

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -25,21 +25,23 @@ from domain.visibility import sees_all
 from interface.documents import slip_page
 from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
+from interface.http.ledger_filters import (
+    LOAN_FACETS,
+    SUBSIDY_FACETS,
+    LoanFilters,
+    SubsidyFilters,
+)
 from interface.http.masked_names import Shelf, masked, masked_names, with_names
 from interface.http.query_params import (
     After,
     AsOf,
     Code,
-    Cursor,
     Instant,
     KnownAt,
     No,
     Page,
-    Quarter,
     Read,
     narrowed,
-    opened,
-    position_of,
     view_of,
 )
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
@@ -52,9 +54,10 @@ from projections.columns import BORROWER_NAME, text
 from projections.facts.reading import Connection, Scope, Table, View
 from projections.history import Happening, Trace, as_table, history
 from projections.households.columns import HOUSEHOLD, MEMBERS
-from projections.loan_ledger import loan_ledger
+from projections.ledger_choice import Totals
+from projections.loan_ledger import loan_ledger, loan_totals
 from projections.loan_ledger.columns import COLUMNS as LOANS
-from projections.subsidy_ledger import subsidy_ledger
+from projections.subsidy_ledger import subsidy_ledger, subsidy_totals
 from projections.subsidy_ledger.columns import COLUMNS as SUBSIDIES
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
@@ -201,57 +204,51 @@ class _OneKey:
 
 
 @router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
-@s.answers(s.page("LoanLedger", (*LOANS, BORROWER_NAME)))
+@s.answers(s.page_with_totals("LoanLedger", (*LOANS, BORROWER_NAME)))
 async def loans(
     read: Read,
+    chosen: Annotated[LoanFilters, Depends()],
     township: Code = None,
     bank: Code = None,
-    household_no: Code = None,
-    cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
     _, scope = await read.reader()
 
     def query(view: View, most: int | None) -> Table:
-        table = loan_ledger(
-            view,
-            scope=narrowed(view, scope, bank, township),
-            household_no=household_no,
-            after=opened(cursor, 2),
-            most=most,
-        )
+        own = narrowed(view, scope, bank, township)
+        table = loan_ledger(view, scope=own, choice=chosen.choice(most))
         return with_names(read.service.vault, view, table)
 
-    return await read.page("loans", query, limit, ("bank", "loan_no"))
+    def total(view: View) -> Totals:
+        own = narrowed(view, scope, bank, township)
+        return loan_totals(view, chosen.choice(None), LOAN_FACETS, scope=own)
+
+    return await read.chosen_page("loans", query, limit, chosen.next_of, chosen.totals and total)
 
 
 @router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
-@s.answers(s.page("SubsidyLedger", (*SUBSIDIES, BORROWER_NAME)))
+@s.answers(s.page_with_totals("SubsidyLedger", (*SUBSIDIES, BORROWER_NAME)))
 async def subsidies(
     read: Read,
+    chosen: Annotated[SubsidyFilters, Depends()],
     township: Code = None,
     bank: Code = None,
-    household_no: Code = None,
-    loan_no: Code = None,
-    period: Quarter | None = None,
-    cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
     _, scope = await read.reader()
 
     def query(view: View, most: int | None) -> Table:
-        table = subsidy_ledger(
-            view,
-            scope=narrowed(view, scope, bank, township),
-            household_no=household_no,
-            loan_no=loan_no,
-            period=period,
-            after=position_of(cursor),
-            most=most,
-        )
+        own = narrowed(view, scope, bank, township)
+        table = subsidy_ledger(view, scope=own, choice=chosen.choice(most))
         return with_names(read.service.vault, view, table)
 
-    return await read.page("subsidies", query, limit, ("position",))
+    def total(view: View) -> Totals:
+        own = narrowed(view, scope, bank, township)
+        return subsidy_totals(view, chosen.choice(None), SUBSIDY_FACETS, scope=own)
+
+    return await read.chosen_page(
+        "subsidies", query, limit, chosen.next_of, chosen.totals and total
+    )
 
 
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")

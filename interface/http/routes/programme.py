@@ -82,7 +82,7 @@ async def replayed(
         moved = (line["difference_fen"] for line in table.dicts())
         return table, {"period": period, "difference_fen": sum(moved)}
 
-    return await read.table_saying(f"replay-{period}", query, dated=False)
+    return await read.table_saying(f"replay-{period}", query)
 
 
 class Supposition(NamedTuple):

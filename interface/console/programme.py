@@ -112,7 +112,7 @@ def title_of(words: Words, name: str) -> str:
 def in_words(words: Words, value: Any, unit: str) -> str:
     """A value with its unit: fen as yuan, basis points as a percentage, codes by name."""
     if isinstance(value, (list, tuple)):
-        return words("programme.joint").join(_code(words, each) for each in value)
+        return words("programme.joint").join(_code(words, unit, each) for each in value)
     if unit.startswith("fen"):
         return words("programme.yuan", amount=with_commas(value))
     if unit.startswith("basis points"):
@@ -123,9 +123,12 @@ def in_words(words: Words, value: Any, unit: str) -> str:
     return words(key, count=value) if words.has(key) else str(value)
 
 
-def _code(words: Words, code: Any) -> str:
-    key = f"programme.code_{code}"
-    return words(key) if words.has(key) else str(code)
+def _code(words: Words, unit: str, code: Any) -> str:
+    """A code's name; the same code may be another thing in another unit: a bank that is paid."""
+    for key in (f"programme.{unit.replace(' ', '_')}_{code}", f"programme.code_{code}"):
+        if words.has(key):
+            return words(key)
+    return str(code)
 
 
 def _history(found: Visit, name: str, known: Sequence[Ruling]) -> History:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from interface.console import (
+    audit,
     batches,
     cases,
     changes,
@@ -13,6 +14,7 @@ from interface.console import (
     finding,
     finding_groups,
     findings,
+    help_pages,
     household,
     ledgers,
     loan,
@@ -46,6 +48,8 @@ for _page in (
     household,
     event,
     search,
+    audit,
+    help_pages,
     programme,
     batches,
     reports,

@@ -26,6 +26,7 @@ from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
 from projections.columns import Columns, keys
 from projections.facts.answer_cache import Memory
+from projections.facts.cancellation import cancelled_with_caller
 from projections.facts.statements import PINNED, schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -333,7 +334,7 @@ class Facts:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A reader's connection, for questions to the log itself."""
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, cancelled_with_caller(connection):
             yield connection
 
     def recorded_through(self, known_at: datetime | None = None) -> datetime:
@@ -354,10 +355,9 @@ class Facts:
             self._raise_watermark(connection, known_at)
             try:
                 number, position, drawn_through, known_through, sealed = _hold(connection)
-                schema = schema_of(number)
-                yield View(
+                view = View(
                     connection,
-                    schema,
+                    schema_of(number),
                     position,
                     drawn_through,
                     known_through,
@@ -366,6 +366,8 @@ class Facts:
                     known_at,
                     self._memory,
                 )
+                with cancelled_with_caller(connection):
+                    yield view
             finally:
                 connection.execute("ROLLBACK")
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table as Grid
 
+from application.personal_data.encryption import Vault
 from domain.money import yuan
 from interface.cli.terminal import (
     OUT,
@@ -20,13 +21,15 @@ from interface.cli.terminal import (
     progress_bar,
     up_to_date_facts,
 )
-from interface.exports.table_files import file_columns, file_rows
-from interface.spreadsheet import write_csv, write_xlsx
+from interface.deployment import Deployment
+from interface.exports.file_head import head_of_file, with_code_names
+from interface.exports.table_files import write_table
+from interface.http.masked_names import with_names
 from projections.changes import changes
-from projections.columns import Column
+from projections.columns import BORROWER, LOAN_ID, Column
 from projections.duties import duties
 from projections.facts.draw import Projector, digests
-from projections.facts.reading import Scope, Table, live_generation
+from projections.facts.reading import Scope, Table, View, live_generation
 from projections.loan_ledger import loan_ledger
 from projections.subsidy_ledger import subsidy_ledger
 
@@ -55,7 +58,7 @@ def ledger(
     query = _ledger_called(which)
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = query(view, scope=Scope(bank, township), most=most)
+            table = _named(deployment, view, query(view, scope=Scope(bank, township), most=most))
             OUT.print(
                 f"as_of {view.as_of} · known_at {view.known_at:%Y-%m-%dT%H:%M:%S.%fZ}"
                 f" · position {view.position}",
@@ -64,7 +67,14 @@ def ledger(
             _show(table)
 
 
-_WRITERS: dict[str, Any] = {".csv": write_csv, ".xlsx": write_xlsx}
+_ENDINGS = (".csv", ".xlsx")
+
+
+def _named(deployment: Deployment, view: View, table: Table) -> Table:
+    """A ledger of loans with the borrowers' masked names, as over HTTP."""
+    if LOAN_ID not in table.columns or BORROWER not in table.columns:
+        return table
+    return with_names(Vault(deployment.keys, deployment.settings.key_file), view, table)
 
 
 @app.command()
@@ -73,22 +83,24 @@ def export(
     which: Annotated[str, typer.Option(help="loans, subsidies or duties")] = "loans",
     as_of: AsOf = None,
     known_at: KnownAt = None,
+    notes: Annotated[bool, typer.Option(help="a CSV says what it is before its header")] = False,
 ) -> None:
-    """导出 Write a whole ledger of any day to a file, in yuan."""
+    """导出 Write a whole ledger of any day to a file, in yuan, with both dates and a digest."""
     query = _ledger_called(which)
-    write = _WRITERS.get(path.suffix.lower())
-    if write is None:
-        endings = "、".join(_WRITERS)
+    if path.suffix.lower() not in _ENDINGS:
+        endings = "、".join(_ENDINGS)
         raise typer.BadParameter(
-            f"结尾须为 {endings}，不是 {path.name} / must end in {' or '.join(_WRITERS)}"
+            f"结尾须为 {endings}，不是 {path.name} / must end in {' or '.join(_ENDINGS)}"
         )
     with deployment_or_exit() as deployment, up_to_date_facts(deployment) as facts:
         with facts.at(day_of(as_of), instant_of(known_at)) as view:
-            table = query(view)
+            table = with_code_names(view, _named(deployment, view, query(view)))
+            head = head_of_file(view, table, which, "")
             with progress_bar("导出 exporting", len(table.rows)) as progress:
-                rows = _counted(file_rows(table), progress)
-                write(path, file_columns(table.columns), rows)
-    OUT.print(f"{len(table.rows)} 行 lines → {path}", highlight=False)
+                write_table(
+                    path, table, head, notes=notes, through=lambda rows: _counted(rows, progress)
+                )
+    OUT.print(f"{len(table.rows)} 行 lines → {path} · sha256 {head.digest}", highlight=False)
 
 
 def _counted(rows: Any, progress: Any) -> Iterator[Any]:

@@ -114,7 +114,7 @@ Given = dict[str, Any]
 async def case_file(
     found: Visiting, form: FileForm, given: Annotated[Given, Depends(parameters_of(LIST))]
 ) -> Response:
-    return await list_file(found, _list(found), _fitting(found, given), _lines, {}, form)
+    return await list_file(found, _list(found), _fitting(found, given), _lines, {}, form, {})
 
 
 @router.get("/cases")
@@ -155,15 +155,15 @@ def _read(found: Visit, no: str) -> dict[str, Any]:
         told = case_for(view, no, found.author)
         if "case" not in told:
             return _of_the_asked(found, told, names)
-        today = _amounts_today(view)
+        today = _amounts_today(view, {(f["rule"], f["subject"]) for f in told["findings"]})
     return _whole(found, told, names, today)
 
 
-def _amounts_today(view: View) -> dict[str, int]:
+def _amounts_today(view: View, wanted: set[tuple[str, str]]) -> dict[str, int]:
     """By name: what each finding comes to by the last checks; a rule may name a subject twice."""
     amounts: dict[str, int] = {}
     for each in stored_findings(view):
-        if not each.is_gone:
+        if (each.rule, each.subject) in wanted and not each.is_gone:
             amounts[each.name] = amounts.get(each.name, 0) + each.amount_fen
     return amounts
 

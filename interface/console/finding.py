@@ -362,7 +362,7 @@ def _measured(found: Visit, rule: Rule, rulings: Iterable[Mapping[str, Any]]) ->
             for curve in measured.curves
         ],
         "measured_on": test.measured_on,
-        "seeds": "、".join(map(str, test.seeds)),
+        "seeds": found.words("list.and").join(map(str, test.seeds)),
         "loans": f"{test.loans:,}",
         "events": f"{test.events:,}",
         "source": FILE,

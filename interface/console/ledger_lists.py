@@ -1,159 +1,91 @@
-"""The list engine: a table of a query becomes a page of lines, or a file of all of them.
-
-A page declares what its columns lead to; titles, kinds and units are those that stand beside the
-query.
-"""
+"""A ledger of loans or subsidies as a list asks for it: chosen, ordered and cut in the database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from fastapi import Response
-
-from domain.money import percent, with_commas
-from interface.console.dates import in_china
-from interface.console.frame import Visit, Wrong
-from interface.console.pinned import Answer, answer_of
-from interface.console.words import Words
-from interface.http.query_params import closed, view_of
-from interface.http.responses import Form, head_of, headers_of, json_answer, table_file
-from projections.columns import LOAN_ID, Column, Columns
-from projections.facts.reading import Table, View
-
-PAGE: Final = 50
-_NUMBERS: Final = ("fen", "bp", "integer")
-Leads = Callable[[Mapping[str, Any]], str | None]
-"""Where a cell of a line leads; None: nowhere."""
-
-
-class Cell(NamedTuple):
-    """What stands in a cell; `fen` where it is an amount, `late` where it is not ordinary."""
-
-    text: str
-    href: str | None = None
-    number: bool = False
-    fen: int | None = None
-    late: bool = False
+from interface.console.list_query import Asked
+from interface.console.list_rows import Cursor, Row
+from projections.columns import Columns
+from projections.facts.reading import Scope, Table, View
+from projections.ledger_choice import Choice, Shape, Totals
 
 
 class Ledger(NamedTuple):
-    """A ledger as a page shows it.
-
-    `shown`: keys of the columns that stand on the page unless others are asked for; `key`: the
-    columns that lines go by; `leads`: by column, where it leads; `names`: by column, the names of
-    codes. `ask` is told how many lines are wanted (None: all).
-    """
+    """How a ledger's lines and totals are found, within a scope."""
 
     name: str
-    columns: Columns
-    shown: tuple[str, ...]
-    key: tuple[str, ...]
-    leads: Mapping[str, Leads]
-    names: Mapping[str, Mapping[Any, str]]
-    late: Callable[[Mapping[str, Any], str], bool]
-    ask: Callable[[View, int | None], Table]
+    shape: Shape
+    lines: Callable[[View, Scope, Choice], Table]
+    totals: Callable[[View, Scope, Choice, Sequence[str]], Totals]
+    facets: tuple[str, ...]
 
 
-def chosen(ledger: Ledger, cols: str | None) -> tuple[str, ...]:
-    """The columns asked for, in their order. Raises Wrong 400, which names the unknown one."""
-    if cols is None:
-        return ledger.shown
-    known = {column.key for column in ledger.columns if column != LOAN_ID}
-    wanted = tuple(dict.fromkeys(cols.split(",")))
-    for key in wanted:
-        if key not in known:
-            raise Wrong(400, "error.column", value=key[:60])
-    return wanted
+class LedgerSelection:
+    """`Selection` of a ledger; its totals are kept while the facts are the same."""
 
-
-def title(words: Words, column: Column) -> str:
-    """The column's title, with the unit that the page gives it in."""
-    if words.language == "zh":
-        return column.title_zh
-    unit = {"fen": " (yuan)", "bp": " (%)"}.get(column.kind, "")
-    return column.title_en[:1].upper() + column.title_en[1:] + unit
-
-
-class Listed(NamedTuple):
-    """One page of a ledger."""
-
-    heads: list[tuple[str, bool]]
-    rows: list[list[Cell]]
-    sums: list[Cell]
-    next: str | None
-    every_column: list[tuple[str, str, bool]]
-    answer: Answer
-
-
-def listed(found: Visit, ledger: Ledger, cols: tuple[str, ...], view: View) -> Listed:
-    """The lines of a page, and the cursor of the next."""
-    table = ledger.ask(view, PAGE + 1)
-    shown = Table(table.columns, table.rows[:PAGE])
-    lines = list(shown.dicts())
-    by_key = {column.key: column for column in table.columns}
-    wanted = [by_key[key] for key in cols]
-    more = len(table.rows) > PAGE
-    titles = [title(found.words, column) for column in wanted]
-    return Listed(
-        heads=[
-            (name, column.kind in _NUMBERS) for name, column in zip(titles, wanted, strict=True)
-        ],
-        rows=[[_cell(found.words, ledger, column, line) for column in wanted] for line in lines],
-        sums=[_sum(column, lines) for column in wanted],
-        next=closed([str(lines[-1][name]) for name in ledger.key]) if more else None,
-        every_column=[
-            (column.key, title(found.words, column), column.key in cols)
-            for column in table.columns
-            if column != LOAN_ID
-        ],
-        answer=answer_of(view, shown, cols, titles),
-    )
-
-
-def _cell(words: Words, ledger: Ledger, column: Column, line: Mapping[str, Any]) -> Cell:
-    value = line[column.key]
-    leads = ledger.leads.get(column.key)
-    return Cell(
-        text=ledger.names.get(column.key, {}).get(value) or _text(words, column, value),
-        href=leads(line) if leads and value is not None else None,
-        number=column.kind in _NUMBERS,
-        fen=value if column.kind == "fen" else None,
-        late=ledger.late(line, column.key),
-    )
-
-
-def _text(words: Words, column: Column, value: Any) -> str:
-    if value is None or value == "":
-        return "—"
-    if isinstance(value, bool):
-        return words("list.yes" if value else "list.no")
-    if column.kind == "fen":
-        return with_commas(value)
-    if column.kind == "bp":
-        return percent(value).removesuffix("%")
-    if isinstance(value, datetime):
-        return in_china(value)
-    return str(value)
-
-
-def _sum(column: Column, lines: Sequence[Mapping[str, Any]]) -> Cell:
-    if column.kind != "fen":
-        return Cell("")
-    total = sum(line[column.key] or 0 for line in lines)
-    return Cell(with_commas(total), number=True, fen=total)
-
-
-def as_file(found: Visit, ledger: Ledger, cols: tuple[str, ...], form: Form) -> Response:
-    """All lines in the columns and the order of the page, as JSON, CSV or XLSX."""
-    with view_of(found.service, found.as_of, found.known_at, None) as view:
-        table = ledger.ask(view, None)
-        places = [table.keys.index(key) for key in cols]
-        cut = Table(
-            tuple(table.columns[place] for place in places),
-            [tuple(row[place] for place in places) for row in table.rows],
+    def __init__(self, ledger: Ledger, view: View, scope: Scope, asked: Asked) -> None:
+        self._ledger, self._view, self._scope = ledger, view, scope
+        self._choice = Choice(
+            equal=dict(asked.equal),
+            ranges={key: tuple(ends) for key, ends in asked.ranges.items()},
+            sort=str(asked.sort) if asked.sort else None,
         )
-        if form == "json":
-            return json_answer(head_of(view) | {"lines": list(cut.dicts())}, 200, headers_of(view))
-        return table_file(cut, form, f"{ledger.name}-{view.as_of}", headers_of(view))
+
+    @property
+    def columns(self) -> Columns:
+        return self._ledger.shape.all_columns
+
+    @property
+    def lines(self) -> int:
+        return self._totals.lines
+
+    @property
+    def sums(self) -> Mapping[str, int]:
+        return self._totals.sums
+
+    @property
+    def cursor_values(self) -> int:
+        return len(self._ledger.shape.key) + (self._choice.sort is not None)
+
+    def facet(self, key: str) -> Mapping[str, int]:
+        """With a value of the whole ledger that no line has here, at zero."""
+        every = self._totals_of(Choice()).facets[key]
+        return dict.fromkeys(every, 0) | self._totals.facets[key]
+
+    def page(self, after: Cursor | None, limit: int) -> tuple[list[Row], Cursor | None]:
+        choice = self._choice._replace(after=after, most=limit + 1)
+        rows = self._ledger.lines(self._view, self._scope, choice).rows
+        if len(rows) <= limit:
+            return rows, None
+        names = [column.key for column in self.columns]
+        sort = [self._choice.sort.removeprefix("-")] if self._choice.sort else []
+        last = rows[limit - 1]
+        keys = (*sort, *self._ledger.shape.key)
+        return rows[:limit], [_plain(last[names.index(key)]) for key in keys]
+
+    def rows(self) -> Iterator[Row]:
+        return iter(self._ledger.lines(self._view, self._scope, self._choice).rows)
+
+    @cached_property
+    def _totals(self) -> Totals:
+        return self._totals_of(self._choice)
+
+    def _totals_of(self, choice: Choice) -> Totals:
+        key = (
+            "totals", self._ledger.name, self._scope, self._view.place,
+            tuple(sorted(choice.equal.items())), tuple(sorted(choice.ranges.items())),
+        )  # fmt: skip
+        memory = self._view.memory
+        kept: Totals | None = memory.recall(key) if memory else None
+        if kept is None:
+            kept = self._ledger.totals(self._view, self._scope, choice, self._ledger.facets)
+            if memory:
+                memory.keep(key, kept, 1 + sum(map(len, kept.facets.values())))
+        return kept
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int) else str(value)

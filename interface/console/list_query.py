@@ -143,6 +143,9 @@ def parameters_of(declared: Declared) -> Callable[..., dict[str, Any]]:
 
 def asked_of(found: Visit, declared: Declared, given: Mapping[str, Any]) -> Asked:
     """What is asked. Raises Wrong 400, which names what is unknown; Elsewhere: its exact form."""
+    for name, value in given.items():
+        if isinstance(value, str) and not value.isprintable():
+            raise Wrong(400, "error.unprintable", field=name)
     cols = chosen_columns(declared, given["cols"])
     if given["move"]:
         moved = _moved(cols, given["move"])

@@ -179,9 +179,7 @@ def view_model(
         kept=_kept(found, ("cursor", *own)),
         kept_by_columns=_kept(found, ("cursor", "columns", "cols", "move")),
         said=_said(shown, texts, asked, offered),
-        order=texts.order(by_key(shown)[asked.sort.key], asked.sort.descending)
-        if asked.sort
-        else None,
+        order=_order(shown, texts, asked),
         next=following,
         first=found.address(cursor=None) if asked.cursor else None,
         wider=found.address(path, **_required(further)),
@@ -463,6 +461,24 @@ def _said(
     for key, ends in asked.ranges.items():
         told.append((texts.bare_title(columns[key]), _range_in_words(texts.words, ends)))
     return told
+
+
+def filter_words(
+    found: Visit, shown: Shown, asked: Asked, codes: Codes, further: Mapping[str, Any]
+) -> str:
+    """The filters and the order in one line; empty where nothing is filtered."""
+    texts = _Texts(found.words, shown.name, codes)
+    told = [f"{title} {value}" for title, value in _said(shown, texts, asked, further)]
+    order = _order(shown, texts, asked)
+    return found.words("list.stop").join([*told, order] if order else told)
+
+
+def _order(shown: Shown, texts: _Texts, asked: Asked) -> str | None:
+    """How the lines stand, in words."""
+    if asked.sort:
+        return texts.order(by_key(shown)[asked.sort.key], asked.sort.descending)
+    own = f"{shown.name}.order"
+    return texts.words(own) if texts.words.has(own) else None
 
 
 def _range_in_words(words: Words, ends: Bounds) -> str:

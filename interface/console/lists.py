@@ -20,11 +20,16 @@ table; the engine filters, counts, sorts, adds, pages, and writes the files. All
     def lines(found: Visit, view: View) -> Table:
         return benefits(view, scope=scope_of(found.author, "/benefits"))
 
-This serves `/benefits` and `/benefits.csv`, `.xlsx`, `.json`: the same lines, columns and order.
+This serves `/benefits` and `/benefits.csv`, `.xlsx`, `.json`: the same lines, columns and order. A
+file has the filter in words, both dates, position and digest in itself (XLSX: the first sheet; CSV:
+with `notes=1`) and in its name.
 The function runs in a thread and may read the view's connection; it gives every line that the
 reader may see. It may take further parameters of the address, annotated as in a route
 (`period: Quarter`, `state: State | None = None`): they stand in the form, in the words above the
 table, in every link. A path's own (`/batches/{no}/lines`) is taken the same way and stands in none.
+
+A table too large for memory is chosen in the database: a function whose third parameter is `asked`
+(an `Asked`) gives a `Selection` (list_rows.py) instead of a table; the ledgers do so.
 
 Parameters of every list: one for each facet and filter, by the column's key (`-` is what has no
 value); `due_from`, `due_until` for a range over `due_on`, and `principal_from_fen`,
@@ -53,7 +58,7 @@ page's own template offers and says: no field of the form, which keeps them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -70,17 +75,25 @@ from interface.console.list_query import (
     values_of,
 )
 from interface.console.list_rows import InMemory, Selection, cut
-from interface.console.list_view import Listed, named_codes, view_model
+from interface.console.list_view import Listed, filter_words, named_codes, view_model
 from interface.http.masked_names import with_names
 from interface.http.permissions import QUERIES
 from interface.http.query_params import view_of
-from interface.http.responses import Form, head_of, headers_of, json_answer, table_file
+from interface.http.responses import (
+    Described,
+    Form,
+    head_of,
+    headers_of,
+    json_answer,
+    table_file,
+)
 from projections.columns import BORROWER_NAME, LOAN_ID, Columns
 from projections.facts.reading import Table, View
 
 Line = Mapping[str, Any]
 Leads = Callable[[Visit, Line], str | None]
 FileForm = Literal["csv", "xlsx", "json"]
+Notes = Literal["1"] | None
 Visiting = Annotated[Visit, Depends(visit)]
 _INNER: Final = (LOAN_ID,)
 """Columns that stay inside."""
@@ -134,8 +147,9 @@ def _assure_columns(made: ListPage) -> None:
             raise ValueError(f"{made.name}: {key} is no column")
 
 
-Query = Callable[..., Table]
-"""(found, view, further parameters of the address) → every line that the reader may see."""
+Query = Callable[..., Any]
+"""(found, view, further parameters of the address) → every line that the reader may see, a Table;
+or (found, view, asked, further parameters) → a Selection."""
 More = Callable[..., Mapping[str, Any]]
 """(found, view, listed, further parameters) → what the page's own template needs besides."""
 
@@ -152,12 +166,22 @@ def list_page(
         async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
             return await show_list(found, made, given, query, also, told, more)
 
-        async def filed(found: Visit, form: Any, given: dict[str, Any], **also: Any) -> Response:
-            return await list_file(found, made, given, query, also, form)
+        async def filed(
+            found: Visit, form: Any, given: dict[str, Any], notes: Any, **also: Any
+        ) -> Response:
+            wanted = notes is not None
+            return await list_file(found, made, given, query, also, form, told, notes=wanted)
 
         taken = Depends(parameters_of(made))
         _take(shown, further, found=Visiting, given=Annotated[dict[str, Any], taken])
-        _take(filed, further, found=Visiting, form=FileForm, given=Annotated[dict[str, Any], taken])
+        _take(
+            filed,
+            further,
+            found=Visiting,
+            form=FileForm,
+            given=Annotated[dict[str, Any], taken],
+            notes=Notes,
+        )
         router.get(f"{path}.{{form}}")(filed)
         router.get(path)(shown)
         return query
@@ -168,7 +192,12 @@ def list_page(
 def _further(query: Query) -> list[Parameter]:
     """The parameters of the address that a list's function takes besides found and view."""
     taken = inspect.signature(query, eval_str=True).parameters
-    return [taken[name].replace(kind=Parameter.KEYWORD_ONLY) for name in list(taken)[2:]]
+    first = 3 if _selects(query) else 2
+    return [taken[name].replace(kind=Parameter.KEYWORD_ONLY) for name in list(taken)[first:]]
+
+
+def _selects(query: Query) -> bool:
+    return "asked" in inspect.signature(query).parameters
 
 
 def _said_as(parameter: Parameter) -> str:
@@ -179,7 +208,15 @@ def _said_as(parameter: Parameter) -> str:
 
 def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) -> None:
     """Tell FastAPI what an endpoint takes."""
-    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=own[name]) for name in own]
+    parameters = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            annotation=own[name],
+            default=None if name == "notes" else Parameter.empty,
+        )
+        for name in own
+    ]
     endpoint.__signature__ = Signature([*parameters, *further])  # type: ignore[attr-defined]
 
 
@@ -199,10 +236,7 @@ async def show_list(
 
     def listed() -> tuple[Listed, Mapping[str, Any]]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            table = Table(made.table_columns, [])
-            if not asked.choosing:
-                table = _table(found, made, view, query, also)
-            selection = InMemory(table, asked, made.key, made.facets, made.summed)
+            selection = _selection(found, made, view, query, asked, also, made.facets)
             seen = listed_of(found, made, asked, view, selection, codes, further)
             return seen, more(found, view, seen, **also) if more else {}
 
@@ -210,12 +244,33 @@ async def show_list(
     return await page(found, made.template, pinned=seen.answer, list=seen, **values)
 
 
+def _selection(
+    found: Visit,
+    made: ListPage,
+    view: View,
+    query: Query,
+    asked: Asked,
+    also: Mapping[str, Any],
+    facets: Sequence[str],
+) -> Selection:
+    """What is asked for; nothing where only the columns are to be chosen."""
+    if asked.choosing:
+        table = Table(made.table_columns, [])
+    elif _selects(query):
+        selection: Selection = query(found, view, asked, **also)
+        return selection
+    else:
+        table = _table(found, made, view, query, also)
+    return InMemory(table, asked, made.key, facets, made.summed)
+
+
 def _table(
     found: Visit, made: ListPage, view: View, query: Query, also: Mapping[str, Any]
 ) -> Table:
     """Every line that the reader may see; kept where the list says so."""
     if not made.kept or view.memory is None:
-        return query(found, view, **also)
+        whole: Table = query(found, view, **also)
+        return whole
     author = found.author
     all_rows = QUERIES[made.query][author.role] == "all"
     whose = "all" if all_rows else (author.role, author.organisation)
@@ -260,25 +315,39 @@ async def list_file(
     query: Query,
     also: Mapping[str, Any],
     form: Form,
+    told: Mapping[str, str],
+    *,
+    notes: bool = False,
 ) -> Response:
     assure_allowed(found, made.query)
     asked = asked_of(found, made, given)
+    codes = await run_in_threadpool(named_codes, found, made)
+    further = {called: also[name] for name, called in told.items()}
+    said = filter_words(found, made, asked, codes, further)
 
     def filed() -> Response:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            table = _table(found, made, view, query, also)
-            selection = InMemory(table, asked, made.key, (), made.summed)
-            return file_of(found, made, asked, view, selection, form)
+            selection = _selection(found, made, view, query, asked, also, ())
+            return file_of(found, made, asked, view, selection, form, said, notes=notes)
 
     return await run_in_threadpool(filed)
 
 
 def file_of(
-    found: Visit, made: ListPage, asked: Asked, view: View, selection: Selection, form: Form
+    found: Visit,
+    made: ListPage,
+    asked: Asked,
+    view: View,
+    selection: Selection,
+    form: Form,
+    said: str,
+    *,
+    notes: bool,
 ) -> Response:
     """All lines of a selection, in the columns and the order of the page."""
     table = _named(found, made, view, Table(selection.columns, list(selection.rows())))
     table = cut(table.columns, iter(table.rows), asked.cols)
     if form == "json":
         return json_answer(head_of(view) | {"lines": list(table.dicts())}, 200, headers_of(view))
-    return table_file(table, form, f"{made.name}-{view.as_of}", headers_of(view))
+    described = Described(view, found.words(f"{made.name}.title"), said, notes)
+    return table_file(table, form, made.name, headers_of(view), described)

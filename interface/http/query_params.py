@@ -22,13 +22,32 @@ from application.event_store.log_queries import last_position
 from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
 from domain.kernel import Author
-from interface.http.responses import Form, form_of, head_of, headers_of, json_answer, table_file
+from interface.http.permissions import QUERIES
+from interface.http.responses import (
+    Described,
+    Form,
+    form_of,
+    head_of,
+    headers_of,
+    json_answer,
+    table_file,
+)
 from interface.http.service import Service, service_of
 from projections.facts.reading import NotDrawnYet, Scope, Table, View, live_generation
 from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
+_FINAL = frozenset(
+    (
+        "/ledgers/loans", "/ledgers/subsidies", "/ledgers/funds", "/ledgers/risk-fund",
+        "/loans/{no}", "/loans/{no}/subsidies/{period}", "/households/{no}",
+        "/duties", "/duties/summary", "/settlement", "/benefits", "/ratings", "/indicators",
+        "/reports/townships", "/reports/banks", "/reports/annual", "/programme/rulings",
+        "/fund-flow", "/fund-flow/edges", "/fund-flow/misuse", "/fund-flow/unlinked",
+    )
+)  # fmt: skip
+"""Queries that the facts at both dates alone decide, with masked names at most."""
 _SIGHT = timedelta(days=3_653)
 
 
@@ -171,6 +190,7 @@ class Reading:
         self.as_of = as_of
         self.known_at = known_at
         self._position = position
+        self._sees_all = False
 
     @property
     def form(self) -> Form:
@@ -179,16 +199,40 @@ class Reading:
 
     async def reader(self) -> tuple[Author, Scope]:
         """Who reads, and which rows. Raises HTTPException 401, 403."""
-        return await self.service.reader(self.request)
+        author, scope = await self.service.reader(self.request)
+        query = self.request.scope["route"].path.removeprefix("/v1")
+        self._sees_all = query in _FINAL and QUERIES[query].get(author.role) == "all"
+        return author, scope
+
+    def described(self, view: View, title: str) -> Described:
+        """What a file of this answer says of itself; `Accept: text/csv;notes=1` has it in a CSV."""
+        told = self.request.query_params.multi_items()
+        dates = ("as_of", "known_at", "position", "limit", "totals")
+        said = "; ".join(f"{name}={value}" for name, value in told if name not in dates)
+        return Described(view, title, said, "notes=1" in self.request.headers.get("accept", ""))
 
     async def respond(self, answer: Callable[[View], Response]) -> Response:
-        """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog."""
+        """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog.
+
+        Where it is final it carries an ETag, is kept, and is not sent to who has it already.
+        """
 
         def responded() -> Response:
             with view_of(self.service, self.as_of, self.known_at, self._position) as view:
-                return answer(view)
+                if self._position is not None or not self._is_final(view):
+                    return answer(view)
+                request = self.request
+                asked = (request.url.path, request.url.query, request.headers.get("accept", ""))
+                return self.service.final.given(request, asked, view, lambda: answer(view))
 
         return await run_in_threadpool(responded)
+
+    def _is_final(self, view: View) -> bool:
+        """Whether the same request has the same answer for ever: both dates, and all rows.
+
+        What an organisation may see of others' rows is judged by all that is known now.
+        """
+        return self._sees_all and self.as_of is not None and self.known_at == view.known_at
 
     async def json(self, query: Callable[[View], Mapping[str, Any]]) -> Response:
         """JSON alone: a head, and what `query` finds."""
@@ -208,16 +252,19 @@ class Reading:
         name: str,
         query: Callable[[View], tuple[Table, dict[str, Any]]],
         *,
-        dated: bool = True,
+        describes: bool = True,
     ) -> Response:
-        """The same, with what else is said in the head; the file's name has its day if `dated`."""
+        """The same, with what else is said in the head.
+
+        `describes`: whether a file says what it is; a form that comes back filled in does not.
+        """
         form = self.form
 
         def answer(view: View) -> Response:
             table, said = query(view)
             if form != "json":
-                file = f"{name}-{view.as_of}" if dated else name
-                return table_file(table, form, file, headers_of(view))
+                described = self.described(view, name) if describes else None
+                return table_file(table, form, name, headers_of(view), described)
             content = head_of(view) | said | {"lines": list(table.dicts())}
             return json_answer(content, headers=headers_of(view))
 
@@ -239,8 +286,37 @@ class Reading:
         def answer(view: View) -> Response:
             table = query(view, limit + 1 if form == "json" else None)
             if form != "json":
-                return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+                described = self.described(view, name)
+                return table_file(table, form, name, headers_of(view), described)
             return page_of(view, table, limit, key)
+
+        return await self.respond(answer)
+
+    async def chosen_page(
+        self,
+        name: str,
+        query: Callable[[View, int | None], Table],
+        limit: int,
+        next_of: Callable[[Mapping[str, Any]], list[str]],
+        total: Callable[[View], Any] | bool = False,
+    ) -> Response:
+        """The same of a ledger in any order, with its totals where they are wanted.
+
+        `next_of`: the values of the cursor behind a line.
+        """
+        form = self.form
+
+        def answer(view: View) -> Response:
+            table = query(view, limit + 1 if form == "json" else None)
+            if form != "json":
+                described = self.described(view, name)
+                return table_file(table, form, name, headers_of(view), described)
+            lines = list(Table(table.columns, table.rows[:limit]).dicts())
+            following = closed(next_of(lines[-1])) if len(table.rows) > limit else None
+            said = {"lines": lines, "next": following}
+            if callable(total):
+                said["totals"] = total(view)._asdict()
+            return json_answer(head_of(view) | said, headers=headers_of(view))
 
         return await self.respond(answer)
 

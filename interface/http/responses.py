@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from fastapi import Request, Response
@@ -14,8 +14,8 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
-from interface.exports.table_files import file_columns, file_rows
-from interface.spreadsheet import write_csv, write_xlsx
+from interface.exports.file_head import head_of_file, with_code_names
+from interface.exports.table_files import write_table
 from projections.facts.reading import Table, View
 
 Form = Literal["json", "csv", "xlsx"]
@@ -69,12 +69,35 @@ def json_answer(
     )
 
 
-def table_file(table: Table, form: Form, name: str, headers: Mapping[str, str]) -> Response:
-    """A whole ledger as a file: yuan with two decimals, titles in Chinese and by key."""
-    columns, rows = file_columns(table.columns), file_rows(table)
+class Described(NamedTuple):
+    """What a file says of itself: the view, a title, the filter in words, notes in a CSV or not."""
+
+    view: View
+    title: str
+    said: str
+    notes: bool = False
+
+
+def table_file(
+    table: Table,
+    form: Form,
+    name: str,
+    headers: Mapping[str, str],
+    described: Described | None = None,
+) -> Response:
+    """A whole ledger as a file: yuan with two decimals, titles in Chinese and by key.
+
+    Described, it has the names of codes, says what it is and is called so; an XLSX on its first
+    sheet, a CSV in lines before its header where they are wanted.
+    """
+    head = None
+    if described is not None:
+        table = with_code_names(described.view, table)
+        head = head_of_file(described.view, table, described.title, described.said)
+        name = head.name(name)
     folder = tempfile.mkdtemp(prefix="mz-answer-")
     path = Path(folder) / f"{name}.{form}"
-    (write_csv if form == "csv" else write_xlsx)(path, columns, rows)
+    write_table(path, table, head, notes=described is not None and described.notes)
     return FileResponse(
         path,
         media_type="text/csv; charset=utf-8" if form == "csv" else _XLSX,

@@ -145,6 +145,14 @@ def table(name: str, columns: Columns, /, **fields: Schema) -> Responses:
     return _with_files(record(name, **HEAD, **fields, lines=lines))
 
 
+def page_with_totals(name: str, columns: Columns, /) -> Responses:
+    """The same; JSON says, where it is wanted, what the whole selection comes to."""
+    totals = record(f"{name}Totals", lines=WHOLE, sums=OPEN, facets=OPEN)
+    made = page(name, columns, totals=totals)
+    made[200]["content"][JSON]["schema"]["required"].remove("totals")
+    return made
+
+
 def page(name: str, columns: Columns, /, **fields: Schema) -> Responses:
     """A page of a table in JSON, with the cursor of the next; CSV and XLSX hold all of it."""
     return table(name, columns, **fields, next=_CURSOR)

@@ -20,6 +20,9 @@ from interface.spreadsheet.escaping import RUNNABLE, escaped
 Values: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """One row: by column key, or in the order of the columns. None is an empty cell."""
 
+Notes: TypeAlias = Sequence[tuple[str, str]]
+"""What stands before a table: labels with their values."""
+
 MOST_ROWS_A_SHEET: Final = 1_048_576
 _LONGEST_CELL: Final = 32_767
 _EXACT_BELOW: Final = 10**15
@@ -36,10 +39,14 @@ _WIDTHS: Final[Mapping[Kind, int]] = {
 }
 
 
-def csv_blocks(columns: Sequence[Column], rows: Iterable[Values]) -> Iterator[bytes]:
-    """The table as UTF-8 with a byte-order mark, piece by piece."""
+def csv_blocks(
+    columns: Sequence[Column], rows: Iterable[Values], notes: Notes = ()
+) -> Iterator[bytes]:
+    """The table as UTF-8 with a byte-order mark, piece by piece; notes as `#` lines before it."""
     buffer = io.StringIO(_BYTE_ORDER_MARK, newline="")
     buffer.seek(0, io.SEEK_END)
+    for label, value in notes:
+        buffer.write(f"# {label}: {' '.join(value.split())}\r\n")
     writer = csv.writer(buffer)
     writer.writerow([escaped(column.heading) for column in columns])
     writers = [_CSV_TEXT[column.kind] for column in columns]
@@ -57,18 +64,27 @@ def csv_blocks(columns: Sequence[Column], rows: Iterable[Values]) -> Iterator[by
     yield buffer.getvalue().encode()
 
 
-def write_csv(target: Path | BinaryIO, columns: Sequence[Column], rows: Iterable[Values]) -> None:
+def write_csv(
+    target: Path | BinaryIO, columns: Sequence[Column], rows: Iterable[Values], notes: Notes = ()
+) -> None:
     if isinstance(target, Path):
         with target.open("wb") as stream:
-            stream.writelines(csv_blocks(columns, rows))
+            stream.writelines(csv_blocks(columns, rows, notes))
     else:
-        target.writelines(csv_blocks(columns, rows))
+        target.writelines(csv_blocks(columns, rows, notes))
 
 
-def write_xlsx(target: Path | BinaryIO, columns: Sequence[Column], rows: Iterable[Values]) -> None:
+def write_xlsx(
+    target: Path | BinaryIO,
+    columns: Sequence[Column],
+    rows: Iterable[Values],
+    notes: Notes = (),
+    totals: Sequence[int | None] = (),
+) -> None:
     """The table on one sheet, or on as many as it fills, each under its header.
 
-    Raises ValueError for a text longer than a cell can hold.
+    With notes, they are the first sheet, and the table can be filtered and prints its header on
+    each page; `totals` are its last line. Raises ValueError for a text longer than a cell can hold.
     """
     options = {
         "constant_memory": True,
@@ -77,33 +93,70 @@ def write_xlsx(target: Path | BinaryIO, columns: Sequence[Column], rows: Iterabl
         "strings_to_numbers": False,
     }
     with xlsxwriter.Workbook(target, options) as workbook:
-        sheets = _Sheets(workbook, columns)
+        if notes:
+            _write_notes(workbook, notes)
+        sheets = _Sheets(workbook, columns, for_reading=bool(notes))
         for row in rows:
             sheets.write(_in_order(columns, row))
+        sheets.end(totals)
+
+
+def _write_notes(workbook: Any, notes: Notes) -> None:
+    sheet, bold = workbook.add_worksheet("说明"), workbook.add_format({"bold": True})
+    quoted = workbook.add_format({"quote_prefix": True, "text_wrap": True})
+    sheet.set_column(0, 0, 24)
+    sheet.set_column(1, 1, 80)
+    for row, (label, value) in enumerate(notes):
+        sheet.write_string(row, 0, label, bold)
+        sheet.write_string(row, 1, _text(value)[:_LONGEST_CELL], quoted)
 
 
 class _Sheets:
     """The sheet being written, and the one after it when it is full."""
 
-    def __init__(self, workbook: Any, columns: Sequence[Column]) -> None:
+    def __init__(
+        self, workbook: Any, columns: Sequence[Column], *, for_reading: bool = False
+    ) -> None:
         self.workbook = workbook
         self.columns = columns
+        self.for_reading = for_reading
+        self.total = workbook.add_format({"bold": True, "num_format": "#,##0.00", "top": 1})
         self.heading = workbook.add_format({"bold": True})
         self.quoted = workbook.add_format({"quote_prefix": True})
-        self.amount = workbook.add_format({"num_format": "0.00"})
+        self.amount = workbook.add_format({"num_format": "#,##0.00" if for_reading else "0.00"})
         self.day = workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._begin()
 
     def write(self, values: Iterable[Any]) -> None:
-        if self.next_row == MOST_ROWS_A_SHEET:
+        if self.next_row == MOST_ROWS_A_SHEET - self.for_reading:  # a line for the totals
+            self.end(())
             self._begin()
         for place, (column, value) in enumerate(zip(self.columns, values, strict=True)):
             if value is not None:
                 self._write_cell(place, column.kind, value)
         self.next_row += 1
 
+    def end(self, totals: Sequence[int | None]) -> None:
+        """The totals, and what helps to read a sheet on screen and on paper."""
+        if not self.for_reading:
+            return
+        last = len(self.columns) - 1
+        self.sheet.autofilter(0, 0, max(self.next_row - 1, 0), last)
+        self.sheet.repeat_rows(0)
+        self.sheet.set_landscape()
+        self.sheet.set_paper(9)
+        self.sheet.fit_to_pages(1, 0)
+        for place, total in enumerate(totals):
+            if total is not None and abs(total) < _EXACT_BELOW:
+                number = Decimal(total).scaleb(-2)
+                self.sheet.write_number(self.next_row, place, number, self.total)
+            elif place == 0:
+                self.sheet.write_string(self.next_row, 0, "合计", self.total)
+
     def _begin(self) -> None:
-        self.sheet = self.workbook.add_worksheet()
+        numbered = len(self.workbook.worksheets()) - 1
+        name = f"数据{numbered + 1 if numbered else ''}" if self.for_reading else None
+        self.sheet = self.workbook.add_worksheet(name)
         self.sheet.freeze_panes(1, 0)
         for place, column in enumerate(self.columns):
             self.sheet.set_column(place, place, _WIDTHS[column.kind])

@@ -1,8 +1,9 @@
 -- 贷款台账: one line a loan, as of a day, as known at an instant.
--- as_of, known_at; bank, township, household_no, loan_no: whose loans (null: all);
--- after_bank, after_loan_no: the line before this page (null: from the beginning);
+-- as_of, known_at; bank, township: whose loans (null: all);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
--- {page}: which lines of these, in order (empty: all); {of_page} and the like: of the page
+-- household_id: of one household (null: all), by its index;
+-- {chosen}: which of these, by what a loan itself holds (see ledger_choice.py; empty: all);
+-- {page}: how many of them, in order (empty: all); {of_page} and the like: of these lines
 -- alone, so that a page sums its own postings and not the county's (empty: all).
 -- Amounts in fen, rates in basis points.
 -- loan_id leaves as text: rows of plain values are none of the garbage collector's business, and a
@@ -16,11 +17,8 @@ WITH household AS (
     LEFT JOIN household h USING (household_id)
    WHERE (%(bank)s::text IS NULL OR l.bank = %(bank)s)
      AND (%(township)s::text IS NULL OR h.township = %(township)s)
-     AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
-     AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
-     AND {guaranteed}
-     AND (%(after_bank)s::text IS NULL
-          OR (l.bank, l.loan_no) > (%(after_bank)s, %(after_loan_no)s))
+     AND (%(household_id)s::uuid IS NULL OR l.household_id = %(household_id)s)
+     AND {guaranteed}{chosen}
    {page}
 ), category AS (
   SELECT DISTINCT ON (household_id) household_id, category

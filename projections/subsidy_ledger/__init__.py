@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 from projections.facts.reading import (
     COUNTY,
     Scope,
@@ -11,15 +14,53 @@ from projections.facts.reading import (
     parameters_of_loans,
     query_text,
 )
+from projections.ledger_choice import (
+    EVERY,
+    Choice,
+    Shape,
+    Totals,
+    chosen_table,
+    statement,
+    totals,
+    wrapped,
+)
 from projections.subsidy_ledger.columns import COLUMNS
 
+SHAPE: Final = Shape(
+    columns=COLUMNS,
+    own={
+        "township": "h.township",
+        "village": "h.village",
+        "household_no": "l.household_no",
+        "bank": "l.bank",
+        "loan_no": "l.loan_no",
+        "period": "p.period",
+        "payment_no": "p.payment_no",
+        "paid_on": "p.effective_on",
+        "due_fen": "p.due_fen",
+        "paid_fen": "p.paid_fen",
+        "voucher": "p.voucher",
+        "principal_fen": "l.principal_fen",
+        "annual_rate_bp": "l.annual_rate_bp",
+        "borrower": "l.borrower",
+        "position": "p.of_position",
+    },
+    key=("position",),
+    state=None,
+)
 _OF_PAGE = "AND payment_no = ANY (ARRAY(SELECT payment_no FROM line))"
+_FEW = ("loan_no", "household_no")
 
 
-def query_of(*, paged: bool) -> str:
-    """The SQL of the whole ledger, or of a page."""
+def question(choice: Choice = EVERY) -> tuple[str, dict[str, Any]]:
+    """The SQL of the lines chosen, which costs those lines where they are few, and its values."""
+    stated = statement(SHAPE, choice)
+    narrow = stated.is_narrow or any(key in choice.equal for key in _FEW)
     query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
-    return query.replace("{of_page}", _OF_PAGE if paged else "")
+    query = query.replace("{chosen}", stated.chosen).replace("{page}", stated.page)
+    query = query.replace("{of_page}", _OF_PAGE if narrow else "")
+    one_loan = choice.equal.get("loan_no")
+    return wrapped(SHAPE, query, stated), {**stated.parameters, "one_loan": one_loan}
 
 
 def subsidy_ledger(
@@ -31,15 +72,23 @@ def subsidy_ledger(
     period: str | None = None,
     after: int | None = None,
     most: int | None = None,
+    choice: Choice = EVERY,
 ) -> Table:
-    """One line a payment, in the order of the log; `after` is the line before a page."""
-    return view.table(
-        COLUMNS,
-        query_of(paged=most is not None),
-        **parameters_of_loans(scope),
-        household_no=household_no,
-        loan_no=loan_no,
-        period=period,
-        after=after,
-        most=most,
-    )
+    """One line a payment, in the order of the log unless the choice says otherwise.
+
+    `after` is the line before a page, `most` how many lines it has.
+    """
+    choice = choice.of(household_no=household_no, loan_no=loan_no, period=period)
+    if after is not None or most is not None:
+        choice = choice._replace(after=None if after is None else (after,), most=most)
+    query, bound = question(choice)
+    parameters = {**parameters_of_loans(scope), **bound}
+    once = loan_no is not None
+    return chosen_table(view, SHAPE, query, parameters, state=False, once=once)
+
+
+def subsidy_totals(
+    view: View, choice: Choice, facets: Sequence[str], *, scope: Scope = COUNTY
+) -> Totals:
+    """What all lines chosen come to, and how many of them have each value of a facet."""
+    return totals(view, SHAPE, question, choice, facets, parameters_of_loans(scope))

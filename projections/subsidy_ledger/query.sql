@@ -1,9 +1,11 @@
 -- 贴息台账: one line a subsidy payment, as of a day, as known at an instant, oldest first.
--- as_of, known_at; bank, township, household_no, loan_no, period: which lines (null: all);
+-- as_of, known_at; bank, township: whose lines (null: all);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
--- after: the position of the line before this page (null: from the beginning);
--- most: how many lines (null: all); {of_page}: of the page alone, so that a page looks for what came
--- back of its own payments (empty: all). Amounts in fen; loan_id as text, as in the loan ledger.
+-- one_loan: the number of the loan asked about, if it is one (null: all);
+-- {chosen}: which of these, by what a payment itself holds (see ledger_choice.py; empty: all);
+-- {page}: how many of them, in order (empty: all); {of_page}: of these lines alone, so that a page
+-- looks for what came back of its own payments (empty: all). Amounts in fen; loan_id as text, as in
+-- the loan ledger.
 -- What came back unspent (退票) is returned_fen, what was asked back recovered_fen.
 -- A payment stays a line when its loan is not lent as of the day: the disbursement was corrected
 -- to a later day. It then names the loan as it was reported last.
@@ -11,7 +13,8 @@ WITH gone AS (
   SELECT DISTINCT ON (l.loan_id) l.*
     FROM facts.loan l
     JOIN (SELECT DISTINCT loan_id FROM facts.loan
-           WHERE sign = -1 OR effective_on > %(as_of)s) moved USING (loan_id)
+           WHERE (sign = -1 OR effective_on > %(as_of)s)
+             AND (%(one_loan)s::text IS NULL OR loan_no = %(one_loan)s)) moved USING (loan_id)
    WHERE l.sign = 1 AND l.recorded_at <= %(known_at)s
      AND NOT EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) a
                       WHERE a.loan_id = l.loan_id)
@@ -26,15 +29,10 @@ WITH gone AS (
     LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
    WHERE p.recovery_no IS NULL
      AND p.effective_on <= %(as_of)s AND p.recorded_at <= %(known_at)s
-     AND (%(period)s::text IS NULL OR p.period = %(period)s)
      AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
      AND (%(township)s::text IS NULL OR h.township = %(township)s)
-     AND (%(household_no)s::text IS NULL OR l.household_no = %(household_no)s)
-     AND (%(loan_no)s::text IS NULL OR l.loan_no = %(loan_no)s)
-     AND {guaranteed}
-     AND (%(after)s::bigint IS NULL OR p.of_position > %(after)s)
-   ORDER BY p.of_position
-   LIMIT %(most)s
+     AND {guaranteed}{chosen}
+   {page}
 ), back AS (
   SELECT payment_no, sum(recovered_fen)::bigint AS recovered_fen,
          -sum(paid_fen)::bigint AS returned_fen

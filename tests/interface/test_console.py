@@ -307,7 +307,7 @@ def test_the_figures_of_a_ledger_are_those_of_its_route(
         [line] = callers.AUDIT.get(f"/ledgers/{ledger}").json()["lines"]
         told = {key: value for key, value in line.items() if key.endswith("_fen")}
         answer = browsers["AUDIT"].get(f"/ledgers/{ledger}", cols=",".join(told))
-        assert figures(answer.text) == list(told.values())
+        assert figures(answer.text)[: len(told)] == list(told.values())
         [same] = (
             browsers["AUDIT"].get(f"/ledgers/{ledger}.json", cols=",".join(told)).json()["lines"]
         )
@@ -422,8 +422,8 @@ def test_what_somebody_wrote_never_becomes_markup(browsers: dict[str, Browser]) 
 def test_a_number_opens_its_page(browsers: dict[str, Browser]) -> None:
     for asked, address in (
         ("PAY-1", "/subsidy-payments/PAY-1"),
-        ("L1", "/ledgers/subsidies?loan_no=L1"),
-        ("H1", "/ledgers/loans?household_no=H1"),
+        ("L1", "/loans/NRCB/L1"),
+        ("H1", "/households/H1"),
     ):
         answer = browsers["AUDIT"].get("/search", q=asked)
         assert (answer.status_code, answer.headers.get("location")) == (303, address)

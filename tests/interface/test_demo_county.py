@@ -36,7 +36,7 @@ from projections.facts.draw import Projector
 from projections.facts.reading import Facts
 from projections.funds import fund_ledger
 from projections.red_flags import check_all, rules
-from projections.settlement import settlement
+from projections.settlement import Due, settlement
 from projections.subsidy_ledger import subsidy_ledger
 
 FACTOR = 0.02
@@ -531,6 +531,21 @@ def test_what_was_planted_in_the_recent_years_is_flagged(living: Living) -> None
         subjects += [scheme.detail] if scheme.detail else []
         account = scheme.kind == "pooled_by_a_firm" and checked["RF08"].how_many >= 2
         assert account or any(each and each in said for each in subjects), scheme
+
+
+def test_a_settlement_of_some_loans_says_of_them_what_that_of_all_says(living: Living) -> None:
+    def lines(found: list[Due]) -> set[tuple[Any, ...]]:
+        return {
+            (due.loan["loan_id"], due.name, due.due_fen, due.paid_fen, due.left_fen)
+            for due in found
+            if due.name >= "2025Q1"
+        }
+
+    last, some = quarter(2026, 3), living.recent.may_be_due()
+    with living.facts.at(LAST_DAY) as view:
+        asked = lines(settlement(view, last, only=some))
+        assert asked == lines(settlement(view, last))
+    assert len(asked) > 100
 
 
 def test_what_was_paid_is_the_same_by_every_ledger_at_any_two_dates(living: Living) -> None:

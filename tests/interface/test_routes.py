@@ -80,7 +80,8 @@ def test_the_ledger_of_any_day_leaves_as_json_csv_and_xlsx(callers: Callers) -> 
     titles, values = csv.reader(io.StringIO(as_csv.content.decode("utf-8-sig")))
     row = dict(zip(titles, values, strict=True))
     assert row["贷款金额(元) principal_yuan"] == "50000.00"
-    [sheet] = [CalamineWorkbook.from_filelike(io.BytesIO(as_xlsx.content)).get_sheet_by_index(0)]
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(as_xlsx.content))
+    sheet = workbook.get_sheet_by_name("数据")
     assert dict(zip(*sheet.to_python()[:2], strict=True))["贷款金额(元) principal_yuan"] == 50000
 
 

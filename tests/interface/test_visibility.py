@@ -39,6 +39,7 @@ from domain.loan import Loan
 from domain.publication import Edition
 from domain.roles import Role
 from domain.visibility import READERS
+from interface.exports.file_head import CODE_NAMES
 from interface.exports.table_files import file_columns
 from interface.http.permissions import QUERIES
 from projections.columns import BORROWER_NAME
@@ -318,6 +319,28 @@ ROUTES = {
     "/households/{household}": Route(LOCAL, file=False),
     "/households/{household}/history": Route(LOCAL),
     "/households/{household}/looks": Route(WATCHERS),
+    "/events/{event}": Route(OF_LOANS, file=False),
+    "/search": Route(
+        OF_LOANS,
+        tuple(
+            {"q": q}
+            for q in (
+                "L1",
+                "P2",
+                "H1",
+                "H2",
+                "PAY-1",
+                "PAY-P2",
+                "PC-3",
+                "XS-1",
+                "ZJ-1",
+                "YB-2023-12",
+                "#3",
+                "V-1",
+            )
+        ),
+        file=False,
+    ),
     "/subsidy-payments/{payment}/trace": Route(OF_LOANS, file=False),
     "/subsidy-payments/{slip}/slip": Route(OF_LOANS, file=False),
     "/subsidy-payments/{payment}/evidence": Route(OF_LOANS, file=False),
@@ -544,7 +567,7 @@ def test_every_answer_is_as_the_contract_says(county: County) -> None:
 def test_every_table_has_declared_columns_in_json_and_in_a_file(county: County) -> None:
     columns = {column for table in declared().values() for column in table} | {BORROWER_NAME}
     known = {column.key for column in columns}
-    titles = {column.heading for column in file_columns(tuple(columns))}
+    titles = {each.heading for each in file_columns((*columns, *CODE_NAMES.values()))}
     headed = 0
     for path, route, concrete, query in every_request(county):
         if not route.file:

@@ -57,7 +57,7 @@ from projections.batches import batch_lines, batch_steps, batches, head_of, late
 from projections.batches.columns import BATCHES, LINES, NOTICE, PAYMENT_ORDER, STEPS
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
-from projections.settlement import as_table, run_of, settlement
+from projections.settlement import Wanted, as_table, run_of, settlement
 from projections.settlement.columns import LINES as DUE_LINES
 
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
@@ -95,6 +95,8 @@ async def settle(
     period: Quarter,
     township: Code = None,
     bank: Code = None,
+    household_no: Code = None,
+    loan_no: Code = None,
     left: Annotated[
         bool, Query(description="仅待拨付或待追回的 only what is left to pay or ask back")
     ] = False,
@@ -107,7 +109,12 @@ async def settle(
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)
-        found = settlement(view, last, scope=narrowed(view, scope, bank, township))
+        found = settlement(
+            view,
+            last,
+            scope=narrowed(view, scope, bank, township),
+            wanted=Wanted(household_no, loan_no),
+        )
         if left:
             found = [due for due in found if due.left_fen]
         return as_table(found), {
@@ -121,7 +128,7 @@ async def settle(
             "not_judged": sum(due.state == "not_judged" for due in found),
         }
 
-    return await read.table_saying(f"settlement-{period}", query, dated=False)
+    return await read.table_saying(f"settlement-{period}", query)
 
 
 @command_route(router, ProposeBatch)
@@ -255,14 +262,14 @@ async def batch(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
     def query(view: View) -> dict[str, Any]:
-        found = _the_batch(view, no, scope)
-        steps = _visible_steps(view, author, no)
+        found = the_batch(view, no, scope)
+        steps = visible_steps(view, author, no)
         return {"batch": found, "steps": steps, "late_notices": late_notices(view, no, scope)}
 
     return await read.json(query)
 
 
-def _visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
+def visible_steps(view: View, reader: Author, no: str) -> list[dict[str, Any]]:
     """What was done with a batch, as far as the reader may see the events of it."""
     steps = list(batch_steps(view, no).dicts())
     topics = (topic for topic in EVENTS if kind_of(topic) == Batch.KIND)
@@ -283,12 +290,12 @@ async def lines(
     _, scope = await read.reader()
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
-        _the_batch(view, no, scope)
+        the_batch(view, no, scope)
         own = narrowed(view, scope, bank, township)
         table = batch_lines(view, no, scope=own, household_no=household_no)
         return table, {"batch_no": no, "late_notices": late_notices(view, no, scope)}
 
-    return await read.table_saying(f"batch-{no}", query, dated=False)
+    return await read.table_saying(f"batch-{no}", query)
 
 
 @router.get("/batches/{no}/slip", summary="户贴息计算书 all that a batch lists for one household")
@@ -323,7 +330,7 @@ def slip_of_household(
 
     Raises BatchUnknown, HouseholdUnknown.
     """
-    found = _the_batch(view, no, scope)
+    found = the_batch(view, no, scope)
     seen = batch_lines(view, no, scope=scope, household_no=household_no)
     wanted = {line["line"] for line in seen.dicts()}
     if not wanted:
@@ -369,7 +376,7 @@ async def notice(
 
     if "html" in read.request.headers.get("accept", ""):
         return await read.respond(printed)
-    return await read.table_saying(f"notice-{no}", query, dated=False)
+    return await read.table_saying(f"notice-{no}", query, describes=False)
 
 
 def notice_of(
@@ -381,7 +388,7 @@ def notice_of(
     village: str | None,
 ) -> tuple[dict[str, Any], Table, list[dict[str, Any]]]:
     """A batch, what its notice shows, and its late notices. Raises BatchUnknown, HTTPException."""
-    found = _the_batch(view, no, scope)
+    found = the_batch(view, no, scope)
     own = narrowed(view, scope, None, township)
     table = _to_post(service, view, batch_lines(view, no, scope=own, village=village))
     return found, table, late_notices(view, no, scope)
@@ -408,7 +415,7 @@ async def payment_order(
     _, scope = await read.reader()
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
-        found = _the_batch(view, no, scope)
+        found = the_batch(view, no, scope)
         listed = batch_lines(view, no, scope=narrowed(view, scope, bank, None))
         table = _order_of(read.service, view, listed, found, clear=scope.bank is not None)
         return table, {
@@ -417,7 +424,7 @@ async def payment_order(
             "late_notices": late_notices(view, no, scope),
         }
 
-    return await read.table_saying(f"order-{no}", query, dated=False)
+    return await read.table_saying(f"order-{no}", query, describes=False)
 
 
 def _order_of(
@@ -476,7 +483,7 @@ def _payees(service: Service, view: View, loans: Sequence[UUID]) -> dict[str, di
     return found
 
 
-def _the_batch(view: View, no: str, scope: Scope) -> dict[str, Any]:
+def the_batch(view: View, no: str, scope: Scope) -> dict[str, Any]:
     """The batch, if the reader has lines in it. Raises BatchUnknown."""
     found = next(batches(view, scope=scope, batch_no=no).dicts(), None)
     if found is None:

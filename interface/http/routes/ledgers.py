@@ -6,11 +6,11 @@ uses), and says in its head how far into the log it saw.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -25,21 +25,23 @@ from domain.visibility import sees_all
 from interface.documents import slip_page
 from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
+from interface.http.ledger_filters import (
+    LOAN_FACETS,
+    SUBSIDY_FACETS,
+    LoanFilters,
+    SubsidyFilters,
+)
 from interface.http.masked_names import Shelf, masked, masked_names, with_names
 from interface.http.query_params import (
     After,
     AsOf,
     Code,
-    Cursor,
     Instant,
     KnownAt,
     No,
     Page,
-    Quarter,
     Read,
     narrowed,
-    opened,
-    position_of,
     view_of,
 )
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
@@ -52,9 +54,10 @@ from projections.columns import BORROWER_NAME, text
 from projections.facts.reading import Connection, Scope, Table, View
 from projections.history import Happening, Trace, as_table, history
 from projections.households.columns import HOUSEHOLD, MEMBERS
-from projections.loan_ledger import loan_ledger
+from projections.ledger_choice import Totals
+from projections.loan_ledger import loan_ledger, loan_totals
 from projections.loan_ledger.columns import COLUMNS as LOANS
-from projections.subsidy_ledger import subsidy_ledger
+from projections.subsidy_ledger import subsidy_ledger, subsidy_totals
 from projections.subsidy_ledger.columns import COLUMNS as SUBSIDIES
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
@@ -201,57 +204,51 @@ class _OneKey:
 
 
 @router.get("/ledgers/loans", summary="贷款台账 the loan ledger of any day")
-@s.answers(s.page("LoanLedger", (*LOANS, BORROWER_NAME)))
+@s.answers(s.page_with_totals("LoanLedger", (*LOANS, BORROWER_NAME)))
 async def loans(
     read: Read,
+    chosen: Annotated[LoanFilters, Depends()],
     township: Code = None,
     bank: Code = None,
-    household_no: Code = None,
-    cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
     _, scope = await read.reader()
 
     def query(view: View, most: int | None) -> Table:
-        table = loan_ledger(
-            view,
-            scope=narrowed(view, scope, bank, township),
-            household_no=household_no,
-            after=opened(cursor, 2),
-            most=most,
-        )
+        own = narrowed(view, scope, bank, township)
+        table = loan_ledger(view, scope=own, choice=chosen.choice(most))
         return with_names(read.service.vault, view, table)
 
-    return await read.page("loans", query, limit, ("bank", "loan_no"))
+    def total(view: View) -> Totals:
+        own = narrowed(view, scope, bank, township)
+        return loan_totals(view, chosen.choice(None), LOAN_FACETS, scope=own)
+
+    return await read.chosen_page("loans", query, limit, chosen.next_of, chosen.totals and total)
 
 
 @router.get("/ledgers/subsidies", summary="贴息台账 the subsidy ledger of any day")
-@s.answers(s.page("SubsidyLedger", (*SUBSIDIES, BORROWER_NAME)))
+@s.answers(s.page_with_totals("SubsidyLedger", (*SUBSIDIES, BORROWER_NAME)))
 async def subsidies(
     read: Read,
+    chosen: Annotated[SubsidyFilters, Depends()],
     township: Code = None,
     bank: Code = None,
-    household_no: Code = None,
-    loan_no: Code = None,
-    period: Quarter | None = None,
-    cursor: Cursor = None,
     limit: Page = 200,
 ) -> Response:
     _, scope = await read.reader()
 
     def query(view: View, most: int | None) -> Table:
-        table = subsidy_ledger(
-            view,
-            scope=narrowed(view, scope, bank, township),
-            household_no=household_no,
-            loan_no=loan_no,
-            period=period,
-            after=position_of(cursor),
-            most=most,
-        )
+        own = narrowed(view, scope, bank, township)
+        table = subsidy_ledger(view, scope=own, choice=chosen.choice(most))
         return with_names(read.service.vault, view, table)
 
-    return await read.page("subsidies", query, limit, ("position",))
+    def total(view: View) -> Totals:
+        own = narrowed(view, scope, bank, township)
+        return subsidy_totals(view, chosen.choice(None), SUBSIDY_FACETS, scope=own)
+
+    return await read.chosen_page(
+        "subsidies", query, limit, chosen.next_of, chosen.totals and total
+    )
 
 
 @router.get("/changes", summary="认知差异 what changed in a ledger between two states of knowledge")
@@ -316,15 +313,18 @@ async def loan(
     bank: Code = None,
 ) -> Response:
     _, scope = await read.reader()
+    return await read.json(lambda view: loan_found(read.service, view, scope, no, bank))
 
-    def query(view: View) -> dict[str, Any]:
-        table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
-        line = _the_one(table, no)
-        subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
-        table = with_names(read.service.vault, view, Table(table.columns, table.rows[:1]))
-        return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
-    return await read.json(query)
+def loan_found(
+    service: Service, view: View, scope: Scope, no: str, bank: str | None = None
+) -> dict[str, Any]:
+    """A loan that the reader may see, and what was paid for it. Raises LoanUnknown, -Ambiguous."""
+    table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
+    line = _the_one(table, no)
+    subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
+    table = with_names(service.vault, view, Table(table.columns, table.rows[:1]))
+    return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
@@ -342,9 +342,7 @@ async def loan_history(
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            events = _loan_events(connection, author, bank, no, known_at)
-            if as_of is not None:
-                events = [e for e in events if e.content["effective_on"] <= as_of.isoformat()]
+            events = loan_events(connection, author, bank, no, known_at, as_of)
             if form != "json":
                 return table_file(as_table(events), form, "history", {})
             return json_answer(
@@ -352,7 +350,7 @@ async def loan_history(
                     "loan_no": no,
                     "as_of": as_of,
                     "known_at": known_at,
-                    "events": _shown(service, connection, events),
+                    "events": shown_events(service, connection, events),
                 }
             )
 
@@ -364,18 +362,25 @@ async def loan_history(
 async def household(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
-    def query(view: View) -> dict[str, Any]:
-        found = households.household(view, no, scope=scope)
-        if not found.rows or not opens(view.connection, author, Household.id_for(no)):
-            raise HouseholdUnknown(household_no=no)
-        home = next(found.dicts())
-        members = households.members(view, home["household_id"])
-        names = masked_names(view.connection, read.service.vault, [home["household_id"]])
-        people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
-        loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
-        return {"household": home, "members": people, "loans": list(loans.dicts())}
+    return await read.json(lambda view: household_found(read.service, view, author, scope, no))
 
-    return await read.json(query)
+
+def household_found(
+    service: Service, view: View, author: Author, scope: Scope, no: str
+) -> dict[str, Any]:
+    """A household whose people the reader may see, masked, and its loans. Raises HouseholdUnknown.
+
+    A bank sees its own loans alone.
+    """
+    found = households.household(view, no, scope=scope)
+    if not found.rows or not opens(view.connection, author, Household.id_for(no)):
+        raise HouseholdUnknown(household_no=no)
+    home = next(found.dicts())
+    members = households.members(view, home["household_id"])
+    names = masked_names(view.connection, service.vault, [home["household_id"]])
+    people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
+    loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
+    return {"household": home, "members": people, "loans": list(loans.dicts())}
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")
@@ -389,10 +394,7 @@ async def household_history(
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            told = history(connection, [Household.id_for(no)], known_at, as_of)
-            events = visible(connection, author, told)
-            if not events:
-                raise HouseholdUnknown(household_no=no)
+            events = household_events(connection, author, no, known_at, as_of)
             if form != "json":
                 return table_file(as_table(events), form, "history", {})
             return json_answer(
@@ -400,11 +402,26 @@ async def household_history(
                     "household_no": no,
                     "as_of": as_of,
                     "known_at": known_at,
-                    "events": _shown(service, connection, events),
+                    "events": shown_events(service, connection, events),
                 }
             )
 
     return await run_in_threadpool(answer)
+
+
+def household_events(
+    connection: Connection,
+    reader: Author,
+    no: str,
+    known_at: datetime | None,
+    as_of: date | None,
+) -> list[Happening]:
+    """The events of a household that the reader may see. Raises HouseholdUnknown."""
+    told = history(connection, [Household.id_for(no)], known_at, as_of)
+    events = visible(connection, reader, told)
+    if not events:
+        raise HouseholdUnknown(household_no=no)
+    return events
 
 
 def _of_bank(scope: Scope, bank: str | None) -> Scope:
@@ -423,10 +440,18 @@ def _the_one(table: Table, loan_no: str) -> dict[str, Any]:
     return lines[0]
 
 
-def _loan_events(
-    connection: Connection, reader: Author, bank: str | None, no: str, known_at: datetime | None
+def loan_events(
+    connection: Connection,
+    reader: Author,
+    bank: str | None,
+    no: str,
+    known_at: datetime | None,
+    as_of: date | None,
 ) -> list[Happening]:
-    """The events of the loan that the reader means and may see. Raises LoanUnknown, -Ambiguous."""
+    """The events of the loan that the reader means and may see, up to a day.
+
+    Raises LoanUnknown, LoanAmbiguous.
+    """
     own = reader.organisation if reader.role == Role.BANK else None
     if own is not None and bank not in (None, own):
         raise HTTPException(403)
@@ -441,10 +466,16 @@ def _loan_events(
         raise LoanUnknown(loan_no=no)
     if len(found) > 1:
         raise LoanAmbiguous(banks=[code for code, _ in found])
-    return found[0][1]
+    events = found[0][1]
+    return events if as_of is None else [e for e in events if happened(e) <= as_of]
 
 
-def _shown(
+def happened(event: Happening) -> date:
+    """The day that an event concerns."""
+    return date.fromisoformat(event.content["effective_on"])
+
+
+def shown_events(
     service: Service, connection: Connection, events: list[Happening]
 ) -> list[dict[str, Any]]:
     """Events for a reader: with the personal values that they hold, masked."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Query, Response
 
@@ -19,7 +20,7 @@ from interface.http.query_params import (
     Read,
     narrowed,
 )
-from projections.facts.reading import COUNTY, Table, View
+from projections.facts.reading import COUNTY, Scope, Table, View
 from projections.settlement import Rules, replay
 from projections.settlement.columns import REPLAY
 
@@ -32,17 +33,17 @@ async def rulings(read: Read) -> Response:
     """One line a rule: the ruling in force on `as_of`, as known at `known_at`."""
     await read.reader()
 
-    def query(view: View) -> dict[str, Any]:
-        return {
-            "lines": [
-                found.to_dict() | {"meaning": view.book.table(name).meaning}
-                for name in table_names()
-                for found in [_in_force(view.book, name, view.as_of, view.known_on)]
-                if found is not None
-            ]
-        }
+    return await read.json(lambda view: {"lines": in_force(view)})
 
-    return await read.json(query)
+
+def in_force(view: View) -> list[dict[str, Any]]:
+    """One line a rule that rules on the view's day, as known at its instant."""
+    return [
+        found.to_dict() | {"meaning": view.book.table(name).meaning}
+        for name in table_names()
+        for found in [_in_force(view.book, name, view.as_of, view.known_on)]
+        if found is not None
+    ]
 
 
 def _in_force(book: Book, name: str, day: Day, known_on: Day) -> Ruling | None:
@@ -74,16 +75,35 @@ async def replayed(
     """By bank and township: what is due by the rules, by the others, and how many lines move."""
     await read.reader()
 
+    supposition = Supposition(period, rules_known_at, rule, value, words, rules_from)
+
     def query(view: View) -> tuple[Table, dict[str, Any]]:
-        last = named_quarter(period, view.book)
-        known = min(rules_known_at or view.known_at, view.known_at)
-        rules = Rules(view.book_known_at(known), civil_day(known))
-        if rule is not None:
-            told = tuple(words.split(",")) if words else value if value is not None else ()
-            first = rules_from or last.first
-            rules = Rules(supposed(rules.book, rule, told, first, rules.known_on), rules.known_on)
-        table = replay(view, last, rules, scope=narrowed(view, COUNTY, bank, township))
+        table = supposition.replayed(view, narrowed(view, COUNTY, bank, township))
         moved = (line["difference_fen"] for line in table.dicts())
         return table, {"period": period, "difference_fen": sum(moved)}
 
-    return await read.table_saying(f"replay-{period}", query, dated=False)
+    return await read.table_saying(f"replay-{period}", query)
+
+
+class Supposition(NamedTuple):
+    """Which other rules a quarter is replayed by: those known at another instant, one supposed."""
+
+    period: str
+    rules_known_at: datetime | None = None
+    rule: str | None = None
+    value: int | None = None
+    words: str | None = None
+    rules_from: date | None = None
+
+    def replayed(self, view: View, scope: Scope) -> Table:
+        """Raises NoRuling, RuleUnknown, RuleMalformed."""
+        last = named_quarter(self.period, view.book)
+        known = min(self.rules_known_at or view.known_at, view.known_at)
+        rules = Rules(view.book_known_at(known), civil_day(known))
+        if self.rule is not None:
+            told = self.words.split(",") if self.words else self.value
+            supposed_value = tuple(told) if isinstance(told, list) else () if told is None else told
+            first = self.rules_from or last.first
+            book = supposed(rules.book, self.rule, supposed_value, first, rules.known_on)
+            rules = Rules(book, rules.known_on)
+        return replay(view, last, rules, scope=scope)

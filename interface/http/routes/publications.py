@@ -102,16 +102,17 @@ async def publication(request: Request, no: No) -> Response:
     service = service_of(request)
     author, _ = await service.reader(request)
 
-    def answer() -> Response:
-        told = _told(service, no, author)
-        content = told["content"].encode()
-        return Response(
-            content,
-            media_type="text/csv; charset=utf-8",
-            headers={"X-Sha256": hashlib.sha256(content).hexdigest(), "Cache-Control": "no-store"},
-        )
+    return await run_in_threadpool(as_it_went_out, service, no, author)
 
-    return await run_in_threadpool(answer)
+
+def as_it_went_out(service: Service, no: str, reader: Author) -> Response:
+    """The file that was published, byte for byte. Raises PublicationUnknown."""
+    content = _told(service, no, reader)["content"].encode()
+    return Response(
+        content,
+        media_type="text/csv; charset=utf-8",
+        headers={"X-Sha256": hashlib.sha256(content).hexdigest(), "Cache-Control": "no-store"},
+    )
 
 
 @router.get("/publications/{no}/check", summary="复现与差异 made again, and what differs by now")
@@ -124,31 +125,31 @@ async def check(request: Request, no: No) -> Response:
     service = service_of(request)
     await service.reader(request)
 
-    def answer() -> Response:
-        told = _told(service, no)
-        as_of = datetime.fromisoformat(told["as_of"]).date()
-        with view_of(service, as_of, datetime.fromisoformat(told["known_at"]), None) as view:
-            again = edition(view, told["report"], like=told["content"])
-        with view_of(service, as_of, None, None) as view:
-            now = edition(view, told["report"], like=told["content"])
-            earlier = edition_before(view, told["report"], no)
-        late = _told_since(service, earlier, told["known_at"]) if earlier else []
-        return json_answer(
-            {
-                **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
-                "checked_on": civil_day(service.clock()),
-                "sha256": told["sha256"],
-                "unaltered": hashlib.sha256(told["content"].encode()).hexdigest() == told["sha256"],
-                "reproduced": again.content == told["content"],
-                "rules_then": told["rules"],
-                "rules_now": now.rules,
-                "differences": differences(told["content"], now.content),
-                "previous": earlier,
-                "previous_differs": late,
-            }
-        )
+    return await run_in_threadpool(lambda: json_answer(checked(service, no)))
 
-    return await run_in_threadpool(answer)
+
+def checked(service: Service, no: str) -> dict[str, Any]:
+    """An edition made again at its dates; what differs by now. Raises PublicationUnknown."""
+    told = _told(service, no)
+    as_of = datetime.fromisoformat(told["as_of"]).date()
+    with view_of(service, as_of, datetime.fromisoformat(told["known_at"]), None) as view:
+        again = edition(view, told["report"], like=told["content"])
+    with view_of(service, as_of, None, None) as view:
+        now = edition(view, told["report"], like=told["content"])
+        earlier = edition_before(view, told["report"], no)
+    late = _told_since(service, earlier, told["known_at"]) if earlier else []
+    return {
+        **{name: told[name] for name in ("publication_no", "report", "as_of", "known_at")},
+        "checked_on": civil_day(service.clock()),
+        "sha256": told["sha256"],
+        "unaltered": hashlib.sha256(told["content"].encode()).hexdigest() == told["sha256"],
+        "reproduced": again.content == told["content"],
+        "rules_then": told["rules"],
+        "rules_now": now.rules,
+        "differences": differences(told["content"], now.content),
+        "previous": earlier,
+        "previous_differs": late,
+    }
 
 
 def _told_since(service: Service, no: str, known_at: str) -> list[dict[str, Any]]:

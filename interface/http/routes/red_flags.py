@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -300,15 +301,17 @@ async def red_flag_inbox(
     def lines(view: View, most: int | None) -> Table:
         assure_known(view, bank, township)
         table = inbox_for(view, author, asked, read.known_at)
+        at = {key: place for place, key in enumerate(table.keys)}
         chosen = [
-            (place, row)
-            for place, row, line in _in_order(table)
-            if place > after
-            and all(value in (None, line[key]) for key, value in wanted.items())
-            and bank in (None, *line["bank"])
-            and township in (None, *line["township"])
+            row
+            for row in table.rows
+            if all(value in (None, row[at[key]]) for key, value in wanted.items())
+            and bank in (None, *row[at["bank"]])
+            and township in (None, *row[at["township"]])
+            and (row[at["rule"]], row[at["subject"]], row[at["nth"]]) > after
         ]
-        return Table(table.columns, [row for _, row in chosen[:most]])
+        chosen.sort(key=itemgetter(at["rule"], at["subject"], at["nth"]))
+        return Table(table.columns, chosen[:most])
 
     return await read.page("red-flag-inbox", lines, limit, ("rule", "subject", "nth"))
 
@@ -319,14 +322,6 @@ def inbox_for(
     """The inbox of a reader: which case holds a finding is told to the supervision alone."""
     cases = cases_by_finding(view) if reader.role == SUPERVISION else None
     return inbox(view, asked, cases, through)
-
-
-def _in_order(
-    table: Table,
-) -> list[tuple[tuple[str, str, int], tuple[Any, ...], dict[str, Any]]]:
-    lines = zip(table.rows, table.dicts(), strict=True)
-    placed = [((line["rule"], line["subject"], line["nth"]), row, line) for row, line in lines]
-    return sorted(placed, key=lambda each: each[0])
 
 
 def _place_in_inbox(cursor: str | None) -> tuple[str, str, int]:

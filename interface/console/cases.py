@@ -122,7 +122,7 @@ async def case_list(
     found: Visiting, given: Annotated[Given, Depends(parameters_of(LIST))]
 ) -> Response:
     """Every case for the supervision; for others what they are asked."""
-    return await show_list(found, _list(found), _fitting(found, given), _lines, {}, (), None)
+    return await show_list(found, _list(found), _fitting(found, given), _lines, {}, {}, None)
 
 
 def _list(found: Visit) -> ListPage:

@@ -60,7 +60,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Final, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, get_args
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -161,7 +162,7 @@ def list_page(
 
     def served(query: Query) -> Query:
         further = _further(query)
-        told = tuple(each.name for each in further if f"{{{each.name}}}" not in path)
+        told = {each.name: _said_as(each) for each in further if f"{{{each.name}}}" not in path}
 
         async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
             return await show_list(found, made, given, query, also, told, more)
@@ -200,6 +201,12 @@ def _selects(query: Query) -> bool:
     return "asked" in inspect.signature(query).parameters
 
 
+def _said_as(parameter: Parameter) -> str:
+    """What the address calls a parameter: its alias, `from`, if it has one."""
+    told = (getattr(each, "alias", None) for each in get_args(parameter.annotation))
+    return next((alias for alias in told if alias), parameter.name)
+
+
 def _take(endpoint: Callable[..., Any], further: list[Parameter], **own: Any) -> None:
     """Tell FastAPI what an endpoint takes."""
     parameters = [
@@ -220,13 +227,13 @@ async def show_list(
     given: Mapping[str, Any],
     query: Query,
     also: Mapping[str, Any],
-    told: Sequence[str],
+    told: Mapping[str, str],
     more: More | None,
 ) -> Response:
     assure_allowed(found, made.query)
     asked = asked_of(found, made, given)
     codes = await run_in_threadpool(named_codes, found, made)
-    further = {name: also[name] for name in told}
+    further = {said: also[name] for name, said in told.items()}
 
     def listed() -> tuple[Listed, Mapping[str, Any]]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
@@ -309,14 +316,16 @@ async def list_file(
     query: Query,
     also: Mapping[str, Any],
     form: Form,
-    told: Sequence[str] = (),
+    told: Mapping[str, str] = MappingProxyType({}),
     *,
     notes: bool = False,
 ) -> Response:
     assure_allowed(found, made.query)
     asked = asked_of(found, made, given)
     codes = await run_in_threadpool(named_codes, found, made)
-    said = filter_words(found, made, asked, codes, {name: also[name] for name in told})
+    said = filter_words(
+        found, made, asked, codes, {each: also[name] for name, each in told.items()}
+    )
 
     def filed() -> Response:
         with view_of(found.service, found.as_of, found.known_at, None) as view:

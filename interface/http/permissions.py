@@ -31,6 +31,7 @@ query                          lent      resident  guaranteed county bureau audi
 /ledgers/subsidies             own       own       own        all    all    all     -
 /ledgers/risk-fund             -         -         -          all    all    all     -
 /ledgers/funds                 -         -         -          all    all    all     -
+/ledgers/transfers             -         -         -          all    all    all     -
 /ledgers/journal               -         -         -          all    all    all     -
 /changes                       own       own       own        all    all    all     -
 /loans/{no}                    own       own       own        all    all    all     -
@@ -58,6 +59,7 @@ query                          lent      resident  guaranteed county bureau audi
 /risks                         concerned concerned concerned  all    all    all     -
 /guarantees                    own       -         own        all    all    all     -
 /benefits                      -         own       -          all    all    all     -
+/benefits/instalments          -         own       -          all    all    all     -
 /indicators                    -         -         -          all    all    all     -
 /reports/townships             own       own       -          all    all    all     -
 /reports/banks                 own       -         -          all    all    all     -
@@ -79,6 +81,7 @@ query                          lent      resident  guaranteed county bureau audi
 /cases/{no}                    asked     asked     asked      asked  asked  all     -
 /fund-flow                     -         -         -          all    all    all     -
 /fund-flow/edges               -         -         -          all    all    all     -
+/fund-flow/paths               -         -         -          all    all    all     -
 /fund-flow/misuse              -         -         -          all    all    all     -
 /fund-flow/unlinked            -         -         -          all    all    all     -
 /entities                      -         -         -          all    all    all     -

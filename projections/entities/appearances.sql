@@ -1,7 +1,8 @@
 -- Every appearance of an account or a person, by pseudonym: in what role, in what event.
--- as_of, known_at. in_fen: what reached it there; out_fen: what left it.
+-- as_of, known_at; loans: as what it appears in these alone (null: in all). in_fen: what reached it there; out_fen: what left it.
 WITH lent AS (
   SELECT * FROM facts.standing_loan(%(as_of)s, %(known_at)s)
+   WHERE %(loans)s::uuid[] IS NULL OR loan_id = ANY (%(loans)s)
 ), appearance AS (
   SELECT 'account' AS kind, payee AS pseudonym, 'payee' AS role, household_no, bank, loan_no,
          credited_fen AS in_fen, 0::bigint AS out_fen, effective_on, recorded_at, position

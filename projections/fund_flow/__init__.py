@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from projections.facts.reading import Table, View, query_text
 from projections.fund_flow.columns import EDGES, GRAPH
@@ -19,6 +20,8 @@ OWN_ACCOUNT: Final = "own_account"
 HOLDERS: Final = ("account", "household")
 """Nodes whose money goes on: followed from one movement to the next, as budget and batches are."""
 _FOLLOWED: Final = (*HOLDERS, "batch", "budget")
+_WITHOUT_LOANS: Final = ("budget", "enterprise", "office", "payer", "risk_fund")
+"""Nodes at which no movement of a loan begins or ends."""
 NODE_KINDS: Final = {
     "treasury": "国库预算",
     "budget": "预算科目",
@@ -113,21 +116,47 @@ def kind_of(node: str) -> str:
 
 
 def whole(view: View) -> Graph:
-    """The whole county: the nodes are kinds of nodes."""
-    return Graph([Edge(*row) for row in view.query(_text("edges.sql", "summary.sql")).rows])
+    """The whole county: the nodes are kinds of nodes. Kept: it takes every movement there is."""
+    key = ("fund flow", view.place)
+    kept: Graph | None = view.memory.recall(key) if view.memory else None
+    if kept is None:
+        rows = view.query(_text("edges.sql", "summary.sql"), loans=None).rows
+        kept = Graph([Edge(*row) for row in rows])
+        if view.memory:
+            view.memory.keep(key, kept, 1 + len(kept.edges))
+    return kept
+
+
+class Start(NamedTuple):
+    """Where following begins: a household, an account, a batch; or all that a loan moved."""
+
+    node: str | None = None
+    bank: str = ""
+    loan_no: str = ""
 
 
 def around(view: View, node: str, hops: int) -> Graph:
     """What reached a node and where it went, at most so many movements away."""
-    first = movements(view, nodes=[node])
-    return _graph(_spread(view, first, {node}, hops))
+    return graph_of(moved(view, Start(node), hops))
 
 
 def of_loan(view: View, bank: str, loan_no: str, hops: int) -> Graph:
     """What one loan moved, where that came from, and where it went on to."""
-    first = movements(view, bank=bank, loan_no=loan_no)
-    borrowers = {f"household:{m.household_no}" for m in first if m.household_no}
-    return _graph(_spread(view, first, borrowers, hops))
+    return graph_of(moved(view, Start(None, bank, loan_no), hops))
+
+
+def moved(view: View, start: Start, hops: int) -> list[Movement]:
+    """What is at most so many movements away, in order of day and log."""
+    if start.node is not None:
+        first, begin = movements(view, nodes=[start.node]), {start.node}
+    else:
+        first = movements(view, bank=start.bank, loan_no=start.loan_no)
+        begin = {f"household:{m.household_no}" for m in first if m.household_no}
+    return _in_order(_spread(view, first, begin, hops))
+
+
+def _in_order(found: dict[tuple[int, str], Movement]) -> list[Movement]:
+    return sorted(found.values(), key=lambda m: (m.effective_on, m.position))
 
 
 def movements(
@@ -139,9 +168,53 @@ def movements(
     loan_no: str | None = None,
 ) -> list[Movement]:
     """The movements that touch any of these nodes, of a kind, of a loan; in order of day, log."""
-    asked = {"nodes": None if nodes is None else list(nodes), "kind": kind}
-    found = view.query(_text("touching.sql"), bank=bank, loan_no=loan_no, **asked)
+    wanted = None if nodes is None else list(nodes)
+    found = view.query(
+        _text("touching.sql"),
+        nodes=wanted,
+        kind=kind,
+        bank=bank,
+        loan_no=loan_no,
+        loans=_loans(view, wanted, bank, loan_no),
+    )
     return [Movement(*row) for row in found.rows]
+
+
+def _loans(
+    view: View, nodes: list[str] | None, bank: str | None = None, loan_no: str | None = None
+) -> list[UUID] | None:
+    """Ids of all loans that moved money at some nodes, or of the one; None: of any loan.
+
+    With them a query costs what stands around the nodes, without them the county.
+    """
+    if loan_no is not None:
+        asked = "SELECT DISTINCT loan_id FROM facts.loan WHERE bank = %(bank)s AND loan_no = %(no)s"
+        return [row[0] for row in view.query(asked, bank=bank, no=loan_no).rows]
+    if nodes is None:
+        return None
+    named: dict[str, list[str]] = {kind: [] for kind in ("account", "household", "batch")}
+    for kind, _, name in (node.partition(":") for node in nodes):
+        if kind in named and name:
+            named[kind].append(name)
+        elif kind not in _WITHOUT_LOANS:
+            return None
+    return loans_at(view, named["account"], named["household"], named["batch"])
+
+
+def loans_at(
+    view: View,
+    accounts: list[str],
+    households: Iterable[str] = (),
+    batches: Iterable[str] = (),
+) -> list[UUID]:
+    """Ids of all loans of which something may have moved there, at either of the dates."""
+    found = view.query(
+        query_text(__name__, "loans_of.sql"),
+        accounts=accounts,
+        households=list(households),
+        batches=list(batches),
+    )
+    return [row[0] for row in found.rows]
 
 
 class Wanted(NamedTuple):
@@ -156,13 +229,25 @@ class Wanted(NamedTuple):
     bank: str | None = None
     loan_no: str | None = None
 
+    def loans(self, view: View) -> list[UUID] | None:
+        """Ids of the loans that can be meant; None: any."""
+        if self.bank and self.loan_no:
+            return _loans(view, None, self.bank, self.loan_no)
+        home = f"household:{self.household_no}" if self.household_no else None
+        for node in (home, self.source, self.target, self.node):
+            loans = _loans(view, [node]) if node else None
+            if loans is not None:
+                return loans
+        return None
+
 
 def edges(
     view: View, wanted: Wanted, *, after: int | None = None, most: int | None = None
 ) -> Table:
     """The single edges, in the order of the log; `after`: the number of the one before a page."""
     asked = _text("edges.sql", "single.sql")
-    return view.table(EDGES, asked, **wanted._asdict(), after=after, most=most)
+    loans = wanted.loans(view)
+    return view.table(EDGES, asked, **wanted._asdict(), loans=loans, after=after, most=most)
 
 
 def _text(*names: str) -> str:
@@ -195,9 +280,10 @@ def _begin(movement: Movement, onward: bool) -> str:
     return movement.source if onward else movement.target
 
 
-def _graph(found: dict[tuple[int, str], Movement]) -> Graph:
+def graph_of(moved: Iterable[Movement]) -> Graph:
+    """The legs of movements, those of one year and kind between two nodes in one edge."""
     sums: dict[tuple[str, str, str, int], list[Movement]] = {}
-    for movement in sorted(found.values(), key=lambda m: (m.effective_on, m.position)):
+    for movement in moved:
         for leg in movement.legs():
             sums.setdefault((*leg, movement.effective_on.year), []).append(movement)
     return Graph(

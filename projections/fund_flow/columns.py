@@ -28,6 +28,20 @@ GRAPH: Final = (
     c.LAST_ON,
 )
 """An edge of the graph: all movements of one kind in one year between two nodes."""
+SHOWN: Final = (
+    _FROM,
+    _TO,
+    c.KIND,
+    c.AMOUNT,
+    c.count("movements", "笔数", "movements", "movements"),
+    c.FIRST_ON,
+    c.LAST_ON,
+    c.fen("flagged_fen", "有疑点(元)", "flagged"),
+    c.MIN,
+    c.MAX,
+    c.several("flags", "疑点规则", "red-flag rules"),
+)
+"""An edge of the picture: of all years that are looked at, with what is flagged of it."""
 EDGES: Final = (
     replace(c.identifier("edge_no", "边号", "number of the edge"), shape="number"),
     c.POSITION,
@@ -44,6 +58,18 @@ EDGES: Final = (
     _RECEIVER,
     c.EVENT_ID,
 )
+PATHS: Final = (
+    c.count("way", "路径", "way", "number"),
+    c.count("way_step", "步", "step of the way", "number"),
+    _FROM,
+    _TO,
+    c.several("kinds", "类别", "kinds of movement"),
+    c.AMOUNT,
+    c.count("movements", "笔数", "movements", "movements"),
+    c.FIRST_ON,
+    c.LAST_ON,
+)
+"""A step of a way between two nodes."""
 MISUSE_BY_LOAN: Final = (
     c.BANK,
     c.LOAN_NO,

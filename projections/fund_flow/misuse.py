@@ -46,7 +46,7 @@ class Found(NamedTuple):
 
 def misuse(view: View) -> Found:
     """Programme money in forbidden places, as of a day, as known at an instant."""
-    outflows = _between(movements(view, kind="outflow"))
+    outflows = between(movements(view, kind="outflow"))
     rulings = _rulings(view, outflows)
     places = {
         _account(m)
@@ -54,7 +54,7 @@ def misuse(view: View) -> Found:
         if (ruling := rulings[m.effective_on]) is not None and m.receiver in ruling.words
     }
     leading = _leading(outflows, places)
-    told = _between(movements(view, nodes=leading | places)) if places else []
+    told = between(movements(view, nodes=leading | places)) if places else []
     forbidden = {m.position for m in told if m.kind in _ARRIVING and _account(m) in places}
     loans, accounts, received = _sums(told, forbidden, leading)
     return Found(
@@ -69,7 +69,7 @@ def _account(m: Movement) -> str:
     return m.via or m.target
 
 
-def _between(moved: list[Movement]) -> list[Movement]:
+def between(moved: list[Movement]) -> list[Movement]:
     """What moves from one holder to another: one's own accounts are one holder."""
     return [m for m in moved if m.source != m.target]
 
@@ -103,7 +103,7 @@ def _sums(
     loans: dict[Source, _Sums] = defaultdict(_Sums)
     accounts: dict[str, _Sums] = defaultdict(_Sums)
     received: dict[Source, int] = defaultdict(int)
-    moves = [_move(m, m.position in forbidden) for m in told]
+    moves = [move_of(m, m.position in forbidden) for m in told]
     for move in moves:
         if move.brought is not None:
             received[move.brought] += move.amount_fen
@@ -122,7 +122,8 @@ def _sums(
     return loans, accounts, received
 
 
-def _move(m: Movement, misuse: bool) -> Move:
+def move_of(m: Movement, misuse: bool) -> Move:
+    """A movement between pools: households and accounts hold money, all else is outside."""
     source, target = (n if kind_of(n) in HOLDERS else None for n in (m.source, m.target))
     brought = None
     if source is None:

@@ -2,16 +2,20 @@
 -- to another, as of a day, as known at an instant.
 -- as_of, known_at. Nodes are kind and name, some of them a kind alone. `via`: the
 -- household's own account that it went through.
+-- loans: of what loans move, those of these alone (null: of all).
 -- An account belongs to a household when loans of that household were paid to it; one that belongs
 -- to several is theirs for their own loans' money, and nobody's for anything else.
-WITH lent AS (
+WITH every_loan AS (
+  SELECT DISTINCT household_no, payee, bank FROM facts.standing_loan(%(as_of)s, %(known_at)s)
+), lent AS (
   SELECT * FROM facts.standing_loan(%(as_of)s, %(known_at)s)
+   WHERE %(loans)s::uuid[] IS NULL OR loan_id = ANY (%(loans)s)
 ), own AS (
-  SELECT DISTINCT household_no, payee AS account FROM lent
+  SELECT DISTINCT household_no, payee AS account FROM every_loan
 ), owner AS (
   SELECT account, min(household_no) AS household_no FROM own GROUP BY account HAVING count(*) = 1
 ), lender AS (
-  SELECT DISTINCT bank FROM lent
+  SELECT DISTINCT bank FROM every_loan
 ), movement AS (
   SELECT CASE WHEN counter_account = 'treasury' THEN 'allocated' WHEN account = 'reserved' THEN 'reserved'
               WHEN account = 'paid' THEN 'spent' WHEN counter_account = 'paid' THEN 'unspent'

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from domain.money import yuan
 from domain.plan_check import target
 from projections.facts.reading import Table, View, query_text
-from projections.funds.columns import FUNDS, JOURNAL
+from projections.funds.columns import FUNDS, JOURNAL, TRANSFERS
 
 WARNINGS_BP: Final = (8_000, 9_000, 10_000)
 """Shares of the allocated money at which a warning is due: 80, 90 and 100 %."""
@@ -54,9 +54,17 @@ def fund_ledger(view: View) -> Table:
     return Table(FUNDS, rows)
 
 
-def journal(view: View) -> Table:
-    """Every amount that moved up to a day: account, counter-account, fen (signed)."""
-    return view.table(JOURNAL, query_text(__name__, "journal.sql"))
+def transfers(view: View, *, year: int | None = None) -> Table:
+    """Each transfer of programme money between accounts of offices and banks, with its event."""
+    return view.table(TRANSFERS, query_text(__name__, "transfers.sql"), year=year)
+
+
+def journal(view: View, *, account: str | None = None) -> Table:
+    """Every amount that moved up to a day: account, counter-account, fen (signed).
+
+    `account`: what moved to or from this one alone, `budget:paid:2024`; none of a loan.
+    """
+    return view.table(JOURNAL, query_text(__name__, "journal.sql"), account=account)
 
 
 def journal_text(view: View, tool: Tool) -> Iterator[str]:

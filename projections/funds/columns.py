@@ -17,6 +17,17 @@ FUNDS: Final = (
     c.bp("warning_bp", "预警(%)", "warning step reached"),
     c.fen("overdrawn_fen", "超支(元)", "paid beyond the allocated"),
 )
+TRANSFERS: Final = (
+    c.YEAR,
+    c.EFFECTIVE_ON,
+    c.text("payer", "付款账户", "payer"),
+    c.text("payee", "收款账户", "payee"),
+    c.AMOUNT,
+    c.text("purpose", "用途", "purpose of the transfer"),
+    c.VOUCHER,
+    c.POSITION,
+    c.EVENT_ID,
+)
 JOURNAL: Final = (
     c.EFFECTIVE_ON,
     c.POSITION,

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from domain.household import Household
-from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of
-from projections.links.columns import BENEFITS, GUARANTEES, RATINGS, RISK_FUND, RISKS
+from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of, query_text
+from projections.links.columns import (
+    BENEFITS,
+    GUARANTEES,
+    INSTALMENTS,
+    RATINGS,
+    RISK_FUND,
+    RISKS,
+)
 
 _RATINGS = """
 SELECT DISTINCT ON (h.household_no, r.rater) h.township, h.household_no, r.rater, r.grade, r.score,
@@ -103,3 +110,12 @@ def benefits(view: View, *, scope: Scope = COUNTY, household_no: str | None = No
     """By agreement and household: what fell due, what was paid, what is short."""
     ask = view.table if household_no is None else view.lookup_table
     return ask(BENEFITS, _BENEFITS, township=scope.township, household_no=household_no)
+
+
+def instalments(view: View, *, scope: Scope = COUNTY) -> Table:
+    """By agreement, instalment and household: due, paid, short, days late, and how it stands.
+
+    `state`: paid, paid_late, short, or pending until its day has passed.
+    """
+    asked = query_text(__name__, "instalments.sql")
+    return view.table(INSTALMENTS, asked, township=scope.township, today=view.today)

@@ -57,3 +57,19 @@ BENEFITS: Final = (
     c.fen("short_fen", "欠付(元)", "short"),
     c.day("next_due_on", "下期应付日", "next due on"),
 )
+INSTALMENTS: Final = (
+    c.TOWNSHIP,
+    c.AGREEMENT_NO,
+    c.ENTERPRISE,
+    c.day("due_on", "应付日", "due on"),
+    c.HOUSEHOLD_NO,
+    c.several("kinds", "款项", "kinds of payment"),
+    c.fen("due_fen", "应付(元)", "due"),
+    c.fen("paid_fen", "已付(元)", "paid"),
+    c.fen("short_fen", "欠付(元)", "short"),
+    c.day("paid_on", "付清日", "paid in full on"),
+    c.count("days_late", "晚(天)", "days late", "days"),
+    c.STATE,
+    c.POSITION,
+)
+"""An instalment of a benefit agreement to one household."""

@@ -1244,7 +1244,8 @@ def test_no_body_makes_the_service_fail(api: Api, path: str) -> None:
          "/v1/loans/{}/history", "/v1/households/{}", "/v1/households/{}/history",
          "/v1/households/{}/looks", "/v1/subsidy-payments/{}/trace", "/v1/cases", "/v1/cases/{}",
          "/v1/red-flags/schemes", "/v1/red-flags/inbox", "/v1/fund-flow", "/v1/fund-flow/edges",
-         "/v1/fund-flow/misuse", "/v1/fund-flow/unlinked", "/v1/entities", "/v1/entities/{}"]
+         "/v1/fund-flow/misuse", "/v1/fund-flow/paths", "/v1/ledgers/transfers",
+         "/v1/benefits/instalments", "/v1/fund-flow/unlinked", "/v1/entities", "/v1/entities/{}"]
     ),
     number=st.text(min_size=1, max_size=20) | st.sampled_from(["L1", "H1"]),
     query=st.dictionaries(

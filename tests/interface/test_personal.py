@@ -339,10 +339,13 @@ READS = {
     "/cases/{no}": "/cases/XS-1",
     "/fund-flow": "/fund-flow",
     "/fund-flow/edges": "/fund-flow/edges",
+    "/fund-flow/paths": "/fund-flow/paths",
     "/fund-flow/misuse": "/fund-flow/misuse",
     "/fund-flow/unlinked": "/fund-flow/unlinked",
     "/entities": "/entities",
     "/entities/{pseudonym}": "/entities/{pseudonym}",
+    "/ledgers/transfers": "/ledgers/transfers",
+    "/benefits/instalments": "/benefits/instalments",
     "/ratings": "/ratings",
     "/risks": "/risks",
     "/guarantees": "/guarantees",
@@ -391,6 +394,7 @@ READS = {
 
 QUERIES = {
     "/fund-flow": {"household_no": "H1", "hops": 6},
+    "/fund-flow/paths": {"from": "bank:NRCB", "to": "household:H1"},
     "/fund-flow/unlinked": {"category": "loan_flow_unobserved"},
     "/settlement": {"period": "2023Q2"},
     "/search": {"q": "L1"},

@@ -23,6 +23,7 @@ from projections.facts.reading import Table, View
 
 router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
 _PSEUDONYM: Final = r"^(account|person)-[0-9a-f]{24}$"
+Pseudonym = Annotated[str, Path(pattern=_PSEUDONYM)]
 Role = Literal["borrower", "member", "payee", "payer", "receiver", "subsidy_payee"]
 
 
@@ -62,7 +63,7 @@ def _before(cursor: str | None) -> str | None:
 @s.answers(s.table("Appearances", APPEARANCES))
 async def entity(
     read: Read,
-    pseudonym: Annotated[str, Path(pattern=_PSEUDONYM)],
+    pseudonym: Pseudonym,
 ) -> Response:
     await read.reader()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from interface.exports.graphml import graphml
@@ -29,11 +29,11 @@ from projections.fund_flow import (
     EDGE_KINDS,
     MOST_HOPS,
     NODE_KINDS,
-    Graph,
+    Start,
     Wanted,
-    around,
     edges,
-    of_loan,
+    graph_of,
+    moved,
     whole,
 )
 from projections.fund_flow.columns import (
@@ -41,10 +41,12 @@ from projections.fund_flow.columns import (
     GRAPH,
     MISUSE_BY_ACCOUNT,
     MISUSE_BY_LOAN,
+    PATHS,
     UNLINKED,
     UNLINKED_COUNTS,
 )
 from projections.fund_flow.misuse import misuse
+from projections.fund_flow.paths import NoBegin, paths
 from projections.fund_flow.unlinked import CATEGORIES, counts, unlinked
 
 router = APIRouter(prefix="/v1", tags=["资金流向 fund flow"], route_class=CheckedRoute)
@@ -71,6 +73,10 @@ Node = Annotated[
     Query(pattern=rf"^({_KINDS})(:[^\x00-\x1f\x7f]+)?$", max_length=300,
           description="节点，或一类节点 a node's id, or a kind of nodes"),
 ]  # fmt: skip
+NodeId = Annotated[
+    str,
+    Field(pattern=rf"^({_KINDS})(:[^\x00-\x1f\x7f]+)?$", max_length=300),
+]
 Hops = Annotated[
     int, Query(ge=1, le=MOST_HOPS, description="至多几步 at most so many movements away")
 ]
@@ -95,12 +101,12 @@ async def fund_flow(
     GraphML by `Accept: application/graphml+xml`; CSV and XLSX a line an edge.
     """
     await read.reader()
-    query = _asked(household_no, bank, loan_no, account, batch_no, hops)
+    start = start_of(household_no, bank, loan_no, account, batch_no)
     form = "graphml" if "graphml" in read.request.headers.get("accept", "") else read.form
 
     def answer(view: View) -> Response:
-        graph = query(view)
-        if query is not whole and not graph.edges:
+        graph = whole(view) if start is None else graph_of(moved(view, start, hops))
+        if start is not None and not graph.edges:
             raise HTTPException(404)
         name, headers = f"fund-flow-{view.as_of}", headers_of(view)
         if form == "graphml":
@@ -117,24 +123,21 @@ async def fund_flow(
     return await read.respond(answer)
 
 
-def _asked(
+def start_of(
     household_no: str | None,
     bank: str | None,
     loan_no: str | None,
     account: str | None,
     batch_no: str | None,
-    hops: int,
-) -> Callable[[View], Graph]:
-    """The one question that is asked. Raises HTTPException 422 when it is more than one."""
+) -> Start | None:
+    """Where following begins; None: the whole county. Raises HTTPException 422: more than one."""
     named = {"household": household_no, "account": account, "batch": batch_no}
     starts = [f"{kind}:{name}" for kind, name in named.items() if name is not None]
     if (bank is None) != (loan_no is None) or len(starts) + (loan_no is not None) > 1:
         raise HTTPException(422)
     if bank is not None and loan_no is not None:
-        return lambda view: of_loan(view, bank, loan_no, hops)
-    if starts:
-        return lambda view: around(view, starts[0], hops)
-    return whole
+        return Start(None, bank, loan_no)
+    return Start(starts[0]) if starts else None
 
 
 @router.get("/fund-flow/edges", summary="资金流向明细 the single movements, each with its event")
@@ -164,6 +167,27 @@ async def fund_flow_edges(
         return table
 
     return await read.page("fund-flow-edges", query, limit, ("edge_no",))
+
+
+@router.get("/fund-flow/paths", summary="资金路径 all ways between two nodes, step by step")
+@s.answers(s.table("FundFlowPaths", PATHS))
+async def fund_flow_paths(
+    read: Read,
+    source: Annotated[NodeId, Query(alias="from")],
+    to: Annotated[NodeId, Query()],
+    hops: Hops = 4,
+) -> Response:
+    """A line a step; one of the two is a household, an account or a batch."""
+    await read.reader()
+    return await read.table("fund-flow-paths", lambda view: ways(view, source, to, hops))
+
+
+def ways(view: View, source: str, target: str, hops: int) -> Table:
+    """As paths. Raises HTTPException 422 where neither end can be followed."""
+    try:
+        return paths(view, source, target, hops)
+    except NoBegin:
+        raise HTTPException(422) from None
 
 
 @router.get("/fund-flow/misuse", summary="流向违规 programme money that reached a forbidden place")

@@ -11,9 +11,10 @@ from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import Read
 from interface.http.responses import Form, headers_of, table_file
 from projections.facts.reading import View
-from projections.funds import fund_ledger, journal, journal_text
-from projections.funds.columns import FUNDS
+from projections.funds import fund_ledger, journal, journal_text, transfers
+from projections.funds.columns import FUNDS, TRANSFERS
 
+BudgetYear = Annotated[int | None, Query(ge=1990, le=9000, description="预算年度 budget year")]
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
 
@@ -22,6 +23,13 @@ router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute
 async def funds(read: Read) -> Response:
     await read.reader()
     return await read.table("funds", fund_ledger)
+
+
+@router.get("/ledgers/transfers", summary="资金拨付 each transfer between offices and banks")
+@s.answers(s.table("Transfers", TRANSFERS))
+async def transfer_list(read: Read, year: BudgetYear = None) -> Response:
+    await read.reader()
+    return await read.table("transfers", lambda view: transfers(view, year=year))
 
 
 @router.get("/ledgers/journal", summary="日记账 every amount that moved, double entry")

@@ -8,8 +8,8 @@ from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
 from interface.http.query_params import Read
 from projections.facts.reading import COUNTY
-from projections.links import benefits, guarantees, ratings, risk_fund, risks
-from projections.links.columns import BENEFITS, GUARANTEES, RATINGS, RISK_FUND, RISKS
+from projections.links import benefits, guarantees, instalments, ratings, risk_fund, risks
+from projections.links.columns import BENEFITS, GUARANTEES, INSTALMENTS, RATINGS, RISK_FUND, RISKS
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
@@ -53,3 +53,11 @@ async def risk_fund_ledger(read: Read) -> Response:
 async def benefit_list(read: Read) -> Response:
     _, scope = await read.reader()
     return await read.table("benefits", lambda view: benefits(view, scope=scope))
+
+
+@router.get("/benefits/instalments", summary="分红逐期 due, paid, short and days late")
+@s.answers(s.table("BenefitInstalments", INSTALMENTS))
+async def instalment_list(read: Read) -> Response:
+    """A line an agreement, instalment and household; a township sees its households."""
+    _, scope = await read.reader()
+    return await read.table("benefit-instalments", lambda view: instalments(view, scope=scope))

@@ -256,10 +256,20 @@ def totals(
 
 
 def chosen_table(
-    view: View, shape: Shape, sql: str, parameters: Mapping[str, Any], *, state: bool
+    view: View,
+    shape: Shape,
+    sql: str,
+    parameters: Mapping[str, Any],
+    *,
+    state: bool,
+    once: bool = False,
 ) -> Table:
-    """The lines; with the column `state` only where it is wanted."""
-    table = view.table(shape.all_columns, sql, **parameters)
+    """The lines; with the column `state` only where it is wanted.
+
+    `once`: the question names its loans, and is planned once (`View.lookup`).
+    """
+    ask = view.lookup_table if once else view.table
+    table = ask(shape.all_columns, sql, **parameters)
     if state or not shape.state:
         return table
     return Table(shape.columns, [row[:-1] for row in table.rows])

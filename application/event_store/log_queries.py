@@ -48,6 +48,15 @@ def position_of(connection: Connection, originator_id: str, version: str) -> int
     return None if row is None else int(row[0])
 
 
+def position_by_reference(connection: Connection, organisation: str, ref: str) -> int | None:
+    """Where the first event of an organisation's own reference stands; None when there is none."""
+    row = connection.execute(
+        "SELECT position FROM ledger.event WHERE organisation = %s AND ref = %s AND part = 0",
+        (organisation, ref),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
 def clocks(connection: Connection) -> Clocks:
     row = connection.execute(_CLOCKS.encode()).fetchone()
     assert row is not None

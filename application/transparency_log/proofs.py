@@ -124,6 +124,10 @@ class Proofs:
             for event in self.events(ids, checkpoint)
         ]
 
+    def leaf(self, position: int) -> bytes:
+        """The data of an event's leaf: what its hash is of, whether it is sealed yet or not."""
+        return self.hash.prefix + b"".join(rows_between(self.connection, position - 1, position))
+
     def events(self, positions: Iterable[int], checkpoint: Checkpoint) -> list[ProvenEvent]:
         """Events with their proofs to one checkpoint, in order. Raises NotSealed."""
         proven = []

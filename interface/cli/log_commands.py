@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from application.event_store.event_log import UnsafeDatabase, assure_safe
 from application.event_store.log_queries import position_of
-from application.personal_data.encryption import Keys, Vault
-from application.personal_data.household_keys import wrong_keys
 from application.transparency_log.notes import NoteMalformed
 from application.transparency_log.proofs import (
     NotSealed,
@@ -29,8 +25,7 @@ from application.transparency_log.proofs import (
 )
 from application.transparency_log.rows import export_log
 from application.transparency_log.sequencer import LogAltered
-from application.transparency_log.signer import SigningKeyOther, SigningRefused
-from application.transparency_log.verification import Verification, Verified
+from application.transparency_log.signer import SigningRefused
 from interface.cli.red_flag_commands import rule_or_exit
 from interface.cli.terminal import (
     ERR,
@@ -44,9 +39,9 @@ from interface.cli.terminal import (
     up_to_date_facts,
 )
 from interface.deployment import Deployment
+from interface.deployment.examination import Examination
 from interface.exports.evidence import bundle, finding_bundle, finding_of
-from projections.cited_rules import wrong_rules
-from projections.facts.comparison import export_facts, wrong_facts
+from projections.facts.comparison import export_facts
 from projections.facts.draw import Projector
 from projections.history import trace as trace_payment
 
@@ -54,7 +49,6 @@ app = typer.Typer()
 log_app = typer.Typer(help="日志 The log itself: seals, proofs, witnesses.", no_args_is_help=True)
 app.add_typer(log_app, name="log")
 
-T = TypeVar("T")
 Target = Annotated[Path, typer.Argument(help="where to")]
 
 
@@ -167,86 +161,25 @@ def verify(
     with_facts: Annotated[bool, typer.Option("--facts/--no-facts", help="the facts too")] = True,
 ) -> None:
     """核验 Check the whole log, its tree, its checkpoints and the facts drawn from it."""
-    found: list[str] = []
     with deployment_or_exit(examining=True) as deployment:
-        _attempt(found, "设置 settings", lambda: found.extend(_unsafe_settings(deployment)))
-        result = _attempt(found, "日志 the log", lambda: _verified(deployment, anchor or [], found))
-        _attempt(found, "政策 rulings", lambda: found.extend(_wrong_rules(deployment)))
-        _attempt(found, "户密钥 household keys", lambda: found.extend(_wrong_keys(deployment)))
+        examination = Examination(deployment, lambda what: progress_bar(what, None))
+        anchors = [path.read_bytes().decode("utf-8", "replace") for path in anchor or []]
+        result = examination.settings_log_and_keys(anchors)
         if with_facts:
-            with progress_bar("核对事实 facts", None) as progress:
-                _attempt(
-                    found,
-                    "事实 the facts",
-                    lambda: found.extend(map(str, wrong_facts(deployment.dsn, progress))),
-                )
-    for fault in found:
+            examination.facts()
+    found = examination.found
+    for _, fault in found:
         OUT.print(f"[red]✗[/red] {escape(fault)}", highlight=False, soft_wrap=True)
-    events, sealed, checkpoints, anchors = result[:4] if result else (0, 0, 0, 0)
+    events, sealed, checkpoints, anchored = result[:4] if result else (0, 0, 0, 0)
     coverage = result.coverage_bp / 100 if result else 0.0
     OUT.print(
         f"事件 events {events} · 已封存并核对 sealed and checked {sealed}"
         f" ({coverage:.2f} %) · 检查点 checkpoints {checkpoints}"
-        f" · 外存 anchors {anchors} · 问题 faults {len(found)}",
+        f" · 外存 anchors {anchored} · 问题 faults {len(found)}",
         highlight=False,
         soft_wrap=True,
     )
     raise typer.Exit(1 if found else 0)
-
-
-def _attempt(found: list[str], what: str, examine: Callable[[], T]) -> T | None:
-    """One part of the check; what breaks it off is said like any other fault."""
-    try:
-        return examine()
-    except Exception as error:  # noqa: BLE001 - a finding, whatever it is; the next part goes on
-        said = (str(error).strip().splitlines() or [""])[0]
-        found.append(f"{what}: 未能查完 / not checked through: {type(error).__name__} {said}")
-        return None
-
-
-def _verified(deployment: Deployment, anchor: Sequence[Path], found: list[str]) -> Verified:
-    """The log, its tree and its checkpoints; adds every fault to `found`."""
-    signer, origin = deployment.signer(), deployment.origin
-    for assure in (deployment.assure_named_key, lambda: signer.assure_pinned(origin)):
-        try:
-            assure()
-        except (SigningKeyOther, SigningRefused) as other:
-            found.append(str(other))
-    key = _attempt(found, "密钥 the key", lambda: signer.pinned(origin)) or signer.key(origin)
-    with reading(deployment.dsn, origin) as proofs:
-        verification = Verification(
-            proofs.connection,
-            origin,
-            key,
-            Vault(deployment.keys).authenticate,
-            signed_last=_attempt(found, "签名器 the signer", lambda: signer.last(origin)),
-            anchors=[path.read_bytes().decode("utf-8", "replace") for path in anchor],
-            dsn=deployment.dsn,
-        )
-        with progress_bar("核验 verifying", None) as progress:
-            result = verification.run(progress)
-    found.extend(map(str, result.faults))
-    return result
-
-
-def _unsafe_settings(deployment: Deployment) -> list[str]:
-    with reading(deployment.dsn, deployment.origin) as proofs:
-        try:
-            assure_safe(proofs.connection, os.environ)
-        except UnsafeDatabase as unsafe:
-            return [str(unsafe)]
-    return []
-
-
-def _wrong_rules(deployment: Deployment) -> list[str]:
-    with reading(deployment.dsn, deployment.origin) as proofs:
-        return [str(rule) for rule in wrong_rules(proofs.connection)]
-
-
-def _wrong_keys(deployment: Deployment) -> list[str]:
-    key_file = deployment.settings.key_file
-    with reading(deployment.dsn, deployment.origin) as proofs:
-        return list(wrong_keys(proofs.connection, lambda: Keys.load(key_file)))
 
 
 @app.command()

@@ -279,6 +279,12 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
     dates = ("as_of", "known_at", "lang", "cursor", *OF_PAPER)
     return {
         "menu": menu_of(found),
+        "finds": found.allowed("/search"),
+        "dates_said": [
+            (name, found.request.query_params[name])
+            for name in ("as_of", "known_at")
+            if name in found.request.query_params
+        ],
         "organisation": whose.organisation_name,
         "person": whose.name,
         "demo": found.service.demo,

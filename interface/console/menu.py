@@ -20,7 +20,7 @@ class Item(NamedTuple):
 MENU: Final[dict[str, tuple[Item, ...]]] = {
     "overview": (Item("overview", "/overview", "/ledgers/loans"),),
     "todo": (Item("todo", "/todo", "/duties"),),
-    "search": (Item("search", "/search", "/subsidy-payments/{no}/trace"),),
+    "search": (Item("search", "/search", "/search"),),
     "ledgers": (
         Item("loans", "/ledgers/loans", "/ledgers/loans"),
         Item("subsidies", "/ledgers/subsidies", "/ledgers/subsidies"),

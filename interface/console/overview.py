@@ -6,23 +6,19 @@ from collections import Counter
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from domain.kernel import Refused
 from domain.money import in_wan, percent
-from interface.console.frame import Elsewhere, Visit, assure_allowed, page, visit
+from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.http.kept_answers import Block, Question
 from interface.http.permissions import scope_of
 from interface.http.query_params import view_of
-from interface.http.routes.ledgers import traced
 from projections.duties import duties
 from projections.facts.reading import Scope, View
 from projections.funds import WARNINGS_BP, fund_ledger
-from projections.loan_ledger import loan_ledger
 from projections.red_flags import rules
 from projections.red_flags.runs import statuses
 from projections.reports import COUNTY_ROW, indicators, township_report
@@ -154,37 +150,3 @@ _ASKED: Final = {
     "flags": ("/red-flags", _flags),
 }
 """By block: the row of the permission table that opens it, and what it asks."""
-
-
-@router.get("/search")
-async def search(
-    found: Visiting, q: Annotated[str | None, Query(max_length=64)] = None
-) -> Response:
-    """A payment, a loan or a household by its number: the page of it, or what was looked for."""
-    assure_allowed(found, "/subsidy-payments/{no}/trace")
-    asked = (q or "").strip()
-    if asked:
-        place = await _found(found, asked)
-        if place is not None:
-            raise Elsewhere(place)
-    return await page(found, "search.html", asked=asked)
-
-
-async def _found(found: Visit, no: str) -> str | None:
-    if "/" in no or not no.isprintable():
-        return None
-    try:
-        await traced(found.service, found.author, no, found.as_of, found.known_at)
-    except Refused:
-        return await run_in_threadpool(_in_ledger, found, no)
-    return found.address(f"/subsidy-payments/{quote(no, safe='')}")
-
-
-def _in_ledger(found: Visit, no: str) -> str | None:
-    scope = scope_of(found.author, "/ledgers/loans")
-    with view_of(found.service, found.as_of, found.known_at, None) as view:
-        if loan_ledger(view, scope=scope, household_no=no, most=1).rows:
-            return found.address("/ledgers/loans", household_no=no)
-        if loan_ledger(view, scope=scope, loan_no=no, most=1).rows:
-            return found.address("/ledgers/subsidies", loan_no=no)
-    return None

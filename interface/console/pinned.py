@@ -130,6 +130,11 @@ def differing(given: str, own: str, answer: Answer) -> list[str]:
     ]
 
 
+def checkpoint_said(size: int, root: bytes) -> str:
+    """A checkpoint as an address says it."""
+    return f"{size}.{_text(root)}"
+
+
 def stands_in_log(service: Service, checkpoint: str) -> bool:
     """Whether the tree has this root at this size: `size.root`, as an address says it."""
     size, _, root = checkpoint.partition(".")
@@ -161,7 +166,7 @@ def pin(found: Visit, answer: Answer, newest: Checkpoint | None) -> Pin | None:
     given = found.paper
     if given.digest is not None and answer.known_at != found.known_at:
         return None
-    checkpoint = newest and f"{newest.head.size}.{_text(newest.head.root)}"
+    checkpoint = newest and checkpoint_said(newest.head.size, newest.head.root)
     own_rows = found.author.role.reach in _OWN_ROWS
     proof = Paper(digest, checkpoint, found.author.organisation if own_rows else None)
     said = urlencode({name: value for name, value in proof._asdict().items() if value})

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from interface.console.frame import Visit
 from interface.console.lists import ListPage, list_page
+from interface.console.loan import household_address
 from interface.console.page_route import PageRoute
 from interface.http.permissions import scope_of
 from projections.facts.reading import Table, View
@@ -23,9 +24,7 @@ LIST = ListPage(
     ranges=("rated_on",),
     sort="-age_days",
     leads={
-        "household_no": lambda found, line: found.address(
-            "/ledgers/loans", household_no=line["household_no"]
-        ),
+        "household_no": lambda found, line: household_address(found, line["household_no"]),
     },
 )
 

@@ -111,7 +111,14 @@ def _cells(row: tuple[Any, ...], beside: _Beside) -> Iterator[Any]:
     for place, value in enumerate(row):
         yield value
         if place in beside:
-            yield beside[place][1].get(value)
+            yield _name(beside[place][1], value)
+
+
+def _name(names: Mapping[Any, str], code: Any) -> Any:
+    """The name of a code, or the names of several; a code without a name stands for itself."""
+    if isinstance(code, list):
+        return [names.get(each, each) for each in code]
+    return names.get(code)
 
 
 def _instant(moment: datetime) -> str:

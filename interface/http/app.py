@@ -24,6 +24,7 @@ from interface.html import compile_templates
 from interface.http import errors, openapi
 from interface.http import schemas as s
 from interface.http.checked_route import CheckedRoute
+from interface.http.departures import Departures
 from interface.http.limits import Door
 from interface.http.request_log import RequestLog
 from interface.http.response_headers import ResponseHeaders
@@ -33,6 +34,7 @@ from interface.http.routes import (
     commands,
     duties,
     entities,
+    events,
     fund_flow,
     funds,
     ledgers,
@@ -42,6 +44,7 @@ from interface.http.routes import (
     publications,
     red_flags,
     reports,
+    search,
     submissions,
     subsidy_explanation,
     transparency_log,
@@ -119,6 +122,8 @@ def create_app(
     for module in (
         ledgers,
         subsidy_explanation,
+        events,
+        search,
         duties,
         reports,
         red_flags,
@@ -137,6 +142,7 @@ def create_app(
         console,
     ):
         app.router.routes.extend(module.router.routes)  # flat: nested routers are searched twice
+    app.add_middleware(Departures)
     app.add_middleware(Door)
     app.add_middleware(RequestLog)
     app.add_middleware(ResponseHeaders)

@@ -39,6 +39,8 @@ query                          lent      resident  guaranteed county bureau audi
 /households/{no}               own       own       -          all    all    all     -
 /households/{no}/history       own       own       -          all    all    all     -
 /households/{no}/looks         -         -         -          -      all    all     -
+/events/{event_id}             own       own       own        all    all    all     -
+/search                        own       own       own        all    all    all     -
 /subsidy-payments/{no}/trace   own       own       own        all    all    all     -
 /subsidy-payments/{no}/slip    own       own       own        all    all    all     -
 /subsidy-payments/{no}/evidence own      own       own        all    all    all     -

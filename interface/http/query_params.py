@@ -22,6 +22,7 @@ from application.event_store.log_queries import last_position
 from application.refusals import BeyondLog, CursorMalformed, FilterUnknown
 from domain.calendar import civil_day
 from domain.kernel import Author
+from interface.http.permissions import QUERIES
 from interface.http.responses import (
     Described,
     Form,
@@ -37,6 +38,16 @@ from projections.organisations import is_known
 
 _PATIENCE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.02
+_FINAL = frozenset(
+    (
+        "/ledgers/loans", "/ledgers/subsidies", "/ledgers/funds", "/ledgers/risk-fund",
+        "/loans/{no}", "/loans/{no}/subsidies/{period}", "/households/{no}",
+        "/duties", "/duties/summary", "/settlement", "/benefits", "/ratings", "/indicators",
+        "/reports/townships", "/reports/banks", "/reports/annual", "/programme/rulings",
+        "/fund-flow", "/fund-flow/edges", "/fund-flow/misuse", "/fund-flow/unlinked",
+    )
+)  # fmt: skip
+"""Queries that the facts at both dates alone decide, with masked names at most."""
 _SIGHT = timedelta(days=3_653)
 
 
@@ -179,6 +190,7 @@ class Reading:
         self.as_of = as_of
         self.known_at = known_at
         self._position = position
+        self._sees_all = False
 
     @property
     def form(self) -> Form:
@@ -187,7 +199,10 @@ class Reading:
 
     async def reader(self) -> tuple[Author, Scope]:
         """Who reads, and which rows. Raises HTTPException 401, 403."""
-        return await self.service.reader(self.request)
+        author, scope = await self.service.reader(self.request)
+        query = self.request.scope["route"].path.removeprefix("/v1")
+        self._sees_all = query in _FINAL and QUERIES[query].get(author.role) == "all"
+        return author, scope
 
     def described(self, view: View, title: str) -> Described:
         """What a file of this answer says of itself; `Accept: text/csv;notes=1` has it in a CSV."""
@@ -197,13 +212,27 @@ class Reading:
         return Described(view, title, said, "notes=1" in self.request.headers.get("accept", ""))
 
     async def respond(self, answer: Callable[[View], Response]) -> Response:
-        """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog."""
+        """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog.
+
+        Where it is final it carries an ETag, is kept, and is not sent to who has it already.
+        """
 
         def responded() -> Response:
             with view_of(self.service, self.as_of, self.known_at, self._position) as view:
-                return answer(view)
+                if self._position is not None or not self._is_final(view):
+                    return answer(view)
+                request = self.request
+                asked = (request.url.path, request.url.query, request.headers.get("accept", ""))
+                return self.service.final.given(request, asked, view, lambda: answer(view))
 
         return await run_in_threadpool(responded)
+
+    def _is_final(self, view: View) -> bool:
+        """Whether the same request has the same answer for ever: both dates, and all rows.
+
+        What an organisation may see of others' rows is judged by all that is known now.
+        """
+        return self._sees_all and self.as_of is not None and self.known_at == view.known_at
 
     async def json(self, query: Callable[[View], Mapping[str, Any]]) -> Response:
         """JSON alone: a head, and what `query` finds."""

@@ -20,9 +20,11 @@ from application.people import People
 from application.personal_data.encryption import Vault
 from domain.kernel import Author
 from interface.deployment import Deployment
+from interface.http.final_answers import FinalAnswers
 from interface.http.health import HealthCheck
 from interface.http.kept_answers import KeptAnswers
 from interface.http.permissions import scope_of
+from interface.workers.job_worker import JobWorker
 from interface.workers.key_watch import KeyWatch
 from interface.workers.projector import ProjectorThread
 from interface.workers.red_flag_watcher import WatcherThreads
@@ -59,6 +61,7 @@ class Service:
         self.vault = Vault(deployment.keys, deployment.settings.key_file)
         self.people = People(deployment.dsn, deployment.keys, clock)
         self.health = HealthCheck()
+        self.final = FinalAnswers()
         self.kept = KeptAnswers()
         self._key_watch = KeyWatch(self.facts)
         self._schema_watch = SchemaWatch(self.facts)
@@ -68,6 +71,7 @@ class Service:
         self._projector = ProjectorThread(deployment.dsn, clock, report) if projecting else None
         self._sequencer = SequencerThread(lambda: deployment.sequencer(clock)) if sealing else None
         self._watcher = WatcherThreads(deployment.dsn, clock) if watching else None
+        self.jobs = JobWorker(deployment, self.facts, clock)
         self._files = Semaphore(_FILES_AT_ONCE)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -85,6 +89,7 @@ class Service:
             self._watcher.start()
 
     def stop(self) -> None:
+        self.jobs.stop()
         self.writer.stop()
         if self._watcher:
             self._watcher.stop()

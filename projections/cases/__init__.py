@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from domain.case import Case
-from projections.cases.columns import CASES, FINDINGS, LOANS, RECOVERIES, REQUESTS
+from projections.cases.columns import CASES, FINDINGS, LOANS, OF_LOAN, RECOVERIES, REQUESTS
 from projections.facts.reading import Table, View, query_text
 
 _FINDINGS = """
@@ -24,6 +24,15 @@ _BY_FINDING = """
 SELECT f.rule || ' ' || f.subject, c.case_no
   FROM facts.standing_case_finding(%(as_of)s, %(known_at)s) f
   JOIN facts.standing_case_file(%(as_of)s, %(known_at)s) c USING (case_id)
+"""
+
+
+_OF_LOAN = """
+SELECT c.case_no, c.title, c.office, c.effective_on AS opened_on
+  FROM facts.standing_case_loan(%(as_of)s, %(known_at)s) l
+  JOIN facts.standing_case_file(%(as_of)s, %(known_at)s) c USING (case_id)
+ WHERE l.loan_id = %(loan_id)s::uuid
+ ORDER BY c.effective_on, c.case_no
 """
 
 
@@ -62,6 +71,11 @@ def case_recoveries(view: View, case_no: str | None = None) -> Table:
     """What came back, event by event, and whether that event still stands."""
     case_id = None if case_no is None else Case.id_for(case_no)
     return view.table(RECOVERIES, query_text(__name__, "recoveries.sql"), case_id=case_id)
+
+
+def cases_of_loan(view: View, loan_id: str) -> Table:
+    """The cases whose findings speak of a loan, oldest first."""
+    return view.lookup_table(OF_LOAN, _OF_LOAN, loan_id=loan_id)
 
 
 def cases_by_finding(view: View) -> dict[str, str]:

@@ -42,6 +42,13 @@ FINDINGS: Final = (
     c.POSITION,
 )
 LOANS: Final = (c.BANK, c.LOAN_NO, c.HOUSEHOLD_NO, c.TOWNSHIP)
+OF_LOAN: Final = (
+    c.CASE_NO,
+    c.text("title", "标题", "title"),
+    c.text("office", "办理机构", "office in charge"),
+    c.day("opened_on", "立案日", "opened on"),
+)
+"""A case that a loan is in, by name alone."""
 RECOVERIES: Final = (
     c.CASE_NO,
     c.EVENT_ID,

@@ -26,6 +26,7 @@ from domain.policy import POLICY, Book, Ruling, Value
 from domain.programme import ruling_of
 from projections.columns import Columns, keys
 from projections.facts.answer_cache import Memory
+from projections.facts.cancellation import cancelled_with_caller
 from projections.facts.statements import PINNED, schema_of
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -87,6 +88,7 @@ def last_drawn(connection: Connection) -> datetime | None:
 RAISE_WATERMARK = "SELECT ledger.raise_watermark(%s)"
 Clock = Callable[[], datetime]
 _READ = re.compile(r"\bfacts\.(?:standing_)?(\w+)|\bledger\.event\b")
+_IS_NULL = re.compile(r"%\((\w+)\)s::\w+(?:\[\])? IS NULL")
 EVERY_EVENT = "event"
 """What `tables_read` calls the log itself."""
 
@@ -114,6 +116,18 @@ def book_of(rows: Iterable[tuple[Any, ...]]) -> Book:
 
 def _value(text: str) -> Value:
     return msgspec.json.decode(text, type=int | tuple[int | str, ...])
+
+
+@lru_cache(maxsize=256)
+def _settled(query_text: str, unasked: frozenset[str]) -> str:
+    """The question where `%(bank)s::text IS NULL` is answered for each parameter already."""
+    return _IS_NULL.sub(lambda found: "TRUE" if found[1] in unasked else "FALSE", query_text)
+
+
+@lru_cache(maxsize=256)
+def _of_schema(query_text: str, schema: str) -> bytes:
+    """The question to one generation of the facts."""
+    return query_text.replace("facts.", schema + ".").encode()
 
 
 class NotDrawnYet(Exception):
@@ -149,6 +163,21 @@ class ColumnsDiffer(Exception):
     """A query gives other columns than are declared beside it."""
 
 
+class _Planning:
+    """Whether a transaction plans a prepared question once, or for each of its values."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._once = False
+
+    def turn(self, *, once: bool) -> None:
+        """Plan as asked from now on, until the transaction ends."""
+        if once != self._once:
+            mode = "force_generic_plan" if once else "auto"
+            self._connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
+            self._once = once
+
+
 class View:
     """The facts as of a day, as known at an instant, from one snapshot of the database."""
 
@@ -163,6 +192,7 @@ class View:
         as_of: date,
         known_at: datetime | None,
         memory: Memory | None = None,
+        planning: _Planning | None = None,
     ) -> None:
         self.connection = connection
         self._schema = schema
@@ -177,6 +207,7 @@ class View:
         """What the questions put so far have read."""
         self.known_at = min(known_at or known_through, known_through)
         self.memory = memory
+        self._planning = planning or _Planning(connection)
 
     @cached_property
     def known_on(self) -> date:
@@ -222,6 +253,7 @@ class View:
             as_of,
             min(known_at, self.known_at),
             self.memory,
+            self._planning,
         )
 
     def supposing(self, ruling: Ruling) -> View:
@@ -237,21 +269,42 @@ class View:
 
     def query(self, query_text: str, **parameters: object) -> Rows:
         """Put an SQL question (`facts.` names the facts; as_of and known_at are given)."""
-        self.tables |= tables_read(query_text)
-        cursor = self.connection.cursor(binary=True)
         # Never prepared: a plan that suits any two dates and any reader takes seconds for what a
         # plan made for these takes milliseconds.
+        return self._put(query_text, parameters, prepare=False)
+
+    def lookup(self, query_text: str, **parameters: object) -> Rows:
+        """Put a question about loans or households that are named, by an index.
+
+        It is planned once: to plan such a question takes several times as long as to answer it.
+        What is not asked about (`%(bank)s::text IS NULL OR`) is settled first, so that the plan of
+        a few loans is not that of a county.
+        """
+        unasked = frozenset(name for name, value in parameters.items() if value is None)
+        return self._put(_settled(query_text, unasked), parameters, prepare=True)
+
+    def _put(self, query_text: str, parameters: dict[str, object], *, prepare: bool) -> Rows:
+        self.tables |= tables_read(query_text)
+        self._planning.turn(once=prepare)
+        cursor = self.connection.cursor(binary=True)
         cursor.execute(
-            query_text.replace("facts.", self._schema + ".").encode(),
+            _of_schema(query_text, self._schema),
             {"as_of": self.as_of, "known_at": self.known_at, **parameters},
-            prepare=False,
+            prepare=prepare,
         )
         names = tuple(column.name for column in cursor.description or ())
         return Rows(names, cursor.fetchall())
 
     def table(self, columns: Columns, query_text: str, **parameters: object) -> Table:
-        """The same as an answer, whose columns are declared. Raises ColumnsDiffer."""
-        found = self.query(query_text, **parameters)
+        """`query` as an answer, whose columns are declared. Raises ColumnsDiffer."""
+        return self._as_table(columns, self.query(query_text, **parameters))
+
+    def lookup_table(self, columns: Columns, query_text: str, **parameters: object) -> Table:
+        """`lookup` as an answer, whose columns are declared. Raises ColumnsDiffer."""
+        return self._as_table(columns, self.lookup(query_text, **parameters))
+
+    @staticmethod
+    def _as_table(columns: Columns, found: Rows) -> Table:
         if found.names != keys(columns):
             raise ColumnsDiffer(f"{found.names} are declared as {keys(columns)}")
         return Table(columns, found.rows)
@@ -281,7 +334,7 @@ class Facts:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A reader's connection, for questions to the log itself."""
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, cancelled_with_caller(connection):
             yield connection
 
     def recorded_through(self, known_at: datetime | None = None) -> datetime:
@@ -302,10 +355,9 @@ class Facts:
             self._raise_watermark(connection, known_at)
             try:
                 number, position, drawn_through, known_through, sealed = _hold(connection)
-                schema = schema_of(number)
-                yield View(
+                view = View(
                     connection,
-                    schema,
+                    schema_of(number),
                     position,
                     drawn_through,
                     known_through,
@@ -314,6 +366,8 @@ class Facts:
                     known_at,
                     self._memory,
                 )
+                with cancelled_with_caller(connection):
+                    yield view
             finally:
                 connection.execute("ROLLBACK")
 

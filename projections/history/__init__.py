@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from domain.calendar import civil_day
@@ -94,6 +95,23 @@ def happenings(
     cursor = connection.cursor(binary=True)
     cursor.execute(_query_text("events.sql"), {"positions": list(wanted), "known_at": known_at})
     return [event for event in _happenings(cursor.fetchall()) if event.position in wanted]
+
+
+def personal_events(
+    connection: Connection,
+    what: Literal["erased", "looked-at"],
+    before: int | None,
+    most: int,
+    known_at: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """Erasures of, or looks at, households' people, each with its reason; the newest first."""
+    cursor = connection.cursor(row_factory=dict_row)
+    cursor.execute(
+        _query_text("personal_data.sql"),
+        {"topic": f"household.{what}.v1", "before": before, "most": most, "known_at": known_at},
+        prepare=False,
+    )
+    return cursor.fetchall()
 
 
 def as_table(events: Sequence[Happening]) -> Table:

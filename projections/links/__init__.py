@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.household import Household
 from projections.facts.reading import COUNTY, Scope, Table, View, parameters_of
 from projections.links.columns import BENEFITS, GUARANTEES, RATINGS, RISK_FUND, RISKS
 
@@ -12,6 +13,7 @@ SELECT DISTINCT ON (h.household_no, r.rater) h.township, h.household_no, r.rater
   JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
  WHERE (%(bank)s::text IS NULL OR r.rater = %(bank)s)
    AND (%(township)s::text IS NULL OR h.township = %(township)s)
+   AND (%(household_id)s::uuid IS NULL OR h.household_id = %(household_id)s)
  ORDER BY h.household_no, r.rater, r.effective_on DESC, r.of_position DESC
 """
 _RISKS = """
@@ -61,15 +63,19 @@ SELECT d.township, d.agreement_no, d.enterprise, d.household_no,
                FROM facts.benefit_paid
               WHERE effective_on <= %(as_of)s AND recorded_at <= %(known_at)s
               GROUP BY 1, 2) p USING (benefit_id, household_no)
- WHERE %(township)s::text IS NULL OR d.township = %(township)s
+ WHERE (%(township)s::text IS NULL OR d.township = %(township)s)
+   AND (%(household_no)s::text IS NULL OR d.household_no = %(household_no)s)
  GROUP BY d.township, d.agreement_no, d.enterprise, d.household_no
  ORDER BY d.agreement_no, d.household_no
 """
 
 
-def ratings(view: View, *, scope: Scope = COUNTY) -> Table:
+def ratings(view: View, *, scope: Scope = COUNTY, household_no: str | None = None) -> Table:
     """The latest rating of each household by each rater, with its age in days."""
-    return view.table(RATINGS, _RATINGS, **parameters_of(scope))
+    if household_no is None:
+        return view.table(RATINGS, _RATINGS, **parameters_of(scope), household_id=None)
+    home = Household.id_for(household_no)
+    return view.lookup_table(RATINGS, _RATINGS, **parameters_of(scope), household_id=home)
 
 
 def risks(view: View, *, reader: str | None = None) -> Table:
@@ -93,6 +99,7 @@ def risk_fund(view: View) -> Table:
     return Table(RISK_FUND, [(paid_in, compensated, recovered, balance, outstanding, ratio)])
 
 
-def benefits(view: View, *, scope: Scope = COUNTY) -> Table:
+def benefits(view: View, *, scope: Scope = COUNTY, household_no: str | None = None) -> Table:
     """By agreement and household: what fell due, what was paid, what is short."""
-    return view.table(BENEFITS, _BENEFITS, township=scope.township)
+    ask = view.table if household_no is None else view.lookup_table
+    return ask(BENEFITS, _BENEFITS, township=scope.township, household_no=household_no)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from domain.household import Household
 from projections.facts.reading import (
     COUNTY,
     Scope,
@@ -17,6 +18,7 @@ from projections.facts.reading import (
 )
 from projections.ledger_choice import (
     EVERY,
+    NO_VALUE,
     Choice,
     Shape,
     Totals,
@@ -75,7 +77,9 @@ def question(choice: Choice = EVERY) -> tuple[str, dict[str, Any]]:
     query = query.replace("{chosen}", stated.chosen).replace("{page}", stated.page)
     for place, said in _NARROWED.items():
         query = query.replace(place, said if narrow else "")
-    return wrapped(SHAPE, query, stated), stated.parameters
+    home = choice.equal.get("household_no")
+    id = None if home in (None, NO_VALUE) else Household.id_for(str(home))
+    return wrapped(SHAPE, query, stated), {**stated.parameters, "household_id": id}
 
 
 def loan_ledger(
@@ -94,12 +98,13 @@ def loan_ledger(
     `after` names the line before a page, `most` is how many lines it has. With `state` the last
     column is the loan's state, one of STATES. Raises ValueError for an `after` of another order.
     """
+    is_named = household_no is not None or loan_no is not None
     choice = choice.of(household_no=household_no, loan_no=loan_no)
     if after is not None or most is not None:
         choice = choice._replace(after=after, most=most)
     query, bound = question(choice)
     parameters = {**parameters_of_loans(scope), **bound}
-    return chosen_table(view, SHAPE, query, parameters, state=state)
+    return chosen_table(view, SHAPE, query, parameters, state=state, once=is_named)
 
 
 def loan_totals(

@@ -1,6 +1,7 @@
 -- 贷款台账: one line a loan, as of a day, as known at an instant.
 -- as_of, known_at; bank, township: whose loans (null: all);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
+-- household_id: of one household (null: all), by its index;
 -- {chosen}: which of these, by what a loan itself holds (see ledger_choice.py; empty: all);
 -- {page}: how many of them, in order (empty: all); {of_page} and the like: of these lines
 -- alone, so that a page sums its own postings and not the county's (empty: all).
@@ -16,6 +17,7 @@ WITH household AS (
     LEFT JOIN household h USING (household_id)
    WHERE (%(bank)s::text IS NULL OR l.bank = %(bank)s)
      AND (%(township)s::text IS NULL OR h.township = %(township)s)
+     AND (%(household_id)s::uuid IS NULL OR l.household_id = %(household_id)s)
      AND {guaranteed}{chosen}
    {page}
 ), category AS (

@@ -21,6 +21,15 @@ FINDINGS: Final = (
     c.POSITIONS,
     c.CONTEXT,
 )
+STANDING: Final = (
+    c.RULE,
+    c.SUBJECT,
+    c.count("nth", "同对象序号", "number among the subject's findings", "number"),
+    c.AMOUNT,
+    c.KNOWN_FROM,
+    _ASKED_AT,
+)
+"""Of a finding that stands, as it was found last."""
 RUNS: Final = (
     _RUN,
     c.RULE,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ from domain.calendar import civil_day
 from projections.columns import keys
 from projections.facts.reading import Connection, Table, View, query_text
 from projections.red_flags import Checked, rules
-from projections.red_flags.columns import CHANGES, RUNS
+from projections.red_flags.columns import CHANGES, RUNS, STANDING
 
 _LOCK: Final = 7291004
 _STATUS: Final = (
@@ -158,6 +158,30 @@ def _json(value: Any) -> str:
 
 def _sql(name: str) -> bytes:
     return query_text("projections.red_flags", name).encode()
+
+
+def standing_on(
+    connection: Connection,
+    positions: Collection[int],
+    hidden: Sequence[str] = (),
+    known_at: datetime | None = None,
+) -> Table:
+    """The findings that any of these events prove, as found last; none of the rules `hidden`.
+
+    `known_at`: those alone that could have been known by then.
+    """
+    rows = connection.execute(
+        f"SELECT {', '.join(keys(STANDING))} FROM projection.red_flag_change c"
+        " WHERE c.positions && %(positions)s::bigint[] AND c.kind <> 'gone'"
+        " AND c.rule <> ALL (%(hidden)s::text[])"
+        " AND (%(known_at)s::timestamptz IS NULL OR c.known_from <= %(known_at)s)"
+        " AND NOT EXISTS (SELECT FROM projection.red_flag_change n WHERE n.rule = c.rule"
+        "  AND n.subject = c.subject AND n.nth = c.nth AND n.change > c.change)"
+        " ORDER BY rule, subject, nth",
+        {"positions": list(positions), "hidden": list(hidden), "known_at": known_at},
+        binary=True,
+    )
+    return Table(STANDING, rows.fetchall())
 
 
 def runs(

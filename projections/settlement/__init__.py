@@ -19,6 +19,7 @@ import msgspec
 
 from domain.batch import Kind, Line, Run
 from domain.calendar import Period, first_settled_on, named_quarter, quarter_name, quarter_of
+from domain.household import Household
 from domain.policy import Book, NoRuling
 from domain.subsidy import (
     Calculation,
@@ -31,7 +32,7 @@ from domain.subsidy import (
 )
 from domain.subsidy_explanation import EarningRange, joined
 from domain.subsidy_limit import FINDINGS_ZH, Limit, ObjectionFinding, Others, most_fen
-from projections.facts.reading import COUNTY, Scope, Table, View, query_text
+from projections.facts.reading import COUNTY, Rows, Scope, Table, View, query_text
 from projections.settlement.columns import LINES, REPLAY
 
 _LAST_DAY: Final = date(9000, 1, 1)
@@ -54,6 +55,23 @@ class RoadsDisagree(Exception):
             f"{len(found)} 处两法不一致 the roads disagree at {len(found)} places; the first:"
             f" {loan} {period}: Python {python}, SQL {sql} (fen, or the missing ruling)"
         )
+
+
+class Wanted(NamedTuple):
+    """Which lines are asked for: of a household, of a loan's number; None: of all."""
+
+    household_no: str | None = None
+    loan_no: str | None = None
+
+    def holds(self, loan: Mapping[str, Any]) -> bool:
+        """Whether a loan is one of these."""
+        return self.household_no in (None, loan["household_no"]) and self.loan_no in (
+            None,
+            loan["loan_no"],
+        )
+
+
+ALL: Final = Wanted()
 
 
 class Rules(NamedTuple):
@@ -196,11 +214,14 @@ def settlement(
     last: Period,
     *,
     scope: Scope = COUNTY,
+    wanted: Wanted = ALL,
     rules: Rules | None = None,
     progress: Progress | None = None,
     only: Sequence[str] | None = None,
 ) -> list[Due]:
     """Every loan and quarter up to `last` with anything due, paid or held; by bank and loan.
+
+    `wanted`: some of these alone; then no more is worked out than the households of these loans.
 
     A quarter that was paid stands here whatever became of the loan since. Earlier quarters are
     calculated again on all that is known: a late-told repayment shows as a difference. `rules`:
@@ -209,22 +230,40 @@ def settlement(
     are among them that their households owed anything on in it. Raises RoadsDisagree.
     """
     ruled = rules or Rules(view.book, view.known_on)
-    loans = lent(view, last.until, only)
-    taken = _taken(view, only)
-    objections = _objections(view, only)
+    ids = _loans_of(view, wanted) if only is None else only
+    loans = lent(view, last.until, ids)
+    taken = _taken(view, ids)
+    objections = _objections(view, ids)
     found: list[Due] = []
     for place, (loan, subsidy) in enumerate(_subsidies(loans, ruled)):
         if progress is not None and place % 500 == 0:
             progress(place, len(loans))
-        found += _dues(loan, subsidy, taken.pop(loan["loan_id"], {}), last, ruled)
+        of_loan = taken.pop(loan["loan_id"], {})
+        if wanted.holds(loan):  # the others of its household take up room alone
+            found += _dues(loan, subsidy, of_loan, last, ruled)
     found = _objected(found, objections)
-    _compare(view, found, last, ruled, only)
+    if ids is None:
+        _compare(view, found, _parameters(view, last, ruled))
+    else:
+        asked = [loan for loan in loans if wanted.holds(loan)]
+        _compare(view, found, _of_loans(asked, found, last, ruled), ids, asked)
     if taken:
         found += _objected(_paid_only(view, taken, last, ruled), objections)
     found.sort(key=lambda due: (due.loan["bank"], due.loan["loan_no"]))
     if progress is not None:
         progress(len(loans), len(loans))
-    return [due for due in found if _within(due.loan, scope)]
+    return [due for due in found if _within(due.loan, scope) and wanted.holds(due.loan)]
+
+
+def _loans_of(view: View, wanted: Wanted) -> list[str] | None:
+    """The ids of all loans of the households that are asked for; None: of the county."""
+    if wanted == ALL:
+        return None
+    home = None if wanted.household_no is None else Household.id_for(wanted.household_no)
+    asked = view.lookup(
+        query_text(__name__, "household_loans.sql"), household_id=home, loan_no=wanted.loan_no
+    )
+    return [loan_id for (loan_id,) in asked.rows]
 
 
 def run_of(view: View, last: Period, *, scope: Scope = COUNTY) -> Run:
@@ -255,7 +294,7 @@ def _objected(found: Iterable[Due], objections: Mapping[str, Objections]) -> lis
 def _objections(view: View, loans: Sequence[str] | None = None) -> dict[str, Objections]:
     """By loan: the objections that were upheld to its lines, or open when a batch was returned."""
     found: dict[str, tuple[Objection, ...]] = defaultdict(tuple)
-    for loan_id, *told, _ in view.query(query_text(__name__, "objections.sql"), loans=loans).rows:
+    for loan_id, *told, _ in _put(view, "objections.sql", loans).rows:
         found[loan_id] += (Objection(*told),)
     return {loan_id: Objections(told) for loan_id, told in found.items()}
 
@@ -324,7 +363,7 @@ _Taken = dict[str, tuple[int, int]]
 def _taken(view: View, loans: Sequence[str] | None = None) -> dict[str, _Taken]:
     """By loan and quarter: what was paid, and what open batches hold."""
     found: dict[str, _Taken] = defaultdict(dict)
-    asked = view.query(query_text(__name__, "taken.sql"), loans=loans)
+    asked = _put(view, "taken.sql", loans)
     for loan_id, period, paid_fen, held_fen in asked.rows:
         found[loan_id][period] = paid_fen, held_fen
     return found
@@ -332,12 +371,21 @@ def _taken(view: View, loans: Sequence[str] | None = None) -> dict[str, _Taken]:
 
 def lent(view: View, until: date, loans: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """What the arithmetic needs of each loan disbursed before `until`; of `loans` alone, or all."""
-    return list(view.query(query_text(__name__, "loans.sql"), until=until, loans=loans).dicts())
+    return list(_put(view, "loans.sql", loans, until=until).dicts())
+
+
+def _put(view: View, name: str, loans: Sequence[str] | None, **also: object) -> Rows:
+    """Put one of the questions about the county's loans (None), or about these alone."""
+    return _ask(view, loans)(query_text(__name__, name), loans=loans, **also)
+
+
+def _ask(view: View, loans: Sequence[str] | None) -> Callable[..., Rows]:
+    return view.query if loans is None else view.lookup
 
 
 def last_reported(view: View, loan_id: str) -> dict[str, Any]:
     """The same of a loan of which nothing is lent as of the day, as it was reported last."""
-    return next(view.query(query_text(__name__, "paid_only.sql"), loans=[loan_id]).dicts())
+    return next(_put(view, "paid_only.sql", [loan_id]).dicts())
 
 
 def _paid_only(
@@ -498,6 +546,17 @@ def _parameters(view: View, last: Period, rules: Rules) -> dict[str, str]:
     return _of_quarters(list(_quarters(first or last.until, last.until, last, book)), rules)
 
 
+def _of_loans(
+    loans: Sequence[dict[str, Any]], found: Sequence[Due], last: Period, rules: Rules
+) -> dict[str, str]:
+    """The same for some loans: from the first day to the last on which one is lent or paid."""
+    first = min((loan["disbursed_on"] for loan in loans), default=last.until)
+    ends = [loan["due_on"] for loan in loans]
+    ends += [due.period.until for due in found if due.period is not None]
+    until = min(max(ends, default=first), last.until)
+    return _of_quarters(list(_quarters(first, until, last, rules.book)), rules)
+
+
 def _of_quarters(quarters: Sequence[tuple[str, Period]], rules: Rules) -> dict[str, str]:
     book, known_on = rules
     day_count = {name: _day_count(book, period, known_on) for name, period in quarters}
@@ -518,11 +577,18 @@ def _day_count(book: Book, period: Period, known_on: date) -> int | None:
 
 
 def _compare(
-    view: View, found: Sequence[Due], last: Period, rules: Rules, only: Sequence[str] | None
+    view: View,
+    found: Sequence[Due],
+    parameters: Mapping[str, str],
+    ids: Sequence[str] | None = None,
+    asked: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """The other road: amounts, limits, and what cannot be judged. Raises RoadsDisagree."""
-    parameters = _parameters(view, last, rules)
-    _compare_limits(view, found, parameters["quarters"])
+    """The other calculation: amounts, limits, and what cannot be judged. Raises RoadsDisagree.
+
+    `parameters`: the quarters and rules. `ids`: of all loans that it reads, None: of the county;
+    of these those that are `asked` about are compared.
+    """
+    _compare_limits(view, found, parameters["quarters"], ids)
     first: dict[tuple[str, str], int | str] = {}
     missing: dict[tuple[str, str], str] = {}
     for due in found:
@@ -535,8 +601,12 @@ def _compare(
         else:
             missing[loan_id, due.name] = due.lacking.name
     second: dict[tuple[str, str], int | str] = {}
-    asked = view.query(_by_sql("due.sql"), **parameters, loans=only)
-    for loan_id, period, due_fen, lacking in asked.rows:
+    wanted = None if ids is None else {loan["loan_id"] for loan in asked}
+    for loan_id, period, due_fen, lacking in _ask(view, ids)(
+        _by_sql("due.sql"), **parameters, loans=ids
+    ).rows:
+        if wanted is not None and loan_id not in wanted:
+            continue
         # a quarter that lacks a ruling: of the loans that were paid for it, Python names all
         told = lacking is None or not period or missing.get((loan_id, period)) != lacking
         if told and (said := lacking or due_fen):  # what rounds to nothing is no amount
@@ -565,12 +635,12 @@ def by_sql(view: View, loan_id: str, loans: Sequence[str], due: Due) -> SecondCa
     rules = Rules(view.book, view.known_on)
     parameters = _of_quarters([(due.name, due.period)], rules)
     found = SecondCalculation(0, None, ())
-    for id, period, due_fen, missing in view.query(
+    for id, period, due_fen, missing in view.lookup(
         _by_sql("due.sql"), **parameters, loans=loans
     ).rows:
         if id == loan_id and period in ("", due.name):
             found = found._replace(due_fen=due_fen or 0, missing=missing)
-    ranges = view.query(_by_sql("earning_ranges.sql"), **parameters, loans=loans).rows
+    ranges = view.lookup(_by_sql("earning_ranges.sql"), **parameters, loans=loans).rows
     return found._replace(
         ranges=joined(EarningRange(*each) for id, *each in ranges if id == loan_id)
     )
@@ -581,9 +651,11 @@ def _by_sql(name: str) -> str:
     return query_text(__name__, "earning.sql") + query_text(__name__, name)
 
 
-def _compare_limits(view: View, found: Sequence[Due], quarters: str) -> None:
+def _compare_limits(
+    view: View, found: Sequence[Due], quarters: str, loans: Sequence[str] | None
+) -> None:
     """What objections leave, by the other road. Raises RoadsDisagree."""
-    asked = view.query(query_text(__name__, "limits.sql"), quarters=quarters)
+    asked = _put(view, "limits.sql", loans, quarters=quarters)
     second = {(loan_id, period): fen for loan_id, period, fen in asked.rows}
     for due in found:
         place = (due.loan["loan_id"], due.name)

@@ -123,7 +123,7 @@ def loans_called(
 
     Which bank, within the reader's scope, is the caller's question; ids are for `explanation`.
     """
-    return view.table(
+    return view.lookup_table(
         LOAN,
         query_text(__name__, "loan.sql").replace("{guaranteed}", guaranteed("l.loan_id::uuid")),
         **parameters_of_loans(scope._replace(bank=scope.bank or bank)),
@@ -134,7 +134,7 @@ def loans_called(
 def explanation(view: View, loan: dict[str, Any], period: str) -> Explanation:
     """Why this loan, a line of `loans_called`, has this subsidy. Raises NoRuling for no quarter."""
     loan_id = loan["loan_id"]
-    asked = view.query(
+    asked = view.lookup(
         query_text(__name__, "household_loans.sql"), household_id=loan["household_id"]
     ).rows
     ids = [row[0] for row in asked]
@@ -167,7 +167,7 @@ def explanation(view: View, loan: dict[str, Any], period: str) -> Explanation:
         by_sql(view, loan_id, ids, due),
         why,
         tuple(_payments(view, _ranges(due), named)),
-        view.table(LINES, query_text(__name__, "lines.sql"), **named),
+        view.lookup_table(LINES, query_text(__name__, "lines.sql"), **named),
     )
 
 
@@ -176,9 +176,9 @@ def _payments(
 ) -> list[tuple[dict[str, Any], tuple[Difference, ...]]]:
     """Each payment, with where what it was calculated on differs from what earns now."""
     then: dict[str, list[EarningRange]] = defaultdict(list)
-    for payment_no, *bounds in view.query(query_text(__name__, "subsidised.sql"), **named).rows:
+    for payment_no, *bounds in view.lookup(query_text(__name__, "subsidised.sql"), **named).rows:
         then[payment_no].append(EarningRange(*bounds))
-    payments = view.table(PAYMENTS, query_text(__name__, "payments.sql"), **named)
+    payments = view.lookup_table(PAYMENTS, query_text(__name__, "payments.sql"), **named)
     return [
         (payment, differences(joined(then[payment["payment_no"]]), now))
         for payment in payments.dicts()

@@ -59,7 +59,8 @@ def question(choice: Choice = EVERY) -> tuple[str, dict[str, Any]]:
     query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
     query = query.replace("{chosen}", stated.chosen).replace("{page}", stated.page)
     query = query.replace("{of_page}", _OF_PAGE if narrow else "")
-    return wrapped(SHAPE, query, stated), stated.parameters
+    one_loan = choice.equal.get("loan_no")
+    return wrapped(SHAPE, query, stated), {**stated.parameters, "one_loan": one_loan}
 
 
 def subsidy_ledger(
@@ -82,7 +83,8 @@ def subsidy_ledger(
         choice = choice._replace(after=None if after is None else (after,), most=most)
     query, bound = question(choice)
     parameters = {**parameters_of_loans(scope), **bound}
-    return chosen_table(view, SHAPE, query, parameters, state=False)
+    once = loan_no is not None
+    return chosen_table(view, SHAPE, query, parameters, state=False, once=once)
 
 
 def subsidy_totals(

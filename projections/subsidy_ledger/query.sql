@@ -1,6 +1,7 @@
 -- 贴息台账: one line a subsidy payment, as of a day, as known at an instant, oldest first.
 -- as_of, known_at; bank, township: whose lines (null: all);
 -- {guaranteed}: of the guarantor's loans (see facts/reading.py);
+-- one_loan: the number of the loan asked about, if it is one (null: all);
 -- {chosen}: which of these, by what a payment itself holds (see ledger_choice.py; empty: all);
 -- {page}: how many of them, in order (empty: all); {of_page}: of these lines alone, so that a page
 -- looks for what came back of its own payments (empty: all). Amounts in fen; loan_id as text, as in
@@ -12,7 +13,8 @@ WITH gone AS (
   SELECT DISTINCT ON (l.loan_id) l.*
     FROM facts.loan l
     JOIN (SELECT DISTINCT loan_id FROM facts.loan
-           WHERE sign = -1 OR effective_on > %(as_of)s) moved USING (loan_id)
+           WHERE (sign = -1 OR effective_on > %(as_of)s)
+             AND (%(one_loan)s::text IS NULL OR loan_no = %(one_loan)s)) moved USING (loan_id)
    WHERE l.sign = 1 AND l.recorded_at <= %(known_at)s
      AND NOT EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) a
                       WHERE a.loan_id = l.loan_id)

@@ -1282,7 +1282,7 @@ def test_no_question_about_a_far_day_makes_the_service_fail_or_think_for_ever(
            "period": f"{year}Q4", "year": year, "rules_from": day}  # fmt: skip
     needed = {"subject": "NRCB/L1", "rule": "subsidy_share", "value": "7000", "report": "funds",
               "position": "1", "size": "1", "old": "1", "known_from": "2020-01-01T00:00:00Z",
-              "period": "2023Q4"}  # fmt: skip
+              "period": "2023Q4", "q": "L1"}  # fmt: skip
     for path, methods in paths.items():
         told = methods.get("get", {}).get("parameters", ())
         names = {each["name"] for each in told if each["in"] == "query"}

@@ -422,8 +422,8 @@ def test_what_somebody_wrote_never_becomes_markup(browsers: dict[str, Browser]) 
 def test_a_number_opens_its_page(browsers: dict[str, Browser]) -> None:
     for asked, address in (
         ("PAY-1", "/subsidy-payments/PAY-1"),
-        ("L1", "/ledgers/subsidies?loan_no=L1"),
-        ("H1", "/ledgers/loans?household_no=H1"),
+        ("L1", "/loans/NRCB/L1"),
+        ("H1", "/households/H1"),
     ):
         answer = browsers["AUDIT"].get("/search", q=asked)
         assert (answer.status_code, answer.headers.get("location")) == (303, address)

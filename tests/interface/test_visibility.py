@@ -319,6 +319,28 @@ ROUTES = {
     "/households/{household}": Route(LOCAL, file=False),
     "/households/{household}/history": Route(LOCAL),
     "/households/{household}/looks": Route(WATCHERS),
+    "/events/{event}": Route(OF_LOANS, file=False),
+    "/search": Route(
+        OF_LOANS,
+        tuple(
+            {"q": q}
+            for q in (
+                "L1",
+                "P2",
+                "H1",
+                "H2",
+                "PAY-1",
+                "PAY-P2",
+                "PC-3",
+                "XS-1",
+                "ZJ-1",
+                "YB-2023-12",
+                "#3",
+                "V-1",
+            )
+        ),
+        file=False,
+    ),
     "/subsidy-payments/{payment}/trace": Route(OF_LOANS, file=False),
     "/subsidy-payments/{slip}/slip": Route(OF_LOANS, file=False),
     "/subsidy-payments/{payment}/evidence": Route(OF_LOANS, file=False),

@@ -19,7 +19,7 @@ from application.ledger import Ledger
 from domain.calendar import named_quarter
 from projections.facts.reading import Facts, Scope, View
 from projections.loan_ledger import loan_ledger
-from projections.settlement import settlement
+from projections.settlement import Wanted, settlement
 from projections.subsidy_explanation import Explanation, explanation, loans_called
 
 TODAY = date(2025, 1, 1)
@@ -325,21 +325,35 @@ def test_the_segments_of_any_loan_and_quarter_come_to_what_the_settlement_says(d
     assert 10 < nothing < 60
 
 
+def test_the_settlement_of_a_loan_or_a_household_is_those_lines_of_the_county(demo: Any) -> None:
+    _, facts = demo
+    with facts.at(date(2024, 6, 30)) as view:
+        last = named_quarter("2024Q1")
+        county = settlement(view, last)
+        homes = Counter(due.loan["household_no"] for due in county)
+        for home, _ in homes.most_common(8):
+            lines = [due for due in county if due.loan["household_no"] == home]
+            assert settlement(view, last, wanted=Wanted(household_no=home)) == lines
+            loan_no = lines[-1].loan["loan_no"]
+            own = [due for due in county if due.loan["loan_no"] == loan_no]
+            assert settlement(view, last, wanted=Wanted(loan_no=loan_no)) == own
+        assert settlement(view, last, wanted=Wanted(loan_no="nobody's")) == []
+
+
 def test_an_explanation_reads_one_household_and_not_the_county(demo: Any) -> None:
     """No scan of the postings, of which each loan has a handful."""
     _, facts = demo
     with facts.at(date(2024, 6, 30)) as view:
         loan = next(loan_ledger(view, most=1).dicts())
         asked: list[str] = []
-        query = view.query
+        lookup = view.lookup
 
         def counted(query_text: str, **parameters: object) -> Any:
-            asked.append(
-                "\n".join(row[0] for row in query(f"EXPLAIN {query_text}", **parameters).rows)
-            )
-            return query(query_text, **parameters)
+            plan = lookup(f"EXPLAIN (GENERIC_PLAN) {query_text}", **parameters)
+            asked.append("\n".join(row[0] for row in plan.rows))
+            return lookup(query_text, **parameters)
 
-        view.query = counted  # type: ignore[method-assign]
+        view.lookup = counted  # type: ignore[method-assign]
         explained(view, loan["loan_no"], "2023Q3", loan["bank"])
     for table in ("posting", "subsidy", "subsidised", "usage_check"):
         assert not any(f"Seq Scan on {table} " in plan for plan in asked), table

@@ -28,6 +28,7 @@ class Browser:
             follow_redirects=False,
             raise_server_exceptions=False,
         )
+        self.client.portal = callers.client.portal  # the loop that the service records on
 
     def get(self, path: str, **query: Any) -> Any:
         return self.client.get(path, params=query or None)

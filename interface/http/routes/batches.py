@@ -57,7 +57,7 @@ from projections.batches import batch_lines, batch_steps, batches, head_of, late
 from projections.batches.columns import BATCHES, LINES, NOTICE, PAYMENT_ORDER, STEPS
 from projections.facts.reading import Scope, Table, View
 from projections.history import history
-from projections.settlement import as_table, run_of, settlement
+from projections.settlement import Wanted, as_table, run_of, settlement
 from projections.settlement.columns import LINES as DUE_LINES
 
 router = APIRouter(prefix="/v1", tags=["贴息批次 batches"], route_class=StrictRoute)
@@ -95,6 +95,8 @@ async def settle(
     period: Quarter,
     township: Code = None,
     bank: Code = None,
+    household_no: Code = None,
+    loan_no: Code = None,
     left: Annotated[
         bool, Query(description="仅待拨付或待追回的 only what is left to pay or ask back")
     ] = False,
@@ -107,7 +109,12 @@ async def settle(
 
     def query(view: View) -> tuple[Table, dict[str, Any]]:
         last = named_quarter(period, view.book)
-        found = settlement(view, last, scope=narrowed(view, scope, bank, township))
+        found = settlement(
+            view,
+            last,
+            scope=narrowed(view, scope, bank, township),
+            wanted=Wanted(household_no, loan_no),
+        )
         if left:
             found = [due for due in found if due.left_fen]
         return as_table(found), {

@@ -6,7 +6,7 @@ uses), and says in its head how far into the log it saw.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -313,15 +313,18 @@ async def loan(
     bank: Code = None,
 ) -> Response:
     _, scope = await read.reader()
+    return await read.json(lambda view: loan_found(read.service, view, scope, no, bank))
 
-    def query(view: View) -> dict[str, Any]:
-        table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
-        line = _the_one(table, no)
-        subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
-        table = with_names(read.service.vault, view, Table(table.columns, table.rows[:1]))
-        return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
-    return await read.json(query)
+def loan_found(
+    service: Service, view: View, scope: Scope, no: str, bank: str | None = None
+) -> dict[str, Any]:
+    """A loan that the reader may see, and what was paid for it. Raises LoanUnknown, -Ambiguous."""
+    table = loan_ledger(view, scope=_of_bank(scope, bank), loan_no=no)
+    line = _the_one(table, no)
+    subsidies = subsidy_ledger(view, scope=_of_bank(scope, line["bank"]), loan_no=no)
+    table = with_names(service.vault, view, Table(table.columns, table.rows[:1]))
+    return {"loan": next(table.dicts()), "subsidies": list(subsidies.dicts())}
 
 
 @router.get("/loans/{no}/history", summary="贷款事件史 every event of a loan")
@@ -339,9 +342,7 @@ async def loan_history(
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            events = _loan_events(connection, author, bank, no, known_at)
-            if as_of is not None:
-                events = [e for e in events if e.content["effective_on"] <= as_of.isoformat()]
+            events = loan_events(connection, author, bank, no, known_at, as_of)
             if form != "json":
                 return table_file(as_table(events), form, "history", {})
             return json_answer(
@@ -349,7 +350,7 @@ async def loan_history(
                     "loan_no": no,
                     "as_of": as_of,
                     "known_at": known_at,
-                    "events": _shown(service, connection, events),
+                    "events": shown_events(service, connection, events),
                 }
             )
 
@@ -361,18 +362,25 @@ async def loan_history(
 async def household(read: Read, no: No) -> Response:
     author, scope = await read.reader()
 
-    def query(view: View) -> dict[str, Any]:
-        found = households.household(view, no, scope=scope)
-        if not found.rows or not opens(view.connection, author, Household.id_for(no)):
-            raise HouseholdUnknown(household_no=no)
-        home = next(found.dicts())
-        members = households.members(view, home["household_id"])
-        names = masked_names(view.connection, read.service.vault, [home["household_id"]])
-        people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
-        loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
-        return {"household": home, "members": people, "loans": list(loans.dicts())}
+    return await read.json(lambda view: household_found(read.service, view, author, scope, no))
 
-    return await read.json(query)
+
+def household_found(
+    service: Service, view: View, author: Author, scope: Scope, no: str
+) -> dict[str, Any]:
+    """A household whose people the reader may see, masked, and its loans. Raises HouseholdUnknown.
+
+    A bank sees its own loans alone.
+    """
+    found = households.household(view, no, scope=scope)
+    if not found.rows or not opens(view.connection, author, Household.id_for(no)):
+        raise HouseholdUnknown(household_no=no)
+    home = next(found.dicts())
+    members = households.members(view, home["household_id"])
+    names = masked_names(view.connection, service.vault, [home["household_id"]])
+    people = [{**member, "name": names.get(member["person"])} for member in members.dicts()]
+    loans = loan_ledger(view, scope=Scope(bank=scope.bank), household_no=no)
+    return {"household": home, "members": people, "loans": list(loans.dicts())}
 
 
 @router.get("/households/{no}/history", summary="户事件史 every event of a household")
@@ -386,10 +394,7 @@ async def household_history(
 
     def answer() -> Response:
         with service.facts.connection() as connection:
-            told = history(connection, [Household.id_for(no)], known_at, as_of)
-            events = visible(connection, author, told)
-            if not events:
-                raise HouseholdUnknown(household_no=no)
+            events = household_events(connection, author, no, known_at, as_of)
             if form != "json":
                 return table_file(as_table(events), form, "history", {})
             return json_answer(
@@ -397,11 +402,26 @@ async def household_history(
                     "household_no": no,
                     "as_of": as_of,
                     "known_at": known_at,
-                    "events": _shown(service, connection, events),
+                    "events": shown_events(service, connection, events),
                 }
             )
 
     return await run_in_threadpool(answer)
+
+
+def household_events(
+    connection: Connection,
+    reader: Author,
+    no: str,
+    known_at: datetime | None,
+    as_of: date | None,
+) -> list[Happening]:
+    """The events of a household that the reader may see. Raises HouseholdUnknown."""
+    told = history(connection, [Household.id_for(no)], known_at, as_of)
+    events = visible(connection, reader, told)
+    if not events:
+        raise HouseholdUnknown(household_no=no)
+    return events
 
 
 def _of_bank(scope: Scope, bank: str | None) -> Scope:
@@ -420,10 +440,18 @@ def _the_one(table: Table, loan_no: str) -> dict[str, Any]:
     return lines[0]
 
 
-def _loan_events(
-    connection: Connection, reader: Author, bank: str | None, no: str, known_at: datetime | None
+def loan_events(
+    connection: Connection,
+    reader: Author,
+    bank: str | None,
+    no: str,
+    known_at: datetime | None,
+    as_of: date | None,
 ) -> list[Happening]:
-    """The events of the loan that the reader means and may see. Raises LoanUnknown, -Ambiguous."""
+    """The events of the loan that the reader means and may see, up to a day.
+
+    Raises LoanUnknown, LoanAmbiguous.
+    """
     own = reader.organisation if reader.role == Role.BANK else None
     if own is not None and bank not in (None, own):
         raise HTTPException(403)
@@ -438,10 +466,16 @@ def _loan_events(
         raise LoanUnknown(loan_no=no)
     if len(found) > 1:
         raise LoanAmbiguous(banks=[code for code, _ in found])
-    return found[0][1]
+    events = found[0][1]
+    return events if as_of is None else [e for e in events if happened(e) <= as_of]
 
 
-def _shown(
+def happened(event: Happening) -> date:
+    """The day that an event concerns."""
+    return date.fromisoformat(event.content["effective_on"])
+
+
+def shown_events(
     service: Service, connection: Connection, events: list[Happening]
 ) -> list[dict[str, Any]]:
     """Events for a reader: with the personal values that they hold, masked."""

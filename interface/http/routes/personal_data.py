@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from application.commands.household import LookAtHousehold
 from application.fields import NUMBER
-from application.ledger import Submission
+from application.ledger import Recorded, Submission
 from application.refusals import TooManyLooks
 from domain.household import Household, HouseholdUnknown
 from domain.kernel import Author
@@ -57,7 +57,17 @@ No = Annotated[str, Path(pattern=NUMBER)]
 async def look(request: Request, command: LookAtHousehold) -> Response:
     """Answer with names, identity and account numbers in clear; the same `ref` shows nothing."""
     service = service_of(request)
-    by = await service.author(request)
+    recorded, shown = await looked(service, await service.author(request), command)
+    content = {"household_no": command.household_no, **recorded_content(recorded)}
+    return (
+        json_answer(content | _TOLD_BEFORE) if shown is None else json_answer(content | shown, 201)
+    )
+
+
+async def looked(
+    service: Service, by: Author, command: LookAtHousehold
+) -> tuple[Recorded, dict[str, Any] | None]:
+    """Record a look, and what it shows; None where it was answered before. Raises TooManyLooks."""
     no = command.household_no
     try:
         recorded = await service.writer.submit(Submission(command, by))
@@ -67,12 +77,10 @@ async def look(request: Request, command: LookAtHousehold) -> Response:
             "looks.too_many", organisation=by.organisation, person=by.person, household_no=no
         )
         raise
-    content = {"household_no": no, **recorded_content(recorded)}
     if recorded.again:
-        return json_answer(content | _TOLD_BEFORE)
+        return recorded, None
     _LOOKS.labels(by.organisation).inc()
-    shown = await run_in_threadpool(_shown, service, by, no)
-    return json_answer(content | shown, 201)
+    return recorded, await run_in_threadpool(_shown, service, by, no)
 
 
 def _shown(service: Service, by: Author, no: str) -> dict[str, Any]:

@@ -6,12 +6,16 @@ import csv
 import hashlib
 import io
 import re
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from python_calamine import CalamineWorkbook
 from support.browser import Browser, figures
 from support.service import Callers
+
+from interface.exports.file_head import with_code_names
+from projections import columns as c
+from projections.facts.reading import Rows, Table, View
 
 DAY = {"as_of": "2024-06-30"}
 
@@ -153,3 +157,14 @@ def test_codes_have_their_names_beside_them(callers: Callers) -> None:
         assert told[name] and told[name] != told[code]
     noted = callers.AUDIT.get("/ledgers/loans", accept="text/csv;notes=1", bank="NRCB", **DAY)
     assert "# 筛选 filter: bank=NRCB" in noted.text
+
+
+def test_several_codes_in_a_cell_have_their_names_side_by_side() -> None:
+    class Nobody:
+        def query(self, query_text: str) -> Rows:
+            return Rows(("code", "name"), [("NRCB", "农商行"), ("PSBC", "邮储行")])
+
+    banks = c.several("bank", "银行", "bank")
+    table = Table((banks,), [(["PSBC", "X"],), ([],)])
+    found = with_code_names(cast("View", Nobody()), table)
+    assert [row[1] for row in found.rows] == [["邮储行", "X"], []]

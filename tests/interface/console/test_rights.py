@@ -14,6 +14,8 @@ from interface.http.permissions import QUERIES
 
 OPEN_TO_ALL = {"/", "/sign-in", "/sessions", "/qr.svg", "/help", "/help/{word}", "/favicon.ico"}
 """Pages of nobody's rows."""
+OF_THE_AUDITOR = {"/audit/{name}"}
+"""What the auditor alone takes away: tests/interface/console/test_audit.py."""
 NAMED_OTHERWISE = {
     "/overview": "/ledgers/loans",
     "/search": "/subsidy-payments/{no}/trace",
@@ -21,6 +23,10 @@ NAMED_OTHERWISE = {
     "/subsidy-payments/{no}/proof.json": "/subsidy-payments/{no}/trace",
     "/duties/month": "/duties",
     "/audit": "/log",
+    "/audit/checkpoints": "/log/checkpoint",
+    "/audit/paper": "/log/checkpoint",
+    "/audit/personal": "/households/{no}/looks",
+    "/audit/jobs/{number}": "/red-flags",
 }
 """By page: the query that it shows, where it is not called as the page is."""
 
@@ -45,7 +51,9 @@ def query_of(page: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("page", [each for each in pages() if each not in OPEN_TO_ALL])
+@pytest.mark.parametrize(
+    "page", [each for each in pages() if each not in OPEN_TO_ALL | OF_THE_AUDITOR]
+)
 def test_a_page_opens_to_whom_the_table_opens_its_query(
     browsers: dict[str, Browser], page: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -44,6 +45,7 @@ Below = Annotated[int | None, Query(ge=1, lt=1 << 62)]
 _ON_DESK: Final = 10
 _ON_PAGE: Final = 50
 _LEDGERS: Final[dict[str, Columns]] = {"loans": LOANS, "subsidies": SUBSIDIES}
+_ROOT_BYTES: Final = 32
 _ADDRESS: Final = re.compile(r"\s+")
 
 
@@ -329,7 +331,7 @@ def _paper_address(of: str, mark: str | None) -> str:
         raise Wrong(400, "error.not_a_paper") from None
     query = dict(parse_qsl(parts.query))
     if mark is not None:
-        query["digest"] = _ADDRESS.sub("", mark)
+        query["digest"] = _ADDRESS.sub("", mark).lower()
         if "." not in query["digest"]:
             query["digest"] += "."
     if not parts.path.startswith("/") or parts.path.startswith("//") or "digest" not in query:
@@ -351,8 +353,13 @@ def _checkpoint_of(text: str) -> str | None:
     size, root = int(words[0]), re.sub(r"\s", "", words[1])
     if re.fullmatch(r"[0-9a-fA-F]{64}", root):
         return checkpoint_said(size, bytes.fromhex(root))
-    said = f"{size}.{root.replace('+', '-').replace('/', '_').rstrip('=')}"
-    return said if re.fullmatch(r"\d+\.[A-Za-z0-9_-]{43}", said) else None
+    if re.fullmatch(r"[a-zA-Z2-7]{52}", root):
+        return f"{size}.{root.lower()}"
+    try:
+        data = b64decode(root, validate=True)
+    except ValueError:
+        return None
+    return checkpoint_said(size, data) if len(data) == _ROOT_BYTES else None
 
 
 # ---- downloads --------------------------------------------------------------------------

@@ -33,7 +33,7 @@ _NUMBERS: Final = ("fen", "bp", "integer")
 _UNIT: Final = re.compile(r" ?\([^()]*\)$")
 _AS_LINKS: Final = 8
 """A facet of more values is a field to choose from."""
-_LONG: Final = 32
+_LONG: Final = 24
 """Width from which a cell may break."""
 _ORGANISATIONS: Final = (
     "bank", "guarantor", "organisation", "noted_by", "office", "responsible", "rater",

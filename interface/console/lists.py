@@ -60,6 +60,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, get_args
 
 from fastapi import APIRouter, Depends, Response
@@ -315,15 +316,16 @@ async def list_file(
     query: Query,
     also: Mapping[str, Any],
     form: Form,
-    told: Mapping[str, str],
+    told: Mapping[str, str] = MappingProxyType({}),
     *,
     notes: bool = False,
 ) -> Response:
     assure_allowed(found, made.query)
     asked = asked_of(found, made, given)
     codes = await run_in_threadpool(named_codes, found, made)
-    further = {called: also[name] for name, called in told.items()}
-    said = filter_words(found, made, asked, codes, further)
+    said = filter_words(
+        found, made, asked, codes, {each: also[name] for name, each in told.items()}
+    )
 
     def filed() -> Response:
         with view_of(found.service, found.as_of, found.known_at, None) as view:

@@ -9,7 +9,7 @@ differs; they prove nothing by themselves.
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
+from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -30,11 +30,11 @@ from projections.facts.reading import Table, View
 if TYPE_CHECKING:
     from interface.console.frame import Visit
 
-_PROVES: Final = 43
-"""Characters of a SHA-256 in base64 without padding."""
+_PROVES: Final = 52
+"""Characters of a SHA-256 in base32, which a person copies from paper without mistaking a case."""
 _NAMES: Final = 4
-_DIGEST: Final = r"^[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{0,800}$"
-_CHECKPOINT: Final = r"^[0-9]{1,18}\.[A-Za-z0-9_-]{43}$"
+_DIGEST: Final = r"^[a-z2-7]{52}\.[a-z2-7]{0,800}$"
+_CHECKPOINT: Final = r"^[0-9]{1,18}\.[a-z2-7]{52}$"
 OF_PAPER: Final = ("digest", "checkpoint", "by")
 """Parameters that a paper's address carries besides the page's own."""
 _OF_PERSONS: Final = frozenset({BORROWER_NAME.key})
@@ -152,7 +152,7 @@ def _hash(value: Any) -> str:
 
 
 def _text(data: bytes) -> str:
-    return urlsafe_b64encode(data).decode().rstrip("=")
+    return b32encode(data).decode().rstrip("=").lower()
 
 
 def pin(found: Visit, answer: Answer, newest: Checkpoint | None) -> Pin | None:

@@ -6,14 +6,15 @@ a check stores another change, or an event is projected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from projections.facts.reading import Table, View, query_text
 from projections.red_flags import Rule, rules
 from projections.red_flags.columns import INBOX, INBOX_WITH_CASES
 
+T = TypeVar("T")
 STATES: Final = ("shown", "in_case", "gone")
 """Found and in no case; in a case; no longer found."""
 _SEVERITIES: Final = {rule.id: rule.severity for rule in rules()}
@@ -61,11 +62,19 @@ def stored_findings(view: View, through: datetime | None = None) -> list[Stored]
 
     What went comes last.
     """
+    return _kept(view, ("stored_findings", *_place(view, through)), lambda: _read(view, through))
+
+
+def _place(view: View, through: datetime | None) -> tuple[Hashable, ...]:
+    """What decides an answer: the facts, how far they go, and the last change that counts."""
     last = view.query(_LAST, through=through).rows[0][0]
-    key = ("stored_findings", view.place[0], view.position, last)
-    kept: list[Stored] | None = view.memory.recall(key) if view.memory else None
+    return view.place[0], view.position, last
+
+
+def _kept(view: View, key: Hashable, read: Callable[[], list[T]]) -> list[T]:
+    kept: list[T] | None = view.memory.recall(key) if view.memory else None
     if kept is None:
-        kept = _read(view, through)
+        kept = read()
         if view.memory:
             view.memory.keep(key, kept, 1 + len(kept))
     return kept
@@ -81,12 +90,15 @@ def inbox(
 
     `cases`: by the name of a finding the case that holds it; None for a reader of no cases.
     """
-    wanted = {rule.id for rule in asked}
-    found = [each for each in stored_findings(view, through) if each.rule in wanted]
-    return Table(
-        INBOX if cases is None else INBOX_WITH_CASES,
-        [_line(each, cases) for each in found],
-    )
+    wanted = frozenset(rule.id for rule in asked)
+    of_cases = None if cases is None else frozenset(cases.items())
+
+    def lines() -> list[tuple[Any, ...]]:
+        found = stored_findings(view, through)
+        return [_line(each, cases) for each in found if each.rule in wanted]
+
+    key = ("inbox", *_place(view, through), wanted, of_cases)
+    return Table(INBOX if cases is None else INBOX_WITH_CASES, list(_kept(view, key, lines)))
 
 
 def _line(each: Stored, cases: Mapping[str, str] | None) -> tuple[Any, ...]:

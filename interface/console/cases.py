@@ -114,7 +114,7 @@ Given = dict[str, Any]
 async def case_file(
     found: Visiting, form: FileForm, given: Annotated[Given, Depends(parameters_of(LIST))]
 ) -> Response:
-    return await list_file(found, _list(found), _fitting(found, given), _lines, {}, form)
+    return await list_file(found, _list(found), _fitting(found, given), _lines, {}, form, {})
 
 
 @router.get("/cases")

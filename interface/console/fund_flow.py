@@ -18,7 +18,7 @@ from interface.console.page_route import PageRoute
 from interface.exports.graphml import graphml
 from interface.html import render
 from interface.http.query_params import Code, view_of
-from interface.http.responses import head_of, headers_of, json_answer, table_file
+from interface.http.responses import Described, head_of, headers_of, json_answer, table_file
 from interface.http.routes.fund_flow import Account, Hops, start_of
 from projections.facts.reading import Table, View
 from projections.fund_flow import (
@@ -338,9 +338,18 @@ async def fund_flow_file(found: Visiting, form: FileForm, asked: Asking) -> Resp
             if form == "json":
                 nodes, lines = seen.graph.nodes(), list(seen.graph.table().dicts())
                 return json_answer(head_of(view) | {"nodes": nodes, "edges": lines}, 200, headers)
-            return table_file(_table(seen), form, name, headers)
+            described = Described(view, names.title(asked, seen), _said(found, asked))
+            return table_file(_table(seen), form, "fund-flow", headers, described)
 
     return await run_in_threadpool(filed)
+
+
+def _said(found: Visit, asked: Asked) -> str:
+    """What the picture is of, in words."""
+    year = f"{found.words('flow.year')} {asked.year or found.words('list.all')}"
+    if asked.start is None:
+        return year
+    return f"{found.words('flow.hops', count=asked.hops)} · {year}"
 
 
 def _table(seen: Seen) -> Table:

@@ -18,7 +18,7 @@ from interface.console.lists import ListPage, list_page
 from interface.console.page_route import PageRoute
 from interface.http.permissions import scope_of
 from interface.http.query_params import view_of
-from interface.http.responses import head_of, headers_of, json_answer, table_file
+from interface.http.responses import Described, head_of, headers_of, json_answer, table_file
 from projections.facts.reading import Table, View
 from projections.fund_flow.flagged import Flag, flags_at
 from projections.funds import WARNINGS_BP, fund_ledger, journal, transfers
@@ -94,7 +94,10 @@ async def _file(
             if form == "json":
                 lines = {"lines": list(table.dicts())}
                 return json_answer(head_of(view) | lines, 200, headers_of(view))
-            return table_file(table, form, f"{name}-{view.as_of}", headers_of(view))
+            title = found.words(f"{name.replace('-', '_')}.title")
+            said = found.words("list.nothing_filtered")
+            described = Described(view, title, said)
+            return table_file(table, form, name, headers_of(view), described)
 
     return await run_in_threadpool(filed)
 

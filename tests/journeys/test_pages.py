@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import cache
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ MOST_OF_A_KIND = 2
 """How many pages of one route are opened by each role."""
 
 
+@cache
 def routes() -> dict[str, re.Pattern[str]]:
     """What the console answers a GET with: by route, what its addresses match."""
     return {
@@ -33,6 +35,7 @@ def routes() -> dict[str, re.Pattern[str]]:
     }
 
 
+@cache
 def pages() -> set[str]:
     """The routes that answer with a page."""
     return {each for each in routes() if not FILES.search(each)}

@@ -39,6 +39,7 @@ LIST: Final = ListPage(
     facets=("roles",),
     ranges=("first_on", "last_on", "in_fen", "out_fen"),
     sort="-households",
+    own=("kind", "shared"),
     leads=dict.fromkeys(
         ("pseudonym", "households", "banks", "loans", "events", "in_fen", "out_fen"), entity
     ),
@@ -48,14 +49,24 @@ LIST: Final = ListPage(
 
 
 def _kinds(
-    found: Visit, view: View, seen: Listed, kind: EntityKind | None = None, **also: Any
+    found: Visit,
+    view: View,
+    seen: Listed,
+    kind: EntityKind | None = None,
+    shared: Literal["true"] | None = None,
 ) -> dict[str, Any]:
-    del view, seen, also
+    del view, seen
     return {
         "kinds": [
-            (each, found.address("/entities", kind=each), each == (kind or "account"))
+            (
+                each,
+                found.address("/entities", kind=each, shared=shared),
+                each == (kind or "account"),
+            )
             for each in ("account", "person")
         ],
+        "shared": shared,
+        "look": found,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from domain.money import in_wan
-from interface.console.drawing.sankey import BACK, OWN, RECEIVER, Bar
+from interface.console.drawing.sankey import BACK, OWN, RECEIVER, RESERVED, Bar
 from interface.console.findings import finding_address
 from interface.console.frame import Visit
 from projections.fund_flow import kind_of
@@ -76,6 +76,9 @@ class Names:
         if node == "account":
             part = "own" if stage == OWN else bar.place.role or "payer"
             return self._words(f"flow.account_{part}")
+        if node == "budget":
+            part = "reserved" if stage == RESERVED else "free"
+            return self._words("flow.budget_of_all", part=self._words(f"flow.budget_{part}"))
         again = stage > RECEIVER and bar.place.role == "" and kind_of(node) != "account"
         return self._words("flow.back", name=name) if again else name
 

@@ -23,6 +23,7 @@ _SLOT: Final = 28
 _GAP: Final = 8
 _THINNEST: Final = 0.75
 _SWEEPS: Final = 8
+_EARLY_GAP: Final = 0.6
 
 SOURCE, BUDGET, RESERVED, GIVER, OWN, HOUSEHOLD, RECEIVER, BACK = 0, 1, 2, 3, 4, 5, 6, 99
 _NAMES: Final = {
@@ -142,13 +143,10 @@ def sankey(
     ribbons = _ribbons(placed, bars, columns)
     height = _arranged(columns, ribbons)
     _attached(ribbons)
-    across = (WIDTH - _RIGHT - BAR) / max(len(columns) - 1, 1)
     return Picture(
         bars=[bar for column in columns for bar in column],
         ribbons=sorted(ribbons, key=lambda r: (-r.thick, r.source.place, r.target.place)),
-        heads=[
-            (i * across, max(b.place.stage for b in column)) for i, column in enumerate(columns)
-        ],
+        heads=[(column[0].x, max(bar.place.stage for bar in column)) for column in columns],
         height=round(height) + _TOP + 4,
         folded=[bar for column in columns for bar in column if not bar.place.node],
     )
@@ -191,7 +189,8 @@ def _place(stage: int, node: str, flow: Flow) -> Place:
 def _begin(flow: Flow, levels: dict[str, int]) -> int:
     kind = _kind(flow.source)
     if kind == "budget":
-        return RESERVED if flow.source.endswith("/reserved") else BUDGET
+        of_kind = ":" not in flow.source and flow.kind in ("spent", "released")
+        return RESERVED if of_kind or flow.source.endswith("/reserved") else BUDGET
     if kind == "account":
         if flow.kind == "own_account":
             return OWN
@@ -322,11 +321,18 @@ def _columns(bars: dict[Place, Bar], placed: list[_Placed]) -> list[list[Bar]]:
         gives_only = place not in receiving
         found[first[place] - 1 if gives_only else number[place.stage]].append(bars[place])
     columns = [found[i] for i in sorted(found)]
-    across = (WIDTH - _RIGHT - BAR) / max(len(columns) - 1, 1)
-    for i, column in enumerate(columns):
+    for i, (column, x) in enumerate(zip(columns, _places(columns), strict=True)):
         for bar in column:
-            bar.column, bar.x = i, i * across
+            bar.column, bar.x = i, x
     return columns
+
+
+def _places(columns: list[list[Bar]]) -> list[float]:
+    """Where the columns stand: those before banks and batches closer together."""
+    early = [max(bar.place.stage for bar in column) < GIVER for column in columns[:-1]]
+    gaps = [_EARLY_GAP if each else 1.0 for each in early]
+    unit = (WIDTH - _RIGHT - BAR) / max(sum(gaps), 1.0)
+    return [sum(gaps[:i]) * unit for i in range(len(columns))]
 
 
 def _ribbons(

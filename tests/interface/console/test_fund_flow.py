@@ -57,6 +57,10 @@ def callers(shared_database: Any) -> Iterator[Callers]:
         submit(callers.FINANCE, "/funds/allocations", told | {"amount_fen": 100_000})
         moved = {"payer": "贴息专户", "payee": SCRIPT, "purpose": SCRIPT * 3, "amount_fen": 70_000}
         submit(callers.FINANCE, "/funds/transfers", told | moved | {"ref": "X-2"})
+        paid_in = {"ref": "X-3", "effective_on": "2023-02-01", "voucher": "R-1", "payer": "国库"}
+        submit(callers.FINANCE, "/funds/risk", paid_in | {"amount_fen": 2_000_000})
+        guarantee = c.body(c.guarantee(fee_fen=5_000), "loan_no") | {"ref": "DB-1"}
+        submit(callers.DB, "/loans/L1/guarantees", guarantee)
         agreed = {
             "ref": "LJ-1", "effective_on": "2023-01-10", "agreement_no": "LJ-1",
             "enterprise": SCRIPT, "households": ["H1", "H2"],
@@ -191,6 +195,17 @@ def test_the_fund_ledger_and_its_journal_agree(
         page = shown(browsers["AUDIT"], f"/ledgers/journal?account=budget:{part}:2023")
         body = page[page.index("<tbody>") : page.index("</tbody>")]
         assert sum(fens(body)) == sign * 100_000
+
+
+def test_the_risk_fund_is_measured_against_its_limit(
+    callers: Callers, browsers: dict[str, Browser]
+) -> None:
+    [line] = callers.AUDIT.get("/ledgers/risk-fund").json()["lines"]
+    text = shown(browsers["AUDIT"], "/ledgers/risk-fund")
+    assert {line["balance_fen"], line["outstanding_fen"], 5_000} <= set(fens(text))
+    assert "未超过 10 倍" in text
+    early = shown(browsers["AUDIT"], "/ledgers/risk-fund?as_of=2023-01-20")
+    assert "还没有注入" in early
 
 
 def test_instalments_say_how_late_each_is(callers: Callers, browsers: dict[str, Browser]) -> None:

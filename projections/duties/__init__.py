@@ -131,7 +131,9 @@ def of_loans(view: View, scope: Scope, until: date) -> Iterator[tuple[Any, ...]]
 def _of_loans(view: View, wanted: Wanted) -> Iterator[tuple[Any, ...]]:
     query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
     of_them = "loan_id IN (SELECT loan_id FROM loan)" if wanted.few_loans else "true"
-    loans = view.query(
+    is_named = (wanted.loan_no, wanted.household_no) != (None, None)
+    ask = view.lookup if is_named else view.query
+    loans = ask(
         query.replace("{of_them}", of_them),
         **parameters_of_loans(wanted.scope),
         village=wanted.village,

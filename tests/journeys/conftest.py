@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from conftest import create_database, drop_database
 from support.chromium import CHROMIUM, Site, demo_persons
-from support.county import drawn
 from support.server import serving
 
-from interface.simulation.demo import county, load
+from interface.cli.demo_county import load_demo
+from interface.deployment import Deployment
+from interface.deployment.settings import Settings
 
 FACTOR = 0.02
 
@@ -33,13 +34,12 @@ def site(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
     from playwright.sync_api import sync_playwright
 
     database = create_database(server)
-    load(database.owner_dsn, database.dsn, database.keys, county(seed=1, factor=FACTOR))
-    with drawn(database):
-        pass
-    persons = demo_persons(database)
     folder = tmp_path_factory.mktemp("console")
+    settings = Settings(data=folder)
+    deployment = Deployment(database.dsn, database.owner_dsn, database.keys, settings)
+    load_demo(deployment, FACTOR, lambda *_: None)
     with serving(database, folder, demo=True) as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield Site(f"http://127.0.0.1:{port}", browser, persons)
+        yield Site(f"http://127.0.0.1:{port}", browser, demo_persons())
         browser.close()
     drop_database(server, database)

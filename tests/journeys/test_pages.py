@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,48 +16,58 @@ from interface.console.app import router
 ROLES = [Role.AUDITOR, Role.FINANCE, Role.BANK, Role.TOWNSHIP, Role.ADMIN]
 """Those whose menus differ."""
 FILES = re.compile(
-    r"\.(csv|xlsx|json|ndjson|ics|svg|graphml|css|js|toml|py)(\?|$)|/(files?|download)"
+    r"\.(\{form\}|csv|json|ics|svg)$|/evidence$|^/static/|^/(favicon.ico|audit/\{name\})?$"
 )
+"""Routes of the console that are no pages."""
 MOST_OF_A_KIND = 2
 """How many pages of one route are opened by each role."""
 
 
-def pages() -> dict[str, re.Pattern[str]]:
-    """The routes of the console that answer with a page: by path, what their addresses match."""
+@cache
+def routes() -> dict[str, re.Pattern[str]]:
+    """What the console answers a GET with: by route, what its addresses match."""
     return {
-        route.path: re.compile(re.sub(r"\{[^}]+\}", "[^/]+", route.path) + "$")
+        route.path: re.compile(
+            re.sub(r"\{\w+\}", "[^/]+", re.sub(r"\{\w+:path\}", ".+", route.path)) + "$"
+        )
         for route in router.routes
         if "GET" in getattr(route, "methods", ())
-        and not FILES.search(route.path)
-        and not route.path.endswith("{form}")
-        and not route.path.startswith("/static")
-        and route.path not in ("/", "/favicon.ico")
     }
 
 
+@cache
+def pages() -> set[str]:
+    """The routes that answer with a page."""
+    return {each for each in routes() if not FILES.search(each)}
+
+
 def kind_of(address: str) -> str | None:
-    """The route of an address, fixed ones before those with a number in them."""
+    """The page's route of an address, fixed ones before those with a number in them."""
     path = address.split("?", maxsplit=1)[0]
-    found = [each for each, pattern in pages().items() if pattern.fullmatch(path)]
-    return min(found, key=lambda each: each.count("{"), default=None)
+    found = [each for each, pattern in routes().items() if pattern.fullmatch(path)]
+    best = min(found, key=lambda each: (each.count("{"), ":path" in each), default=None)
+    return best if best in pages() else None
 
 
 def walk(window: Window) -> dict[str, list[str]]:
     """Follow the links from the first page: by route, the addresses that were found."""
     found: dict[str, list[str]] = {}
+    failed: list[str] = []
     waiting, seen = deque(["/"]), {"/"}
     while waiting:
         address = waiting.popleft()
         status = window.go(address)
-        assert status == 200, (address, status)
+        if status != 200:
+            failed.append(f"{status} {address}")
         for link in window.links():
             kind = kind_of(link)
-            if link in seen or kind is None or FILES.search(link) or "lang=" in link:
+            if link in seen or kind is None or "lang=" in link:
                 continue
             seen.add(link)
             if len(found.setdefault(kind, [])) < MOST_OF_A_KIND:
                 found[kind].append(link)
                 waiting.append(link)
+    assert not failed, "\n".join(failed)
     return found
 
 
@@ -71,9 +82,13 @@ def walked(site: Site) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+RECORDS = {"/subsidy-payments/{no}", "/loans/{bank}/{no}", "/households/{no}", "/events/{event_id}"}
+"""Pages of one thing that every county has; others need what a small one may lack."""
+
+
 def test_every_page_is_reached_by_links_from_the_first(walked: dict[str, Any]) -> None:
     reached = {kind for found in walked.values() for kind in found} | {"/sign-in"}
-    assert reached == set(pages())
+    assert not ({each for each in pages() if "{" not in each} | RECORDS) - reached
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from application import people
-from interface.simulation.demo.people import organisations
+from interface.simulation.demo.people import GUARANTORS, organisations
 
 CHROMIUM: Final = next(
     (
@@ -34,14 +33,12 @@ class Person(NamedTuple):
     role: str
 
 
-def demo_persons(database: Any) -> dict[str, Person]:
-    """One person of each role of the demo county, enrolled."""
+def demo_persons() -> dict[str, Person]:
+    """The first person of each role of the demo county."""
     first: dict[str, Person] = {}
-    for each in organisations():
+    for each in (*organisations(), *GUARANTORS):
         role = str(each.role)
         first.setdefault(role, Person(each.code, f"{each.code.lower()}-demo", role))
-    rows = [(one.organisation, one.person, "陈某") for one in first.values()]
-    people.enrol_for_demo(database.owner_dsn, rows)
     return first
 
 
@@ -71,9 +68,19 @@ class Window:
             self._fault(f"asks elsewhere: {url}")
 
     def go(self, address: str) -> int:
-        """Open an address, again until nothing of it is being worked out; its last status."""
+        """Open an address, again until nothing of it is being worked out; its last status.
+
+        What is a file is asked for beside the page, which stays.
+        """
+        from playwright.sync_api import Error as PlaywrightError
+
         for _ in range(_PATIENCE):
-            answer = self.page.goto(self.base + address)
+            try:
+                answer = self.page.goto(self.base + address)
+            except PlaywrightError as error:
+                if "Download is starting" not in str(error):
+                    raise
+                return int(self.page.request.get(self.base + address).status)
             if "refresh" not in answer.headers:
                 return int(answer.status)
             time.sleep(_PAUSE_SECONDS)

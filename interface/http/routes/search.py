@@ -77,9 +77,13 @@ async def search(read: Read, q: Asked) -> Response:
 
 
 def hits(view: View, author: Author, text: str) -> list[Hit]:
-    """All that a text names and the reader may see, by kind; one thing once."""
+    """All that a text names and the reader may see, by kind; one thing once.
+
+    What is no number of the ledger is looked for among the vouchers of payments.
+    """
     asked = text.strip()
     found = [hit for find in _KINDS for hit in find(view, author, asked)]
+    found = found or list(_vouchers(view, author, asked))
     return list({hit.address: hit for hit in reversed(found)}.values())[::-1]
 
 
@@ -165,6 +169,5 @@ _KINDS: Final = (
     _of_aggregate("publication", "/publications/{no}", Publication.id_for, "publications"),
     _events,
     _entities,
-    _vouchers,
     _references,
 )

@@ -104,7 +104,7 @@ RECORD: Final = ListPage(
 def _record(found: Visit, view: View, seen: Listed, pseudonym: str) -> dict[str, Any]:
     """Who is behind it as far as the ledger knows: loans, accounts, persons, households, flags."""
     del seen
-    told = list(appearances(view, pseudonym).dicts())
+    told = list(found.request.state.appearances.dicts())
     tied = ties(view, pseudonym)
     is_account = pseudonym.startswith("account-")
     others = {each.borrower if is_account else each.account for each in tied}
@@ -134,8 +134,8 @@ def _flags(view: View, told: Sequence[Mapping[str, Any]]) -> list[Flag]:
 @list_page(router, "/entities/{pseudonym}", RECORD, _record)
 def record(found: Visit, view: View, pseudonym: Pseudonym) -> Table:
     """Every event in which one appears. Raises HTTPException 404."""
-    del found
     table = appearances(view, pseudonym)
     if not table.rows:
         raise HTTPException(404)
+    found.request.state.appearances = table  # the page's head is about the same lines
     return table

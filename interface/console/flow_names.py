@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from unicodedata import east_asian_width
 from urllib.parse import quote
 
 from domain.money import in_wan
@@ -23,8 +24,8 @@ _LEDGERS: Final = {
 _RECORDS: Final = {"account": "/entities", "household": "/households", "batch": "/batches"}
 _LISTS: Final = {"bank": "/ledgers/loans", "enterprise": "/benefits"}
 _ENDING: Final = 6
-_LONGEST: Final = 14
-"""Characters of a label; the whole name stands in the title."""
+_WIDEST: Final = 24
+"""Of a label, in Latin letters; the whole name stands in the title."""
 
 
 def names_of(found: Visit) -> Names:
@@ -145,4 +146,10 @@ class NodeNames(Mapping[Any, str]):
 
 
 def _clipped(name: str) -> str:
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    """As much of a name as there is room for; a Chinese character is as wide as two letters."""
+    width = 0
+    for place, letter in enumerate(name):
+        width += 2 if east_asian_width(letter) in "WF" else 1
+        if width > _WIDEST:
+            return name[: place - 1] + "…"
+    return name

@@ -37,7 +37,7 @@ from projections.fund_flow.ranges import programme_money
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 FileForm = Literal["csv", "xlsx", "json", "graphml", "svg"]
-_LINES: Final = 200
+_LINES: Final = 100
 _STAGE: Final = r"^[a-z]{3,9}\d{0,2}$"
 
 

@@ -13,7 +13,7 @@ from interface.console.drawing.stacked import WIDTH, Bars, stacked
 from interface.console.findings import finding_address
 from interface.console.flow_names import names_of
 from interface.console.frame import Visit, assure_allowed, page, visit
-from interface.console.fund_flow_lists import event, household
+from interface.console.fund_flow_lists import event, household, loan
 from interface.console.lists import ListPage, list_page
 from interface.console.page_route import PageRoute
 from interface.http.permissions import scope_of
@@ -24,7 +24,7 @@ from projections.fund_flow.flagged import Flag, flags_at
 from projections.funds import WARNINGS_BP, fund_ledger, journal, transfers
 from projections.funds.columns import JOURNAL, TRANSFERS
 from projections.links import benefits, guarantees, instalments, risk_fund
-from projections.links.columns import BENEFITS, INSTALMENTS
+from projections.links.columns import BENEFITS, GUARANTEES, INSTALMENTS
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
@@ -189,14 +189,12 @@ def journal_lines(
 async def risk_fund_page(found: Visiting) -> Response:
     assure_allowed(found, "/ledgers/risk-fund")
 
-    def ask() -> tuple[dict[str, Any], int, Any]:
+    def ask() -> tuple[dict[str, Any], int]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             multiple = view.book.ruling(_MULTIPLE, view.as_of, view.known_on)
-            guaranteed = guarantees(view) if found.allowed("/guarantees") else None
-            return next(risk_fund(view).dicts()), multiple.number, guaranteed
+            return next(risk_fund(view).dicts()), multiple.number
 
-    fund, multiple, guaranteed = await run_in_threadpool(ask)
-    lines = list(guaranteed.dicts()) if guaranteed else []
+    fund, multiple = await run_in_threadpool(ask)
     return await page(
         found,
         "risk_fund.html",
@@ -208,10 +206,8 @@ async def risk_fund_page(found: Visiting) -> Response:
             [("outstanding", fund["outstanding_fen"])],
             [("limit", multiple * max(fund["balance_fen"], 0))],
         ),
-        guaranteed=lines,
         entries=lambda account: found.address("/ledgers/journal", account=f"riskfund:{account}"),
         look=found,
-        names=await run_in_threadpool(names_of, found),
         width=WIDTH,
         wan=in_wan,
         files=files_of(found),
@@ -222,6 +218,29 @@ async def risk_fund_page(found: Visiting) -> Response:
 async def risk_fund_file(found: Visiting, form: FileForm) -> Response:
     assure_allowed(found, "/ledgers/risk-fund")
     return await _file(found, "risk-fund", form, risk_fund)
+
+
+GUARANTEE_LIST: Final = ListPage(
+    name="guarantees",
+    query="/guarantees",
+    columns=GUARANTEES,
+    key=("bank", "loan_no", "guarantor"),
+    facets=("bank", "guarantor"),
+    filters=("household_no", "loan_no"),
+    ranges=("guaranteed_on",),
+    sort="-guaranteed_on",
+    leads={
+        "household_no": household,
+        **dict.fromkeys(("loan_no", "amount_fen", "fee_fen"), loan),
+    },
+    tags=lambda line, key: "wrong" if key == "fee_fen" and line[key] else None,
+)
+
+
+@list_page(router, "/guarantees", GUARANTEE_LIST)
+def guarantee_lines(found: Visit, view: View) -> Table:
+    scope = scope_of(found.author, "/guarantees")
+    return guarantees(view, bank=scope.bank, guarantor=scope.guarantor)
 
 
 # ---- benefits ---------------------------------------------------------------------------

@@ -29,6 +29,7 @@ MENU: Final[dict[str, tuple[Item, ...]]] = {
         Item("transfers", "/ledgers/transfers", "/ledgers/transfers"),
         Item("journal", "/ledgers/journal", "/ledgers/journal"),
         Item("risk_fund", "/ledgers/risk-fund", "/ledgers/risk-fund"),
+        Item("guarantees", "/guarantees", "/guarantees"),
         Item("benefits", "/benefits", "/benefits"),
         Item("instalments", "/benefits/instalments", "/benefits/instalments"),
         Item("ratings", "/ratings", "/ratings"),

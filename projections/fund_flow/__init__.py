@@ -166,8 +166,12 @@ def movements(
     kind: str | None = None,
     bank: str | None = None,
     loan_no: str | None = None,
+    ending: bool = False,
 ) -> list[Movement]:
-    """The movements that touch any of these nodes, of a kind, of a loan; in order of day, log."""
+    """The movements that touch any of these nodes, of a kind, of a loan; in order of day, log.
+
+    `ending`: those that end there are enough, which of a batch's are few.
+    """
     wanted = None if nodes is None else list(nodes)
     found = view.query(
         _text("touching.sql"),
@@ -175,13 +179,18 @@ def movements(
         kind=kind,
         bank=bank,
         loan_no=loan_no,
-        loans=_loans(view, wanted, bank, loan_no),
+        loans=_loans(view, wanted, bank, loan_no, ending=ending),
     )
     return [Movement(*row) for row in found.rows]
 
 
 def _loans(
-    view: View, nodes: list[str] | None, bank: str | None = None, loan_no: str | None = None
+    view: View,
+    nodes: list[str] | None,
+    bank: str | None = None,
+    loan_no: str | None = None,
+    *,
+    ending: bool = False,
 ) -> list[UUID] | None:
     """Ids of all loans that moved money at some nodes, or of the one; None: of any loan.
 
@@ -198,7 +207,8 @@ def _loans(
             named[kind].append(name)
         elif kind not in _WITHOUT_LOANS:
             return None
-    return loans_at(view, named["account"], named["household"], named["batch"])
+    batches = {"returned_to" if ending else "batches": named["batch"]}
+    return loans_at(view, named["account"], named["household"], **batches)
 
 
 def loans_at(
@@ -206,6 +216,7 @@ def loans_at(
     accounts: list[str],
     households: Iterable[str] = (),
     batches: Iterable[str] = (),
+    returned_to: Iterable[str] = (),
 ) -> list[UUID]:
     """Ids of all loans of which something may have moved there, at either of the dates."""
     found = view.query(
@@ -213,6 +224,7 @@ def loans_at(
         accounts=accounts,
         households=list(households),
         batches=list(batches),
+        returned_to=list(returned_to),
     )
     return [row[0] for row in found.rows]
 
@@ -270,7 +282,8 @@ def _spread(
             if not nodes:
                 break
             asked |= nodes
-            led = [m for m in movements(view, nodes=nodes) if _begin(m, onward) in nodes]
+            there = movements(view, nodes=nodes, ending=not onward)
+            led = [m for m in there if _begin(m, onward) in nodes]
             found |= {(m.position, m.kind): m for m in led}
             ends = {m.target if onward else m.source for m in led}
     return found

@@ -251,16 +251,24 @@ def _folded(placed: list[_Placed], focus: str | None, opened: Collection[str]) -
     for place in sorted(fen, key=lambda place: (fen[place], place)):
         if place.node != focus and stage_name(place.stage) not in opened:
             by_stage[place.stage].append(place)
-    extra = sum(stage_name(place.stage) not in opened for place in fen) - MOST
+    alone = sum(stage_name(place.stage) not in opened for place in fen) - sum(
+        map(len, by_stage.values())
+    )
+    most = _most_in_a_column([len(places) for places in by_stage.values()], MOST - alone)
     others: dict[Place, Place] = {}
-    for stage in sorted(by_stage, key=lambda stage: (-len(by_stage[stage]), stage)):
-        if extra <= 0:
-            break
-        smallest = by_stage[stage][: min(extra + 1, len(by_stage[stage]) - 1)]
-        if len(smallest) > 1:
-            others |= dict.fromkeys(smallest, Place(stage, ""))
-            extra -= len(smallest) - 1
+    for stage, places in by_stage.items():
+        if len(places) > most:
+            others |= dict.fromkeys(places[: len(places) - most + 1], Place(stage, ""))
     return _merged(placed, others) if others else placed
+
+
+def _most_in_a_column(lengths: list[int], room: int) -> int:
+    """How many nodes a column may have at most, so that all columns together have room."""
+    return next(
+        (most for most in range(max(lengths, default=1), 1, -1)
+         if sum(min(length, most) for length in lengths) <= room),
+        1,
+    )  # fmt: skip
 
 
 def _amounts(placed: list[_Placed]) -> dict[Place, int]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from support.chromium import NARROW, PHONE, Site, Window
+from support.chromium import PHONE, Site, Window
 
 from domain.roles import Role
 from interface.console.app import router
@@ -127,12 +127,9 @@ def common(window: Window, language: str) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize("size", [PHONE, NARROW])
-def test_a_page_fits_a_narrow_window(
-    site: Site, walked: dict[str, Any], size: tuple[int, int]
-) -> None:
+def test_a_page_fits_a_narrow_window(site: Site, walked: dict[str, Any]) -> None:
     wide = []
-    with site.window("auditor", size=size) as window:
+    with site.window("auditor", size=PHONE) as window:
         for addresses in walked["auditor"].values():
             window.go(addresses[0])
             if window.is_wider_than_its_window():

@@ -20,7 +20,7 @@ CHROMIUM: Final = next(
     None,
 )
 """The browser of this machine; None: there is none."""
-DESK, PHONE, NARROW = (1366, 900), (390, 844), (320, 640)
+DESK, PHONE = (1366, 900), (390, 844)
 """Width and height of a window, in CSS pixels."""
 _PATIENCE, _PAUSE_SECONDS = 600, 0.2
 

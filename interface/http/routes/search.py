@@ -32,7 +32,15 @@ from projections.search import is_entity, payment_position, payments_by_voucher
 
 router = APIRouter(prefix="/v1", tags=["查询 reads"], route_class=CheckedRoute)
 
-Asked = Annotated[str, Query(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+Asked = Annotated[
+    str,
+    Query(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        description="要找的编号 the number looked for",
+    ),
+]
 _NUMBER: Final = re.compile(NUMBER)
 _EVENT: Final = re.compile(ANY_EVENT)
 _PSEUDONYM: Final = re.compile(r"(account|person)-[0-9a-f]{24}")

@@ -9,7 +9,13 @@ from typing import Any
 from support import controls as c
 from support.service import Callers, service
 
-NEEDED = {"period": "2023Q2", "known_from": "2023-01-01T00:00:00Z"}
+NEEDED = {
+    "period": "2023Q2",
+    "known_from": "2023-01-01T00:00:00Z",
+    "q": "L1",
+    "from": "bank:NRCB",
+    "to": "household:H1",
+}
 """A value for each parameter that a question cannot do without."""
 READERS = ("BUREAU", "CENTRE", "FINANCE", "AUDIT", "NRCB", "T01", "DB")
 OF_THE_TREE = ("/v1/log/checkpoint", "/v1/log/proofs")

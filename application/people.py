@@ -25,6 +25,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from application.access import Organisation
+from application.event_store.clock import TOLERANCE
 from application.event_store.event_log import Clock
 from application.event_store.migrations import PINNED
 from application.personal_data.encryption import Keys
@@ -200,6 +201,7 @@ class People:
 
     def __init__(self, dsn: str, keys: Keys, clock: Clock) -> None:
         self._cipher = _cipher(keys)
+        self._session_key = hmac.digest(keys.content, b"sessions", "sha256")
         self._clock = clock
         self._organisations: tuple[int, list[Organisation]] = 0, []
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
@@ -262,7 +264,8 @@ class People:
     def session(self, token: str, browser: bytes) -> Session | None:
         """The session of a token; None when it ended, or is shown by another browser.
 
-        Shown by another browser, or too old, it ends.
+        Shown by another browser, too old, or of days to come, it ends; so does one whose row was
+        not written by a service that holds the key file.
         """
         hashed, now = _hash(token), self._clock()
         with self._pool.connection() as connection:
@@ -276,14 +279,21 @@ class People:
             ).fetchone()
             if row is None:
                 return None
-            bound, begun_at, seen_at, *whose = row
-            stolen = not hmac.compare_digest(bound, browser)
-            if stolen or now - seen_at > IDLE or now - begun_at > LONGEST:
+            bound, begun_at, seen_at, *found = row
+            whose = _person(found)
+            binding = self._binding(token, whose.organisation, whose.person, browser)
+            stolen = not hmac.compare_digest(bound, binding)
+            if stolen or _is_over(now, seen_at, IDLE) or _is_over(now, begun_at, LONGEST):
                 self._set(connection, "ended_at", now, hashed)
                 return None
             if now - seen_at > _NOTED:
                 self._set(connection, "seen_at", now, hashed)
-        return Session(hashed, _person(whose), begun_at)
+        return Session(hashed, whose, begun_at)
+
+    def _binding(self, token: str, organisation: str, person: str, browser: bytes) -> bytes:
+        """What binds a token to a person and a browser; who owns the database alone makes none."""
+        said = _hash(token) + browser + _bound_to(organisation, person)
+        return hmac.digest(self._session_key, said, "sha256")
 
     def end(self, session: Session) -> None:
         """Sign out."""
@@ -380,9 +390,17 @@ class People:
                 "INSERT INTO console.session"
                 " (token_hash, organisation, person, browser_hash, begun_at, seen_at)"
                 " VALUES (%s, %s, %s, %s, %s, %s)",
-                (_hash(token), organisation, person, browser, now, now),
-            )
+                (
+                    _hash(token), organisation, person,
+                    self._binding(token, organisation, person, browser), now, now,
+                ),
+            )  # fmt: skip
         return token
+
+
+def _is_over(now: datetime, since: datetime, longest: timedelta) -> bool:
+    """Whether a time has passed; one that begins in days to come was never given."""
+    return not -TOLERANCE <= now - since <= longest
 
 
 def _hash(token: str) -> bytes:

@@ -55,7 +55,7 @@ async def overview(found: Visiting) -> Response:
 
 
 def _blocks(found: Visit) -> dict[str, Block]:
-    """What the permission table gives the reader; each block fails or is awaited by itself."""
+    """What the permission table gives the reader; a dear block fails or is awaited by itself."""
     asked: dict[str, Question] = {}
     for name, (query, ask) in _ASKED.items():
         if found.allowed(query):
@@ -63,7 +63,10 @@ def _blocks(found: Visit) -> dict[str, Block]:
     open_view = partial(view_of, found.service, found.as_of, found.known_at, None)
     scope = scope_of(found.author, "/ledgers/loans")
     key = found.author.role, scope, found.as_of, found.known_at
-    return found.service.kept.blocks(open_view, key, asked)
+    blocks = found.service.kept.blocks(open_view, key, asked)
+    if found.allowed("/red-flags"):
+        blocks["flags"] = Block(_flags(found))
+    return blocks
 
 
 def _stock(scope: Scope, view: View) -> dict[str, Any]:
@@ -123,9 +126,13 @@ def _duties(scope: Scope, view: View) -> list[dict[str, Any]]:
     ]
 
 
-def _flags(_: Scope, view: View) -> list[dict[str, Any]]:
-    """What each red flag found when it was last asked; also those in error or not asked yet."""
-    there = statuses(view.connection)
+def _flags(found: Visit) -> list[dict[str, Any]]:
+    """What each red flag found when it was last asked; also those in error or not asked yet.
+
+    It is not kept: the flags are asked while the facts stand still.
+    """
+    with found.service.facts.connection() as connection:
+        there = statuses(connection)
     return [
         {
             "id": rule.id,
@@ -147,6 +154,5 @@ _ASKED: Final = {
     "funds": ("/ledgers/funds", _funds),
     "targets": ("/indicators", _targets),
     "duties": ("/duties", _duties),
-    "flags": ("/red-flags", _flags),
 }
-"""By block: the row of the permission table that opens it, and what it asks."""
+"""By dear block: the row of the permission table that opens it, and what it asks."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pyotp
 import pytest
 from support import controls as c
-from support.browser import PASSWORD, Browser, figures, without_script
+from support.browser import (
+    PASSWORD,
+    Browser,
+    figures,
+    lend_and_pay,
+    signed_in,
+    without_script,
+)
 from support.county import ORGANISATIONS
 from support.service import Callers, service
 
@@ -21,6 +30,7 @@ from interface.console.dates import read_day, read_instant
 from interface.console.menu import MENU
 from interface.console.words import LANGUAGES, catalogue
 from interface.http.permissions import QUERIES
+from projections.red_flags.watching import Watcher
 
 PAGES = (
     "/overview", "/ledgers/loans", "/ledgers/subsidies", "/search", "/subsidy-payments/PAY-1",
@@ -220,6 +230,49 @@ def test_a_session_ends_when_it_is_idle_and_at_the_latest_after_ten_hours(
         found.close()
 
 
+def test_a_session_whose_days_lie_in_the_future_is_over(
+    callers: Callers, person: tuple[str, str], shared_database: Any
+) -> None:
+    name, secret = person
+    own = Browser(callers)
+    for column in ("seen_at", "begun_at"):
+        step = datetime.now(UTC) + timedelta(seconds=30 * (column == "begun_at"))
+        assert send(own, name, pyotp.TOTP(secret).at(step)).status_code == 303
+        assert own.get("/overview").status_code == 200
+        with psycopg.connect(shared_database.owner_dsn) as owner:
+            owner.execute(
+                f"UPDATE console.session SET {column} = now() + interval '10 years'"
+                " WHERE person = %s AND ended_at IS NULL".encode(),
+                (name,),
+            )
+        assert own.get("/overview").status_code == 303, column
+
+
+def test_a_session_that_the_owner_of_the_database_writes_opens_nothing(
+    callers: Callers, person: tuple[str, str], shared_database: Any
+) -> None:
+    name, secret = person
+    own = Browser(callers)
+    assert send(own, name, pyotp.TOTP(secret).now()).status_code == 303
+    forger, forged = Browser(callers), "forged"
+    with psycopg.connect(shared_database.owner_dsn) as owner:
+        owner.execute(
+            "INSERT INTO console.session SELECT %s, organisation, person, browser_hash, begun_at,"
+            " seen_at FROM console.session WHERE person = %s AND ended_at IS NULL",
+            (hashlib.sha256(forged.encode()).digest(), name),
+        )
+    forger.client.cookies.set("__Host-mz", forged)
+    assert forger.get("/overview").status_code == 303
+    assert own.get("/overview").status_code == 200
+    with psycopg.connect(shared_database.owner_dsn) as owner:
+        owner.execute(
+            "UPDATE console.session SET organisation = 'AUDIT', person = 'audit'"
+            " WHERE person = %s AND ended_at IS NULL",
+            (name,),
+        )
+    assert own.get("/overview").status_code == 303
+
+
 def test_a_person_needs_an_organisation_and_a_long_password(shared_database: Any) -> None:
     owner, keys = shared_database.owner_dsn, shared_database.keys
     with pytest.raises(people.PersonUnknown):
@@ -334,6 +387,21 @@ def test_the_figures_of_the_overview_are_those_of_the_townships_report(
     found = figures(browsers["AUDIT"].get("/overview", as_of="2023-12-31").text)
     assert found[:3] == [told[key] for key in ("outstanding_fen", "new_fen", "overdue_fen")]
     assert found[0] == 3_000_000
+
+
+def test_the_overview_says_what_the_red_flags_found_though_no_event_was_recorded_since(
+    database: Any,
+) -> None:
+    with service(database, watching=False) as callers:
+        lend_and_pay(callers)
+        browser = signed_in(callers, database)["AUDIT"]
+        told = catalogue("zh")["overview.flag_not_checked"]
+        assert told in browser.get("/overview").text
+        watcher = Watcher(database.dsn, lambda: datetime.now(UTC))
+        while watcher.step():
+            pass
+        watcher.close()
+        assert told not in browser.get("/overview").text
 
 
 def test_a_file_has_the_columns_of_the_page_in_their_order(browsers: dict[str, Browser]) -> None:

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 from conftest import Database
@@ -63,9 +63,9 @@ async def alive(waiting: Waiting) -> tuple[asyncio.Queue[Any], asyncio.Task[None
     return heard, task
 
 
-def client_of(waiting: Waiting) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=waiting)
-    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+def client_of(waiting: Waiting) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=waiting)
+    return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1")
 
 
 def test_pages_say_how_far_it_is_and_then_the_application_answers() -> None:

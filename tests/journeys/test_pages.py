@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 import pytest
-from support.chromium import PHONE, Site, Window
+from support.chromium import DESK, NARROW, PHONE, Site, Window
+from support.reader import Reader, links
 
 from domain.roles import Role
 from interface.console.app import router
@@ -19,8 +20,14 @@ FILES = re.compile(
     r"\.(\{form\}|csv|json|ics|svg)$|/evidence$|^/static/|^/(favicon.ico|audit/\{name\})?$"
 )
 """Routes of the console that are no pages."""
-MOST_OF_A_KIND = 2
-"""How many pages of one route are opened by each role."""
+MOST_OF_A_KIND = 3
+"""How many pages of one route are read by each role."""
+PORTRAIT, LANDSCAPE = (661, 935), (1017, 680)
+"""What of A4 is printed on, in CSS pixels: 175 mm upright, 269 mm across."""
+SHRINKING = 1.2
+"""How much wider a page may be than the paper: the browser makes it smaller by as much."""
+Walked = dict[str, dict[str, list[str]]]
+"""By role and route: addresses of pages that somebody of it comes to by links alone."""
 
 
 @cache
@@ -49,17 +56,17 @@ def kind_of(address: str) -> str | None:
     return best if best in pages() else None
 
 
-def walk(window: Window) -> dict[str, list[str]]:
+def walk(reader: Reader) -> dict[str, list[str]]:
     """Follow the links from the first page: by route, the addresses that were found."""
     found: dict[str, list[str]] = {}
     failed: list[str] = []
-    waiting, seen = deque(["/"]), {"/"}
+    waiting, seen = deque(["/overview"]), {"/overview"}
     while waiting:
         address = waiting.popleft()
-        status = window.go(address)
-        if status != 200:
-            failed.append(f"{status} {address}")
-        for link in window.links():
+        answer = reader.go(address)
+        if answer.status_code != 200:
+            failed.append(f"{answer.status_code} {address}")
+        for link in links(answer):
             kind = kind_of(link)
             if link in seen or kind is None or "lang=" in link:
                 continue
@@ -72,42 +79,71 @@ def walk(window: Window) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="session")
-def walked(site: Site) -> dict[str, dict[str, list[str]]]:
-    """By role and route: pages that somebody of it comes to by links alone, all 200."""
-    found = {}
-    for role in ROLES:
-        with site.window(role, script=False) as window:
-            found[role] = walk(window)
-            assert not window.faults, window.faults
+def walked(site: Site) -> Walked:
+    """All pages that are found are 200."""
+    return {role: walk(Reader(site.base, site.persons[role])) for role in ROLES}
+
+
+def test_every_page_is_reached_by_links_from_the_first(walked: Walked) -> None:
+    reached = {kind for found in walked.values() for kind in found} | {"/sign-in"}
+    assert reached == pages()
+
+
+class Seen(NamedTuple):
+    """What was seen of a page in a browser, and should not be there."""
+
+    address: str
+    faults: list[str]
+    """axe, what every page has and this one has not."""
+    too_wide_px: list[int]
+    """Widths of windows in which it scrolls sideways."""
+    cut: list[str]
+    """Text that is cut off on paper."""
+    wrong_amounts: list[tuple[str, str]]
+    """Fen, and the text that does not say so."""
+
+
+@pytest.fixture(scope="module", params=["zh", "en"])
+def seen(site: Site, walked: Walked, request: pytest.FixtureRequest) -> list[Seen]:
+    """A page of each kind, looked at once in each language, on every width and on paper."""
+    found: list[Seen] = []
+    kinds: set[str] = set()
+    for role in (Role.AUDITOR, Role.BANK, Role.TOWNSHIP, Role.ADMIN):
+        with site.window(role, language=request.param) as window:
+            for kind in sorted(walked[role].keys() - kinds):
+                found.append(look(window, walked[role][kind][0], request.param))
+            kinds |= walked[role].keys()
+            found.append(Seen(f"all of {role}", window.faults, [], [], []))
     return found
 
 
-RECORDS = {"/subsidy-payments/{no}", "/loans/{bank}/{no}", "/households/{no}", "/events/{event_id}"}
-"""Pages of one thing that every county has; others need what a small one may lack."""
+def look(window: Window, address: str, language: str) -> Seen:
+    """Open a page, and look at it in the windows and on the paper that there are."""
+    window.go(address)
+    faults = [*window.violations(), *common(window, language)]
+    shown = window.page.eval_on_selector_all(
+        "[data-fen]", "all => all.map(one => [one.dataset.fen, one.textContent])"
+    )
+    wrong = [(fen, text) for fen, text in shown if not says(int(fen), text)]
+    wide = [width for width, height in (PHONE, NARROW) if is_too_wide(window, width, height)]
+    window.page.emulate_media(media="print")
+    across = window.page.evaluate("getComputedStyle(document.body).page === 'wide'")
+    width, height = LANDSCAPE if across else PORTRAIT
+    window.page.set_viewport_size({"width": width, "height": height})
+    cut = window.page.evaluate(_CUT, width * SHRINKING)
+    window.page.emulate_media(media="screen")
+    window.page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    return Seen(address, faults, wide, cut[:5], wrong)
 
 
-def test_every_page_is_reached_by_links_from_the_first(walked: dict[str, Any]) -> None:
-    reached = {kind for found in walked.values() for kind in found} | {"/sign-in"}
-    assert not ({each for each in pages() if "{" not in each} | RECORDS) - reached
+def is_too_wide(window: Window, width: int, height: int) -> bool:
+    window.page.set_viewport_size({"width": width, "height": height})
+    return window.is_wider_than_its_window()
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_page_has_no_fault_that_a_machine_can_find(
-    site: Site, walked: dict[str, Any], language: str
-) -> None:
+def test_a_page_has_no_fault_that_a_machine_can_find(seen: list[Seen]) -> None:
     """axe, the content policy, requests elsewhere, one heading, the language, a title."""
-    faults: list[str] = []
-    looked_at: set[str] = set()
-    for role in (Role.AUDITOR, Role.BANK, Role.TOWNSHIP, Role.ADMIN):
-        with site.window(role, language=language) as window:
-            for kind in sorted(walked[role].keys() - looked_at):
-                address = walked[role][kind][0]
-                window.go(address)
-                said = [*window.violations(), *common(window, language)]
-                faults += [f"{role} {address}: {each}" for each in said]
-            looked_at |= walked[role].keys()
-            faults += window.faults
-    assert not faults, "\n".join(faults)
+    assert not [f"{each.address}: {fault}" for each in seen for fault in each.faults]
 
 
 def common(window: Window, language: str) -> list[str]:
@@ -127,14 +163,8 @@ def common(window: Window, language: str) -> list[str]:
     return missing
 
 
-def test_a_page_fits_a_narrow_window(site: Site, walked: dict[str, Any]) -> None:
-    wide = []
-    with site.window("auditor", size=PHONE) as window:
-        for addresses in walked["auditor"].values():
-            window.go(addresses[0])
-            if window.is_wider_than_its_window():
-                wide.append(addresses[0])
-    assert not wide
+def test_a_page_fits_a_narrow_window(seen: list[Seen]) -> None:
+    assert not {each.address: each.too_wide_px for each in seen if each.too_wide_px}
 
 
 _CUT = """(most) => {
@@ -152,37 +182,15 @@ _CUT = """(most) => {
   }
   return found;
 }"""
-PORTRAIT, LANDSCAPE = (661, 935), (1017, 680)
-"""What of A4 is printed on, in CSS pixels: 175 mm upright, 269 mm across."""
-SHRINKING = 1.2
-"""How much wider a page may be than the paper: the browser makes it smaller by as much."""
 
 
-def test_nothing_of_a_page_is_cut_off_on_paper(site: Site, walked: dict[str, Any]) -> None:
-    cut = {}
-    with site.window("auditor", size=PORTRAIT) as window:
-        window.page.emulate_media(media="print")
-        for addresses in walked["auditor"].values():
-            window.go(addresses[0])
-            across = window.page.evaluate("getComputedStyle(document.body).page === 'wide'")
-            width, height = LANDSCAPE if across else PORTRAIT
-            window.page.set_viewport_size({"width": width, "height": height})
-            if found := window.page.evaluate(_CUT, width * SHRINKING):
-                cut[addresses[0]] = found[:5]
-    assert not cut
+def test_nothing_of_a_page_is_cut_off_on_paper(seen: list[Seen]) -> None:
+    assert not {each.address: each.cut for each in seen if each.cut}
 
 
-def test_every_amount_says_its_fen(site: Site, walked: dict[str, Any]) -> None:
+def test_every_amount_says_its_fen(seen: list[Seen]) -> None:
     """What a reader sees is what stands behind it, in yuan or in ten thousand yuan."""
-    wrong = []
-    with site.window("auditor") as window:
-        for addresses in walked["auditor"].values():
-            window.go(addresses[0])
-            shown = window.page.eval_on_selector_all(
-                "[data-fen]", "all => all.map(one => [one.dataset.fen, one.textContent])"
-            )
-            wrong += [(addresses[0], fen, text) for fen, text in shown if not says(int(fen), text)]
-    assert not wrong
+    assert not {each.address: each.wrong_amounts for each in seen if each.wrong_amounts}
 
 
 def says(fen: int, text: str) -> bool:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from support.reader import Person
+
 from interface.simulation.demo.people import GUARANTORS, organisations
 
 CHROMIUM: Final = next(
@@ -20,17 +22,9 @@ CHROMIUM: Final = next(
     None,
 )
 """The browser of this machine; None: there is none."""
-DESK, PHONE = (1366, 900), (390, 844)
+DESK, PHONE, NARROW = (1366, 900), (390, 844), (320, 640)
 """Width and height of a window, in CSS pixels."""
-_PATIENCE, _PAUSE_SECONDS = 600, 0.2
-
-
-class Person(NamedTuple):
-    """Somebody who signs in to the demo county with one click."""
-
-    organisation: str
-    person: str
-    role: str
+_PATIENCE_SECONDS, _PAUSE_SECONDS = 120, 0.1
 
 
 def demo_persons() -> dict[str, Person]:
@@ -55,10 +49,6 @@ class Window:
         page.on("pageerror", lambda error: self._fault(str(error)))
         page.on("request", lambda request: self._look(request.url))
 
-    def _listen(self, said: Any) -> None:
-        if said.type == "error":
-            self._fault(f"{said.text} {said.location}")
-
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.page.url}: {text}")
 
@@ -74,7 +64,8 @@ class Window:
         """
         from playwright.sync_api import Error as PlaywrightError
 
-        for _ in range(_PATIENCE):
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < until:
             try:
                 answer = self.page.goto(self.base + address)
             except PlaywrightError as error:
@@ -97,14 +88,6 @@ class Window:
         """Path and query of the page that is open."""
         parts = urlsplit(self.page.url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
-
-    def links(self) -> list[str]:
-        """The addresses of this site that the page links to."""
-        found: list[str] = self.page.eval_on_selector_all(
-            "a[href]", "all => all.map(a => new URL(a.getAttribute('href'), location).href)"
-        )
-        own = [each.removeprefix(self.base).split("#")[0] for each in found]
-        return list(dict.fromkeys(each for each in own if each.startswith("/")))
 
     def is_wider_than_its_window(self) -> bool:
         """Whether the page scrolls sideways."""

@@ -90,7 +90,7 @@ async def desk(found: Visiting) -> Response:
         names=names,
         trouble=found.service.sealing_trouble,
         altered=found.service.schema_altered,
-        job_address=lambda job: found.address(f"/audit/jobs/{job.number}"),
+        job_address=lambda job: found.to("audit", "jobs", job.number),
         today=found.as_of,
         paper_address=found.address("/audit/paper"),
         checkpoints_address=found.address("/audit/checkpoints"),
@@ -177,8 +177,8 @@ async def personal(found: Visiting, before: Below = None) -> Response:
         looks=looks[:_ON_PAGE],
         next=found.address(before=looks[_ON_PAGE - 1]["position"]) if more else None,
         first=found.address(before=None) if before else None,
-        event_address=lambda position: found.address(f"/events/{position}"),
-        home_address=lambda no: found.address(f"/households/{no}"),
+        event_address=lambda position: found.to("events", position),
+        home_address=lambda no: found.to("households", no),
         in_china=in_china,
         names=await names_of(found),
     )
@@ -250,7 +250,7 @@ async def job_page(found: Visiting, number: Number) -> Response:
         may_examine=may_examine(found),
         result=_result(found, job),
         desk=found.address("/audit"),
-        event_address=lambda position: found.address(f"/events/{position}"),
+        event_address=lambda position: found.to("events", position),
         instant=datetime.fromisoformat,
     )
     return _waiting(made, [job])

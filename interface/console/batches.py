@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -29,16 +28,12 @@ _LINE_TAGS: Final = {"withdrawn": "none", "held": "late", "failed": "wrong", "re
 _STAGE_TAGS: Final = {"returned": "wrong", "proposed": "pending", "verified": "pending"}
 
 
-def _part(text: str) -> str:
-    return quote(text, safe="")
-
-
 def _to_batch(found: Visit, line: Mapping[str, Any]) -> str:
-    return found.address(f"/batches/{_part(line['batch_no'])}")
+    return found.to("batches", line["batch_no"])
 
 
 def _to_lines(found: Visit, line: Mapping[str, Any]) -> str:
-    return found.address(f"/batches/{_part(line['batch_no'])}/lines")
+    return found.to("batches", line["batch_no"], "lines")
 
 
 LIST: Final = ListPage(
@@ -57,7 +52,7 @@ LIST: Final = ListPage(
         "batch_no": _to_batch,
         "lines": _to_lines,
         "amount_fen": _to_lines,
-        "position": lambda found, line: found.address(f"/events/{line['position']}"),
+        "position": lambda found, line: found.to("events", line["position"]),
     },
     tags=lambda line, key: _STAGE_TAGS.get(line["stage"]) if key == "stage" else None,
 )  # fmt: skip
@@ -80,12 +75,8 @@ LINE_LIST: Final = ListPage(
     facets=("state", "kind", "bank", "township"),
     filters=("village", "household_no", "loan_no"),
     leads={
-        "loan_no": lambda found, line: found.address(
-            f"/loans/{_part(line['bank'])}/{_part(line['loan_no'])}"
-        ),
-        "household_no": lambda found, line: found.address(
-            f"/households/{_part(line['household_no'])}"
-        ),
+        "loan_no": lambda found, line: found.to("loans", line["bank"], line["loan_no"]),
+        "household_no": lambda found, line: found.to("households", line["household_no"]),
         "due_fen": lambda found, line: found.address(
             "/ledgers/subsidies", loan_no=line["loan_no"]
         ),
@@ -98,7 +89,7 @@ LINE_LIST: Final = ListPage(
 
 def _of_batch(found: Visit, view: View, listed: Any, no: str) -> Mapping[str, Any]:
     del view, listed
-    return {"no": no, "batch_address": found.address(f"/batches/{_part(no)}")}
+    return {"no": no, "batch_address": found.to("batches", no)}
 
 
 @list_page(router, "/batches/{no}/lines", LINE_LIST, _of_batch)
@@ -122,7 +113,6 @@ async def batch(found: Visiting, no: No) -> Response:
 
     told, steps, lines = await run_in_threadpool(read)
     names = {o.code: o.name for o in await run_in_threadpool(found.service.people.organisations)}
-    here = f"/batches/{_part(no)}"
     return await page(
         found,
         "batch.html",
@@ -132,10 +122,10 @@ async def batch(found: Visiting, no: No) -> Response:
         taken=[_taken(found, step) for step in steps],
         objections=_objections(steps),
         states=[
-            (state, count, fen, found.address(f"{here}/lines", state=state))
+            (state, count, fen, found.to("batches", no, "lines", state=state))
             for state, count, fen in _by_state(lines)
         ],
-        lines_address=found.address(f"{here}/lines"),
+        lines_address=found.to("batches", no, "lines"),
         list_address=found.address("/batches"),
     )
 
@@ -195,7 +185,7 @@ def _taken(found: Visit, step: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **step,
         "known": in_china(step["recorded_at"]),
-        "event": found.address(f"/events/{step['position']}"),
+        "event": found.to("events", step["position"]),
         "since": found.address("/changes", ledger="subsidies", known_from=since),
     }
 

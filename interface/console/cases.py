@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -432,24 +431,23 @@ def _title(found: Visit, rule: Any) -> str:
 
 
 def _loan(found: Visit, line: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    no, household = quote(line["loan_no"], safe=""), line["household_no"]
     return {
         **line,
         "bank_name": names.get(line["bank"], line["bank"]),
         "township_name": names.get(line["township"], line["township"] or "—"),
-        "href": found.address(f"/loans/{line['bank']}/{no}"),
-        "household_href": found.address(f"/households/{quote(household, safe='')}"),
+        "href": found.to("loans", line["bank"], line["loan_no"]),
+        "household_href": found.to("households", line["household_no"]),
     }
 
 
 def _recovery(found: Visit, line: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    no, payment = quote(line["loan_no"], safe=""), line["payment_no"]
+    payment = line["payment_no"]
     return {
         **line,
         "bank_name": names.get(line["bank"], line["bank"]),
         "what": found.words(f"case.recovered_{line['event'].split('.')[1].replace('-', '_')}"),
-        "loan_href": found.address(f"/loans/{line['bank']}/{no}"),
-        "payment_href": payment and found.address(f"/subsidy-payments/{quote(payment, safe='')}"),
+        "loan_href": found.to("loans", line["bank"], line["loan_no"]),
+        "payment_href": payment and found.to("subsidy-payments", payment),
         "href": event_address(found, line["event_id"]),
         "linked_href": event_address(found, line["position"]),
     }

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Final, Literal, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query
 
@@ -35,17 +34,16 @@ _TAGS: Final = {"late": "late", "unexplained": "wrong", "hidden": "none"}
 
 def _to_line(found: Visit, line: Mapping[str, Any]) -> str | None:
     if line["payment_no"]:
-        return found.address(f"/subsidy-payments/{quote(line['payment_no'], safe='')}")
+        return found.to("subsidy-payments", line["payment_no"])
     return _to_loan(found, line)
 
 
 def _to_loan(found: Visit, line: Mapping[str, Any]) -> str | None:
-    bank, no = (quote(line[name], safe="") for name in ("bank", "loan_no"))
-    return found.address(f"/loans/{bank}/{no}")
+    return found.to("loans", line["bank"], line["loan_no"])
 
 
 def _to_event(found: Visit, line: Mapping[str, Any]) -> str | None:
-    return found.address(f"/events/{line['position']}") if line["position"] else None
+    return found.to("events", line["position"]) if line["position"] else None
 
 
 def _event_names(found: Visit) -> Mapping[str, Mapping[Any, str]]:

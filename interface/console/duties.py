@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -47,21 +46,17 @@ _OPEN_STATES: Final = ("not_done", "pending", "late")
 def _to_loan(found: Visit, line: Mapping[str, Any]) -> str | None:
     if not line["loan_no"]:
         return None
-    return found.address(f"/loans/{_part(line['bank'])}/{_part(line['loan_no'])}")
+    return found.to("loans", line["bank"], line["loan_no"])
 
 
 def _to_household(found: Visit, line: Mapping[str, Any]) -> str | None:
     no = line["household_no"]
-    return found.address(f"/households/{_part(no)}") if no else None
+    return found.to("households", no) if no else None
 
 
 def _to_evidence(found: Visit, line: Mapping[str, Any]) -> str | None:
     """The event that did it; where none did, the one that made it due."""
-    return found.address(f"/events/{line['position'] or line['opened_by']}")
-
-
-def _part(text: str) -> str:
-    return quote(text, safe="")
+    return found.to("events", line["position"] or line["opened_by"])
 
 
 LIST = ListPage(
@@ -81,7 +76,7 @@ LIST = ListPage(
         "household_no": _to_household,
         "evidence": _to_evidence,
         "position": _to_evidence,
-        "opened_by": lambda found, line: found.address(f"/events/{line['opened_by']}"),
+        "opened_by": lambda found, line: found.to("events", line["opened_by"]),
     },
     tags=lambda line, key: _TAGS.get(line["state"]) if key == "state" else None,
     summed=(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -63,18 +62,18 @@ async def event(found: Visiting, event_id: EventNo) -> Response:
         stored=told["stored"],
         proof=told["proof"],
         payments=[
-            each | {"address": found.address(f"/subsidy-payments/{quote(each['payment_no'], '')}")}
+            each | {"address": found.to("subsidy-payments", each["payment_no"])}
             for each in told["rests"]["payments"] or ()
         ],
         counted=told["rests"]["payments"] is not None,
         more=(told["rests"]["payment_count"] or 0) - len(told["rests"]["payments"] or ()),
         findings=[_finding(found, each) for each in told["rests"]["findings"]],
         publications=[
-            each | {"address": found.address(f"/publications/{quote(each['publication_no'], '')}")}
+            each | {"address": found.to("publications", each["publication_no"])}
             for each in told["rests"]["publications"]
         ],
         cases=[
-            each | {"address": found.address(f"/cases/{quote(each['case_no'], '')}")}
+            each | {"address": found.to("cases", each["case_no"])}
             for each in told["rests"]["cases"]
         ],
         receipt=f"/v1/log/receipts/{it['event_id']}",
@@ -156,13 +155,13 @@ def _leads(found: Visit, key: str, content: Mapping[str, Any]) -> str:
     """The page of what a field names; empty where there is none that the visitor may open."""
     value = content[key]
     if key == "payment_no":
-        return found.address(f"/subsidy-payments/{quote(value, '')}")
+        return found.to("subsidy-payments", value)
     if key == "loan_no" and content.get("bank") and found.allowed("/loans/{no}"):
         return loan_address(found, content["bank"], value)
     if key == "household_no" and found.allowed("/households/{no}"):
         return household_address(found, value)
     if key == "batch_no" and found.allowed("/batches/{no}"):
-        return found.address(f"/batches/{quote(value, '')}")
+        return found.to("batches", value)
     return ""
 
 

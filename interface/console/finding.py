@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +23,15 @@ from domain.policy import NoRuling
 from interface.console.dates import in_china
 from interface.console.drawing.curve import drawn
 from interface.console.findings import case_address, sees_cases, title_of
-from interface.console.frame import HEADERS, Visit, assure_allowed, page, visit
+from interface.console.frame import (
+    HEADERS,
+    Visit,
+    address_of,
+    assure_allowed,
+    page,
+    path_of,
+    visit,
+)
 from interface.console.page_route import PageRoute
 from interface.console.timeline import entries, event_address
 from interface.console.words import Words
@@ -244,23 +251,22 @@ def _addresses(found: Visit, seen: Seen, subject: str, nth: int) -> dict[str, st
     """A bundle is of the day that the page is about: the last check's, or the address's."""
     rule, several = seen.rule, nth if nth > 1 else None
     checked_on = None if seen.asked or not seen.status else seen.status.as_of
-    evidence_path = f"/red-flags/{rule.id}/evidence"
-    plain = f"/red-flags/{rule.id}/{quote(subject, safe='/')}"
-    group = f"/red-flags/schemes/{quote(f'{rule.id} {subject}', safe='/')}"
     return {
         "inbox": found.address("/red-flags"),
         "of_rule": found.address("/red-flags", rule=rule.id),
-        "evidence": found.address(
-            evidence_path,
+        "evidence": found.to(
+            "red-flags",
+            rule.id,
+            "evidence",
             subject=subject,
             nth=several,
             **({"as_of": str(checked_on)} if checked_on else {}),
         ),
-        "group": found.address(group),
+        "group": found.to("red-flags", "schemes", f"{rule.id} {subject}"),
         "runs": found.address("/red-flags/runs", rule=rule.id),
         "changes": found.address("/red-flags/changes", rule=rule.id, subject=subject),
-        "asked": found.address(plain, as_of=str(found.as_of), nth=several),
-        "stored": f"{plain}?nth={nth}" if several else plain,
+        "asked": found.to("red-flags", rule.id, subject, as_of=str(found.as_of), nth=several),
+        "stored": address_of(path_of("red-flags", rule.id, subject), {"nth": several}),
     }
 
 
@@ -316,16 +322,16 @@ def _about(
 
     def links(kind: str, path: str) -> list[Link]:
         named = sorted({value for each in concerned_by.values() if (value := getattr(each, kind))})
-        return [Link(no, found.address(f"{path}/{quote(no, safe='/')}")) for no in named]
+        return [Link(no, found.to(path, *no.split("/", 1))) for no in named]
 
     about = {
-        "loans": links("loan", "/loans"),
-        "households": links("household_no", "/households"),
-        "batches": links("batch_no", "/batches"),
+        "loans": links("loan", "loans"),
+        "households": links("household_no", "households"),
+        "batches": links("batch_no", "batches"),
     }
     if subject.startswith("account-"):
         about["accounts"] = [
-            Link(subject, found.address(f"/entities/{subject}")),
+            Link(subject, found.to("entities", subject)),
             Link(found.words("finding.flow"), found.address("/fund-flow", account=subject)),
         ]
     return {kind: own for kind, own in about.items() if own}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
@@ -38,7 +37,7 @@ _REFRESH: Final = {"Refresh": "2"}
 
 
 def group_address(found: Visit, id: str) -> str:
-    return found.address(f"/red-flags/schemes/{quote(id, safe='/')}")
+    return found.to("red-flags", "schemes", id)
 
 
 def _block(found: Visit) -> Block:
@@ -159,14 +158,14 @@ async def group(
         loans=[
             {
                 "no": f"{each.bank}/{each.loan_no}",
-                "href": found.address(f"/loans/{each.bank}/{quote(each.loan_no, safe='')}"),
+                "href": found.to("loans", each.bank, each.loan_no),
                 "household": each.household_no,
-                "household_href": found.address(f"/households/{quote(each.household_no, safe='')}"),
+                "household_href": found.to("households", each.household_no),
                 "township": each.township or "—",
             }
             for each in one.loans
         ],
-        accounts=[(each, found.address(f"/entities/{each}")) for each in one.accounts],
+        accounts=[(each, found.to("entities", each)) for each in one.accounts],
         list_address=found.address("/red-flags/schemes"),
     )
 
@@ -229,5 +228,5 @@ def _thing(found: Visit, name: str) -> str | None:
     if not name:
         return None
     if name.startswith(("account-", "person-")):
-        return found.address(f"/entities/{name}")
-    return found.address(f"/loans/{quote(name, safe='/')}")
+        return found.to("entities", name)
+    return found.to("loans", *name.split("/", 1))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter
 
@@ -34,12 +33,11 @@ _STATUS_TAGS: Final = {"error": "wrong", "not_checked": "none"}
 
 def finding_address(found: Visit, rule: str, subject: str, nth: int = 1) -> str:
     """The page of one finding; `nth`: where a rule has several of one subject."""
-    path = f"/red-flags/{rule}/{quote(subject, safe='/')}"
-    return found.address(path, nth=nth if nth > 1 else None)
+    return found.to("red-flags", rule, subject, nth=nth if nth > 1 else None)
 
 
 def case_address(found: Visit, case_no: str) -> str:
-    return found.address(f"/cases/{quote(case_no, safe='')}")
+    return found.to("cases", case_no)
 
 
 def title_of(words: Words, rule: Rule) -> str:
@@ -195,7 +193,7 @@ RUNS_LIST: Final = ListPage(
         "rule": lambda found, line: found.address("/red-flags", rule=line["rule"]),
         "findings": lambda found, line: found.address("/red-flags", rule=line["rule"]),
         "appeared": lambda found, line: found.address("/red-flags/changes", rule=line["rule"]),
-        "position": lambda found, line: found.address(f"/events/{line['position']}"),
+        "position": lambda found, line: found.to("events", line["position"]),
     },
     tags=lambda line, key: "wrong" if key == "status" and line[key] == "error" else None,
     codes=rule_codes,

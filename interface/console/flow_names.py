@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from unicodedata import east_asian_width
-from urllib.parse import quote
 
 from domain.money import in_wan
 from interface.console.drawing.sankey import BACK, OWN, RECEIVER, RESERVED, Bar
@@ -21,7 +20,7 @@ _LEDGERS: Final = {
     "risk_fund": "/ledgers/risk-fund",
     "payer": "/ledgers/risk-fund",
 }
-_RECORDS: Final = {"account": "/entities", "household": "/households", "batch": "/batches"}
+_RECORDS: Final = {"account": "entities", "household": "households", "batch": "batches"}
 _LISTS: Final = {"bank": "/ledgers/loans", "enterprise": "/benefits"}
 _ENDING: Final = 6
 _WIDEST: Final = 24
@@ -89,7 +88,7 @@ class Names:
         if kind in _LEDGERS:
             return self._found.address(_LEDGERS[kind])
         if name and kind in _RECORDS:
-            return self._found.address(f"{_RECORDS[kind]}/{quote(name, safe='')}")
+            return self._found.to(_RECORDS[kind], name)
         if name and kind in _LISTS:
             return self._found.address(_LISTS[kind], **{kind: name})
         return self._found.address("/fund-flow/edges", node=node)

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -87,6 +87,10 @@ class Visit(NamedTuple):
         """Whether the permission table gives the visitor's role anything of a query."""
         return QUERIES[query].get(self.author.role, "-") != "-"
 
+    def to(self, *parts: object, **changes: object) -> str:
+        """The page of a record at both dates, by the parts of its path."""
+        return self.address(path_of(*parts), **changes)
+
     def address(self, path: str | None = None, **changes: object) -> str:
         """An address with both dates as they are; of this page (`path` None) with all it says."""
         given = dict(self.request.query_params)
@@ -95,6 +99,11 @@ class Visit(NamedTuple):
         for name in ("lang", *OF_PAPER):
             given.pop(name, None)
         return address_of(path or self.request.url.path, given | changes)
+
+
+def path_of(*parts: object) -> str:
+    """A path of parts as they are written; what an address cannot hold is quoted."""
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
 def address_of(path: str, query: Mapping[str, object]) -> str:

@@ -38,25 +38,25 @@ _CATEGORY: Final = f"^({'|'.join(CATEGORIES)})$"
 
 
 def household(found: Visit, line: Line) -> str:
-    return found.address(f"/households/{line['household_no']}")
+    return found.to("households", line["household_no"])
 
 
 def loan(found: Visit, line: Line) -> str | None:
     if not line.get("bank"):
         return None
-    return found.address(f"/loans/{line['bank']}/{line['loan_no']}")
+    return found.to("loans", line["bank"], line["loan_no"])
 
 
 def event(found: Visit, line: Line) -> str:
-    return found.address(f"/events/{line['event_id']}")
+    return found.to("events", line["event_id"])
 
 
 def entity(found: Visit, line: Line) -> str:
-    return found.address(f"/entities/{line['pseudonym']}")
+    return found.to("entities", line["pseudonym"])
 
 
 def batch(found: Visit, line: Line) -> str:
-    return found.address(f"/batches/{line['batch_no']}")
+    return found.to("batches", line["batch_no"])
 
 
 # ---- single movements -------------------------------------------------------------------
@@ -170,7 +170,7 @@ COUNT_LIST: Final = ListPage(
     key=("category",),
     shown=("category", "payments", "amount_fen"),
     leads={
-        key: lambda found, line: found.address(f"/fund-flow/unlinked/{line['category']}")
+        key: lambda found, line: found.to("fund-flow", "unlinked", line["category"])
         for key in ("category", "payments", "amount_fen")
     },
     summed=(),
@@ -187,7 +187,7 @@ def count_lines(
 ) -> Table:
     """How many of each category; the payments of one stand on their own page."""
     if category is not None:
-        raise Elsewhere(found.address(f"/fund-flow/unlinked/{category}"))
+        raise Elsewhere(found.to("fund-flow", "unlinked", category))
     return counts(view)
 
 

@@ -144,8 +144,8 @@ JOURNAL_LIST: Final = ListPage(
     shown=("effective_on", "position", "account", "counter_account", "amount_fen"),
     ranges=("effective_on", "amount_fen"),
     leads={
-        "position": lambda found, line: found.address(f"/events/{line['position']}"),
-        "amount_fen": lambda found, line: found.address(f"/events/{line['position']}"),
+        "position": lambda found, line: found.to("events", line["position"]),
+        "amount_fen": lambda found, line: found.to("events", line["position"]),
     },
     template="journal.html",
 )
@@ -291,7 +291,7 @@ def _instalment_tag(line: Mapping[str, Any], key: str) -> str | None:
 
 
 def _event_at(found: Visit, line: Mapping[str, Any]) -> str:
-    return found.address(f"/events/{line['position']}")
+    return found.to("events", line["position"])
 
 
 INSTALMENT_LIST: Final = ListPage(

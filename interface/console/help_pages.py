@@ -119,7 +119,7 @@ async def help_page(
         ],
         desks=[(desk, found.address(f"/help/desk-{desk}")) for desk in DESKS],
         own=f"desk-{found.author.role}",
-        word=lambda term: found.address(f"/help/{term.slug}"),
+        word=lambda term: found.to("help", term.slug),
         refusals_address=found.address("/help/refusals"),
         keys_address=found.address("/help/keys"),
     )

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
@@ -26,6 +25,7 @@ from interface.console.frame import (
     assure_allowed,
     form_token,
     page,
+    path_of,
     visit,
 )
 from interface.console.loan import category_name, finding_lines, loan_address
@@ -72,7 +72,7 @@ async def household(found: Visiting, no: No) -> Response:
 
 async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Response:
     record = await run_in_threadpool(_record, found, no)
-    words, path = found.words, f"/households/{quote(no, safe='')}"
+    words, path = found.words, path_of("households", no)
     return await page(
         found,
         "household.html",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter
 
@@ -26,18 +25,17 @@ Line = Mapping[str, Any]
 
 
 def payment_address(found: Visit, no: str) -> str:
-    return found.address(f"/subsidy-payments/{quote(no, safe='')}")
+    return found.to("subsidy-payments", no)
 
 
 def loan_address(found: Visit, line: Line) -> str:
-    bank, no = (quote(line[key], safe="") for key in ("bank", "loan_no"))
-    return found.address(f"/loans/{bank}/{no}")
+    return found.to("loans", line["bank"], line["loan_no"])
 
 
 def household_address(found: Visit, line: Line) -> str | None:
     if not found.allowed("/households/{no}"):
         return None
-    return found.address(f"/households/{quote(line['household_no'], safe='')}")
+    return found.to("households", line["household_no"])
 
 
 def _payments(found: Visit, line: Line) -> str | None:

@@ -12,7 +12,7 @@ table; the engine filters, counts, sorts, adds, pages, and writes the files. All
         filters=("household_no",),             # many values: typed
         ranges=("next_due_on", "short_fen"),   # from … until …, both included
         sort="-short_fen",                     # as in the address; None: the order of the query
-        leads={"household_no": lambda found, line: found.address(f"/households/{…}")},
+        leads={"household_no": lambda found, line: found.to("households", …)},
         tags=lambda line, key: "wrong" if key == "short_fen" and line[key] else None,
     )
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Final, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -50,12 +49,11 @@ _MOVES: Final = {"loan.disbursed.v1": 1, "loan.repaid.v1": -1}
 
 def loan_address(found: Visit, bank: str, no: str, period: str | None = None) -> str:
     """The page of a loan, or of why its quarter has this subsidy."""
-    path = f"/loans/{quote(bank, safe='')}/{quote(no, safe='')}"
-    return found.address(path if period is None else f"{path}/subsidies/{period}")
+    return found.to("loans", bank, no, *(("subsidies", period) if period else ()))
 
 
 def household_address(found: Visit, no: str) -> str:
-    return found.address(f"/households/{quote(no, safe='')}")
+    return found.to("households", no)
 
 
 class QuarterLine(NamedTuple):
@@ -210,7 +208,7 @@ def _quarter(
         payments=[
             (
                 each["payment_no"],
-                found.address(f"/subsidy-payments/{quote(each['payment_no'], safe='')}"),
+                found.to("subsidy-payments", each["payment_no"]),
                 each["paid_fen"] - each["returned_fen"],
             )
             for each in paid
@@ -365,10 +363,7 @@ def _cases(found: Visit, view: View, line: Mapping[str, Any]) -> list[dict[str, 
     if not sees_all(found.author.role, ["case.opened.v1"]):
         return None
     told = cases_of_loan(view, line["loan_id"])
-    return [
-        each | {"address": found.address(f"/cases/{quote(each['case_no'], safe='')}")}
-        for each in told.dicts()
-    ]
+    return [each | {"address": found.to("cases", each["case_no"])} for each in told.dicts()]
 
 
 # ---- why this much, or nothing -------------------------------------------------------------
@@ -419,7 +414,7 @@ async def why(found: Visiting, bank: No, no: No, period: No) -> Response:
         loan_address=loan_address(found, bank, no),
         household_address=household_address(found, plain["loan"]["household_no"]),
         opens_household=found.allowed("/households/{no}"),
-        batch_address=lambda no: found.address(f"/batches/{quote(no, safe='')}"),
+        batch_address=lambda no: found.to("batches", no),
         neighbours=_neighbours(found, bank, no, period, book),
     )
 
@@ -445,9 +440,8 @@ def _reason(found: Visit, reason: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _payment(found: Visit, payment: Mapping[str, Any]) -> dict[str, Any]:
-    no = quote(payment["payment_no"], safe="")
     return dict(payment) | {
-        "address": found.address(f"/subsidy-payments/{no}"),
+        "address": found.to("subsidy-payments", payment["payment_no"]),
         "differences": [each | {"last": _before(each["until"])} for each in payment["differences"]],
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -192,7 +191,6 @@ def _shown(
     lines = _lines(found, trace, facts)
     moved = [*trace["loan_events"], *trace["told_after_the_payment"]]
     now_segments = [] if facts.now is None else facts.now["calculations"]["domain"]["segments"]
-    here = f"/subsidy-payments/{quote(no, safe='')}"
     return {
         "no": no,
         "paid": paid,
@@ -223,33 +221,31 @@ def _shown(
         "position": event["position"],
         "proven": facts.proven,
         "by_server": facts.by_server,
-        **_addresses(found, here, paid, loan, household, event),
+        **_addresses(found, no, paid, loan, household, event),
     }
 
 
 def _addresses(
     found: Visit,
-    here: str,
+    no: str,
     paid: Mapping[str, Any],
     loan: Mapping[str, Any],
     household: Mapping[str, Any],
     event: Mapping[str, Any],
 ) -> dict[str, str]:
-    bank, number = quote(loan["bank"], safe=""), quote(loan["loan_no"], safe="")
-    home = quote(household["household_no"], safe="")
     ledger = "/ledgers/subsidies"
     return {
         "list_address": found.address(ledger),
         "period_address": found.address(ledger, period=paid["period"]),
-        "loan_address": found.address(f"/loans/{bank}/{number}"),
-        "household_address": found.address(f"/households/{home}")
+        "loan_address": found.to("loans", loan["bank"], loan["loan_no"]),
+        "household_address": found.to("households", household["household_no"])
         if found.allowed("/households/{no}")
         else "",
-        "event_address": found.address(f"/events/{event['position']}"),
-        "slip_address": found.address(f"{here}/slip"),
-        "evidence_address": found.address(f"{here}/evidence"),
-        "proof_address": found.address(f"{here}/proof.json"),
-        "server_address": found.address(here, proof="server"),
+        "event_address": found.to("events", event["position"]),
+        "slip_address": found.to("subsidy-payments", no, "slip"),
+        "evidence_address": found.to("subsidy-payments", no, "evidence"),
+        "proof_address": found.to("subsidy-payments", no, "proof.json"),
+        "server_address": found.to("subsidy-payments", no, proof="server"),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
@@ -130,7 +129,7 @@ async def _sheet(
         has_sum=name == "townships",
         year=found.as_of.year,
         month=found.as_of.month,
-        wider=found.address(f"/reports/{name}"),
+        wider=found.to("reports", name),
         files=[
             (kind.upper(), found.address(unit=None).replace(f"/{name}", f"/{name}.{kind}", 1))
             for kind in ("csv", "xlsx")
@@ -206,13 +205,13 @@ def _behind(found: Visit, key: str, line: Mapping[str, Any]) -> str | None:
 
 
 def _to_file(found: Visit, line: Mapping[str, Any]) -> str:
-    return found.address(f"/publications/{quote(line['publication_no'], safe='')}")
+    return found.to("publications", line["publication_no"])
 
 
 def _to_check(found: Visit, line: Mapping[str, Any]) -> str:
     if not found.allowed("/publications/{no}/check"):
         return _to_file(found, line)
-    return found.address(f"/publications/{quote(line['publication_no'], safe='')}/check")
+    return found.to("publications", line["publication_no"], "check")
 
 
 LIST: Final = ListPage(
@@ -230,7 +229,7 @@ LIST: Final = ListPage(
         "publication_no": _to_check,
         "row_count": _to_file,
         "sha256": _to_file,
-        "position": lambda found, line: found.address(f"/events/{line['position']}"),
+        "position": lambda found, line: found.to("events", line["position"]),
     },
     summed=(),
     template="publications.html",
@@ -262,9 +261,8 @@ async def check(found: Visiting, no: No) -> Response:
         "publication_check.html",
         block=block,
         told=told,
-        file=found.address(f"/publications/{quote(no, safe='')}"),
+        file=found.to("publications", no),
         list_address=found.address("/publications"),
         changes=found.address("/changes", as_of=told["as_of"], known_from=told["known_at"]),
-        previous=told["previous"]
-        and found.address(f"/publications/{quote(told['previous'], safe='')}/check"),
+        previous=told["previous"] and found.to("publications", told["previous"], "check"),
     )

@@ -88,7 +88,7 @@ async def _page(
         ],
         wrong=wrong,
         reason=reason,
-        homes=[(no, found.address(f"/households/{no}")) for no in homes or ()],
+        homes=[(no, found.to("households", no)) for no in homes or ()],
         may_look=found.author.role in LookAtHousehold.ROLES,
         look={"ref": f"find-{secrets.token_hex(8)}", "token": form_token(found.request, _PATH)},
     )
@@ -115,9 +115,9 @@ async def find_person(request: Request) -> Response:
         if wrong:
             return await _page(found, status=422 if wrong == "reason" else 429, wrong=wrong)
     if entity and homes:
-        raise Elsewhere(found.address(f"/entities/{pseudonym}"))
+        raise Elsewhere(found.to("entities", pseudonym))
     if len(homes) == 1:
-        raise Elsewhere(found.address(f"/households/{homes[0]}"))
+        raise Elsewhere(found.to("households", homes[0]))
     return await _page(found, homes=homes, wrong="" if homes else "nobody", reason=reason)
 
 

@@ -13,7 +13,6 @@ from datetime import date
 from functools import cache, lru_cache
 from string import Formatter
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 from domain.calendar import civil_day
 from domain.household import CATEGORIES_ZH
@@ -61,7 +60,7 @@ class Entry(NamedTuple):
 
 def event_address(found: Visit, id: int | str) -> str:
     """The page of one event, by its id or its position in the log."""
-    return found.address(f"/events/{quote(str(id), safe='.')}")
+    return found.to("events", id)
 
 
 def entries(

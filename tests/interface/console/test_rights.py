@@ -42,7 +42,7 @@ WELL_FORMED = {
     "event_id": "999999999",
     "pseudonym": "person-000000000000000000000000",
 }
-"""By parameter of a path: what may be asked for, though there is none; of the others a 0 is that."""
+"""By parameter of a path: what may be asked for, though there is none; else a 0 is."""
 ASKED_WITH = {"/batches/{no}/slip": "?household_no=0", "/red-flags/{rule}/evidence": "?subject=0"}
 
 

@@ -30,9 +30,13 @@ def _notice(**other: Any) -> dict[str, Any]:
 
 
 def test_every_template_compiles_and_stands_in_a_known_room() -> None:
-    files = {path for path in INTERFACE.rglob("templates/*") if path.is_file()}
-    assert {f"{path.parents[1].name}/{path.name}" for path in files} == set(compile_templates())
-    assert {path.parents[1].name for path in files} == set(ROOMS)
+    found = {
+        room.parent.name: {file.relative_to(room) for file in room.rglob("*") if file.is_file()}
+        for room in INTERFACE.rglob("templates")
+    }
+    told = {f"{room}/{file.as_posix()}" for room, files in found.items() for file in files}
+    assert told == set(compile_templates())
+    assert found.keys() == set(ROOMS)
 
 
 def test_what_somebody_wrote_is_shown_and_never_becomes_markup() -> None:

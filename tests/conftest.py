@@ -17,6 +17,7 @@ import hypothesis
 import psycopg
 import pytest
 import structlog
+from hypothesis.internal.conjecture import providers
 from psycopg.conninfo import conninfo_to_dict
 from support.chance import PATIENCE_SECONDS
 from support.chromium import CHROMIUM
@@ -77,6 +78,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 hypothesis.settings.load_profile("everywhere")
+providers._get_local_constants = lambda: providers._local_constants
+"""Examples are not drawn from the constants of whatever modules the run has imported so far."""
 
 _PREFIX = f"mz_test_{os.getpid()}_{token_hex(3)}"  # of this module, which some tests import again
 _numbers = count(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain import subsidy
@@ -446,12 +446,9 @@ def owed_on(one, day):
 
 def counted_day_by_day(one, household, period, book, known_on=None):
     """The slow road: every day by itself, the cap shared out over every loan."""
-    months = 0
-    while subsidy_month(one.disbursed_on, months) < one.due_on:
-        months += 1
-    if not one.eligible or months > 36:
+    if not one.eligible or counted_months(one) > 36:
         return 0
-    quotes = "lpr_one_year" if months <= 12 else "lpr_five_year"
+    quotes = "lpr_one_year" if counted_months(one) <= 12 else "lpr_five_year"
     rate_bp = min(one.annual_rate_bp, ruling(quotes, one.contract_on).number)
     exact = Fraction(0)
     day = period.first
@@ -461,12 +458,21 @@ def counted_day_by_day(one, household, period, book, known_on=None):
             room = book.ruling("credit_cap_fen", day, known_on).number
             share = Fraction(book.ruling("subsidy_share", day, known_on).number, 10_000)
             for other in sorted(household, key=lambda each: (each.disbursed_on, each.loan_id)):
-                taken = min(owed_on(other, day), room) if other.eligible else 0
+                may = other.eligible and counted_months(other) <= 36
+                taken = min(owed_on(other, day), room) if may else 0
                 room -= taken
                 if other.loan_id == one.loan_id:
                     exact += Fraction(taken * rate_bp, 360 * 10_000) * share
         day += ONE_DAY
     return half_up(exact)
+
+
+def counted_months(one):
+    """The months of a loan's term, a begun one among them."""
+    months = 0
+    while subsidy_month(one.disbursed_on, months) < one.due_on:
+        months += 1
+    return months
 
 
 def subsidy_month(day, months):
@@ -516,6 +522,25 @@ PERIODS = st.builds(
 BOOKS = st.sampled_from([POLICY, BOTH_CHANGE])
 
 
+LONGER_THAN_MAY_BE = (
+    loan(
+        disbursed_on=date(2022, 11, 1),
+        contract_on=date(2022, 11, 1),
+        due_on=date(2025, 11, 2),
+        movements=(Movement(on=date(2022, 11, 1), amount_fen=3_200_001),),
+    ),
+    loan(
+        loan_id="B-1",
+        disbursed_on=date(2022, 11, 1),
+        contract_on=date(2022, 11, 1),
+        due_on=date(2025, 10, 26),
+        movements=(Movement(on=date(2022, 11, 1), amount_fen=1_800_000),),
+    ),
+)
+"""The older loan's term is over 36 months: it earns nothing, and takes no room from the other."""
+
+
+@example(LONGER_THAN_MAY_BE, Period(date(2023, 1, 10), date(2023, 1, 11)), POLICY)
 @given(HOUSEHOLDS, PERIODS, BOOKS)
 def test_the_fast_road_meets_the_bookkeeper_who_counts_day_by_day(household, period, book):
     for one in household:

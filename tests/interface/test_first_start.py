@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
@@ -14,6 +17,7 @@ import pytest
 from conftest import Database
 from fastapi import FastAPI
 from starlette.routing import Match
+from support.chance import PATIENCE_SECONDS, wait_until
 
 from application.transparency_log.proofs import reading
 from interface.cli.demo_county import WITNESSES, HalfLoaded, complete, is_loaded, load_demo
@@ -24,6 +28,7 @@ from interface.deployment.settings import Settings
 from interface.http.waiting import Part, Preparation, Stopped, Waiting
 
 SIZE = 0.005
+MOST_LOOKS = int(PATIENCE_SECONDS / 0.01)
 
 
 class Prepared(NamedTuple):
@@ -32,10 +37,11 @@ class Prepared(NamedTuple):
     waiting: Waiting
     preparation: Preparation
     go_on: Event
+    half_way: Event
 
 
 def front(*, fails: bool = False) -> Prepared:
-    app, go_on = FastAPI(), Event()
+    app, go_on, half_way = FastAPI(), Event(), Event()
     preparation = Preparation((Part("history", 60), Part("facts", 40)))
 
     @app.get("/")
@@ -44,23 +50,33 @@ def front(*, fails: bool = False) -> Prepared:
 
     def prepare() -> None:
         preparation.heard("history", 1, 2)
+        half_way.set()
         while not go_on.wait(0.01):
             preparation.heard("history", 1, 2)
         if fails:
             raise RuntimeError("the demo is wrong")
 
-    return Prepared(Waiting(app, preparation, prepare), preparation, go_on)
+    return Prepared(Waiting(app, preparation, prepare), preparation, go_on, half_way)
 
 
-async def alive(waiting: Waiting) -> tuple[asyncio.Queue[Any], asyncio.Task[None]]:
-    """The front after its start-up, as a server would begin it."""
+@asynccontextmanager
+async def alive(prepared: Prepared) -> AsyncIterator[None]:
+    """The front between its start-up and its end, as a server would have it; half way at first.
+
+    Its preparation is let go on at the end, whatever went wrong: nobody waits for it for ever.
+    """
     heard: asyncio.Queue[Any] = asyncio.Queue()
     said: asyncio.Queue[Any] = asyncio.Queue()
     heard.put_nowait({"type": "lifespan.startup"})
-    task = asyncio.create_task(waiting({"type": "lifespan"}, heard.get, said.put))
-    assert (await said.get())["type"] == "lifespan.startup.complete"
-    await asyncio.sleep(0.05)
-    return heard, task
+    task = asyncio.create_task(prepared.waiting({"type": "lifespan"}, heard.get, said.put))
+    try:
+        assert (await said.get())["type"] == "lifespan.startup.complete"
+        assert await asyncio.to_thread(prepared.half_way.wait, PATIENCE_SECONDS)
+        yield
+        heard.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
+    finally:
+        prepared.go_on.set()
 
 
 def client_of(waiting: Waiting) -> httpx2.AsyncClient:
@@ -71,12 +87,11 @@ def client_of(waiting: Waiting) -> httpx2.AsyncClient:
 def test_pages_say_how_far_it_is_and_then_the_application_answers() -> None:
     async def walk() -> None:
         prepared = front()
-        heard, task = await alive(prepared.waiting)
-        async with client_of(prepared.waiting) as client:
+        async with alive(prepared), client_of(prepared.waiting) as client:
             page = await client.get("/overview?as_of=2023-12-31")
             assert page.status_code == 503
             assert page.headers["refresh"] == page.headers["retry-after"] == "2"
-            assert "script-src" not in page.headers["content-security-policy"]
+            assert "default-src 'none'" in page.headers["content-security-policy"]
             assert "30 %" in page.text
             assert "示范县正在载入" in page.text
             english = await client.get("/?lang=en")
@@ -87,17 +102,16 @@ def test_pages_say_how_far_it_is_and_then_the_application_answers() -> None:
             assert route.json()["details"] == {"part": "history", "percent": 30}
             assert (await client.post("/sign-in")).json()["code"] == "county_loading"
             assert (await client.get("/healthz")).status_code == 503
-            sheet = page.text.partition('<link rel="stylesheet" href="')[2].partition('"')[0]
-            assert (await client.get(sheet)).status_code == 200
+            beside = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+            assert len(beside) >= 2, "the sheet and the script"
+            assert {(await client.get(each)).status_code for each in beside} == {200}
             prepared.go_on.set()
-            for _ in range(500):
+            for _ in range(MOST_LOOKS):
                 answer = await client.get("/")
                 if answer.status_code == 200:
                     break
                 await asyncio.sleep(0.01)
             assert answer.json() == "the application"
-        heard.put_nowait({"type": "lifespan.shutdown"})
-        await asyncio.wait_for(task, 10)
 
     asyncio.run(walk())
 
@@ -105,9 +119,8 @@ def test_pages_say_how_far_it_is_and_then_the_application_answers() -> None:
 def test_a_process_that_ends_does_not_wait_for_the_preparation() -> None:
     async def walk() -> None:
         prepared = front()
-        heard, task = await alive(prepared.waiting)
-        heard.put_nowait({"type": "lifespan.shutdown"})
-        await asyncio.wait_for(task, 10)
+        async with alive(prepared):
+            pass
         assert prepared.waiting.failure is None
 
     asyncio.run(walk())
@@ -121,14 +134,9 @@ def test_what_goes_wrong_with_the_preparation_ends_the_process(
 
     async def walk() -> None:
         prepared = front(fails=True)
-        heard, task = await alive(prepared.waiting)
-        prepared.go_on.set()
-        for _ in range(500):
-            if prepared.waiting.failure is not None:
-                break
-            await asyncio.sleep(0.01)
-        heard.put_nowait({"type": "lifespan.shutdown"})
-        await asyncio.wait_for(task, 10)
+        async with alive(prepared):
+            prepared.go_on.set()
+            await asyncio.to_thread(wait_until, lambda: prepared.waiting.failure, "it failed")
         assert str(prepared.waiting.failure) == "the demo is wrong"
 
     asyncio.run(walk())

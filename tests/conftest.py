@@ -48,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _LONGEST = (
-    "test_red_flags.py", "test_backtest.py", "test_bad_input.py", "test_verify_command.py",
+    "test_pages.py", "test_red_flags.py", "test_backtest.py", "test_bad_input.py",
+    "test_verify_command.py",
     "test_batches.py", "test_tamper.py", "test_kill.py", "test_freeze.py", "test_cases.py",
     "test_projection.py", "test_owner.py", "test_notes.py", "test_visibility.py",
     "test_red_flag_runs.py", "test_year.py", "test_mutants.py", "test_personal.py",

@@ -63,6 +63,14 @@ def lines_of_list(found: Visit, view: View) -> Table:
     return batches(view, scope=scope_of(found.author, "/batches"))
 
 
+def _to_slip(found: Visit, line: Mapping[str, Any]) -> str | None:
+    """The slip of the line's household in this batch, to be printed and handed out."""
+    if not found.allowed("/batches/{no}/slip"):
+        return None
+    no, household = found.request.path_params["no"], line["household_no"]
+    return found.to("batches", no, "slip", household_no=household)
+
+
 LINE_LIST: Final = ListPage(
     name="batch_lines",
     query="/batches/{no}/lines",
@@ -75,6 +83,7 @@ LINE_LIST: Final = ListPage(
     facets=("state", "kind", "bank", "township"),
     filters=("village", "household_no", "loan_no"),
     leads={
+        "line": _to_slip,
         "loan_no": lambda found, line: found.to("loans", line["bank"], line["loan_no"]),
         "household_no": lambda found, line: found.to("households", line["household_no"]),
         "due_fen": lambda found, line: found.address(
@@ -127,6 +136,9 @@ async def batch(found: Visiting, no: No) -> Response:
         ],
         lines_address=found.to("batches", no, "lines"),
         list_address=found.address("/batches"),
+        notice_address=found.to("batches", no, "notice")
+        if found.allowed("/batches/{no}/notice")
+        else "",
     )
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from conftest import Database, copy_database, drop_database
+from support.chance import wait_until
 from support.county import conversation
 from support.everything import submit_everything
 from support.sequenced import ORIGIN, Log
@@ -243,10 +243,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         second = Path("/proc") / first.stdout.readline().strip()
         assert second.name.isdecimal() and second.exists()
         first.kill()
-    until = time.monotonic() + 20
-    while _lives(second) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not _lives(second)
+    wait_until(lambda: not _lives(second), "the second process ends")
 
 
 def _lives(process: Path) -> bool:
@@ -259,10 +256,7 @@ def _lives(process: Path) -> bool:
 def test_it_ends_when_it_is_idle(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_reading, "_IDLE_SECONDS", 0.1)
     log.sequence()
-    until = time.monotonic() + 20
-    while parallel_reading._pool is not None and time.monotonic() < until:
-        time.sleep(0.05)
-    assert parallel_reading._pool is None
+    wait_until(lambda: parallel_reading._pool is None, "the pool ends")
 
 
 def test_a_seal_that_is_no_key_of_ours_is_checked_by_one_process_alone(

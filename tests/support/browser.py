@@ -8,6 +8,7 @@ from typing import Any
 import pyotp
 from starlette.testclient import TestClient
 from support import controls as c
+from support.chance import wait_until
 from support.county import ORGANISATIONS
 from support.service import Callers
 
@@ -32,6 +33,17 @@ class Browser:
 
     def get(self, path: str, **query: Any) -> Any:
         return self.client.get(path, params=query or None)
+
+    def awaited(self, path: str, **query: Any) -> Any:
+        """The page, once nothing of it is being worked out."""
+        answers: list[Any] = []
+
+        def is_whole() -> bool:
+            answers.append(self.get(path, **query))
+            return "refresh" not in answers[-1].headers
+
+        wait_until(is_whole, f"{path} is worked out")
+        return answers[-1]
 
     def post(self, path: str, origin: str | None = HOST, **fields: str) -> Any:
         return self.client.post(path, data=fields, headers={"Origin": origin} if origin else {})

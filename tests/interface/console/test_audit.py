@@ -6,13 +6,14 @@ import html
 import re
 import zipfile
 from io import BytesIO
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 from urllib.parse import unquote
 
 import psycopg
 import pytest
 from support.browser import HOST, Browser, signed_in
+from support.chance import wait_until
 from support.county import ORGANISATIONS
 from support.refusals import refusals
 from support.service import Callers, service
@@ -43,20 +44,13 @@ def begin(browser: Browser, **fields: str) -> str:
 
 def ended(browser: Browser, address: str) -> Any:
     """The job's page, when the job has ended."""
-    until = monotonic() + 120
-    while monotonic() < until:
-        answer = browser.get(address)
-        assert answer.status_code == 200, answer.text
-        if "refresh" not in answer.headers:
-            return answer
-        sleep(0.2)
-    raise AssertionError("the job does not end")
+    answer = browser.awaited(address)
+    assert answer.status_code == 200, answer.text
+    return answer
 
 
 def sealed(browser: Browser) -> None:
-    until = monotonic() + 30
-    while "全部已封存" not in browser.get("/audit").text and monotonic() < until:
-        sleep(0.2)
+    wait_until(lambda: "全部已封存" in browser.get("/audit").text, "all is sealed")
 
 
 # ---- rights -----------------------------------------------------------------------------
@@ -178,10 +172,9 @@ def test_a_job_that_is_asked_to_stop_stops(callers: Callers, shared_database: An
     before = worker._rebuilt
 
     def slow(asked: Any, told: Any) -> dict[str, Any]:
-        for done in range(600):
-            told(done, 600)
-            sleep(0.1)
-        return {}
+        while True:  # until it is stopped
+            told(1, 2)
+            sleep(0.02)
 
     worker._rebuilt = slow
     try:
@@ -189,9 +182,7 @@ def test_a_job_that_is_asked_to_stop_stops(callers: Callers, shared_database: An
                                           "known_at": "2024-01-01T00:00:00Z"}, AUDITOR)  # fmt: skip
         with worker.jobs() as jobs:
             jobs.ask_to_stop(number)
-        until = monotonic() + 30
-        while _row(shared_database, "state", number) == "running" and monotonic() < until:
-            sleep(0.1)
+        wait_until(lambda: _row(shared_database, "state", number) != "running", "the job ends")
         assert _row(shared_database, "state", number) == "stopped"
     finally:
         worker._rebuilt = before

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support import controls as c
-from support.browser import Browser, figures, lend_and_pay, signed_in
+from support.browser import Browser, figures, lend_and_pay
 from support.service import Callers, service
 
 from interface.console.changes import signed
@@ -32,30 +32,16 @@ def callers(shared_database: Any) -> Iterator[Callers]:
         yield callers
 
 
-@pytest.fixture(scope="module")
-def browsers(callers: Callers, shared_database: Any) -> dict[str, Browser]:
-    return signed_in(callers, shared_database)
-
-
-def answered(browser: Browser, path: str, **query: Any) -> Any:
-    """The page, once it is worked out."""
-    for _ in range(60):
-        answer = browser.get(path, **query)
-        if "refresh" not in answer.headers:
-            return answer
-    raise AssertionError(f"{path} is never ready")
-
-
 def test_the_difference_is_the_routes_and_each_line_has_its_cause(
     callers: Callers, browsers: dict[str, Browser]
 ) -> None:
     told = callers.AUDIT.get("/changes", known_from=callers.between, **DAY).json()
     assert told["explained"] and told["difference"]["outstanding_fen"] < 0
-    page = answered(browsers["AUDIT"], "/changes", known_from=callers.between, **DAY).text
+    page = browsers["AUDIT"].awaited("/changes", known_from=callers.between, **DAY).text
     assert figures(page)[:4] == list(told["difference"].values())
     assert "差额全部说明" in page and '<span class="tag wrong">' not in page
     assert '<span class="tag late"><i></i>晚报</span>' in page
-    lines = answered(browsers["AUDIT"], "/changes.json", known_from=callers.between, **DAY).json()
+    lines = browsers["AUDIT"].awaited("/changes.json", known_from=callers.between, **DAY).json()
     [principal] = [line for line in lines["lines"] if line["amount_of"] == "principal"]
     assert principal["cause"] == "late" and principal["organisation"] == "NRCB"
     assert principal["amount_fen"] == told["difference"]["outstanding_fen"]
@@ -64,8 +50,8 @@ def test_the_difference_is_the_routes_and_each_line_has_its_cause(
 
 
 def test_nothing_changed_is_said(callers: Callers, browsers: dict[str, Browser]) -> None:
-    page = answered(
-        browsers["AUDIT"], "/changes", known_from=callers.between, ledger="subsidies", **DAY
+    page = browsers["AUDIT"].awaited(
+        "/changes", known_from=callers.between, ledger="subsidies", **DAY
     )
     assert "的台账没有变" in page.text
     assert figures(page.text)[0] == 0
@@ -87,7 +73,7 @@ def test_each_role_sees_its_own_changes(callers: Callers, browsers: dict[str, Br
     for code, browser in browsers.items():
         query = {"known_from": callers.between, **DAY}
         status = getattr(callers, code).get("/changes", **query).status_code
-        answer = answered(browser, "/changes", **query)
+        answer = browser.awaited("/changes", **query)
         assert answer.status_code == status, code
         if status == 200:
             seen = getattr(callers, code).get("/changes", **query).json()["changes"]

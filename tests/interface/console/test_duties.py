@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support import controls as c
-from support.browser import Browser, signed_in
+from support.browser import Browser
 from support.service import Callers, service
 
 from interface.console.duties import in_language
@@ -36,20 +36,6 @@ def callers(shared_database: Any) -> Iterator[Callers]:
             assert answer.status_code == 201, answer.text
         callers.AUDIT.get("/duties", position=answer.json()["position"])
         yield callers
-
-
-@pytest.fixture(scope="module")
-def browsers(callers: Callers, shared_database: Any) -> dict[str, Browser]:
-    return signed_in(callers, shared_database)
-
-
-def answered(browser: Browser, path: str, **query: Any) -> Any:
-    """The page, once it is worked out."""
-    for _ in range(60):
-        answer = browser.get(path, **query)
-        if "refresh" not in answer.headers:
-            return answer
-    raise AssertionError(f"{path} is never ready")
 
 
 def test_a_list_without_days_gets_the_month_of_the_day_shown(browsers: dict[str, Browser]) -> None:
@@ -87,7 +73,7 @@ def test_each_count_of_the_matrix_opens_as_many_duties(
 ) -> None:
     told = callers.AUDIT.get("/duties/summary", **DAY, **SPAN).json()["lines"]
     assert {line["township"] for line in told} == {"T01"}
-    text = answered(browsers["AUDIT"], "/duties/summary", **DAY, **SPAN, state="not_done").text
+    text = browsers["AUDIT"].awaited("/duties/summary", **DAY, **SPAN, state="not_done").text
     links = re.findall(r'<td class="n"><a(?: class="zero")? href="([^"]+)">(?:<b>)?(\d+)<', text)
     assert sum(int(count) for _, count in links) >= 2 * sum(line["not_done"] for line in told) > 0
     for address, count in links:
@@ -100,7 +86,7 @@ def test_each_count_of_the_matrix_opens_as_many_duties(
 def test_the_month_is_a_calendar_whose_counts_are_lists(
     callers: Callers, browsers: dict[str, Browser]
 ) -> None:
-    text = answered(browsers["T01"], "/duties/month", **DAY, month="2023-12").text
+    text = browsers["T01"].awaited("/duties/month", **DAY, month="2023-12").text
     due = callers.T01.get("/duties", **DAY, due_from="2023-12-01", due_until="2023-12-31")
     assert f"本月应完成 {len(due.json()['lines'])} 件" in text
     assert text.count('class="day"') == 31
@@ -113,7 +99,7 @@ def test_each_role_sees_its_own_duties(callers: Callers, browsers: dict[str, Bro
             route = "/duties/summary" if "summary" in path else "/duties"
             status = getattr(callers, code).get(route, **DAY, **SPAN).status_code
             dates = {"month": "2023-12"} if "month" in path else SPAN
-            answer = answered(browser, path, **DAY, **dates)
+            answer = browser.awaited(path, **DAY, **dates)
             assert answer.status_code == status, (path, code)
     for code, seen in (("NRCB", True), ("T01", True), ("PSBC", False), ("T02", False)):
         text = browsers[code].get("/duties", **DAY, **SPAN).text

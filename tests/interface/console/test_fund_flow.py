@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from support import controls as c
-from support.browser import Browser, signed_in
+from support.browser import Browser
 from support.service import Callers, service
 
 from projections.fund_flow import Movement, movements
@@ -74,11 +74,6 @@ def callers(shared_database: Any) -> Iterator[Callers]:
         yield callers
 
 
-@pytest.fixture(scope="module")
-def browsers(callers: Callers, shared_database: Any) -> dict[str, Browser]:
-    return signed_in(callers, shared_database)
-
-
 def fens(text: str) -> list[int]:
     return [int(fen) for fen in re.findall(r'data-fen="(-?\d+)"', text)]
 
@@ -89,12 +84,9 @@ def links(text: str) -> set[str]:
 
 def shown(browser: Browser, address: str) -> str:
     """A page, once what it waits for is worked out."""
-    for _ in range(50):
-        answer = browser.get(address)
-        assert answer.status_code == 200, (address, answer.status_code, answer.text[-800:])
-        if "Refresh" not in answer.headers:
-            return str(answer.text)
-    raise AssertionError(f"{address} is never worked out")
+    answer = browser.awaited(address)
+    assert answer.status_code == 200, (address, answer.status_code, answer.text[-800:])
+    return str(answer.text)
 
 
 def test_offices_see_the_pages_and_nobody_else(browsers: dict[str, Browser]) -> None:

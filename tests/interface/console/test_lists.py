@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support import controls as c
-from support.browser import Browser, lend_and_pay, signed_in, without_script
+from support.browser import Browser, lend_and_pay, without_script
 from support.service import Callers, service
 
 from interface.console.list_query import Asked, Bounds, Sort
@@ -46,11 +46,6 @@ def callers(shared_database: Any) -> Iterator[Callers]:
             position = answer.json()["position"]
         callers.AUDIT.get("/ratings", position=position)
         yield callers
-
-
-@pytest.fixture(scope="module")
-def browsers(callers: Callers, shared_database: Any) -> dict[str, Browser]:
-    return signed_in(callers, shared_database)
 
 
 def cells(text: str) -> list[list[str]]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from support.browser import Browser, figures, lend_and_pay, signed_in
+from support.browser import Browser, figures, lend_and_pay
 from support.service import Callers, service
 
 from interface.console.drawing.bands import WIDTH, bands
@@ -36,20 +36,6 @@ def callers(shared_database: Any) -> Iterator[Callers]:
         yield callers
 
 
-@pytest.fixture(scope="module")
-def browsers(callers: Callers, shared_database: Any) -> dict[str, Browser]:
-    return signed_in(callers, shared_database)
-
-
-def answered(browser: Browser, path: str, **query: Any) -> Any:
-    """The page, once it is worked out."""
-    for _ in range(60):
-        answer = browser.get(path, **query)
-        if "refresh" not in answer.headers:
-            return answer
-    raise AssertionError(f"{path} is never ready")
-
-
 @pytest.mark.parametrize("report", ["townships", "banks", "annual"])
 def test_a_sheet_has_the_figures_of_its_route(
     callers: Callers, browsers: dict[str, Browser], report: str
@@ -62,11 +48,11 @@ def test_a_sheet_has_the_figures_of_its_route(
         if key.endswith("_fen") and value is not None
     ]
     for unit in ("yuan", "wan"):
-        page = answered(browsers["AUDIT"], f"/reports/{report}", **DAY, unit=unit).text
+        page = browsers["AUDIT"].awaited(f"/reports/{report}", **DAY, unit=unit).text
         assert figures(page) == amounts
         assert "填报人" in page and "审核人" in page
         assert ("单位：万元" if unit == "wan" else "单位：元") in page
-    file = answered(browsers["AUDIT"], f"/reports/{report}.csv", **DAY)
+    file = browsers["AUDIT"].awaited(f"/reports/{report}.csv", **DAY)
     assert file.headers["content-type"].startswith("text/csv")
 
 
@@ -76,12 +62,12 @@ def test_what_was_published_is_listed_read_and_made_again(
     assert NO in browsers["T01"].get("/publications").text
     file = browsers["T01"].get(f"/publications/{NO}")
     assert file.content == callers.T01.get(f"/publications/{NO}").content
-    page = answered(browsers["AUDIT"], f"/publications/{NO}/check").text
+    page = browsers["AUDIT"].awaited(f"/publications/{NO}/check").text
     told = callers.AUDIT.get(f"/publications/{NO}/check").json()
     assert told["reproduced"] and told["sha256"] in page
     assert "逐字节相同" in page and "一字不变" in page
     assert browsers["AUDIT"].get("/publications/none").status_code == 404
-    assert answered(browsers["AUDIT"], "/publications/none/check").status_code == 404
+    assert browsers["AUDIT"].awaited("/publications/none/check").status_code == 404
 
 
 def test_rulings_are_those_of_the_route(callers: Callers, browsers: dict[str, Browser]) -> None:
@@ -101,9 +87,9 @@ def test_a_replay_is_the_routes_and_is_called_a_trial(
     assert "试算" in form.text and 'name="period"' in form.text
     query = {"period": "2023Q3", "rule": "credit_cap_fen", "value": "1000000", **DAY}
     told = callers.AUDIT.get("/programme/replay", **query).json()
-    page = answered(browsers["AUDIT"], "/programme/replay", **query).text
+    page = browsers["AUDIT"].awaited("/programme/replay", **query).text
     assert figures(page)[0] == told["difference_fen"] < 0
-    wrong = answered(browsers["AUDIT"], "/programme/replay", **(query | {"rule": "nothing"}))
+    wrong = browsers["AUDIT"].awaited("/programme/replay", **(query | {"rule": "nothing"}))
     assert (
         wrong.status_code
         == callers.AUDIT.get("/programme/replay", **(query | {"rule": "nothing"})).status_code
@@ -129,8 +115,8 @@ def test_each_role_sees_of_a_page_what_it_sees_of_its_route(
 ) -> None:
     for code, browser in browsers.items():
         status = getattr(callers, code).get(path).status_code
-        assert answered(browser, path).status_code == status, code
-        assert answered(browser, path, nonsense="1").status_code in (400, 403), code
+        assert browser.awaited(path).status_code == status, code
+        assert browser.awaited(path, nonsense="1").status_code in (400, 403), code
 
 
 def test_a_county_without_batches_says_so(browsers: dict[str, Browser]) -> None:

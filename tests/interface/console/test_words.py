@@ -1,4 +1,4 @@
-"""The words of the pages: the catalogues have equal keys, and what is asked for is there."""
+"""The words of the pages: both catalogues say the same, and what is asked for is there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _ASKED = re.compile(
 
 
 def test_both_languages_have_the_same_sentences() -> None:
-    assert catalogue("zh").keys() == catalogue("en").keys()
+    chinese, english = catalogue("zh"), catalogue("en")
+    assert chinese.keys() == english.keys()
+    for key, sentence in chinese.items():
+        assert set(re.findall(r"{\w+}", sentence)) == set(re.findall(r"{\w+}", english[key])), key
 
 
 def test_every_sentence_that_a_page_asks_for_by_name_is_there() -> None:

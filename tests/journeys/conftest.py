@@ -28,9 +28,12 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if CHROMIUM is None and collection_path.suffix == ".py" else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A running service with the console, over a fiftieth of the demo county."""
+    """A running service with the console, over a fiftieth of the demo county.
+
+    A module's own: while a browser is open, its library runs an event loop in this thread.
+    """
     from playwright.sync_api import sync_playwright
 
     database = create_database(server)

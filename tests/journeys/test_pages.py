@@ -77,7 +77,7 @@ def walk(reader: Reader) -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def walked(site: Site) -> Walked:
     """All pages that are found are 200."""
     found = {}

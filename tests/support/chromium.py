@@ -72,7 +72,7 @@ class Window:
                 if "Download is starting" not in str(error):
                     raise
                 return int(self.page.request.get(self.base + address).status)
-            if "refresh" not in answer.headers:
+            if answer is not None and "refresh" not in answer.headers:  # None: it went on by itself
                 return int(answer.status)
             time.sleep(_PAUSE_SECONDS)
         raise AssertionError(f"still being worked out: {address}")

@@ -20,6 +20,7 @@ from interface.console.cases import stages
 from interface.console.drawing.curve import drawn as curve_drawn
 from interface.console.drawing.group_graph import MOST, drawn
 from interface.console.finding import in_language
+from interface.console.frame import path_of
 from interface.console.stepper import is_ended
 from interface.console.words import LANGUAGES, Words
 from projections.red_flags import rules
@@ -375,8 +376,8 @@ class Asked:
     as_of = date(2024, 3, 1)
 
     @staticmethod
-    def address(path: str) -> str:
-        return path
+    def to(*parts: object) -> str:
+        return path_of(*parts)
 
 
 def test_the_days_at_each_stage_add_up_also_when_a_case_is_taken_up_again() -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from support import controls as c
 from support.browser import Browser
+from support.chance import wait_until
 from support.county import ORGANISATIONS
 from support.service import Callers
 
@@ -217,7 +218,7 @@ def test_names_are_shown_once_behind_a_reason_that_is_recorded(
     assert c.ID_NO not in again.text
     assert looks(shared_database) == before + 1
     assert c.ID_NO not in browser.get(HOME).text
-    assert "核对身份" in browser.get(HOME).text
+    wait_until(lambda: "核对身份" in browser.get(HOME).text, "the look is drawn")
 
 
 def test_a_household_of_another_is_not_looked_at(

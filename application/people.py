@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 import pyotp
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg_pool import ConnectionPool
 from pwdlib import PasswordHash
@@ -232,9 +233,12 @@ class People:
         hashed, encrypted = found or (_hash_of_nobody(), None)
         if not _passwords().verify(password, hashed) or encrypted is None:
             raise NotAdmitted
-        secret = self._cipher.decrypt(
-            encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], _bound_to(organisation, person)
-        )
+        try:
+            secret = self._cipher.decrypt(
+                encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], _bound_to(organisation, person)
+            )
+        except InvalidTag as error:  # no holder of the key file wrote it
+            raise NotAdmitted from error
         step = self._step_of(code, secret.decode())
         return self._begin(organisation, person, address, browser, step)
 

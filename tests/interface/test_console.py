@@ -249,8 +249,9 @@ def test_a_session_whose_days_lie_in_the_future_is_over(
 
 
 def test_a_session_that_the_owner_of_the_database_writes_opens_nothing(
-    callers: Callers, person: tuple[str, str], shared_database: Any
+    callers: Callers, person: tuple[str, str], secrets: dict[str, str], shared_database: Any
 ) -> None:
+    assert "AUDIT" in secrets, "there is an auditor whose session it could become"
     name, secret = person
     own = Browser(callers)
     assert send(own, name, pyotp.TOTP(secret).now()).status_code == 303
@@ -271,6 +272,25 @@ def test_a_session_that_the_owner_of_the_database_writes_opens_nothing(
             (name,),
         )
     assert own.get("/overview").status_code == 303
+
+
+def test_the_secret_of_anothers_codes_admits_nobody(
+    callers: Callers, person: tuple[str, str], shared_database: Any
+) -> None:
+    """Who owns the database knows a secret of his own, and writes it into another's row."""
+    name, _ = person
+    own = people.enrol(
+        shared_database.owner_dsn, shared_database.keys, "NRCB", "own", "王某", PASSWORD
+    )
+    with psycopg.connect(shared_database.owner_dsn) as owner:
+        owner.execute(
+            "UPDATE console.person SET (password, code_secret) = (SELECT password, code_secret"
+            " FROM console.person WHERE person = 'own') WHERE person = %s",
+            (name,),
+        )
+    answer = send(Browser(callers), name, pyotp.TOTP(own).now())
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
 
 
 def test_a_person_needs_an_organisation_and_a_long_password(shared_database: Any) -> None:

@@ -8,12 +8,8 @@ from datetime import date
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from application.commands.household import LookAtHousehold
-from application.refusals import TooManyLooks
-from domain.calendar import civil_day
 from domain.household import Household
 from domain.policy import NoRuling
 from interface.console.dates import in_china
@@ -21,7 +17,6 @@ from interface.console.drawing.band import Band, band
 from interface.console.forms import signed_form
 from interface.console.frame import (
     Visit,
-    Wrong,
     assure_allowed,
     form_token,
     page,
@@ -29,13 +24,13 @@ from interface.console.frame import (
     visit,
 )
 from interface.console.loan import category_name, finding_lines, loan_address
+from interface.console.looks import NotLooked, assure_may_look, may_look, record_look
 from interface.console.page_route import PageRoute
 from interface.console.timeline import Entry, entries
 from interface.http.masked_names import looks_at
 from interface.http.permissions import scope_of
 from interface.http.query_params import No, view_of
 from interface.http.routes.ledgers import household_events, household_found, shown_events
-from interface.http.routes.personal_data import looked
 from projections.facts.reading import View
 from projections.links import benefits, ratings
 
@@ -43,7 +38,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 _QUERY: Final = "/households/{no}"
 _SAYS_CATEGORY: Final = ("household.registered.v1", "household.status-changed.v1")
-_LEAST_REASON: Final = 4
 
 
 class Record(NamedTuple):
@@ -83,7 +77,7 @@ async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Re
         called=lambda code: category_name(words, code),
         in_china=in_china,
         is_own=found.author.role.reach.value,
-        may_look=found.author.role in LookAtHousehold.ROLES and not record.erased,
+        may_look=may_look(found) and not record.erased,
         list_address=found.address("/ledgers/loans"),
         loans_address=found.address("/ledgers/loans", household_no=no),
         payments_address=found.address("/ledgers/subsidies", household_no=no),
@@ -184,23 +178,13 @@ async def look(request: Request, no: No) -> Response:
     _, fields = await signed_form(request)
     found = await visit(request)
     assure_allowed(found, _QUERY)
-    if found.author.role not in LookAtHousehold.ROLES:
-        raise Wrong(403, "error.role", role=found.words(f"role.{found.author.role}"))
+    assure_may_look(found)
     await run_in_threadpool(_assure_known, found, no)
     reason = fields.get("reason", "").strip()
     try:
-        command = LookAtHousehold(
-            ref=fields.get("ref", ""),
-            effective_on=civil_day(found.service.clock()),
-            household_no=no,
-            reason=reason,
-        )
-    except ValidationError:
-        return await _shown(found, no, status=422, wrong="reason", reason=reason)
-    try:
-        _, shown = await looked(found.service, found.author, command)
-    except TooManyLooks:
-        return await _shown(found, no, status=429, wrong="too_many", reason=reason)
+        shown = await record_look(found, no, fields.get("ref", ""), reason)
+    except NotLooked as error:
+        return await _shown(found, no, status=error.status, wrong=error.key, reason=reason)
     if shown is None:
         return await _shown(found, no, wrong="again", reason=reason)
     return await _shown(found, no, shown=shown, reason=reason)

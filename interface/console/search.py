@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from application.commands.household import LookAtHousehold
-from application.refusals import TooManyLooks
-from domain.calendar import civil_day
 from domain.household import Household
 from interface.console.forms import signed_form
 from interface.console.frame import (
@@ -25,10 +21,10 @@ from interface.console.frame import (
     page,
     visit,
 )
+from interface.console.looks import NotLooked, assure_may_look, is_reason, may_look, record_look
 from interface.console.page_route import PageRoute
 from interface.http.permissions import scope_of
 from interface.http.query_params import view_of
-from interface.http.routes.personal_data import looked
 from interface.http.routes.search import Hit, hits
 from interface.http.visibility import opens
 from projections import households
@@ -89,7 +85,7 @@ async def _page(
         wrong=wrong,
         reason=reason,
         homes=[(no, found.to("households", no)) for no in homes or ()],
-        may_look=found.author.role in LookAtHousehold.ROLES,
+        may_look=may_look(found),
         look={"ref": f"find-{secrets.token_hex(8)}", "token": form_token(found.request, _PATH)},
     )
 
@@ -99,8 +95,7 @@ async def find_person(request: Request) -> Response:
     """The households of a person or an account by number: a look at each, on record, before it."""
     _, fields = await signed_form(request)
     found = await visit(request)
-    if found.author.role not in LookAtHousehold.ROLES:
-        raise Wrong(403, "error.role", role=found.words(f"role.{found.author.role}"))
+    assure_may_look(found)
     number, reason = fields.get("number", "").strip(), fields.get("reason", "").strip()
     kind = "person" if _ID_NO.fullmatch(number) else "account"
     wrong = _wrong(number, reason)
@@ -111,9 +106,10 @@ async def find_person(request: Request) -> Response:
     if len(homes) > _MOST_HOUSEHOLDS:
         return await _page(found, status=422, wrong="many", reason=reason)
     for place, no in enumerate(homes):
-        wrong = await _look(found, no, f"{fields.get('ref', '')}-{place}", reason)
-        if wrong:
-            return await _page(found, status=422 if wrong == "reason" else 429, wrong=wrong)
+        try:
+            await record_look(found, no, f"{fields.get('ref', '')}-{place}", reason)
+        except NotLooked as error:
+            return await _page(found, status=error.status, wrong=error.key)
     if entity and homes:
         raise Elsewhere(found.to("entities", pseudonym))
     if len(homes) == 1:
@@ -123,24 +119,11 @@ async def find_person(request: Request) -> Response:
 
 def _wrong(number: str, reason: str) -> str:
     """What is missing; empty when nothing is."""
-    if len(reason) < 4:
+    if not is_reason(reason):
         return "reason"
     if _NAME.fullmatch(number):
         return "name"
     return "" if _ID_NO.fullmatch(number) or _ACCOUNT.fullmatch(number) else "number"
-
-
-async def _look(found: Visit, no: str, ref: str, reason: str) -> str:
-    """Record a look; returns what was wrong."""
-    told: dict[str, Any] = {"ref": ref, "household_no": no, "reason": reason}
-    try:
-        command = LookAtHousehold(**told, effective_on=civil_day(found.service.clock()))
-        await looked(found.service, found.author, command)
-    except ValidationError:
-        return "reason"
-    except TooManyLooks:
-        return "too_many"
-    return ""
 
 
 def _open_homes(found: Visit, pseudonym: str) -> tuple[list[str], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Depends, Response
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from domain.money import in_wan, percent, with_commas
 from domain.visibility import OPEN_REPORTS
 from interface.console.awaited import AwaitedRoute, ready
+from interface.console.dates import in_china
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.lists import ListPage, list_page
 from interface.http.permissions import scope_of
@@ -261,6 +263,7 @@ async def check(found: Visiting, no: No) -> Response:
         "publication_check.html",
         block=block,
         told=told,
+        known=in_china(datetime.fromisoformat(told["known_at"])),
         file=found.to("publications", no),
         list_address=found.address("/publications"),
         changes=found.address("/changes", as_of=told["as_of"], known_from=told["known_at"]),

@@ -17,7 +17,7 @@ from interface.console.words import Words
 from interface.documents import checkpoint_page, notice_page, slip_page
 from interface.http.permissions import scope_of
 from interface.http.query_params import Code, No, view_of
-from interface.http.routes.batches import notice_of, slip_of_household
+from interface.http.routes.batches import name_of, notice_of, slip_of_household
 from interface.http.routes.ledgers import traced
 from interface.http.routes.transparency_log import patiently
 from projections.facts.reading import Scope, View
@@ -52,8 +52,8 @@ async def household_slip(
 async def notice(found: Visiting, no: No, township: Code = None, village: Code = None) -> Response:
     def said(view: View, scope: Scope) -> dict[str, Any]:
         batch, table, late = notice_of(found.service, view, scope, no, township, village)
-        lines = list(table.dicts())
-        return notice_page.values(batch, lines, township, village, late, found.words)
+        lines, place = list(table.dicts()), name_of(found.service, township)
+        return notice_page.values(batch, lines, place, village, late, found.words)
 
     return await _of_batch(found, _NOTICE, "notice.html", no, said)
 

@@ -16,7 +16,7 @@ def page(
     village: str | None,
     late: list[dict[str, Any]],
 ) -> str:
-    """The notice of a batch, or of its lines in one township or village, to be printed."""
+    """The notice of a batch, or of its lines in one township (its name) or village, for print."""
     return printed("documents/notice.html", values(batch, lines, township, village, late))
 
 

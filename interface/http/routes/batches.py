@@ -354,6 +354,12 @@ def slip_of_household(
     return found, household_no, name, listed, sources, late_notices(view, no, scope)
 
 
+def name_of(service: Service, code: str | None) -> str | None:
+    """The name of an organisation, for people who read no codes; of an unknown one its code."""
+    names = {each.code: each.name for each in service.people.organisations()}
+    return names.get(code, code) if code else None
+
+
 @router.get("/batches/{no}/notice", summary="公示 the notice: masked name, purpose, amount, term")
 @s.answers(_NOTICE)
 async def notice(
@@ -371,7 +377,8 @@ async def notice(
 
     def printed(view: View) -> Response:
         found, table, late = notice_of(read.service, view, scope, no, township, village)
-        page = notice_page.page(found, list(table.dicts()), township, village, late)
+        place = name_of(read.service, township)
+        page = notice_page.page(found, list(table.dicts()), place, village, late)
         return Response(page, media_type="text/html; charset=utf-8")
 
     if "html" in read.request.headers.get("accept", ""):

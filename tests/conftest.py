@@ -19,10 +19,12 @@ import pytest
 import structlog
 from hypothesis.internal.conjecture import providers
 from psycopg.conninfo import conninfo_to_dict
+from pwdlib.hashers.argon2 import Argon2Hasher
 from support.chance import PATIENCE_SECONDS
 from support.chromium import CHROMIUM
 from support.county import drawn
 
+from application import people
 from application.event_store.migrations import migrate
 from application.personal_data.encryption import Keys
 from interface.deployment.embedded_db import EmbeddedPostgres
@@ -109,6 +111,15 @@ def _patient_service() -> Iterator[None]:
         for module in (query_params, transparency_log):
             patch.setattr(module, "_PATIENCE_SECONDS", PATIENCE_SECONDS)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def password_hasher() -> Iterator[Argon2Hasher]:
+    """The service's own, in whose place the tests put a cheap one: they sign in often."""
+    own = people._HASHER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people, "_HASHER", Argon2Hasher(1, 8, 1))
+        yield own
 
 
 class Database(NamedTuple):

@@ -293,6 +293,10 @@ def test_the_secret_of_anothers_codes_admits_nobody(
     assert "set-cookie" not in answer.headers
 
 
+def test_a_password_costs_64_mebibytes(password_hasher: Any) -> None:
+    assert password_hasher.hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
 def test_a_person_needs_an_organisation_and_a_long_password(shared_database: Any) -> None:
     owner, keys = shared_database.owner_dsn, shared_database.keys
     with pytest.raises(people.PersonUnknown):

@@ -125,7 +125,7 @@ def seen(site: Site, walked: Walked, request: pytest.FixtureRequest) -> list[See
 def look(window: Window, address: str, language: str) -> Seen:
     """Open a page, and look at it in the windows and on the paper that there are."""
     window.go(address)
-    faults = [*window.violations(), *common(window, language)]
+    faults = [*window.violations(contrast=language == "zh"), *common(window, language)]
     shown = window.page.eval_on_selector_all(
         "[data-fen]", "all => all.map(one => [one.dataset.fen, one.textContent])"
     )

@@ -10,6 +10,7 @@ CREATE INDEX ON credit (household_id);
 CREATE INDEX ON loan (loan_id);
 CREATE INDEX ON loan (household_id);
 CREATE INDEX ON loan (loan_no);
+CREATE INDEX ON loan (bank, loan_no);
 CREATE INDEX ON posting (loan_id);
 CREATE INDEX ON posting (recorded_at);
 CREATE INDEX ON extension (loan_id);

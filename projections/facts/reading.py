@@ -369,7 +369,8 @@ class Facts:
                 with cancelled_with_caller(connection):
                     yield view
             finally:
-                connection.execute("ROLLBACK")
+                # With ROLLBACK psycopg forgets every prepared question, and its plan with it.
+                connection.execute("COMMIT")
 
     def _raise_watermark(self, connection: Connection, known_at: datetime | None) -> None:
         """Have all be known through now, or through `known_at`, where it is not so already.

@@ -20,7 +20,8 @@ from projections.changes import changes
 from projections.facts.draw import Projector, digests
 from projections.facts.reading import Facts
 from projections.facts.statements import schema_of, tables
-from projections.loan_ledger import loan_ledger
+from projections.ledger_choice import Choice
+from projections.loan_ledger import loan_ledger, question
 from projections.subsidy_ledger import subsidy_ledger
 
 FIRST_DAY, DAYS = date(2023, 3, 10), 400
@@ -327,6 +328,38 @@ def test_a_ledger_that_is_asked_often_is_planned_for_its_own_dates(database: Any
     finally:
         facts.close()
     assert [text for (text,) in shared if "台账" in text] == []
+
+
+def test_the_question_of_a_named_loan_is_planned_once_for_all_views(database: Any) -> None:
+    """To plan it takes several times as long as to answer it."""
+    with conversation(database) as ledger:
+        told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
+    with drawn(database):
+        facts = Facts(database.dsn, most=1)
+    try:
+        for day in (21, 22, 23):
+            with facts.at(date(2023, 12, day)) as view:
+                assert len(loan_ledger(view, loan_no="L1").rows) == 1
+        with facts.connection() as connection:
+            plans = connection.execute(
+                "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE '%贷款台账%'"
+            ).fetchall()
+    finally:
+        facts.close()
+    assert plans == [(3,)]
+
+
+def test_a_page_of_the_loan_ledger_is_read_in_the_order_of_an_index(database: Any) -> None:
+    """Without it a page costs the county."""
+    with conversation(database) as ledger:
+        told(ledger, (controls.household(), BUREAU), (controls.loan(), BANK))
+    query, values = question(Choice(most=2))
+    with drawn(database) as facts, facts.at(date(2023, 12, 31)) as view:
+        view.connection.execute("SET LOCAL enable_sort = off")
+        view.connection.execute("SET LOCAL enable_seqscan = off")
+        nobody = {"bank": None, "township": None, "guarantor": None}
+        plan = view.query("EXPLAIN (COSTS OFF) " + query, **nobody, **values).rows
+    assert "using loan_bank_loan_no_idx" in "\n".join(line for (line,) in plan)
 
 
 def test_extensions_reported_in_any_order_give_the_due_day_that_their_own_dates_say(

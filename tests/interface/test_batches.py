@@ -379,7 +379,7 @@ def test_a_notice_shows_a_masked_name_purpose_amount_term_and_rate_and_nothing_e
     ]
     page = callers.T01.get("/batches/PC-1/notice", accept="text/html").text
     assert "<td" in page
-    assert all(word in page for word in ("张*", "养牛", "50000.00", "12", "3.10%"))
+    assert all(word in page for word in ("张*", "养牛", "50,000.00", "12", "3.10%"))
     assert not any(word in page for word in ("张三", "H1", "L1", "6222", "301.39"))
 
 

@@ -68,7 +68,7 @@ class Browser:
 
 
 def lend_and_pay(callers: Callers) -> int:
-    """NRCB lent L1 to H1 of T01, some was repaid, and PAY-1 was paid; waits until it is drawn."""
+    """NRCB lent L1 to H1 of T01, some was repaid, and PAY-1 was paid; waits until all is sealed."""
     pay = c.pay(period="2023Q3", amount_fen=36_297, effective_on="2023-09-25")
     position = 0
     for caller, path, body in (
@@ -81,7 +81,12 @@ def lend_and_pay(callers: Callers) -> int:
         answer = caller.post(path, body)
         assert answer.status_code == 201, answer.text
         position = answer.json()["position"]
-    assert callers.AUDIT.get("/ledgers/loans", position=position).status_code == 200
+    for path in ("/ledgers/loans", "/log/checkpoint"):
+
+        def is_reached(path: str = path) -> bool:
+            return bool(callers.AUDIT.get(path, position=position).status_code == 200)
+
+        wait_until(is_reached, f"{path} at {position}")
     return position
 
 

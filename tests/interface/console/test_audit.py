@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zipfile
+from datetime import UTC, datetime
 from io import BytesIO
 from time import sleep
 from typing import Any
@@ -20,11 +21,13 @@ from support.service import Callers, service
 
 from application.event_store.migrations import PINNED
 from application.jobs import OPTIONS, JobRuns, Jobs
+from application.transparency_log.witnessing import Signed
 from domain.calendar import civil_day
 from domain.kernel import Author
 from domain.roles import Role
 from interface.console import help_pages
-from interface.console.words import LANGUAGES, catalogue
+from interface.console.words import LANGUAGES, Words, catalogue
+from interface.html import environment
 from projections.loan_ledger.columns import COLUMNS as LOANS
 
 AUDITOR = Author(Role.AUDITOR, "AUDIT", "audit")
@@ -245,6 +248,43 @@ def test_checkpoints_and_unknown_parameters(browsers: dict[str, Browser]) -> Non
     assert "还没有检查点" in browsers["NRCB"].get("/audit/checkpoints", below="1").text
     for path in ("/audit", "/audit/checkpoints", "/audit/personal", "/audit/paper", "/help"):
         assert browsers["AUDIT"].get(path, asof="2023-12-31").status_code == 400, path
+
+
+def test_a_checkpoint_of_the_list_leads_to_its_whole_root_and_note(
+    callers: Callers, browsers: dict[str, Browser]
+) -> None:
+    browser = browsers["NRCB"]
+    sealed(browsers["AUDIT"])
+    rows = re.findall(
+        r'<a href="(/audit/checkpoints/[0-9]+)" title="([0-9a-f]{64})">',
+        browser.get("/audit/checkpoints").text,
+    )
+    assert rows
+    address, root = rows[0]
+    shown = text_of(browser.get(address))
+    assert root in shown.replace(" ", "")
+    assert callers.AUDIT.get("/log/checkpoint").text.splitlines()[0] in shown
+    assert browser.get("/audit/checkpoints/999999").status_code == 404
+
+
+def test_each_checkpoint_says_of_each_witness_whether_it_cosigned() -> None:
+    def row(size: int, cosigned: list[bool]) -> Signed:
+        return Signed(size, datetime(2024, 1, 1, tzinfo=UTC), "ab" * 32, cosigned)
+
+    shown = environment.get_template("console/checkpoint_table.html").render(
+        w=Words("zh"),
+        parts=environment.get_template("console/parts.html").module,
+        checkpoints=[row(9, [False]), row(5, [True]), row(3, [False])],
+        witness_names=["纪委"],
+        witness_sizes=[5],
+        checkpoint_address=lambda size: f"/audit/checkpoints/{size}",
+        in_china=str,
+    )
+    assert re.findall(r'class="tag (\w+)"><i></i>([^<]+)', shown) == [
+        ("pending", "待签"),
+        ("done", "已签"),
+        ("none", "未签"),
+    ]
 
 
 def test_looks_and_erasures_are_listed_with_their_reasons(

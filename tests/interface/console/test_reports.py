@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -101,7 +102,7 @@ def test_a_replay_is_the_routes_and_says_that_nothing_is_recorded(
     ("rule", "typed", "value"),
     [
         ("credit_cap_fen", "50,000.00", "5000000"),
-        ("usage_check_days", "30", "30"),
+        ("usage_check_months", "30", "30"),
     ],
 )
 def test_a_replays_value_is_typed_in_yuan_and_addressed_in_the_routes_unit(
@@ -113,7 +114,7 @@ def test_a_replays_value_is_typed_in_yuan_and_addressed_in_the_routes_unit(
     shown = browsers["AUDIT"].get(answer.headers["location"]).text
     [field] = re.findall(r'name="typed" value="([^"]*)"', shown)
     assert field.replace(",", "") == typed.replace(",", "")
-    wrong = browsers["AUDIT"].get("/programme/replay", rule="usage_check_days", typed="1.5")
+    wrong = browsers["AUDIT"].get("/programme/replay", rule="usage_check_months", typed="1.5")
     assert wrong.status_code == 400
     assert "1.5" in wrong.text
 

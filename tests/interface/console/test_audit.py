@@ -320,6 +320,18 @@ def test_every_word_and_every_refusal_has_its_help(browsers: dict[str, Browser])
         assert f'id="{kind.CODE}"' in text
 
 
+def test_a_word_is_explained_in_the_readers_language(browsers: dict[str, Browser]) -> None:
+    browser = browsers["T01"]
+    page = browser.get("/help", lang="zh").text
+    assert "由财政承担的一部分贷款利息" in page
+    assert "interest of a loan that the treasury bears" not in page
+    assert "The programme" not in page
+    assert "由财政承担的一部分贷款利息" in browser.get("/help/interest-subsidy", lang="zh").text
+    english = browser.get("/help/interest-subsidy", lang="en").text
+    assert "interest of a loan that the treasury bears" in english
+    browser.get("/help", lang="zh")
+
+
 def test_every_desk_has_a_guide_in_both_languages(browsers: dict[str, Browser]) -> None:
     for language in LANGUAGES:
         said = catalogue(language)

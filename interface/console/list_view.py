@@ -33,6 +33,8 @@ from projections.facts.reading import Table, View
 _NUMBERS: Final = ("fen", "bp", "integer")
 _NAMING: Final = ("number", "year")
 """Units of whole numbers that name something and count nothing."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_OF_DIGEST: Final = 16
 _UNIT: Final = re.compile(r" ?\([^()]*\)$")
 _AS_LINKS: Final = 8
 """A facet of more values is a field to choose from."""
@@ -78,6 +80,8 @@ class Cell(NamedTuple):
     long: bool = False
     zero: bool = False
     """Whether it is an amount or a count of nothing."""
+    whole: str | None = None
+    """The digest that `text` is the beginning of."""
 
 
 class Choice(NamedTuple):
@@ -350,13 +354,15 @@ def _cell(
 ) -> Cell:
     value = line[column.key]
     leads, text = shown.leads.get(column.key), texts.text(column, value)
+    whole = text if _DIGEST.fullmatch(text) else None
     return Cell(
-        text=text,
+        text=f"{text[:_OF_DIGEST]}…" if whole else text,
         href=leads(found, line) if leads and value is not None else None,
         number=column.kind in _NUMBERS,
         fen=value if column.kind == "fen" else None,
         tag=shown.tags(line, column.key) if shown.tags else None,
-        long=_width(text) > _LONG,
+        long=_width(text) > _LONG and not whole,
+        whole=whole,
         zero=value == 0 and column.kind in ("fen", "integer"),
     )
 

@@ -66,6 +66,9 @@ def test_what_was_published_is_listed_read_and_made_again(
     page = browsers["AUDIT"].awaited(f"/publications/{NO}/check").text
     told = callers.AUDIT.get(f"/publications/{NO}/check").json()
     assert told["reproduced"] and told["sha256"] in page
+    assert re.search(r'<a href="/publications" aria-current="page">', page)
+    digest, listed = told["sha256"], browsers["AUDIT"].get("/publications").text
+    assert f'title="{digest}">{digest[:16]}…<' in listed
     assert "逐字节相同" in page and "一字不变" in page
     assert browsers["AUDIT"].get("/publications/none").status_code == 404
     assert browsers["AUDIT"].awaited("/publications/none/check").status_code == 404

@@ -75,8 +75,9 @@ def terms() -> tuple[Term, ...]:
         row = _ROW.match(line)
         cells = [cell.strip() for cell in row[1].split("|")] if row else []
         if len(cells) == _CELLS and cells[0] not in _HEADS:
-            said = _in_chinese().get(cells[0], ("", "")) if section.startswith(_EXPLAINED) else ()
-            found.append(Term(*cells, section, *said))
+            explained = section.startswith(_EXPLAINED)
+            is_zh, is_not_zh = _in_chinese().get(cells[0], ("", "")) if explained else ("", "")
+            found.append(Term._make((*cells, section, is_zh, is_not_zh)))
     return tuple(found)
 
 

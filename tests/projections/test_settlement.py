@@ -239,7 +239,9 @@ def test_the_settlement_and_the_subsidy_ledger_hold_the_same_money_at_any_two_da
                     for line in settled(view, "2024Q4").values():
                         paid[line["loan_no"]] += line["paid_fen"]
                     booked = Counter[str]()
-                    for line in subsidy_ledger(view).dicts():
+                    lines = list(subsidy_ledger(view).dicts())
+                    assert list(subsidy_ledger(view, most=len(lines) + 1).dicts()) == lines
+                    for line in lines:
                         booked[line["loan_no"]] += line["net_fen"]
                     everything = view.query(
                         "SELECT coalesce(sum(paid_fen - recovered_fen), 0)::bigint"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
+from domain.batch import Batch
+from domain.kernel import Author
 from interface.console.dates import exactly, in_china
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.lists import ListPage, list_page
@@ -17,14 +19,24 @@ from interface.console.stepper import State, Step
 from interface.http.permissions import scope_of
 from interface.http.query_params import No, view_of
 from interface.http.routes.batches import the_batch, visible_steps
+from interface.http.visibility import visible_positions
 from projections.batches import batch_lines, batches
-from projections.batches.columns import BATCHES, LINES
+from projections.batches.columns import BATCHES, LINES, STEPS
+from projections.columns import keys
 from projections.facts.reading import Table, View
+from projections.history import happenings
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 _STEPS: Final = ("proposed", "verified", "noticed", "approved", "ordered", "result")
 _LINE_TAGS: Final = {"withdrawn": "none", "held": "late", "failed": "wrong", "returned": "wrong"}
+_SHOWN_OF_LINES: Final = (
+    "line", "township", "village", "household_no", "borrower_name", "bank", "loan_no",
+    "period", "kind", "due_fen", "paid_before_fen", "amount_fen", "state",
+)  # fmt: skip
+_WITH_REASON: Final = ",".join((*_SHOWN_OF_LINES, "reason"))
+"""The columns of lines that have one; most have none."""
+_PROPOSALS: Final = (Batch.Proposed.TOPIC, Batch.Estimated.TOPIC)
 _STAGE_TAGS: Final = {"returned": "wrong", "proposed": "pending", "verified": "pending"}
 
 
@@ -34,6 +46,25 @@ def _to_batch(found: Visit, line: Mapping[str, Any]) -> str:
 
 def _to_lines(found: Visit, line: Mapping[str, Any]) -> str:
     return found.to("batches", line["batch_no"], "lines")
+
+
+def _lines_of(amount: str, **of: str) -> Callable[[Visit, Mapping[str, Any]], str | None]:
+    """Leads from an amount to the lines that it is the sum of; from zero nowhere."""
+
+    def leads(found: Visit, line: Mapping[str, Any]) -> str | None:
+        return found.to("batches", line["batch_no"], "lines", **of) if line[amount] else None
+
+    return leads
+
+
+def _to_objections(found: Visit, line: Mapping[str, Any]) -> str | None:
+    return f"{_to_batch(found, line)}#objections" if line["objections_open"] else None
+
+
+def _list_tag(line: Mapping[str, Any], key: str) -> str | None:
+    if key == "stage":
+        return _STAGE_TAGS.get(line["stage"])
+    return "pending" if key == "objections_open" and line[key] else None
 
 
 LIST: Final = ListPage(
@@ -52,9 +83,17 @@ LIST: Final = ListPage(
         "batch_no": _to_batch,
         "lines": _to_lines,
         "amount_fen": _to_lines,
+        "recovery_fen": _lines_of("recovery_fen", kind="recovery"),
+        "ordered_fen": _lines_of("ordered_fen", state="ordered"),
+        "paid_fen": _lines_of("paid_fen", state="paid"),
+        "held_fen": _lines_of("held_fen", state="held", cols=_WITH_REASON),
+        "failed_fen": _lines_of("failed_fen", state="failed", cols=_WITH_REASON),
+        "returned_fen": _lines_of("returned_fen", state="returned", cols=_WITH_REASON),
+        "withdrawn_fen": _lines_of("withdrawn_fen", state="withdrawn", cols=_WITH_REASON),
+        "objections_open": _to_objections,
         "position": lambda found, line: found.to("events", line["position"]),
     },
-    tags=lambda line, key: _STAGE_TAGS.get(line["stage"]) if key == "stage" else None,
+    tags=_list_tag,
 )  # fmt: skip
 
 
@@ -76,10 +115,7 @@ LINE_LIST: Final = ListPage(
     query="/batches/{no}/lines",
     columns=LINES,
     key=("line",),
-    shown=(
-        "line", "township", "village", "household_no", "borrower_name", "bank", "loan_no",
-        "period", "kind", "due_fen", "paid_before_fen", "amount_fen", "state", "reason",
-    ),
+    shown=_SHOWN_OF_LINES,
     facets=("state", "kind", "bank", "township"),
     filters=("village", "household_no", "loan_no"),
     leads={
@@ -114,10 +150,10 @@ async def batch(found: Visiting, no: No) -> Response:
     assure_allowed(found, "/batches/{no}")
     scope = scope_of(found.author, "/batches/{no}")
 
-    def read() -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    def read() -> tuple[dict[str, Any], list[Mapping[str, Any]], list[dict[str, Any]]]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             told = the_batch(view, no, scope)
-            steps = visible_steps(view, found.author, no)
+            steps = [*_proposal(view, found.author, told), *visible_steps(view, found.author, no)]
             return told, steps, list(batch_lines(view, no, scope=scope).dicts())
 
     told, steps, lines = await run_in_threadpool(read)
@@ -129,12 +165,13 @@ async def batch(found: Visiting, no: No) -> Response:
         names=names,
         steps=_stepper(found, told, steps),
         taken=[_taken(found, step) for step in steps],
-        objections=_objections(steps),
+        objections=_objections(found, steps),
         states=[
-            (state, count, fen, found.to("batches", no, "lines", state=state))
+            (state, count, fen, _LINE_TAGS.get(state), _lines_in(found, no, state))
             for state, count, fen in _by_state(lines)
         ],
         lines_address=found.to("batches", no, "lines"),
+        recovery_address=found.to("batches", no, "lines", kind="recovery"),
         list_address=found.address("/batches"),
         notice_address=found.to("batches", no, "notice")
         if found.allowed("/batches/{no}/notice")
@@ -191,6 +228,30 @@ def _clock(found: Visit, told: Mapping[str, Any], name: str) -> str:
     return ""
 
 
+def _proposal(view: View, reader: Author, told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The proposal as a step, where the reader may see its event."""
+    at = told["position"]
+    if at not in visible_positions(view.connection, reader, _PROPOSALS, {at}):
+        return []
+    [event] = happenings(view.connection, [at])
+    return [
+        {
+            **dict.fromkeys(keys(STEPS)),
+            "step": "proposed",
+            "effective_on": told["proposed_on"],
+            "recorded_at": event.recorded_at,
+            "person": event.content["person"],
+            "amount_fen": told["amount_fen"],
+            "position": at,
+        }
+    ]
+
+
+def _lines_in(found: Visit, no: str, state: str) -> str:
+    cols = None if state in ("listed", "ordered", "paid") else _WITH_REASON
+    return found.to("batches", no, "lines", state=state, cols=cols)
+
+
 def _taken(found: Visit, step: Mapping[str, Any]) -> dict[str, Any]:
     """A step as the table of steps shows it; `since`: what became known after it."""
     since = exactly(step["recorded_at"])
@@ -202,11 +263,15 @@ def _taken(found: Visit, step: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _objections(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _objections(found: Visit, steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each objection with its answer, if it has one."""
     answers = {s["objection_no"]: s for s in steps if s["step"] == "resolved"}
     return [
-        {**step, "answer": answers.get(step["objection_no"])}
+        {
+            **step,
+            "answer": answers.get(step["objection_no"]),
+            "event": found.to("events", step["position"]),
+        }
         for step in steps
         if step["step"] == "objected"
     ]

@@ -86,7 +86,7 @@ async def groups(
         found,
         "finding_groups.html",
         block=block,
-        failed=block.value.failed if block.value else [],
+        **_unknown_rules(found, block),
         asked=is_asked(found),
         lines=[_line(found, each) for each in seen],
         count=len(chosen),
@@ -103,6 +103,23 @@ async def groups(
         first=found.address(page_no=None) if page_no > 1 else None,
         wider=found.address(path),
     )
+
+
+def _unknown_rules(found: Visit, block: Block) -> dict[str, Any]:
+    """The rules without a result, by name: those in error, and those never checked."""
+    value = block.value
+    named = [
+        (each.id, f"{each.id} {title_of(found.words, each)}")
+        for each in rules_for(found.author)
+        if value and each.id in value.failed
+    ]
+    not_checked = value.not_checked if value else frozenset()
+    return {
+        "failed": [name for id, name in named if id not in not_checked],
+        "not_checked": [name for id, name in named if id in not_checked],
+        "none_checked": bool(named) and len(not_checked) == len(rules_for(found.author)),
+        "checks": found.address("/red-flags") + "#checks",
+    }
 
 
 def _line(found: Visit, group: Scheme) -> dict[str, Any]:
@@ -148,7 +165,7 @@ async def group(
         "finding_group.html",
         block=block,
         id=id,
-        failed=block.value.failed,
+        **_unknown_rules(found, block),
         asked=is_asked(found),
         group=_line(found, one),
         capitals=in_capitals(at_stake_fen(one.findings)),

@@ -313,12 +313,20 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
         "host": f"{found.request.url.scheme}://{found.request.url.netloc}",
         "pinned": log.position
         and found.address(as_of=found.as_of, known_at=exactly(log.known_through)),
+        "on_paper": log.position and _on_paper(found, log.known_through),
         "is_pinned": found.known_at is not None and "as_of" in found.request.query_params,
         "given": parse_qsl(urlsplit(found.address(cursor=None)).query),
         "compared": found.request.query_params.get("vs_known_at", ""),
         "not_compared": found.address(vs_known_at=None),
         "token": lambda action: form_token(found.request, action),
     }
+
+
+def _on_paper(found: Visit, known_through: datetime) -> str:
+    """The page's address as a person copies it: to the first whole second that holds all known."""
+    rest = timedelta(microseconds=known_through.microsecond)
+    second = known_through - rest + timedelta(seconds=1) if rest else known_through
+    return found.address(as_of=found.as_of, known_at=exactly(second)).replace("%3A", ":")
 
 
 def _address_by_day(found: Visit) -> Callable[[date], str]:

@@ -163,16 +163,20 @@ def _by_way(table: Table) -> list[list[Line]]:
 
 # ---- unlinked ---------------------------------------------------------------------------
 
+
+def _to_category(found: Visit, line: Mapping[str, Any]) -> str | None:
+    """The payments of a category; of none nowhere."""
+    return found.to("fund-flow", "unlinked", line["category"]) if line["payments"] else None
+
+
 COUNT_LIST: Final = ListPage(
     name="unlinked",
     query="/fund-flow/unlinked",
     columns=UNLINKED_COUNTS,
     key=("category",),
     shown=("category", "payments", "amount_fen"),
-    leads={
-        key: lambda found, line: found.to("fund-flow", "unlinked", line["category"])
-        for key in ("category", "payments", "amount_fen")
-    },
+    sort="-amount_fen",
+    leads=dict.fromkeys(("category", "payments", "amount_fen"), _to_category),
     summed=(),
     own=("category",),
     kept=True,
@@ -235,8 +239,7 @@ LOAN_MISUSE: Final = ListPage(
     query="/fund-flow/misuse",
     columns=MISUSE_BY_LOAN,
     key=("bank", "loan_no", "money"),
-    shown=("bank", "loan_no", "household_no", "money", "received_fen", "min_fen", "max_fen",
-           "diverted_on", "diverted_fen"),
+    shown=("bank", "loan_no", "household_no", "money", "received_fen", "min_fen", "max_fen"),
     facets=("bank", "money"),
     filters=("household_no", "loan_no"),
     ranges=("max_fen",),

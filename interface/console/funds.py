@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from domain.money import in_wan, percent, yuan
+from domain.money import percent, yuan
+from interface.console.amounts import overview_amount
 from interface.console.drawing.stacked import WIDTH, Bars, stacked
 from interface.console.findings import finding_address
 from interface.console.flow_names import names_of
@@ -70,7 +71,7 @@ async def funds(found: Visiting) -> Response:
         look=found,
         part=lambda name, year: part_address(found, name, year),
         width=WIDTH,
-        wan=in_wan,
+        wan=overview_amount(found.words),
         percent=percent,
         files=files_of(found),
     )
@@ -209,7 +210,7 @@ async def risk_fund_page(found: Visiting) -> Response:
         entries=lambda account: found.address("/ledgers/journal", account=f"riskfund:{account}"),
         look=found,
         width=WIDTH,
-        wan=in_wan,
+        wan=overview_amount(found.words),
         files=files_of(found),
     )
 

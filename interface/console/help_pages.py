@@ -21,10 +21,16 @@ from interface.http.errors import status_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
-_GLOSSARY: Final = Path(__file__).parents[2] / "docs" / "glossary.md"
+_DOCS: Final = Path(__file__).parents[2] / "docs"
+_GLOSSARY: Final = _DOCS / "glossary.md"
+_IN_CHINESE: Final = _DOCS / "glossary.zh.md"
 _ROW: Final = re.compile(r"^\|(.+)\|$")
 DESKS: Final = tuple(str(role) for role in Role)
 _STEPS: Final = 12
+_CELLS: Final = 5
+_HEADS: Final = ("中文", "---")
+_EXPLAINED: Final = ("The programme", "The ledger")
+"""The sections whose words docs/glossary.zh.md explains."""
 
 
 class Term(NamedTuple):
@@ -36,6 +42,9 @@ class Term(NamedTuple):
     is_: str
     is_not: str
     section: str
+    is_zh: str = ""
+    is_not_zh: str = ""
+    """What it is in Chinese; empty where docs/glossary.zh.md has no such word."""
 
     @property
     def slug(self) -> str:
@@ -65,9 +74,26 @@ def terms() -> tuple[Term, ...]:
             section = line[3:]
         row = _ROW.match(line)
         cells = [cell.strip() for cell in row[1].split("|")] if row else []
-        if len(cells) == len(Term._fields) - 1 and cells[0] not in ("中文", "---"):
-            found.append(Term._make((*cells, section)))
+        if len(cells) == _CELLS and cells[0] not in _HEADS:
+            explained = section.startswith(_EXPLAINED)
+            is_zh, is_not_zh = _in_chinese().get(cells[0], ("", "")) if explained else ("", "")
+            found.append(Term._make((*cells, section, is_zh, is_not_zh)))
     return tuple(found)
+
+
+@cache
+def _in_chinese() -> dict[str, tuple[str, str]]:
+    """By word: what it is and what it is not, as docs/glossary.zh.md has it."""
+    lines = _IN_CHINESE.read_text("utf-8").splitlines() if _IN_CHINESE.exists() else []
+    rows = [row[1].split("|") for line in lines if (row := _ROW.match(line))]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    return {word: (is_, is_not) for word, is_, is_not in cells if word not in _HEADS}
+
+
+def section_name(words: Words, section: str) -> str:
+    """The heading `The programme 项目` in the reader's language."""
+    english, _, chinese = section.rpartition(" ")
+    return chinese if words.language == "zh" else english
 
 
 @cache
@@ -112,9 +138,13 @@ async def help_page(
         found,
         "help.html",
         asked=q or "",
-        sections=shown,
+        sections={section_name(found.words, name): shown[name] for name in shown},
         every_section=[
-            (name, found.address("/help", section=number if number > 1 else None), name in shown)
+            (
+                section_name(found.words, name),
+                found.address("/help", section=number if number > 1 else None),
+                name in shown,
+            )
             for number, name in enumerate(names, 1)
         ],
         desks=[(desk, found.address(f"/help/desk-{desk}")) for desk in DESKS],
@@ -144,7 +174,13 @@ async def word_page(
     same = [term for term in terms() if term.slug == word]
     if not same:
         raise Wrong(404, "error.status_404")
-    return await page(found, "help_word.html", terms=same, home=home)
+    return await page(
+        found,
+        "help_word.html",
+        terms=same,
+        home=home,
+        section=section_name(found.words, same[0].section),
+    )
 
 
 def guide(words: Words, desk: str) -> list[tuple[str, str]]:

@@ -78,6 +78,11 @@ class Asked(NamedTuple):
     choosing: bool
     """Whether the columns are to be chosen."""
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the reader set a filter."""
+        return bool(self.equal or self.ranges)
+
 
 def in_address(value: Any) -> str:
     """A value as an address names it; `-` is what has none."""
@@ -234,7 +239,7 @@ def _end(
     if column.kind == "fen":
         text = given[typed]
         if text is not None:
-            fen = _fen(text)
+            fen = hundredths(text)
             if fen is None:
                 raise Wrong(400, "error.amount", field=typed, value=text)
             return fen, str(fen)
@@ -253,8 +258,8 @@ def _end(
     return day, str(day)
 
 
-def _fen(text: str) -> int | None:
-    """Yuan as a person types them: 50000, 50,000.00."""
+def hundredths(text: str) -> int | None:
+    """Yuan as a person types them, in fen: 50000, 50,000.00; a percentage, in basis points."""
     found = _AMOUNT.fullmatch(text.strip().replace(",", "").replace("，", ""))
     if found is None:
         return None

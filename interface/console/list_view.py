@@ -11,6 +11,7 @@ from domain.household import CATEGORIES_ZH
 from domain.money import percent, with_commas
 from domain.roles import Role
 from interface.console.dates import in_china
+from interface.console.empty_list import Empty, empty_list
 from interface.console.frame import Visit
 from interface.console.list_query import (
     Asked,
@@ -30,6 +31,10 @@ from projections.columns import Column
 from projections.facts.reading import Table, View
 
 _NUMBERS: Final = ("fen", "bp", "integer")
+_NAMING: Final = ("number", "year")
+"""Units of whole numbers that name something and count nothing."""
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_OF_DIGEST: Final = 16
 _UNIT: Final = re.compile(r" ?\([^()]*\)$")
 _AS_LINKS: Final = 8
 """A facet of more values is a field to choose from."""
@@ -73,6 +78,10 @@ class Cell(NamedTuple):
     fen: int | None = None
     tag: str | None = None
     long: bool = False
+    zero: bool = False
+    """Whether it is an amount or a count of nothing."""
+    whole: str | None = None
+    """The digest that `text` is the beginning of."""
 
 
 class Choice(NamedTuple):
@@ -137,7 +146,7 @@ class Listed(NamedTuple):
     columns_address: str
     choosing: bool
     every_column: list[ColumnChoice]
-    empty: str
+    empty: Empty
     answer: Answer
     """What of it a paper proves."""
 
@@ -164,6 +173,7 @@ def view_model(
     whole = len(lines) == selection.lines
     own = [name for field in fields for name in field.names]
     path = found.request.url.path
+    wider = found.address(path, **_required(further))
     return Listed(
         name=name,
         title=words(f"{name}.title"),
@@ -182,7 +192,7 @@ def view_model(
         order=_order(shown, texts, asked),
         next=following,
         first=found.address(cursor=None) if asked.cursor else None,
-        wider=found.address(path, **_required(further)),
+        wider=wider,
         files=[
             (kind.upper(), found.address(cursor=None).replace(path, f"{path}.{kind}", 1))
             for kind in ("csv", "xlsx", "json")
@@ -190,7 +200,7 @@ def view_model(
         columns_address=found.address(columns=None if asked.choosing else "choose", cursor=None),
         choosing=asked.choosing,
         every_column=_every_column(shown, texts, asked),
-        empty=_empty(found, view, name),
+        empty=empty_list(found, view, name, filtered=asked.is_filtered, wider=wider),
         answer=answer_of(
             view,
             table,
@@ -205,13 +215,6 @@ def view_model(
 def _required(further: Mapping[str, Any]) -> dict[str, str]:
     """The further parameters that have a value; a wider list keeps them."""
     return {name: in_address(value) for name, value in further.items() if value is not None}
-
-
-def _empty(found: Visit, view: View, name: str) -> str:
-    if view.is_empty:
-        return found.words("list.empty_county")
-    own = f"{name}.empty"
-    return found.words(own if found.words.has(own) else "list.empty", as_of=found.as_of)
 
 
 def _kept(found: Visit, without: Sequence[str]) -> list[tuple[str, str]]:
@@ -297,15 +300,22 @@ class _Texts:
     def _plain(self, column: Column, value: Any) -> str:
         if isinstance(value, bool):
             return self.words("list.yes" if value else "list.no")
-        if column.kind == "fen":
-            return with_commas(value)
-        if column.kind == "bp":
-            return percent(value).removesuffix("%")
+        if column.kind in _NUMBERS:
+            return in_numbers(column, value)
         if isinstance(value, datetime):
             return in_china(value)
         if isinstance(value, dict):
             return self.words("list.and").join(f"{key} {each}" for key, each in value.items())
         return str(value)
+
+
+def in_numbers(column: Column, value: int) -> str:
+    """Yuan, percent, or a count with commas; a number that names something has none."""
+    if column.kind == "fen":
+        return with_commas(value)
+    if column.kind == "bp":
+        return percent(value).removesuffix("%")
+    return str(value) if column.unit in _NAMING else f"{value:,}"
 
 
 def named_codes(found: Visit, shown: Shown) -> Codes:
@@ -344,13 +354,16 @@ def _cell(
 ) -> Cell:
     value = line[column.key]
     leads, text = shown.leads.get(column.key), texts.text(column, value)
+    whole = text if _DIGEST.fullmatch(text) else None
     return Cell(
-        text=text,
+        text=f"{text[:_OF_DIGEST]}…" if whole else text,
         href=leads(found, line) if leads and value is not None else None,
         number=column.kind in _NUMBERS,
         fen=value if column.kind == "fen" else None,
         tag=shown.tags(line, column.key) if shown.tags else None,
-        long=_width(text) > _LONG,
+        long=_width(text) > _LONG and not whole,
+        whole=whole,
+        zero=value == 0 and column.kind in ("fen", "integer"),
     )
 
 

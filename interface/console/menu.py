@@ -92,7 +92,7 @@ def menu_of(found: Any) -> list[dict[str, Any]]:
     here = found.request.url.path
     words = []
     for word, items in MENU.items():
-        open_ones = [each for each in items if each.address in there and _opens(found, each)]
+        open_ones = [each for each in items if each.address in there and opens(found, each)]
         if not open_ones:
             continue
         current = max(
@@ -110,7 +110,7 @@ def menu_of(found: Any) -> list[dict[str, Any]]:
                     {
                         "key": each.key,
                         "href": found.address(each.address),
-                        "here": each.address == here,
+                        "here": each is current,
                     }
                     for each in open_ones
                 ],
@@ -119,7 +119,8 @@ def menu_of(found: Any) -> list[dict[str, Any]]:
     return words
 
 
-def _opens(found: Any, item: Item) -> bool:
+def opens(found: Any, item: Item) -> bool:
+    """Whether the visitor's role may see a page."""
     return item.query is None or QUERIES[item.query].get(found.author.role, "-") != "-"
 
 

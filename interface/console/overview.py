@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
-from domain.money import in_wan, percent
+from domain.money import percent
+from interface.console.amounts import overview_amount
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.http.kept_answers import Block, Question
@@ -43,7 +44,7 @@ async def overview(found: Visiting) -> Response:
         blocks=blocks,
         names={o.code: o.name for o in await run_in_threadpool(found.service.people.organisations)},
         year=found.as_of.year,
-        wan=in_wan,
+        wan=overview_amount(found.words),
         percent=percent,
         link=found.address,
         week=(found.as_of - _WEEK, found.as_of + _WEEK),

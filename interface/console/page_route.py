@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
-from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
@@ -25,10 +25,14 @@ from interface.console.static_files import STATIC
 from interface.console.words import Words
 from interface.html import render
 from interface.http.checked_route import CheckedRoute
-from interface.http.errors import faults, status_of
+from interface.http.errors import HTTP_PROBLEMS, faults, status_of
 from projections.facts.reading import NotDrawnYet
 
-_ADDRESS_AT_FAULT = ("unknown_parameter", "repeated_parameter")
+_ADDRESS_AT_FAULT: Final = ("unknown_parameter", "repeated_parameter")
+_NO_PAGES: Final = ("/v1/", "/healthz", "/metrics")
+_OF_ANSWER: Final = ("retry-after", "allow")
+"""Headers of a problem that its page keeps."""
+_Handler = Callable[[Request, Exception], Coroutine[Any, Any, Response]]
 
 
 class PageRoute(CheckedRoute):
@@ -67,10 +71,40 @@ def elsewhere(address: str) -> Response:
     return RedirectResponse(address, 303, HEADERS)
 
 
-async def _error_page(request: Request, error: Exception) -> Response:
+def show_errors(app: FastAPI) -> None:
+    """What goes wrong where no page answers is a page too, for who reads pages.
+
+    /v1 and readers that accept no HTML keep the JSON that the application's handlers make.
+    """
+    for kind, handle in list(app.exception_handlers.items()):
+        if isinstance(kind, int) or not issubclass(kind, WebSocketRequestValidationError):
+            app.add_exception_handler(kind, _page_or(handle))
+
+
+def _page_or(handle: Any) -> _Handler:
+    async def answered(request: Request, error: Exception) -> Response:
+        made: Response = await handle(request, error)
+        if not _reads_pages(request):
+            return made
+        status = made.status_code
+        shown = await _error_page(request, HTTPException(status), looks_up=status < 500)
+        shown.headers.update({k: made.headers[k] for k in _OF_ANSWER if k in made.headers})
+        return shown
+
+    return answered
+
+
+def _reads_pages(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(
+        _NO_PAGES
+    )
+
+
+async def _error_page(request: Request, error: Exception, *, looks_up: bool = True) -> Response:
+    """`looks_up`: whether the session can be looked up, for the way back's name."""
     words = Words(language_of(request))
     status, sentence, code = _said(words, error)
-    session = await session_of(request)
+    signed_in = not looks_up or await session_of(request) is not None
     html = render(
         "console/error.html",
         w=words,
@@ -79,7 +113,7 @@ async def _error_page(request: Request, error: Exception) -> Response:
         status=status,
         sentence=sentence,
         code=code,
-        signed_in=session is not None,
+        signed_in=signed_in,
         way=error.way if isinstance(error, Wrong) else "",
     )
     made = answer(html, request, status)
@@ -101,5 +135,12 @@ def _said(words: Words, error: Exception) -> tuple[int, str, str]:
     if isinstance(error, NotDrawnYet):
         return 503, words("error.not_drawn_yet"), "not_drawn_yet"
     status = error.status_code if isinstance(error, HTTPException) else 500
+    return status, _of_status(words, status), f"status_{status}"
+
+
+def _of_status(words: Words, status: int) -> str:
     key = f"error.status_{status}"
-    return status, words(key if words.has(key) else "error.status_500"), f"status_{status}"
+    if words.has(key):
+        return words(key)
+    _, zh, en = HTTP_PROBLEMS.get(status, HTTP_PROBLEMS[500])
+    return f"{zh}。" if words.language == "zh" else f"{en[:1].upper()}{en[1:]}."

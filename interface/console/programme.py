@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from domain.calendar import civil_day
-from domain.money import percent, with_commas
+from domain.money import percent, with_commas, yuan
 from domain.plan_check import plan_check
 from domain.policy import Ruling, table_names
 from domain.roles import Role
@@ -18,6 +18,7 @@ from interface.console.awaited import AwaitedRoute, ready
 from interface.console.dates import exactly, in_china, read_instant
 from interface.console.drawing.bands import WIDTH, Bands, bands
 from interface.console.frame import Elsewhere, Visit, Wrong, assure_allowed, page, visit
+from interface.console.list_query import hundredths
 from interface.console.words import Words
 from interface.http.query_params import Code, Quarter, SeenDay, narrowed, view_of
 from interface.http.routes.programme import Supposition, in_force
@@ -171,13 +172,22 @@ async def replay(
     rules_known_at: Annotated[str | None, Query(max_length=40)] = None,
     rule: Annotated[str | None, Query(max_length=64)] = None,
     value: Annotated[int | None, Query(ge=0, le=10**15)] = None,
+    typed: Annotated[str | None, Query(max_length=40)] = None,
     words: Annotated[str | None, Query(max_length=400)] = None,
     rules_from: SeenDay | None = None,
     township: Code = None,
     bank: Code = None,
 ) -> Response:
-    """What a quarter would be due by other rules. Without a quarter the form alone."""
+    """What a quarter would be due by other rules. Without a quarter the form alone.
+
+    `value` is in the rule's own unit, as the route has it; `typed` is what the form sends, in yuan
+    or percent, and is turned into `value` by a redirect.
+    """
     assure_allowed(found, "/programme/replay")
+    names, units = await run_in_threadpool(_choices, found)
+    unit_of = {name: unit for name, _, unit in units}
+    if typed is not None:
+        raise Elsewhere(found.address(typed=None, value=_typed(typed, unit_of.get(rule or ""))))
     known = _instant_of(found, rules_known_at)
     supposed = Supposition(period or "", known, rule, value, words, rules_from)
     lines = block = None
@@ -190,18 +200,19 @@ async def replay(
         heading = found.words("programme.replay_title")
         block = await ready(found, heading, ("replay", supposed, township, bank), question)
         lines = block.value
-    names, units = await run_in_threadpool(_choices, found)
     return await page(
         found,
         "replay.html",
         block=block,
         given={
-            "period": period, "rule": rule, "value": value, "words": words,
+            "period": period, "rule": rule, "words": words,
+            "value": value if value is None else in_words(found.words, value, unit_of[rule])
+            if rule in unit_of else str(value),
+            "typed": "" if value is None else _in_field(value, unit_of.get(rule or "", "")),
             "rules_from": rules_from, "township": township, "bank": bank,
             "rules_known_at": in_china(known) if known else None,
         },
-        rules=units,
-        unit_of={name: unit for name, _, unit in units},
+        rules=[(name, title, _unit_typed(found.words, unit)) for name, title, unit in units],
         title_of=lambda name: title_of(found.words, name),
         lines=lines,
         sums=_sums(lines or ()),
@@ -211,6 +222,33 @@ async def replay(
         signed=signed,
         settlement=found.address("/settlement", period=period),
     )  # fmt: skip
+
+
+def _is_hundredths(unit: str) -> bool:
+    return unit.startswith(("fen", "basis points"))
+
+
+def _typed(text: str, unit: str | None) -> int:
+    """A value as a person types it, in the rule's own unit. Raises Wrong 400."""
+    value = hundredths(text.replace("%", ""))
+    if value is not None and not (unit is not None and _is_hundredths(unit)):
+        value, rest = divmod(value, 100)
+        value = None if rest else value
+    if value is None:
+        raise Wrong(400, "programme.not_a_value", value=text)
+    return value
+
+
+def _in_field(value: int, unit: str) -> str:
+    """A value as its field shows it: yuan, percent, or a whole number."""
+    return yuan(value) if _is_hundredths(unit) else str(value)
+
+
+def _unit_typed(words: Words, unit: str) -> str:
+    """In what a value of this unit is typed; empty for a whole number or a code."""
+    if unit.startswith("fen"):
+        return words("frame.yuan")
+    return "%" if unit.startswith("basis points") else ""
 
 
 def signed(fen: int) -> str:

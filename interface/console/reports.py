@@ -144,7 +144,8 @@ _NUMBERS: Final = ("fen", "bp", "integer")
 
 def _title(found: Visit, column: Column) -> str:
     if found.words.language == "en":
-        return column.title_en[:1].upper() + column.title_en[1:]
+        unit = " (%)" if column.kind == "bp" else ""
+        return column.title_en[:1].upper() + column.title_en[1:] + unit
     return column.title_zh.replace("(元)", "") if column.kind == "fen" else column.title_zh
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from application.fields import NUMBER
+from application.transparency_log.nodes import Checkpoint, last_checkpoint
 from application.transparency_log.proofs import Proofs
-from interface.console.frame import Visit, assure_allowed, page, visit
+from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
 from interface.console.rules import rule_name, value_of
 from interface.console.words import Words
@@ -68,6 +69,22 @@ async def checkpoint(found: Visiting) -> Response:
 
     said = await run_in_threadpool(patiently, found.service, newest)
     return await _paper(found, "checkpoint.html", said, None)
+
+
+@router.get("/audit/checkpoints/{size}")
+async def checkpoint_of(found: Visiting, size: Annotated[int, Path(ge=1, lt=1 << 62)]) -> Response:
+    """A checkpoint of a size on paper: its whole root and its whole note. Raises Wrong 404."""
+    assure_allowed(found, "/log/checkpoint")
+
+    def asked() -> Checkpoint | None:
+        with found.service.facts.connection() as connection:
+            return last_checkpoint(connection, found.service.deployment.origin, size)
+
+    signed = await run_in_threadpool(asked)
+    if signed is None or signed.head.size != size:
+        raise Wrong(404, "error.status_404", found.address("/audit/checkpoints"))
+    said = checkpoint_page.values(signed, found.words)
+    return await _paper(found, "checkpoint.html", said, "/audit/checkpoints")
 
 
 async def _of_batch(

@@ -19,6 +19,7 @@ from application.event_store.log_queries import clocks, last_position, sequenced
 from application.event_store.row_format import microseconds
 from application.refusals import ClockJumped
 from interface.console import app as console
+from interface.console.page_route import show_errors
 from interface.deployment import Deployment
 from interface.html import compile_templates
 from interface.http import errors, openapi
@@ -119,6 +120,7 @@ def create_app(
     compile_templates()
     app.router.route_class = CheckedRoute
     errors.install(app)
+    show_errors(app)
     for module in (
         ledgers,
         subsidy_explanation,

@@ -81,10 +81,14 @@ class Scheme(NamedTuple):
 
 
 class Schemes(NamedTuple):
-    """`failed`: rules that could not be asked: what they would have found is missing here."""
+    """`failed`: rules that could not be asked: what they would have found is missing here.
+
+    `not_checked`: those of them that were never checked.
+    """
 
     schemes: list[Scheme]
     failed: list[str]
+    not_checked: frozenset[str] = frozenset()
 
 
 class _Proof(NamedTuple):
@@ -123,7 +127,7 @@ def stored_schemes(view: View, wanted: Sequence[Rule]) -> Schemes:
     ]  # fmt: skip
     there = statuses(view.connection)
     failed = [id for id in by_id if id not in there or there[id].status == "error"]
-    return Schemes(_grouped(view, _by_name(seen)), failed)
+    return Schemes(_grouped(view, _by_name(seen)), failed, frozenset(set(by_id) - set(there)))
 
 
 def _by_name(seen: Iterable[Finding]) -> list[Finding]:

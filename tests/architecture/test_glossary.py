@@ -114,3 +114,14 @@ def test_a_reason_reads_in_the_glossary_as_it_does_on_a_slip() -> None:
 def test_the_tables_and_accounts_of_the_facts_are_those_of_the_glossary() -> None:
     assert accounts() >= {"principal", "subsidy"}
     assert set(names("Facts")) == set(tables()) | accounts()
+
+
+def test_each_word_of_the_programme_and_the_ledger_is_explained_in_chinese() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (ROOT / "docs" / "glossary.zh.md").read_text("utf-8").splitlines()
+        if line.startswith("|") and not line.startswith(("| ---", "| 中文"))
+    ]
+    words = [cells[0] for s in ("The programme", "The ledger") for cells in sections()[s]]
+    assert [cells[0] for cells in rows] == words
+    assert [cells for cells in rows if len(cells) != 3 or not all(cells)] == []

@@ -441,7 +441,8 @@ def test_what_is_at_both_dates_is_seen_and_no_more(browsers: dict[str, Browser])
     assert before.status_code == 404
     empty = browsers["AUDIT"].get("/ledgers/loans", as_of="2020-01-01")
     assert "截至 2020-01-01" in empty.text
-    assert "没有符合这些条件的行" in empty.text
+    assert "没有筛选任何条件" in empty.text
+    assert "看最新的日子" in empty.text
 
 
 # ---- addresses and bad input ------------------------------------------------------------
@@ -562,7 +563,7 @@ def test_an_empty_demo_county_speaks_and_offers_its_persons(database: Any) -> No
             ("/ledgers/loans", "日志里还没有事件"),
             ("/ledgers/subsidies", "日志里还没有事件"),
         ):
-            page = browser.get(path)
+            page = browser.awaited(path)
             assert page.status_code == 200, page.text
             assert said in page.text
             assert "示范数据" in page.text

@@ -21,7 +21,7 @@ def test_no_planted_scheme_of_several_households_falls_apart(
 ) -> None:
     made, facts = demo
     with facts.at(DAY) as view:
-        every, failed = schemes(view)
+        every, failed, _ = schemes(view)
     assert failed == []
     of_loan = defaultdict(set)
     for scheme in every:

@@ -99,14 +99,14 @@ async def scheme_list(
     with_cases = author.role == SUPERVISION
 
     def answer(view: View) -> Response:
-        every, failed = schemes(view, wanted=rules_for(author))
-        asked = [s for s in every if rule is None or rule in {f.rule for f in s.findings}]
+        groups = schemes(view, wanted=rules_for(author))
+        asked = [s for s in groups.schemes if rule is None or rule in {f.rule for f in s.findings}]
         if form != "json":
             table = file_table(asked, with_cases=with_cases)
             return table_file(table, form, f"schemes-{view.as_of}", headers_of(view))
         rest = [s for s in asked if after is None or s.id > after[0]][: limit + 1]
         table = as_table(rest, with_cases=with_cases)
-        return page_of(view, table, limit, ("scheme",), not_checked=failed)
+        return page_of(view, table, limit, ("scheme",), not_checked=groups.failed)
 
     return await read.respond(answer)
 

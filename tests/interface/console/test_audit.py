@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zipfile
+from datetime import UTC, datetime
 from io import BytesIO
 from time import sleep
 from typing import Any
@@ -20,11 +21,13 @@ from support.service import Callers, service
 
 from application.event_store.migrations import PINNED
 from application.jobs import OPTIONS, JobRuns, Jobs
+from application.transparency_log.witnessing import Signed
 from domain.calendar import civil_day
 from domain.kernel import Author
 from domain.roles import Role
 from interface.console import help_pages
-from interface.console.words import LANGUAGES, catalogue
+from interface.console.words import LANGUAGES, Words, catalogue
+from interface.html import environment
 from projections.loan_ledger.columns import COLUMNS as LOANS
 
 AUDITOR = Author(Role.AUDITOR, "AUDIT", "audit")
@@ -247,6 +250,43 @@ def test_checkpoints_and_unknown_parameters(browsers: dict[str, Browser]) -> Non
         assert browsers["AUDIT"].get(path, asof="2023-12-31").status_code == 400, path
 
 
+def test_a_checkpoint_of_the_list_leads_to_its_whole_root_and_note(
+    callers: Callers, browsers: dict[str, Browser]
+) -> None:
+    browser = browsers["NRCB"]
+    sealed(browsers["AUDIT"])
+    rows = re.findall(
+        r'<a href="(/audit/checkpoints/[0-9]+)" title="([0-9a-f]{64})">',
+        browser.get("/audit/checkpoints").text,
+    )
+    assert rows
+    address, root = rows[0]
+    shown = text_of(browser.get(address))
+    assert root in shown.replace(" ", "")
+    assert callers.AUDIT.get("/log/checkpoint").text.splitlines()[0] in shown
+    assert browser.get("/audit/checkpoints/999999").status_code == 404
+
+
+def test_each_checkpoint_says_of_each_witness_whether_it_cosigned() -> None:
+    def row(size: int, cosigned: list[bool]) -> Signed:
+        return Signed(size, datetime(2024, 1, 1, tzinfo=UTC), "ab" * 32, cosigned)
+
+    shown = environment.get_template("console/checkpoint_table.html").render(
+        w=Words("zh"),
+        parts=environment.get_template("console/parts.html").module,
+        checkpoints=[row(9, [False]), row(5, [True]), row(3, [False])],
+        witness_names=["纪委"],
+        witness_sizes=[5],
+        checkpoint_address=lambda size: f"/audit/checkpoints/{size}",
+        in_china=str,
+    )
+    assert re.findall(r'class="tag (\w+)"><i></i>([^<]+)', shown) == [
+        ("pending", "待签"),
+        ("done", "已签"),
+        ("none", "未签"),
+    ]
+
+
 def test_looks_and_erasures_are_listed_with_their_reasons(
     callers: Callers, browsers: dict[str, Browser]
 ) -> None:
@@ -278,6 +318,18 @@ def test_every_word_and_every_refusal_has_its_help(browsers: dict[str, Browser])
     text = browsers["NRCB"].get("/help/refusals").text
     for kind in refusals():
         assert f'id="{kind.CODE}"' in text
+
+
+def test_a_word_is_explained_in_the_readers_language(browsers: dict[str, Browser]) -> None:
+    browser = browsers["T01"]
+    page = browser.get("/help", lang="zh").text
+    assert "由财政承担的一部分贷款利息" in page
+    assert "interest of a loan that the treasury bears" not in page
+    assert "The programme" not in page
+    assert "由财政承担的一部分贷款利息" in browser.get("/help/interest-subsidy", lang="zh").text
+    english = browser.get("/help/interest-subsidy", lang="en").text
+    assert "interest of a loan that the treasury bears" in english
+    browser.get("/help", lang="zh")
 
 
 def test_every_desk_has_a_guide_in_both_languages(browsers: dict[str, Browser]) -> None:

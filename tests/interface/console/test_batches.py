@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from support.batches import callers as callers  # noqa: PLC0414 - the fixture
@@ -36,6 +37,11 @@ def test_a_batch_is_read_step_by_step(callers: Callers, database: Any) -> None:
     assert early.count('<li class="done">') == 1 and 'aria-current="step"' in early
     listed = browsers["AUDIT"].get("/batches").text
     assert "PC-1" in listed and "PC-2" in listed
+    paid = told["batch"]["paid_fen"]
+    assert re.search(rf'href="/batches/PC-1/lines\?state=paid"><data[^>]*data-fen="{paid}"', listed)
+    assert re.search(r'/lines\?state=paid"><data class="n" value="\d+" data-fen', page)
+    proposal = f'<a href="/events/{told["batch"]["position"]}">提出</a>'
+    assert proposal in page and page.count(">centre-1<") > 0
     for code, seen in (("T01", True), ("NRCB", True), ("DB", False)):
         answer = browsers[code].get("/batches/PC-1/lines")
         assert answer.status_code == (200 if seen else 403), code
@@ -53,5 +59,7 @@ def test_an_objection_and_a_return_are_shown(callers: Callers, database: Any) ->
     browsers = signed_in(callers, database)
     page = browsers["AUDIT"].get("/batches/PC-1").text
     assert "未处理" in page
+    assert re.search(r'<a href="/events/\d+">YY-1</a>', page)
+    assert "/batches/PC-1#objections" in browsers["AUDIT"].get("/batches").text
     assert "&lt;i&gt;不符" in page and "<i>不符" not in page
     assert "tag late" in page  # the notices were reported after they began

@@ -299,6 +299,7 @@ def test_a_case_is_shown_whole_to_the_supervision(
     text = browsers["AUDIT"].get("/cases/XS-1").text
     line = told["case"]
     assert figures(text)[0] == line["amount_fen"]
+    assert re.search(r'<p class="figure"><strong><a href="#findings"><data', text)
     assert line["upheld_fen"] in figures(text) and line["recovered_fen"] in figures(text)
     for finding in told["findings"]:
         assert finding["subject"] in text

@@ -15,9 +15,12 @@ from support.service import Callers, service
 
 from interface.console.list_query import Asked, Bounds, Sort
 from interface.console.list_rows import InMemory
+from interface.console.list_view import in_numbers
 from interface.console.lists import ListPage
+from projections.columns import count
 from projections.facts.reading import Table
 from projections.links.columns import BENEFITS, RATINGS
+from projections.red_flags import rules
 
 GRADES = ("A", "B", "<b>C</b>")
 
@@ -25,7 +28,7 @@ GRADES = ("A", "B", "<b>C</b>")
 @pytest.fixture(scope="module")
 def callers(shared_database: Any) -> Iterator[Callers]:
     """Twelve ratings by a bank and a township: four each of three grades."""
-    with service(shared_database) as callers:
+    with service(shared_database, watching=False) as callers:
         position = lend_and_pay(callers)
         for number in range(12):
             rated = c.rating(
@@ -189,7 +192,7 @@ def test_the_columns_are_chosen_on_a_page_without_script(browsers: dict[str, Bro
 
 def test_an_empty_list_says_so_and_leads_to_the_wider_one(browsers: dict[str, Browser]) -> None:
     text = browsers["AUDIT"].get("/ratings", household_no="nobody").text
-    assert "没有符合这些条件的评级" in text
+    assert "没有符合这些条件的行" in text
     assert "/ratings" in addresses(text)
     assert "<table" not in text
     assert "nobody" in text
@@ -266,3 +269,38 @@ def test_a_declaration_that_names_no_column_fails_at_once() -> None:
         ListPage(
             name="x", query="/ratings", columns=RATINGS, key=("household_no",), facets=("nothing",)
         )
+
+
+def test_an_empty_list_says_whether_a_filter_is_why_and_leads_on(
+    browsers: dict[str, Browser],
+) -> None:
+    def empty(path: str, **query: str) -> tuple[str, str]:
+        page = browsers["AUDIT"].get(path, lang="zh", **query).text
+        [(sentence, href)] = re.findall(r'<p class="lead empty">([^<]*)<a href="([^"]*)"', page)
+        return sentence, href
+
+    sentence, href = empty("/batches")
+    assert "还没有批次" in sentence
+    assert href == "/settlement"
+    sentence, href = empty("/ledgers/loans", bank="PSBC", as_of="2024-06-30")
+    assert "没有符合这些条件的行" in sentence
+    assert href == "/ledgers/loans?as_of=2024-06-30"
+    sentence, href = empty("/red-flags/changes")
+    assert "还没有疑点出现" in sentence
+    assert href == "/red-flags/runs"
+
+
+def test_finding_groups_before_a_first_check_say_so_and_name_the_rules(
+    browsers: dict[str, Browser],
+) -> None:
+    page = browsers["AUDIT"].awaited("/red-flags/schemes", lang="zh").text
+    assert "条规则都还没有查过" in page
+    assert "没有这样的疑点组" not in page
+    for rule in rules():
+        assert f"{rule.id} {rule.title_zh}" in page
+
+
+def test_counts_have_commas_and_what_names_something_has_none() -> None:
+    columns = [count(unit, unit, unit, unit) for unit in ("loans", "position", "year", "number")]
+    shown = [in_numbers(column, 12345) for column in columns]
+    assert shown == ["12,345", "12,345", "12345", "12345"]

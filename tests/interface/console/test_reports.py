@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -65,6 +66,9 @@ def test_what_was_published_is_listed_read_and_made_again(
     page = browsers["AUDIT"].awaited(f"/publications/{NO}/check").text
     told = callers.AUDIT.get(f"/publications/{NO}/check").json()
     assert told["reproduced"] and told["sha256"] in page
+    assert re.search(r'<a href="/publications" aria-current="page">', page)
+    digest, listed = told["sha256"], browsers["AUDIT"].get("/publications").text
+    assert f'title="{digest}">{digest[:16]}…<' in listed
     assert "逐字节相同" in page and "一字不变" in page
     assert browsers["AUDIT"].get("/publications/none").status_code == 404
     assert browsers["AUDIT"].awaited("/publications/none/check").status_code == 404
@@ -80,11 +84,12 @@ def test_rulings_are_those_of_the_route(callers: Callers, browsers: dict[str, Br
     assert early.status_code == 200
 
 
-def test_a_replay_is_the_routes_and_is_called_a_trial(
+def test_a_replay_is_the_routes_and_says_that_nothing_is_recorded(
     callers: Callers, browsers: dict[str, Browser]
 ) -> None:
     form = browsers["AUDIT"].get("/programme/replay")
-    assert "试算" in form.text and 'name="period"' in form.text
+    assert "不入账" in form.text and 'name="period"' in form.text
+    assert "政策试算" not in form.text
     query = {"period": "2023Q3", "rule": "credit_cap_fen", "value": "1000000", **DAY}
     told = callers.AUDIT.get("/programme/replay", **query).json()
     page = browsers["AUDIT"].awaited("/programme/replay", **query).text
@@ -94,6 +99,27 @@ def test_a_replay_is_the_routes_and_is_called_a_trial(
         wrong.status_code
         == callers.AUDIT.get("/programme/replay", **(query | {"rule": "nothing"})).status_code
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "typed", "value"),
+    [
+        ("credit_cap_fen", "50,000.00", "5000000"),
+        ("usage_check_months", "30", "30"),
+    ],
+)
+def test_a_replays_value_is_typed_in_yuan_and_addressed_in_the_routes_unit(
+    browsers: dict[str, Browser], rule: str, typed: str, value: str
+) -> None:
+    answer = browsers["AUDIT"].get("/programme/replay", rule=rule, typed=typed)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/programme/replay?rule={rule}&value={value}"
+    shown = browsers["AUDIT"].get(answer.headers["location"]).text
+    [field] = re.findall(r'name="typed" value="([^"]*)"', shown)
+    assert field.replace(",", "") == typed.replace(",", "")
+    wrong = browsers["AUDIT"].get("/programme/replay", rule="usage_check_months", typed="1.5")
+    assert wrong.status_code == 400
+    assert "1.5" in wrong.text
 
 
 def test_the_plan_is_checked_against_itself(browsers: dict[str, Browser]) -> None:

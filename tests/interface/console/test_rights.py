@@ -28,6 +28,7 @@ NAMED_OTHERWISE = {
     "/red-flags/schemes/{id:path}": "/red-flags/schemes",
     "/red-flags/{rule}/{subject:path}": "/red-flags",
     "/audit/checkpoints": "/log/checkpoint",
+    "/audit/checkpoints/{size}": "/log/checkpoint",
     "/audit/paper": "/log/checkpoint",
     "/audit/personal": "/households/{no}/looks",
     "/audit/jobs/{number}": "/red-flags",

@@ -303,7 +303,8 @@ class ComparedLines(InMemory):
         values: list[Any] = []
         for place, column in enumerate(columns):
             amount = self._of.is_amount(column.key)
-            before, after = then and then[place], now and now[place]
+            before = then[place] if then else None
+            after = now[place] if now else None
             alone = part_key(column.key, "then") not in self.cols
             values += [before, some[place] if alone or not amount else after]
             if amount:

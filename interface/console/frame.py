@@ -258,17 +258,17 @@ async def page(
     status: int = 200,
     pinned: Answer | None = None,
     comparing: bool = False,
-    other: Moment | None = None,
+    compared_with: Moment | None = None,
     **values: Any,
 ) -> Response:
     """A template within the frame.
 
     `pinned`: the answer that it shows; the page then proves itself on paper and by its address.
-    `comparing`: whether it takes another moment, which the bar then offers; `other`: the one that
-    it is compared with. Raises Wrong where the address holds a digest that cannot be checked.
+    `comparing`: whether it takes another moment, which the bar then offers, and the one
+    that it is `compared_with`. Raises Wrong where the address holds a digest that cannot be checked.
     """
     log = await run_in_threadpool(_log_of, found.service)
-    frame = _frame(found, log, other) | {"comparing": comparing}
+    frame = _frame(found, log, compared_with) | {"comparing": comparing}
     frame["pin"] = None
     if pinned is not None:
         frame["pin"] = await run_in_threadpool(pin, found, pinned, log.newest)

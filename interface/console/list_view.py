@@ -26,7 +26,7 @@ from interface.console.list_query import (
 )
 from interface.console.list_rows import Selection
 from interface.console.pinned import OF_PAPER, Answer, answer_of
-from interface.console.words import Words
+from interface.console.words import LANGUAGES, Words
 from projections.columns import Column
 from projections.facts.reading import Table, View
 
@@ -272,8 +272,8 @@ def part_key(key: str, part: str) -> str:
 def part_of(column: Column, name: str, part: str, key: str) -> Column:
     """A column's part, then, now or difference, with titles that say so, as the list's are."""
     titles = {}
-    for language, declared in (("zh", column.title_zh), ("en", column.title_en)):
-        words = Words(language)
+    for language in LANGUAGES:
+        words, declared = Words(language), getattr(column, f"title_{language}")
         own = f"{name}.column_{column.key}"
         title = words(own) if words.has(own) else declared
         unit = _UNIT.search(title) if column.kind in ("fen", "bp") else None

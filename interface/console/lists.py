@@ -283,7 +283,7 @@ async def show_list(
         made.template,
         pinned=seen.answer,
         comparing=comparing,
-        other=other and other.moment,
+        compared_with=other and other.moment,
         list=seen,
         **values,
     )

@@ -9,6 +9,10 @@ from typing import Final, NamedTuple
 COMPARING: Final = (
     "/ledgers/loans",
     "/ledgers/subsidies",
+    "/ledgers/transfers",
+    "/guarantees",
+    "/benefits",
+    "/benefits/instalments",
 )
 """The pages that can be compared, as their routes are written."""
 OF_OTHER: Final = ("vs_as_of", "vs_known_at")

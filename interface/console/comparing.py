@@ -2,8 +2,8 @@
 
 Both sides are the list's own query, with the same filters; nothing is found out anew. A line is
 what the list's key says it is; one of a single moment says so, and counts as nothing at the other.
-A column that differs in no line stands once; one that differs stands then and now, an amount with
-its difference, which is now less then. Lines in which no column shown differs are left out and
+A column that differs in no line stands once, behind those that differ: these stand then and now, an
+amount with its difference, which is now less then. Lines in which no column shown differs are left out and
 counted, unless the address asks for them; the sums are of all lines.
 """
 
@@ -282,13 +282,15 @@ class ComparedLines(InMemory):
         return any(then[place] != now[place] for place in places)
 
     def _shown(self, cols: Sequence[str], pairs: Sequence[Pair]) -> tuple[str, ...]:
-        """The columns in parts where they differ; behind the first, of which moment a line is."""
-        shown: list[str] = []
-        for key in cols:
-            shown += self._of.part_keys(key) if self._is_apart(key, pairs) else (key,)
-        if any(_side(pair) for pair in pairs):
-            shown.insert(1, MOMENT)
-        return tuple(shown)
+        """The first, of which moment a line is, those that differ in their parts, and the rest."""
+        apart = [key for key in cols if self._is_apart(key, pairs)]
+        amounts = [key for key in apart if self._of.is_amount(key)]
+        others = [key for key in apart if key not in amounts]
+        parts = [part for key in amounts + others for part in self._of.part_keys(key)]
+        side = [MOMENT] if any(_side(pair) for pair in pairs) else []
+        same = [key for key in cols if key not in apart]
+        first = [key for key in cols[:1] if key in same]
+        return (*first, *side, *parts, *same[len(first) :])
 
     def _is_apart(self, key: str, pairs: Sequence[Pair]) -> bool:
         place = self._place.get(key)

@@ -160,7 +160,7 @@ def _cell(
         return Cell(
             _number(column, value, unit), True, value if column.kind == "fen" else None, href
         )
-    return _text(found, column, line, names, href)
+    return _text(found, column, line, names, None if "item" in line else href)
 
 
 def _number(column: Column, value: int, unit: Unit) -> str:
@@ -198,7 +198,9 @@ def _behind(found: Visit, key: str, line: Mapping[str, Any]) -> str | None:
         return found.address("/duties", **whose, **span)
     if "item" in line:
         subsidy = line["item"] == "subsidy_paid"
-        return found.address("/ledgers/subsidies" if subsidy else "/ledgers/loans")
+        if subsidy:
+            return found.address("/ledgers/subsidies")
+        return found.address("/ledgers/loans", purpose=line["purpose"])
     if key.startswith(("told", "answer", "scale", "taken")):
         return None
     return found.address("/ledgers/loans", **whose)

@@ -117,7 +117,7 @@ def test_what_cannot_be_shown_is_said(browsers: dict[str, Browser]) -> None:
     empty = browser.get(
         "/duties", as_of="2023-01-01", due_from="2023-01-01", due_until="2023-01-31"
     )
-    assert "这些日子里没有到期的职责" in empty.text
+    assert "没有符合这些条件的行" in empty.text
 
 
 def test_the_calendar_is_that_of_the_route(callers: Callers, browsers: dict[str, Browser]) -> None:

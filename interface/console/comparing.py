@@ -3,8 +3,8 @@
 Both sides are the list's own query, with the same filters; nothing is found out anew. A line is
 what the list's key says it is; one of a single moment says so, and counts as nothing at the other.
 A column that differs in no line stands once, behind those that differ: these stand then and now, an
-amount with its difference, which is now less then. Lines in which no column shown differs are left out and
-counted, unless the address asks for them; the sums are of all lines.
+amount with its difference, which is now less then. Lines in which no column shown differs are left
+out and counted, unless the address asks for them; the sums are of all lines.
 """
 
 from __future__ import annotations

@@ -265,7 +265,8 @@ async def page(
 
     `pinned`: the answer that it shows; the page then proves itself on paper and by its address.
     `comparing`: whether it takes another moment, which the bar then offers, and the one
-    that it is `compared_with`. Raises Wrong where the address holds a digest that cannot be checked.
+    that it is `compared_with`. Raises Wrong where the address holds a digest that cannot be
+    checked.
     """
     log = await run_in_threadpool(_log_of, found.service)
     frame = _frame(found, log, compared_with) | {"comparing": comparing}

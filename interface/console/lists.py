@@ -66,6 +66,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
+from interface.console.awaited import answer_of
 from interface.console.comparing import (
     Both,
     ComparedLines,
@@ -264,8 +265,17 @@ async def show_list(
     if asked.choosing:
         compared, asked = None, asked._replace(sort=None)
 
+    def both_kept(_: View) -> bool:
+        assert other
+        with views_of(found, other.moment) as views:
+            _both(found, made, views, query, asked, also, other)
+        return True
+
     def listed() -> tuple[Listed, Mapping[str, Any]]:
         if other and compared:
+            if not other.equal_shown:  # all lines of both are too many to be kept
+                title, said = found.words(f"{made.name}.title"), found.request.url.query
+                answer_of(found, title, ("compared", made.name, said), both_kept)
             with views_of(found, other.moment) as views:
                 lines = _compared(found, made, views, query, asked, also, other, compared)
                 shown = asked._replace(cols=lines.cols)

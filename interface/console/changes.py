@@ -16,6 +16,7 @@ from interface.console.awaited import AwaitedRoute, answer_of
 from interface.console.dates import exactly, in_china, read_instant
 from interface.console.drawing.bars import Bar, bars
 from interface.console.frame import Elsewhere, Visit, Wrong, visit
+from interface.console.list_view import signed as signed_text
 from interface.console.lists import ListPage, list_page
 from interface.http.kept_answers import Block
 from interface.http.permissions import scope_of
@@ -205,8 +206,7 @@ def _head(
 
 def signed(fen: int) -> str:
     """An amount with its sign, a difference; a true minus."""
-    text = with_commas(abs(fen))
-    return f"+{text}" if fen > 0 else f"\u2212{text}" if fen < 0 else text
+    return signed_text(fen, with_commas(fen))
 
 
 def _causes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
@@ -17,6 +17,8 @@ from interface.console.findings import finding_address
 from interface.console.frame import Elsewhere, Visit, assure_allowed, page, visit
 from interface.console.loan import household_address, loan_address
 from interface.console.page_route import PageRoute
+from interface.console.pinned import Answer
+from interface.console.record_answer import all_recorded, record_answer
 from interface.console.timeline import entries, event_address, event_name
 from interface.console.words import Words
 from interface.http.query_params import view_of
@@ -34,13 +36,14 @@ _NOT_TOLD: Final = frozenset({"calculation", "grounds", "sealed", "content", "re
 async def event(found: Visiting, event_id: EventNo) -> Response:
     assure_allowed(found, "/events/{event_id}")
 
-    def query() -> tuple[dict[str, Any], dict[str, str]]:
+    def query() -> tuple[dict[str, Any], dict[str, str], Answer | None]:
         service = found.service
         with view_of(service, found.as_of, found.known_at, None) as view:
             told = event_found(service, view, found.author, event_id, found.known_at)
-        return told, {each.code: each.name for each in service.people.organisations()}
+            answer = _answer(found.words, told, view.known_at)
+        return told, {each.code: each.name for each in service.people.organisations()}, answer
 
-    told, names = await run_in_threadpool(query)
+    told, names, pinned = await run_in_threadpool(query)
     it = told["event"]
     if event_id != str(it["position"]):
         raise Elsewhere(event_address(found, it["position"]))
@@ -48,6 +51,7 @@ async def event(found: Visiting, event_id: EventNo) -> Response:
     return await page(
         found,
         "event.html",
+        pinned=pinned,
         it=it,
         line=line,
         about=_about(found, told["about"], names),
@@ -80,6 +84,15 @@ async def event(found: Visiting, event_id: EventNo) -> Response:
         log_address=found.address("/log"),
         replay=found.address("/programme/replay"),
     )
+
+
+def _answer(words: Words, told: Mapping[str, Any], known_at: datetime) -> Answer | None:
+    """The event, its bytes and what corrects it; None where one of them is younger."""
+    events = [told[name] for name in ("event", "corrects", "reversed_by") if told[name]]
+    if not all_recorded(events, known_at):
+        return None
+    parts = {name: told[name] for name in ("event", "stored", "corrects", "reversed_by")}
+    return record_answer(words, "event", known_at, parts)
 
 
 def _about(

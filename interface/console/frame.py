@@ -20,6 +20,7 @@ from domain.kernel import Author
 from domain.roles import Role
 from interface.console.dates import NOW, TODAY, exactly, in_china, read_day, read_instant
 from interface.console.menu import menu_of
+from interface.console.moments import OF_COMPARISON, OF_OTHER, Moment, compares
 from interface.console.pinned import OF_PAPER, Answer, Paper, paper_of, pin
 from interface.console.static_files import STATIC
 from interface.console.track import track
@@ -78,6 +79,8 @@ class Visit(NamedTuple):
     paper: Paper = Paper()
     seen_by: Author | None = None
     """Whose rows a paper shows, where somebody else checks it."""
+    elsewhen: Moment | None = None
+    """The moment that links to other pages lead to, where it is not the page's own."""
 
     @property
     def author(self) -> Author:
@@ -95,10 +98,19 @@ class Visit(NamedTuple):
         """An address with both dates as they are; of this page (`path` None) with all it says."""
         given = dict(self.request.query_params)
         if path is not None:
-            given = {name: given[name] for name in ("as_of", "known_at") if name in given}
+            given = self._dates_for(path, given)
         for name in ("lang", *OF_PAPER):
             given.pop(name, None)
         return address_of(path or self.request.url.path, given | changes)
+
+    def _dates_for(self, path: str, given: Mapping[str, str]) -> dict[str, str]:
+        """What an address of another page says of dates: both moments, if it can be compared."""
+        if self.elsewhen is not None:
+            known_at = self.elsewhen.known_at
+            dates = {"as_of": str(self.elsewhen.as_of)}
+            return dates | ({"known_at": exactly(known_at)} if known_at else {})
+        names = ("as_of", "known_at", *(OF_OTHER if compares(path) else ()))
+        return {name: given[name] for name in names if name in given}
 
 
 def path_of(*parts: object) -> str:
@@ -245,17 +257,18 @@ async def page(
     *,
     status: int = 200,
     pinned: Answer | None = None,
-    compares: bool = False,
+    comparing: bool = False,
+    compared_with: Moment | None = None,
     **values: Any,
 ) -> Response:
     """A template within the frame.
 
     `pinned`: the answer that it shows; the page then proves itself on paper and by its address.
-    `compares`: whether it takes `vs_known_at`, which the bar then offers. Raises Wrong where the
-    address holds a digest that cannot be checked.
+    `comparing`: whether it takes another moment, which the bar then offers, and the one that it is
+    `compared_with`. Raises Wrong where the address holds a digest that cannot be checked.
     """
     log = await run_in_threadpool(_log_of, found.service)
-    frame = _frame(found, log) | {"compares": compares}
+    frame = _frame(found, log, compared_with) | {"comparing": comparing}
     frame["pin"] = None
     if pinned is not None:
         frame["pin"] = await run_in_threadpool(pin, found, pinned, log.newest)
@@ -281,7 +294,7 @@ def answer(html: str, request: Request, status: int) -> Response:
     return made
 
 
-def _frame(found: Visit, log: _Log) -> dict[str, Any]:
+def _frame(found: Visit, log: _Log, other: Moment | None) -> dict[str, Any]:
     today = civil_day(found.service.clock())
     known_on = civil_day(found.known_at) if found.known_at else today
     whose = found.session.whose
@@ -305,7 +318,9 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
         "kept": [each for each in found.request.query_params.multi_items() if each[0] not in dates],
         "earlier": found.address(as_of=found.as_of - timedelta(days=1), cursor=None),
         "later": found.address(as_of=found.as_of + timedelta(days=1), cursor=None),
-        "track": track(found.as_of, known_on, today, _address_by_day(found)),
+        "track": track(
+            found.as_of, known_on, today, _address_by_day(found), _days_of(other, today)
+        ),
         "position": log.position,
         "sealed": log.sealed,
         "trouble": found.service.sealing_trouble,
@@ -316,8 +331,8 @@ def _frame(found: Visit, log: _Log) -> dict[str, Any]:
         "on_paper": log.position and _on_paper(found, log.known_through),
         "is_pinned": found.known_at is not None and "as_of" in found.request.query_params,
         "given": parse_qsl(urlsplit(found.address(cursor=None)).query),
-        "compared": found.request.query_params.get("vs_known_at", ""),
-        "not_compared": found.address(vs_known_at=None),
+        "other": other and _other_of(found, other),
+        "not_compared": found.address(**_without_other(found), cursor=None),
         "token": lambda action: form_token(found.request, action),
     }
 
@@ -327,6 +342,34 @@ def _on_paper(found: Visit, known_through: datetime) -> str:
     rest = timedelta(microseconds=known_through.microsecond)
     second = known_through - rest + timedelta(seconds=1) if rest else known_through
     return found.address(as_of=found.as_of, known_at=exactly(second)).replace("%3A", ":")
+
+
+def _days_of(other: Moment | None, today: date) -> tuple[date, date] | None:
+    """Both days of the other moment."""
+    if other is None:
+        return None
+    return other.as_of, civil_day(other.known_at) if other.known_at else today
+
+
+def _other_of(found: Visit, other: Moment) -> dict[str, Any]:
+    """The moment that a page is compared with, and what its fields hold of it."""
+    told = found.request.query_params
+    known = in_china(other.known_at) if other.known_at else found.words("bar.now")
+    return {
+        "as_of": other.as_of,
+        "known": known,
+        "as_of_said": str(other.as_of) if "vs_as_of" in told else "",
+        "known_said": known if "vs_known_at" in told else "",
+    }
+
+
+def _without_other(found: Visit) -> dict[str, None]:
+    """What of the address belongs to the comparison; an order by a difference does, too."""
+    told = found.request.query_params
+    gone = [name for name in told if name.startswith("vs_")]
+    if found.request.query_params.get("sort", "").removesuffix("_fen").endswith(OF_COMPARISON):
+        gone.append("sort")
+    return dict.fromkeys(gone)
 
 
 def _address_by_day(found: Visit) -> Callable[[date], str]:

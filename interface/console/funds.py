@@ -10,13 +10,13 @@ from starlette.concurrency import run_in_threadpool
 
 from domain.money import percent, yuan
 from interface.console.amounts import overview_amount
+from interface.console.awaited import AwaitedRoute
 from interface.console.drawing.stacked import WIDTH, Bars, stacked
 from interface.console.findings import finding_address
 from interface.console.flow_names import names_of
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.fund_flow_lists import event, household, loan
 from interface.console.lists import ListPage, list_page
-from interface.console.page_route import PageRoute
 from interface.http.permissions import scope_of
 from interface.http.query_params import view_of
 from interface.http.responses import Described, head_of, headers_of, json_answer, table_file
@@ -27,7 +27,7 @@ from projections.funds.columns import JOURNAL, TRANSFERS
 from projections.links import benefits, guarantees, instalments, risk_fund
 from projections.links.columns import BENEFITS, GUARANTEES, INSTALMENTS
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=AwaitedRoute, include_in_schema=False)
 Visiting = Annotated[Visit, Depends(visit)]
 FileForm = Literal["csv", "xlsx", "json"]
 _MULTIPLE: Final = "flag_fund_multiple"

@@ -26,6 +26,8 @@ from interface.console.frame import (
 from interface.console.loan import category_name, finding_lines, loan_address
 from interface.console.looks import NotLooked, assure_may_look, may_look, record_look
 from interface.console.page_route import PageRoute
+from interface.console.pinned import Answer
+from interface.console.record_answer import record_answer
 from interface.console.timeline import Entry, entries
 from interface.http.masked_names import looks_at
 from interface.http.permissions import scope_of
@@ -56,6 +58,7 @@ class Record(NamedTuple):
     lines: list[Entry]
     names: Mapping[str, str]
     erased: bool
+    answer: Answer
 
 
 @router.get("/households/{no}")
@@ -71,6 +74,7 @@ async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Re
         found,
         "household.html",
         status=status,
+        pinned=record.answer,
         no=no,
         record=record,
         category=category_name(words, record.home["category"]),
@@ -103,20 +107,31 @@ def _record(found: Visit, no: str) -> Record:
             each | {"address": loan_address(found, each["bank"], each["loan_no"])}
             for each in told["loans"]
         ]
+        rated, agreed = _ratings(found, view, no), _benefits(found, view, no)
+        parts = {
+            "household": home,
+            "members": [each | {"name": None} for each in told["members"]],
+            "loans": told["loans"],
+            "cap": _cap(view),
+            "ratings": rated,
+            "benefits": agreed,
+            "events": events,
+        }
         return Record(
             home=home,
             members=told["members"],
             loans=loans,
-            cap_fen=_cap(view),
+            cap_fen=parts["cap"],
             owed_fen=sum(each["outstanding_fen"] for each in loans),
             picture=_picture(view, events),
-            ratings=_ratings(found, view, no),
-            benefits=_benefits(found, view, no),
+            ratings=rated,
+            benefits=agreed,
             looks=_looks(found, view, no),
             findings=_findings(found, view, {event.position for event in happened}),
             lines=entries(found, events, names),
             names=names,
             erased=any(event.topic == Household.Erased.TOPIC for event in happened),
+            answer=record_answer(found.words, "household", view.known_at, parts),
         )
 
 

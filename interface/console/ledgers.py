@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 
+from interface.console.awaited import AwaitedRoute
 from interface.console.frame import Visit
 from interface.console.ledger_lists import Ledger, LedgerSelection
 from interface.console.list_query import Asked
 from interface.console.lists import ListPage, list_page
-from interface.console.page_route import PageRoute
 from interface.http.permissions import scope_of
 from interface.http.query_params import assure_known, narrowed
 from projections.facts.reading import View
@@ -20,7 +20,7 @@ from projections.loan_ledger import loan_ledger, loan_totals
 from projections.subsidy_ledger import SHAPE as SUBSIDIES
 from projections.subsidy_ledger import subsidy_ledger, subsidy_totals
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = APIRouter(route_class=AwaitedRoute, include_in_schema=False)
 Line = Mapping[str, Any]
 
 

@@ -146,8 +146,16 @@ def parameters_of(declared: Declared) -> Callable[..., dict[str, Any]]:
     return given
 
 
-def asked_of(found: Visit, declared: Declared, given: Mapping[str, Any]) -> Asked:
-    """What is asked. Raises Wrong 400, which names what is unknown; Elsewhere: its exact form."""
+def asked_of(
+    found: Visit,
+    declared: Declared,
+    given: Mapping[str, Any],
+    compared: Declared | None = None,
+) -> Asked:
+    """What is asked. Raises Wrong 400, which names what is unknown; Elsewhere: its exact form.
+
+    `compared`: the list as it is compared; its lines are put in order by columns of this one.
+    """
     for name, value in given.items():
         if isinstance(value, str) and not value.isprintable():
             raise Wrong(400, "error.unprintable", field=name)
@@ -167,7 +175,7 @@ def asked_of(found: Visit, declared: Declared, given: Mapping[str, Any]) -> Aske
     return Asked(
         equal={key: given[key] for key in (*declared.facets, *declared.filters) if given[key]},
         ranges=ranges,
-        sort=_sort(declared, given["sort"] or declared.sort),
+        sort=_sort(compared or declared, given["sort"] or declared.sort),
         cols=cols,
         cursor=given["cursor"],
         limit=given["limit"],

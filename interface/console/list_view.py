@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -26,7 +27,7 @@ from interface.console.list_query import (
 )
 from interface.console.list_rows import Selection
 from interface.console.pinned import OF_PAPER, Answer, answer_of
-from interface.console.words import Words
+from interface.console.words import LANGUAGES, Words
 from projections.columns import Column
 from projections.facts.reading import Table, View
 
@@ -44,19 +45,30 @@ _ORGANISATIONS: Final = (
     "bank", "guarantor", "organisation", "noted_by", "office", "responsible", "rater",
 )  # fmt: skip
 Codes = Mapping[str, Mapping[Any, str]]
+Lead = Callable[[Visit, Mapping[str, Any]], str | None]
 
 
 class Shown(Declared, Protocol):
     """What of a list decides how it looks."""
 
     @property
-    def leads(self) -> Mapping[str, Callable[[Visit, Mapping[str, Any]], str | None]]: ...
+    def leads(self) -> Mapping[str, Lead]: ...
     @property
     def tags(self) -> Callable[[Mapping[str, Any], str], str | None] | None: ...
     @property
     def codes(self) -> Callable[[Visit], Codes] | None: ...
     @property
     def own(self) -> tuple[str, ...]: ...
+    @property
+    def heads(self) -> Mapping[str, Column]:
+        """By key: a column that stands apart, as its head names it."""
+
+    @property
+    def differences(self) -> frozenset[str]:
+        """Keys of columns of differences, which have a sign."""
+
+    def base(self, column: Column) -> Column:
+        """The column whose names the values of a column have."""
 
 
 class Head(NamedTuple):
@@ -117,6 +129,21 @@ class ColumnChoice(NamedTuple):
     chosen: bool
 
 
+class Compared(NamedTuple):
+    """What a compared list says of itself.
+
+    `one_sided`: by moment, then or now, the lines of it alone; `equal_address` shows or hides the
+    lines in which nothing differs.
+    """
+
+    moments: str
+    differing: int
+    one_sided: Mapping[str, int]
+    equal: int
+    equal_shown: bool
+    equal_address: str
+
+
 class Listed(NamedTuple):
     """One page of a list, and all that is said about it."""
 
@@ -147,8 +174,9 @@ class Listed(NamedTuple):
     choosing: bool
     every_column: list[ColumnChoice]
     empty: Empty
-    answer: Answer
-    """What of it a paper proves."""
+    answer: Answer | None
+    """What of it a paper proves; None where a later event could change it."""
+    compared: Compared | None = None
 
 
 def view_model(
@@ -166,11 +194,14 @@ def view_model(
     words, name = found.words, shown.name
     texts = _Texts(words, name, codes)
     columns = [by_key(shown)[key] for key in asked.cols]
+    apart = {key: head for key, head in shown.heads.items() if part_key(key, "then") in asked.cols}
     lines = list(table.dicts())
     facets = [_facet(found, shown, texts, asked, selection, key) for key in shown.facets]
     offered = {name: value for name, value in further.items() if name not in shown.own}
     fields = _fields(shown, texts, asked, offered, facets)
-    whole = len(lines) == selection.lines
+    page_sums = _page_sums(shown, columns, selection.sums, lines)
+    whole_sums = [_sum(shown, column, selection.sums) for column in columns]
+    whole = len(lines) == selection.lines and page_sums == whole_sums
     own = [name for field in fields for name in field.names]
     path = found.request.url.path
     wider = found.address(path, **_required(further))
@@ -178,10 +209,10 @@ def view_model(
         name=name,
         title=words(f"{name}.title"),
         lead=words(f"{name}.lead") if words.has(f"{name}.lead") else None,
-        heads=[_head(found, shown, texts, asked, column) for column in columns],
+        heads=[_head(found, shown, texts, asked, column, apart) for column in columns],
         rows=[[_cell(found, shown, texts, column, line) for column in columns] for line in lines],
-        page_sums=_page_sums(columns, selection.sums, lines),
-        whole_sums=[] if whole else [_sum(column, selection.sums) for column in columns],
+        page_sums=page_sums,
+        whole_sums=[] if whole else whole_sums,
         summed=any(column.key in selection.sums for column in columns),
         lines=selection.lines,
         fields=fields,
@@ -205,7 +236,7 @@ def view_model(
             view,
             table,
             asked.cols,
-            [texts.title(column) for column in columns],
+            [texts.head(column, apart) for column in columns],
             sums=dict(selection.sums),
             lines=selection.lines,
         ),
@@ -232,6 +263,29 @@ def _every_column(shown: Shown, texts: _Texts, asked: Asked) -> list[ColumnChoic
     ]
 
 
+# ---- parts of a column that is compared -------------------------------------------------
+
+
+def part_key(key: str, part: str) -> str:
+    """`due_fen` then is due_then_fen."""
+    unit = "_fen" if key.endswith("_fen") else ""
+    return f"{key.removesuffix('_fen')}_{part}{unit}"
+
+
+def part_of(column: Column, name: str, part: str, key: str) -> Column:
+    """A column's part, then, now or difference, with titles that say so, as the list's are."""
+    titles = {}
+    for language in LANGUAGES:
+        words, declared = Words(language), getattr(column, f"title_{language}")
+        own = f"{name}.column_{column.key}"
+        title = words(own) if words.has(own) else declared
+        unit = _UNIT.search(title) if column.kind in ("fen", "bp") else None
+        bare = title[: unit.start()] if unit else title
+        kept = unit[0] if unit and language == "zh" else ""
+        titles[language] = words(f"list.part_{part}", title=bare) + kept
+    return replace(column, key=key, title_zh=titles["zh"], title_en=titles["en"])
+
+
 # ---- words ----------------------------------------------------------------------------
 
 
@@ -246,6 +300,14 @@ class _Texts:
         own = f"{self.name}.column_{column.key}"
         if self.words.has(own):
             return self.words(own)
+        return self._declared(column)
+
+    def head(self, column: Column, apart: Mapping[str, Column]) -> str:
+        """The title where a column may stand apart: with the moment that it is of."""
+        named = apart.get(column.key)
+        return self._declared(named) if named else self.title(column)
+
+    def _declared(self, column: Column) -> str:
         if self.words.language == "zh":
             return column.title_zh
         unit = {"fen": " (yuan)", "bp": " (%)"}.get(column.kind, "")
@@ -336,7 +398,14 @@ def named_codes(found: Visit, shown: Shown) -> Codes:
 # ---- the table ------------------------------------------------------------------------
 
 
-def _head(found: Visit, shown: Shown, texts: _Texts, asked: Asked, column: Column) -> Head:
+def _head(
+    found: Visit,
+    shown: Shown,
+    texts: _Texts,
+    asked: Asked,
+    column: Column,
+    apart: Mapping[str, Column],
+) -> Head:
     """Sorting by a number begins with the largest; the second click turns the order round."""
     number = column.kind in _NUMBERS
     by_this = asked.sort if asked.sort and asked.sort.key == column.key else None
@@ -346,14 +415,16 @@ def _head(found: Visit, shown: Shown, texts: _Texts, asked: Asked, column: Colum
     order = None
     if by_this:
         order = "descending" if by_this.descending else "ascending"
-    return Head(texts.title(column), number, href if sortable(shown, column) else None, order)
+    return Head(texts.head(column, apart), number, href if sortable(shown, column) else None, order)
 
 
 def _cell(
     found: Visit, shown: Shown, texts: _Texts, column: Column, line: Mapping[str, Any]
 ) -> Cell:
     value = line[column.key]
-    leads, text = shown.leads.get(column.key), texts.text(column, value)
+    leads, text = shown.leads.get(column.key), texts.text(shown.base(column), value)
+    if column.key in shown.differences and value is not None:
+        text = signed(value, text)
     whole = text if _DIGEST.fullmatch(text) else None
     return Cell(
         text=f"{text[:_OF_DIGEST]}…" if whole else text,
@@ -373,19 +444,31 @@ def _width(text: str) -> int:
 
 
 def _page_sums(
-    columns: Sequence[Column], summed: Mapping[str, int], lines: Sequence[Mapping[str, Any]]
+    shown: Shown,
+    columns: Sequence[Column],
+    summed: Mapping[str, int],
+    lines: Sequence[Mapping[str, Any]],
 ) -> list[Cell]:
     sums = {key: sum(line[key] or 0 for line in lines) for key in summed}
-    return [_sum(column, sums) for column in columns]
+    return [_sum(shown, column, sums) for column in columns]
 
 
-def _sum(column: Column, sums: Mapping[str, int]) -> Cell:
+def _sum(shown: Shown, column: Column, sums: Mapping[str, int]) -> Cell:
     if column.key not in sums:
         return Cell("", number=column.kind in _NUMBERS)
-    total = sums[column.key]
-    if column.kind == "fen":
-        return Cell(with_commas(total), number=True, fen=total)
-    return Cell(f"{total:,}", number=True)
+    total, is_fen = sums[column.key], column.kind == "fen"
+    text = with_commas(total) if is_fen else f"{total:,}"
+    return Cell(
+        signed(total, text) if column.key in shown.differences else text,
+        number=True,
+        fen=total if is_fen else None,
+    )
+
+
+def signed(value: int, text: str) -> str:
+    """A number's text as that of a difference: always with its sign, a true minus."""
+    bare = text.removeprefix("-")
+    return f"+{bare}" if value > 0 else f"\u2212{bare}" if value < 0 else bare
 
 
 # ---- the filters ----------------------------------------------------------------------

@@ -66,6 +66,20 @@ from typing import Annotated, Any, Final, Literal, get_args
 from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
+from interface.console.awaited import answer_of
+from interface.console.comparing import (
+    Both,
+    ComparedLines,
+    ComparedList,
+    Comparing,
+    Comparison,
+    Views,
+    both_of,
+    moments_said,
+    paired,
+    views_of,
+    with_comparison,
+)
 from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
 from interface.console.list_query import (
     Asked,
@@ -77,6 +91,7 @@ from interface.console.list_query import (
 )
 from interface.console.list_rows import InMemory, Selection, cut
 from interface.console.list_view import Listed, filter_words, named_codes, view_model
+from interface.console.moments import COMPARING
 from interface.http.masked_names import with_names
 from interface.http.permissions import QUERIES
 from interface.http.query_params import view_of
@@ -88,7 +103,7 @@ from interface.http.responses import (
     json_answer,
     table_file,
 )
-from projections.columns import BORROWER_NAME, LOAN_ID, Columns
+from projections.columns import BORROWER_NAME, LOAN_ID, Column, Columns
 from projections.facts.reading import Table, View
 
 Line = Mapping[str, Any]
@@ -136,7 +151,13 @@ class ListPage:
         self.summed = amounts if summed is None else summed
         self.borrower_names, self.kept, self.own = borrower_names, kept, own
         self.unsorted = frozenset({BORROWER_NAME.key})
+        self.heads: Mapping[str, Column] = {}
+        self.differences: frozenset[str] = frozenset()
         _assure_columns(self)
+
+    @staticmethod
+    def base(column: Column) -> Column:
+        return column
 
 
 def _assure_columns(made: ListPage) -> None:
@@ -164,25 +185,28 @@ def list_page(
         further = _further(query)
         told = {each.name: _said_as(each) for each in further if f"{{{each.name}}}" not in path}
 
-        async def shown(found: Visit, given: dict[str, Any], **also: Any) -> Response:
-            return await show_list(found, made, given, query, also, told, more)
+        async def shown(
+            found: Visit, given: dict[str, Any], other: Comparison | None = None, **also: Any
+        ) -> Response:
+            return await show_list(
+                found, made, given, query, also, told, more, other, comparing=path in COMPARING
+            )
 
         async def filed(
-            found: Visit, form: Any, given: dict[str, Any], notes: Any, **also: Any
+            found: Visit,
+            form: Any,
+            given: dict[str, Any],
+            notes: Any,
+            other: Comparison | None = None,
+            **also: Any,
         ) -> Response:
             wanted = notes is not None
-            return await list_file(found, made, given, query, also, form, told, notes=wanted)
+            return await list_file(found, made, given, query, also, form, told, other, notes=wanted)
 
-        taken = Depends(parameters_of(made))
-        _take(shown, further, found=Visiting, given=Annotated[dict[str, Any], taken])
-        _take(
-            filed,
-            further,
-            found=Visiting,
-            form=FileForm,
-            given=Annotated[dict[str, Any], taken],
-            notes=Notes,
-        )
+        taken = Annotated[dict[str, Any], Depends(parameters_of(made))]
+        compared = {"other": Comparing} if path in COMPARING else {}
+        _take(shown, further, found=Visiting, given=taken, **compared)
+        _take(filed, further, found=Visiting, form=FileForm, given=taken, notes=Notes, **compared)
         router.get(f"{path}.{{form}}")(filed)
         router.get(path)(shown)
         return query
@@ -229,20 +253,95 @@ async def show_list(
     also: Mapping[str, Any],
     told: Mapping[str, str],
     more: More | None,
+    other: Comparison | None = None,
+    *,
+    comparing: bool = False,
 ) -> Response:
     assure_allowed(found, made.query)
-    asked = asked_of(found, made, given)
+    compared = other and ComparedList(made, made.summed, other.moment)
+    asked = asked_of(found, made, given, compared)
     codes = await run_in_threadpool(named_codes, found, made)
     further = {said: also[name] for name, said in told.items()}
+    if asked.choosing:
+        compared, asked = None, asked._replace(sort=None)
+
+    def both_kept(_: View) -> bool:
+        assert other
+        with views_of(found, other.moment) as views:
+            _both(found, made, views, query, asked, also, other)
+        return True
 
     def listed() -> tuple[Listed, Mapping[str, Any]]:
+        if other and compared:
+            if not other.equal_shown:  # all lines of both are too many to be kept
+                title, said = found.words(f"{made.name}.title"), found.request.url.query
+                answer_of(found, title, ("compared", made.name, said), both_kept)
+            with views_of(found, other.moment) as views:
+                lines = _compared(found, made, views, query, asked, also, other, compared)
+                shown = asked._replace(cols=lines.cols)
+                seen = listed_of(found, made, shown, views.now, lines, codes, further, compared)
+                seen = with_comparison(found, seen, views, lines, other)
+                return seen, more(found, views.now, seen, **also) if more else {}
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             selection = _selection(found, made, view, query, asked, also, made.facets)
             seen = listed_of(found, made, asked, view, selection, codes, further)
             return seen, more(found, view, seen, **also) if more else {}
 
     seen, values = await run_in_threadpool(listed)
-    return await page(found, made.template, pinned=seen.answer, list=seen, **values)
+    return await page(
+        found,
+        made.template,
+        pinned=seen.answer,
+        comparing=comparing,
+        compared_with=other and other.moment,
+        list=seen,
+        **values,
+    )
+
+
+def _compared(
+    found: Visit,
+    made: ListPage,
+    views: Views,
+    query: Query,
+    asked: Asked,
+    also: Mapping[str, Any],
+    other: Comparison,
+    compared: ComparedList,
+) -> ComparedLines:
+    """The lines of both moments: the list's own query, at each of them."""
+    both = _both(found, made, views, query, asked, also, other)
+    return ComparedLines(
+        compared, both, asked, made.key, made.facets, equal_shown=other.equal_shown
+    )
+
+
+def _both(
+    found: Visit,
+    made: ListPage,
+    views: Views,
+    query: Query,
+    asked: Asked,
+    also: Mapping[str, Any],
+    other: Comparison,
+) -> Both:
+    """What both moments have; without equal lines it is kept while the facts are the same."""
+    told = tuple(tuple(sorted(each.items())) for each in (asked.equal, asked.ranges, dict(also)))
+    places = (views.then.place, views.now.place)
+    key = ("compared", made.name, _whose(found, made), told, places)
+    memory = None if other.equal_shown else views.whole.memory
+    both: Both | None = memory.recall(key) if memory else None
+    if both is None:
+        plain = asked._replace(sort=None, cursor=None)
+        moment = other.moment
+        then = found._replace(as_of=moment.as_of, known_at=moment.known_at)
+        before = list(_selection(then, made, views.then, query, plain, also, ()).rows())
+        after = _selection(found, made, views.now, query, plain, also, ())
+        pairs = paired(after.columns, made.key, before, list(after.rows()))
+        both = both_of(after.columns, pairs, made.summed, equal_kept=other.equal_shown)
+        if memory:
+            memory.keep(key, both, 1 + 2 * len(both.pairs))
+    return both
 
 
 def _selection(
@@ -272,15 +371,19 @@ def _table(
     if not made.kept or view.memory is None:
         whole: Table = query(found, view, **also)
         return whole
-    author = found.author
-    all_rows = QUERIES[made.query][author.role] == "all"
-    whose = "all" if all_rows else (author.role, author.organisation)
-    key = ("list", made.name, whose, tuple(sorted(also.items())), view.place)
+    key = ("list", made.name, _whose(found, made), tuple(sorted(also.items())), view.place)
     table: Table | None = view.memory.recall(key)
     if table is None:
         table = query(found, view, **also)
         view.memory.keep(key, table, len(table.rows))
     return table
+
+
+def _whose(found: Visit, made: ListPage) -> Any:
+    """Whose lines a reader sees."""
+    author = found.author
+    all_rows = QUERIES[made.query][author.role] == "all"
+    return "all" if all_rows else (author.role, author.organisation)
 
 
 def listed_of(
@@ -291,6 +394,7 @@ def listed_of(
     selection: Selection,
     codes: Mapping[str, Mapping[Any, str]],
     further: Mapping[str, Any],
+    compared: ComparedList | None = None,
 ) -> Listed:
     """One page of a selection as the template shows it. Raises Wrong 422 for a wrong cursor."""
     mark = query_mark(found)
@@ -301,7 +405,8 @@ def listed_of(
         raise Wrong(422, "cursor.malformed", found.address(cursor=None)) from None
     table = _named(found, made, view, Table(selection.columns, rows))
     following = found.address(cursor=cursor_at(mark, behind)) if behind else None
-    return view_model(found, made, asked, view, selection, table, following, codes, further)
+    shown = compared or made
+    return view_model(found, shown, asked, view, selection, table, following, codes, further)
 
 
 def _named(found: Visit, made: ListPage, view: View, table: Table) -> Table:
@@ -317,22 +422,57 @@ async def list_file(
     also: Mapping[str, Any],
     form: Form,
     told: Mapping[str, str] = MappingProxyType({}),
+    other: Comparison | None = None,
     *,
     notes: bool = False,
 ) -> Response:
     assure_allowed(found, made.query)
-    asked = asked_of(found, made, given)
+    compared = other and ComparedList(made, made.summed, other.moment)
+    asked = asked_of(found, made, given, compared)
     codes = await run_in_threadpool(named_codes, found, made)
     said = filter_words(
-        found, made, asked, codes, {each: also[name] for name, each in told.items()}
+        found, compared or made, asked, codes, {each: also[name] for name, each in told.items()}
     )
 
     def filed() -> Response:
+        if other and compared:
+            with views_of(found, other.moment) as views:
+                lines = _compared(found, made, views, query, asked, also, other, compared)
+                return compared_file_of(found, made, views, lines, compared, form, said, notes)
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             selection = _selection(found, made, view, query, asked, also, ())
             return file_of(found, made, asked, view, selection, form, said, notes=notes)
 
     return await run_in_threadpool(filed)
+
+
+def compared_file_of(
+    found: Visit,
+    made: ListPage,
+    views: Views,
+    lines: ComparedLines,
+    compared: ComparedList,
+    form: Form,
+    said: str,
+    notes: bool,
+) -> Response:
+    """All lines of a comparison as a file, whose columns say of which moment they are."""
+    table = _named(found, made, views.whole, Table(lines.columns, list(lines.rows())))
+    table = compared.as_file(cut(table.columns, iter(table.rows), lines.cols))
+    headers = headers_of(views.now)
+    if form == "json":
+        head = head_of(views.now) | {
+            "then": head_of(views.then),
+            "equal_lines": lines.equal_lines,
+            "lines": list(table.dicts()),
+        }
+        return json_answer(head, 200, headers)
+    both = moments_said(found.words, views)
+    stop = found.words("list.stop")
+    described = Described(
+        views.now, found.words(f"{made.name}.title"), stop.join(filter(None, (both, said))), notes
+    )
+    return table_file(table, form, f"{made.name}-compared", headers, described)
 
 
 def file_of(

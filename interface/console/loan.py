@@ -21,6 +21,8 @@ from interface.console.drawing.balance import Balance, Marked, balance
 from interface.console.findings import finding_address
 from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
 from interface.console.page_route import PageRoute
+from interface.console.pinned import Answer
+from interface.console.record_answer import record_answer
 from interface.console.rules import rule_name, value_of
 from interface.console.silences import silences
 from interface.console.timeline import Entry, entries, event_address
@@ -68,6 +70,10 @@ class QuarterLine(NamedTuple):
     left_fen: int | None
     state: str
 
+    def figures(self) -> dict[str, Any]:
+        """What the line says, without links."""
+        return self._asdict() | {"why": "", "payments": [(no, fen) for no, _, fen in self.payments]}
+
 
 class Record(NamedTuple):
     """All that stands on the page of a loan."""
@@ -82,6 +88,7 @@ class Record(NamedTuple):
     findings: list[dict[str, Any]] | None
     cases: list[dict[str, Any]] | None
     names: Mapping[str, str]
+    answer: Answer
 
 
 @router.get("/loans/{bank}/{no}")
@@ -92,6 +99,7 @@ async def loan(found: Visiting, bank: No, no: No) -> Response:
     return await page(
         found,
         "loan.html",
+        pinned=record.answer,
         no=no,
         bank=record.names.get(bank, bank),
         loan=line,
@@ -133,9 +141,16 @@ def _record(found: Visit, bank: str, no: str) -> Record:
         events = shown_events(service, view.connection, happened)
         names = {each.code: each.name for each in service.people.organisations()}
         owed = _duties(found, view, bank, no)
+        quarters = _quarters(found, view, line, told["subsidies"])
+        parts = {
+            "loan": line,
+            "quarters": [each.figures() for each in quarters],
+            "duties": owed,
+            "events": events,
+        }
         return Record(
             loan=line,
-            quarters=_quarters(found, view, line, told["subsidies"]),
+            quarters=quarters,
             duties=owed,
             picture=_picture(found.words, events, owed, line, found.as_of),
             postings=_postings(found, events),
@@ -144,6 +159,7 @@ def _record(found: Visit, bank: str, no: str) -> Record:
             findings=_findings(found, view, {event.position for event in happened}),
             cases=_cases(found, view, line),
             names=names,
+            answer=record_answer(found.words, "loan", view.known_at, parts),
         )
 
 
@@ -376,11 +392,15 @@ async def why(found: Visiting, bank: No, no: No, period: No) -> Response:
         raise Wrong(404, "loan.no_such_quarter", value=period)
     scope = _own(found, _WHY, bank, no)
 
-    def answer() -> tuple[dict[str, Any], Book]:
+    def answer() -> tuple[dict[str, Any], Book, Answer]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
-            return explained(view, scope, no, period, bank), view.book
+            plain = explained(view, scope, no, period, bank)
+            of_lists = ("loan", "reasons", "calculations", "payments", "batch_lines")
+            parts = {name: plain[name] for name in of_lists}
+            parts["amounts"] = {name: plain[name] for name in plain if name not in of_lists}
+            return plain, view.book, record_answer(found.words, "why", view.known_at, parts)
 
-    plain, book = await run_in_threadpool(answer)
+    plain, book, pinned = await run_in_threadpool(answer)
     names = {
         each.code: each.name for each in await run_in_threadpool(found.service.people.organisations)
     }
@@ -388,6 +408,7 @@ async def why(found: Visiting, bank: No, no: No, period: No) -> Response:
     return await page(
         found,
         "why.html",
+        pinned=pinned,
         no=no,
         bank=names.get(bank, bank),
         names=names,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from interface.console.pinned import Answer
+from interface.console.record_answer import all_recorded, covered
 from interface.console.then_and_now import Now, Then
 from interface.console.words import Words
 
@@ -20,20 +21,15 @@ def payment_answer(
 ) -> Answer | None:
     """The trace and both calculations, as known at `known_at`; None where an event is younger."""
     events = [trace["payment"], *(event for name in _EVENTS for event in trace[name])]
-    if any(event["recorded_at"] > known_at for event in events):
+    if not all_recorded(events, known_at):
         return None
     parts = {
-        "payment": _said_of(trace["payment"]),
+        "payment": covered(trace["payment"]),
         "calculation": trace["calculation"],
         "then": then._asdict(),
         "now": now and now._asdict(),
         "household": trace["household_on_disbursement_day"],
         "rules": [[rule["version"], rule["value_then"]] for rule in trace["rules_in_force"]],
-        **{name: [_said_of(event) for event in trace[name]] for name in _EVENTS},
+        **{name: covered(trace[name]) for name in _EVENTS},
     }
     return Answer(parts, known_at, {name: words(f"pin.payment_{name}") for name in parts})
-
-
-def _said_of(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event without what it is called."""
-    return {name: value for name, value in event.items() if name != "event_zh"}

@@ -15,9 +15,10 @@ from interface.console.awaited import AwaitedRoute, ready
 from interface.console.dates import in_china
 from interface.console.frame import Visit, assure_allowed, page, visit
 from interface.console.lists import ListPage, list_page
+from interface.exports.file_head import FileHead
 from interface.http.permissions import scope_of
 from interface.http.query_params import Code, No, narrowed
-from interface.http.responses import headers_of, table_file
+from interface.http.responses import Described, headed, headed_file, headers_of
 from interface.http.routes.publications import as_it_went_out, checked
 from projections.columns import Column
 from projections.facts.reading import COUNTY, Scope, Table, View
@@ -85,24 +86,39 @@ async def annual_file(
     return await _file(found, "annual", township, bank, form)
 
 
+class Answered(NamedTuple):
+    """A report's table; `file`: as a file has it, with what that says of itself."""
+
+    table: Table
+    headers: Mapping[str, str]
+    file: tuple[Table, FileHead]
+
+
 async def _answer(found: Visit, name: str, township: str | None, bank: str | None) -> Any:
-    """The report's table, and the head that its file has."""
+    """The report, once it is worked out."""
     query = f"/reports/{name}"
     assure_allowed(found, query)
     scope = scope_of(found.author, query)
 
-    def question(view: View) -> tuple[Table, Mapping[str, str]]:
-        own = narrowed(view, scope, bank, township)
-        return _REPORTS[name](view, own), headers_of(view)
+    title = found.words(f"reports.{name}")
+    said = "; ".join(
+        f"{key}={value}" for key, value in (("township", township), ("bank", bank)) if value
+    )
 
-    return await ready(found, found.words(f"reports.{name}"), (query, township, bank), question)
+    def question(view: View) -> Answered:
+        own = narrowed(view, scope, bank, township)
+        table = _REPORTS[name](view, own)
+        return Answered(table, headers_of(view), headed(table, Described(view, title, said)))
+
+    return await ready(found, title, (query, township, bank), question)
 
 
 async def _file(
     found: Visit, name: str, township: str | None, bank: str | None, form: FileForm
 ) -> Response:
-    table, headers = (await _answer(found, name, township, bank)).value
-    return await run_in_threadpool(table_file, table, form, f"{name}-{found.as_of}", headers)
+    report: Answered = (await _answer(found, name, township, bank)).value
+    table, head = report.file
+    return await run_in_threadpool(headed_file, table, form, name, report.headers, head)
 
 
 async def _sheet(
@@ -110,7 +126,7 @@ async def _sheet(
 ) -> Response:
     """A report laid out to be signed: head, unit, lines, and who made and checked it."""
     block = await _answer(found, name, township, bank)
-    table, _ = block.value
+    table = block.value.table
     names = {o.code: o.name for o in await run_in_threadpool(found.service.people.organisations)}
     columns = [column for column in table.columns if column.key not in _HIDDEN]
     given = dict(found.request.query_params)

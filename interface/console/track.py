@@ -24,7 +24,10 @@ class Mark(NamedTuple):
 
 
 class Track(NamedTuple):
-    """`as_of` and `known` are where the two dates stand; None: not on it."""
+    """`as_of` and `known` are where the two dates stand; None: not on it.
+
+    `other_as_of` and `other_known`: those of the moment that a page is compared with.
+    """
 
     years: list[Mark]
     quarters: list[Mark]
@@ -34,12 +37,24 @@ class Track(NamedTuple):
     days: int
     edge: int = _EDGE
     """The day at the left edge, the days to the right one, and where those edges are."""
+    other_as_of: int | None = None
+    other_known: int | None = None
 
 
-def track(as_of: date, known_on: date, today: date, address: Callable[[date], str]) -> Track:
-    """The years around both dates; `address`: where a day's mark leads."""
-    last = max(today, as_of, known_on).year
-    first = max(min(as_of.year, last - _YEARS + 1), last - 2 * _YEARS)
+def track(
+    as_of: date,
+    known_on: date,
+    today: date,
+    address: Callable[[date], str],
+    other: tuple[date, date] | None = None,
+) -> Track:
+    """The years around both dates; `address`: where a day's mark leads.
+
+    `other`: both days of the moment that a page is compared with.
+    """
+    others = other or (as_of, known_on)
+    last = max(today, as_of, known_on, *others).year
+    first = max(min(as_of.year, others[0].year, last - _YEARS + 1), last - 2 * _YEARS)
     begin, days = date(first, 1, 1), (date(last + 1, 1, 1) - date(first, 1, 1)).days
 
     def place(day: date) -> int | None:
@@ -55,7 +70,10 @@ def track(as_of: date, known_on: date, today: date, address: Callable[[date], st
             except NoRuling:
                 continue
             quarters.append(_mark(end, place(end), f"{year}Q{number}", address))
-    return Track(years, quarters, place(as_of), place(known_on), begin, days)
+    made = Track(years, quarters, place(as_of), place(known_on), begin, days)
+    if other is None:
+        return made
+    return made._replace(other_as_of=place(other[0]), other_known=place(other[1]))
 
 
 def _mark(day: date, x: int | None, name: str, address: Callable[[date], str]) -> Mark:

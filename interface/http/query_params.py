@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from time import monotonic, sleep
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import Depends, Path, Query, Request, Response
@@ -179,6 +179,16 @@ def position_of(cursor: str | None) -> int | None:
     return int(values[0])
 
 
+_NO_FILTER: Final = frozenset({"as_of", "known_at", "position", "limit", "totals"})
+
+
+def described(request: Request, view: View, title: str) -> Described:
+    """What a file of an answer says of itself: the view, and what else was asked for."""
+    told = request.query_params.multi_items()
+    said = "; ".join(f"{name}={value}" for name, value in told if name not in _NO_FILTER)
+    return Described(view, title, said, "notes=1" in request.headers.get("accept", ""))
+
+
 class Reading:
     """What every read route takes: who asks, at which two dates, behind which position."""
 
@@ -206,10 +216,7 @@ class Reading:
 
     def described(self, view: View, title: str) -> Described:
         """What a file of this answer says of itself; `Accept: text/csv;notes=1` has it in a CSV."""
-        told = self.request.query_params.multi_items()
-        dates = ("as_of", "known_at", "position", "limit", "totals")
-        said = "; ".join(f"{name}={value}" for name, value in told if name not in dates)
-        return Described(view, title, said, "notes=1" in self.request.headers.get("accept", ""))
+        return described(self.request, view, title)
 
     async def respond(self, answer: Callable[[View], Response]) -> Response:
         """The answer from a view at the two dates. Raises NotDrawnYet, BeyondLog.

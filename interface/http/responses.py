@@ -14,7 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
-from interface.exports.file_head import head_of_file, with_code_names
+from interface.exports.file_head import FileHead, head_of_file, with_code_names
 from interface.exports.table_files import write_table
 from projections.facts.reading import Table, View
 
@@ -83,21 +83,40 @@ def table_file(
     form: Form,
     name: str,
     headers: Mapping[str, str],
-    described: Described | None = None,
+    described: Described | None,
 ) -> Response:
     """A whole ledger as a file: yuan with two decimals, titles in Chinese and by key.
 
-    Described, it has the names of codes, says what it is and is called so; an XLSX on its first
-    sheet, a CSV in lines before its header where they are wanted.
+    Described, as all but a form that comes back filled in, it has the names of codes, says what it
+    is and is called so; an XLSX on its first sheet, a CSV in lines before its header where they
+    are wanted.
     """
-    head = None
-    if described is not None:
-        table = with_code_names(described.view, table)
-        head = head_of_file(described.view, table, described.title, described.said)
-        name = head.name(name)
+    if described is None:
+        return headed_file(table, form, name, headers, None)
+    table, head = headed(table, described)
+    return headed_file(table, form, name, headers, head, notes=described.notes)
+
+
+def headed(table: Table, described: Described) -> tuple[Table, FileHead]:
+    """The table with the names of its codes, and what a file of it says of itself."""
+    named = with_code_names(described.view, table)
+    return named, head_of_file(described.view, named, described.title, described.said)
+
+
+def headed_file(
+    table: Table,
+    form: Form,
+    name: str,
+    headers: Mapping[str, str],
+    head: FileHead | None,
+    *,
+    notes: bool = False,
+) -> Response:
+    """A file of a table that has its head already."""
+    name = head.name(name) if head else name
     folder = tempfile.mkdtemp(prefix="mz-answer-")
     path = Path(folder) / f"{name}.{form}"
-    write_table(path, table, head, notes=described is not None and described.notes)
+    write_table(path, table, head, notes=notes)
     return FileResponse(
         path,
         media_type="text/csv; charset=utf-8" if form == "csv" else _XLSX,

@@ -25,6 +25,7 @@ CREATE INDEX ON usage_check (loan_id);
 CREATE INDEX ON repayment_plan (loan_id);
 CREATE INDEX ON subsidy (loan_id);
 CREATE INDEX ON subsidy (payment_no);
+CREATE INDEX ON subsidy (of_position) WHERE recovery_no IS NULL;
 CREATE INDEX ON subsidised (loan_id);
 CREATE INDEX ON scale_report (bank, period);
 CREATE INDEX ON batch_line (loan_id);

@@ -48,19 +48,33 @@ SHAPE: Final = Shape(
     key=("position",),
     state=None,
 )
+_OF_ALL, _OF_FEW = "loans_of_all.sql", "loans_of_few.sql"
 _OF_PAGE = "AND payment_no = ANY (ARRAY(SELECT payment_no FROM line))"
 _FEW = ("loan_no", "household_no")
 
 
-def question(choice: Choice = EVERY) -> tuple[str, dict[str, Any]]:
+def question(choice: Choice = EVERY, scope: Scope = COUNTY) -> tuple[str, dict[str, Any]]:
     """The SQL of the lines chosen, which costs those lines where they are few, and its values."""
     stated = statement(SHAPE, choice)
     narrow = stated.is_narrow or any(key in choice.equal for key in _FEW)
-    query = query_text(__name__).replace("{guaranteed}", guaranteed("l.loan_id"))
+    loans = _OF_FEW if stated.is_narrow and _is_of_payments(choice, scope) else _OF_ALL
+    query = query_text(__name__).replace("{loans}", query_text(__name__, loans))
+    query = query.replace("{guaranteed}", guaranteed("l.loan_id"))
     query = query.replace("{chosen}", stated.chosen).replace("{page}", stated.page)
     query = query.replace("{of_page}", _OF_PAGE if narrow else "")
     one_loan = choice.equal.get("loan_no")
     return wrapped(SHAPE, query, stated), {**stated.parameters, "one_loan": one_loan}
+
+
+def _is_of_payments(choice: Choice, scope: Scope) -> bool:
+    """Whether payments alone say which lines come first: it is not asked whose loan each is of.
+
+    Else all loans are joined: the few payments of a small bank may stand anywhere in the order.
+    """
+    if scope != COUNTY:
+        return False
+    asked = {*choice.equal, *choice.ranges, (choice.sort or "position").lstrip("-")}
+    return all(SHAPE.own[key].startswith("p.") for key in asked)
 
 
 def subsidy_ledger(
@@ -81,7 +95,7 @@ def subsidy_ledger(
     choice = choice.of(household_no=household_no, loan_no=loan_no, period=period)
     if after is not None or most is not None:
         choice = choice._replace(after=None if after is None else (after,), most=most)
-    query, bound = question(choice)
+    query, bound = question(choice, scope)
     parameters = {**parameters_of_loans(scope), **bound}
     once = loan_no is not None
     return chosen_table(view, SHAPE, query, parameters, state=False, once=once)

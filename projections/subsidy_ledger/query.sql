@@ -4,30 +4,19 @@
 -- one_loan: the number of the loan asked about, if it is one (null: all);
 -- {chosen}: which of these, by what a payment itself holds (see ledger_choice.py; empty: all);
 -- {page}: how many of them, in order (empty: all); {of_page}: of these lines alone, so that a page
--- looks for what came back of its own payments (empty: all). Amounts in fen; loan_id as text, as in
--- the loan ledger.
+-- looks for what came back of its own payments (empty: all);
+-- behind facts.subsidy: the payments' loans as `l` and their households as `h` (loans_of_all.sql
+-- joins them all at once, loans_of_few.sql looks up those of each payment).
+-- Amounts in fen; loan_id as text, as in the loan ledger.
 -- What came back unspent (退票) is returned_fen, what was asked back recovered_fen.
 -- A payment stays a line when its loan is not lent as of the day: the disbursement was corrected
 -- to a later day. It then names the loan as it was reported last.
-WITH gone AS (
-  SELECT DISTINCT ON (l.loan_id) l.*
-    FROM facts.loan l
-    JOIN (SELECT DISTINCT loan_id FROM facts.loan
-           WHERE (sign = -1 OR effective_on > %(as_of)s)
-             AND (%(one_loan)s::text IS NULL OR loan_no = %(one_loan)s)) moved USING (loan_id)
-   WHERE l.sign = 1 AND l.recorded_at <= %(known_at)s
-     AND NOT EXISTS (SELECT FROM facts.standing_loan(%(as_of)s, %(known_at)s) a
-                      WHERE a.loan_id = l.loan_id)
-   ORDER BY l.loan_id, l.of_position DESC
-), line AS (
+WITH line AS (
   SELECT h.township, h.village, l.household_no, l.bank, l.loan_no, p.period, p.payment_no,
          p.effective_on, p.due_fen, p.paid_fen, p.voucher, l.principal_fen, l.annual_rate_bp,
          l.borrower, l.loan_id, p.of_position
     FROM facts.subsidy p
-    JOIN (SELECT * FROM facts.standing_loan(%(as_of)s, %(known_at)s)
-           UNION ALL SELECT * FROM gone) l USING (loan_id)
-    LEFT JOIN facts.standing_household(%(as_of)s, %(known_at)s) h USING (household_id)
-   WHERE p.recovery_no IS NULL
+{loans}   WHERE p.recovery_no IS NULL
      AND p.effective_on <= %(as_of)s AND p.recorded_at <= %(known_at)s
      AND (%(bank)s::text IS NULL OR l.bank = %(bank)s)
      AND (%(township)s::text IS NULL OR h.township = %(township)s)

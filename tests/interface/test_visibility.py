@@ -575,6 +575,7 @@ def test_every_table_has_declared_columns_in_json_and_in_a_file(county: County) 
         answer = county.callers.AUDIT.get(concrete, accept="text/csv", **query)
         assert answer.status_code in (200, 404), f"{concrete}: {answer.text}"
         if answer.status_code == 200:
+            assert "-known-" in answer.headers["content-disposition"], concrete
             heading = next(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
             assert set(heading) <= titles, f"{concrete}: {set(heading) - titles}"
             headed += 1

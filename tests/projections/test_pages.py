@@ -70,3 +70,14 @@ def test_a_page_of_the_subsidy_ledger_looks_for_what_came_back_of_its_own_paymen
             after = page[-1]["position"]
     assert found == whole
     assert any(line["recovered_fen"] for line in whole)
+
+
+def test_a_page_of_the_subsidy_ledger_looks_up_the_loans_of_its_own_payments(demo: Any) -> None:
+    """Each is read when it is looked for as standing, and as reported last where it is not."""
+    _, facts = demo
+
+    def read(query: Callable[[View], object]) -> int:
+        return rows_read(facts, query, "loan")
+
+    assert 0 < read(lambda view: subsidy_ledger(view, most=PAGE)) <= 4 * PAGE
+    assert read(subsidy_ledger) > 40 * PAGE

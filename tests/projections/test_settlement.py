@@ -20,7 +20,7 @@ from domain.kernel import Refused
 from domain.policy import NoRuling
 from projections.facts.reading import Facts, View
 from projections.red_flags import check, check_all, rule, rules
-from projections.settlement import Rules, as_table, replay, run_of, settlement
+from projections.settlement import MOST_LOOKED_UP, Rules, as_table, replay, run_of, settlement
 from projections.subsidy_ledger import subsidy_ledger
 
 TODAY = date(2025, 1, 1)
@@ -55,6 +55,33 @@ def at(facts: Facts, as_of: date = TODAY, known_at: datetime | None = None) -> A
 
 def disbursed_event(loan_no: str, version: int = 1) -> str:
     return f"{c.Loan.id_for('NRCB', loan_no)}.{version}"
+
+
+# ---- some loans alone -----------------------------------------------------------------
+
+
+def test_many_loans_are_asked_about_by_a_plan_that_is_made_for_so_many(database: Any) -> None:
+    """A plan that is made once suits a few loans; for thousands it takes ten times as long."""
+    with county(database, "2023-07-01") as (ledger, _):
+        ledger.submit(c.loan(), c.BANK)
+    few = [str(c.Loan.id_for("NRCB", "L1"))]
+    many = [*few, *(str(c.Loan.id_for("NRCB", f"M{n}")) for n in range(MOST_LOOKED_UP))]
+    with drawn(database) as facts, at(facts) as view:
+        last = named_quarter("2023Q2", view.book)
+        whole = settlement(view, last)
+        assert [due.name for due in whole] == ["2023Q1", "2023Q2"]
+        assert settlement(view, last, only=many) == whole
+        assert _planned_once(view) == 0
+        assert settlement(view, last, only=few) == whole
+        assert _planned_once(view) > 0
+
+
+def _planned_once(view: View) -> int:
+    """How many questions of the settlement are planned for any loans, once."""
+    row = view.connection.execute(
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%结息%'"
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 # ---- a loan that cannot be judged -----------------------------------------------------
@@ -239,7 +266,9 @@ def test_the_settlement_and_the_subsidy_ledger_hold_the_same_money_at_any_two_da
                     for line in settled(view, "2024Q4").values():
                         paid[line["loan_no"]] += line["paid_fen"]
                     booked = Counter[str]()
-                    for line in subsidy_ledger(view).dicts():
+                    lines = list(subsidy_ledger(view).dicts())
+                    assert list(subsidy_ledger(view, most=len(lines) + 1).dicts()) == lines
+                    for line in lines:
                         booked[line["loan_no"]] += line["net_fen"]
                     everything = view.query(
                         "SELECT coalesce(sum(paid_fen - recovered_fen), 0)::bigint"

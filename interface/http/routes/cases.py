@@ -103,7 +103,8 @@ async def scheme_list(
         asked = [s for s in groups.schemes if rule is None or rule in {f.rule for f in s.findings}]
         if form != "json":
             table = file_table(asked, with_cases=with_cases)
-            return table_file(table, form, f"schemes-{view.as_of}", headers_of(view))
+            told = read.described(view, "schemes")
+            return table_file(table, form, "schemes", headers_of(view), told)
         rest = [s for s in asked if after is None or s.id > after[0]][: limit + 1]
         table = as_table(rest, with_cases=with_cases)
         return page_of(view, table, limit, ("scheme",), not_checked=groups.failed)

@@ -115,7 +115,8 @@ async def fund_flow(
             headers |= {"Cache-Control": "no-store"}
             return Response(text, media_type=_GRAPHML, headers=headers)
         if form != "json":
-            return table_file(graph.table(), form, name, headers)
+            told = read.described(view, "fund-flow")
+            return table_file(graph.table(), form, "fund-flow", headers, told)
         drawn = {"nodes": graph.nodes(), "edges": list(graph.table().dicts())}
         words = {"node_kinds": NODE_KINDS, "edge_kinds": EDGE_KINDS}
         return json_answer(head_of(view) | drawn | words, headers=headers)

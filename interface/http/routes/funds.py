@@ -49,6 +49,8 @@ async def whole_journal(
         if tool is not None:
             text = "".join(journal_text(view, tool))
             return Response(text, media_type="text/plain; charset=utf-8", headers=headers_of(view))
-        return table_file(journal(view), form, f"journal-{view.as_of}", headers_of(view))
+        return table_file(
+            journal(view), form, "journal", headers_of(view), read.described(view, "journal")
+        )
 
     return await read.respond(answer)

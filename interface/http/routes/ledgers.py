@@ -41,6 +41,7 @@ from interface.http.query_params import (
     No,
     Page,
     Read,
+    described,
     narrowed,
     view_of,
 )
@@ -270,7 +271,9 @@ async def changes(
             found = diff.changes(view, ledger, known_from, scope=scope)
             found = with_visible_causes(view, author, found)
             if form != "json":
-                return table_file(diff.as_table(ledger, found), form, "changes", headers_of(view))
+                told = described(request, view, "changes")
+                table = diff.as_table(ledger, found)
+                return table_file(table, form, "changes", headers_of(view), told)
             total: dict[str, int] = {}
             for change in found:
                 for column, fen in change.difference.items():
@@ -341,10 +344,13 @@ async def loan_history(
     form = form_of(request)
 
     def answer() -> Response:
+        if form != "json":
+            with view_of(service, as_of, known_at, None) as view:
+                events = loan_events(view.connection, author, bank, no, view.known_at, view.as_of)
+                told = described(request, view, f"history of {no}")
+                return table_file(as_table(events), form, "history", headers_of(view), told)
         with service.facts.connection() as connection:
             events = loan_events(connection, author, bank, no, known_at, as_of)
-            if form != "json":
-                return table_file(as_table(events), form, "history", {})
             return json_answer(
                 {
                     "loan_no": no,
@@ -393,10 +399,13 @@ async def household_history(
     form = form_of(request)
 
     def answer() -> Response:
+        if form != "json":
+            with view_of(service, as_of, known_at, None) as view:
+                events = household_events(view.connection, author, no, view.known_at, view.as_of)
+                told = described(request, view, f"history of {no}")
+                return table_file(as_table(events), form, "history", headers_of(view), told)
         with service.facts.connection() as connection:
             events = household_events(connection, author, no, known_at, as_of)
-            if form != "json":
-                return table_file(as_table(events), form, "history", {})
             return json_answer(
                 {
                     "household_no": no,

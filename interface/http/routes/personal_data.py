@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Path, Request, Response
 from prometheus_client import Counter
+from psycopg import Connection
 from starlette.concurrency import run_in_threadpool
 
 from application.commands.household import LookAtHousehold
@@ -18,11 +20,12 @@ from domain.kernel import Author
 from domain.roles import Role
 from interface.http import schemas as s
 from interface.http.masked_names import laid_open, looks_at
-from interface.http.query_params import AsOf, KnownAt
-from interface.http.responses import form_of, json_answer, table_file
+from interface.http.query_params import AsOf, KnownAt, described, view_of
+from interface.http.responses import form_of, headers_of, json_answer, table_file
 from interface.http.routes.commands import command_route, recorded_content
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute
+from projections.facts.reading import Table
 from projections.history.columns import LOOKS
 
 router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
@@ -99,13 +102,22 @@ async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt 
     form = form_of(request)
 
     def answer() -> Response:
-        with service.facts.connection() as connection:
-            table = looks_at(connection, Household.id_for(no), known_at, as_of)
-        if table is None:
-            raise HouseholdUnknown(household_no=no)
         if form != "json":
-            return table_file(table, form, "looks", {})
+            with view_of(service, as_of, known_at, None) as view:
+                table = _looks(view.connection, no, view.known_at, view.as_of)
+                told = described(request, view, f"looks at {no}")
+                return table_file(table, form, "looks", headers_of(view), told)
+        with service.facts.connection() as connection:
+            table = _looks(connection, no, known_at, as_of)
         head = {"household_no": no, "as_of": as_of, "known_at": known_at}
         return json_answer(head | {"looks": list(table.dicts())})
 
     return await run_in_threadpool(answer)
+
+
+def _looks(connection: Connection, no: str, known_at: datetime | None, as_of: date | None) -> Table:
+    """The looks at a household. Raises HouseholdUnknown."""
+    table = looks_at(connection, Household.id_for(no), known_at, as_of)
+    if table is None:
+        raise HouseholdUnknown(household_no=no)
+    return table

@@ -28,6 +28,7 @@ from interface.http.query_params import (
     Read,
     assure_known,
     closed,
+    described,
     opened,
     position_of,
     view_of,
@@ -144,7 +145,8 @@ async def red_flags(
         assure_known(view, bank, township)
         if form != "json":
             table = as_table(check_all(view, asked, wanted))
-            return table_file(table, form, f"red-flags-{view.as_of}", headers_of(view))
+            told = read.described(view, "red-flags")
+            return table_file(table, form, "red-flags", headers_of(view), told)
         if limit is None and start is None:
             found, following = check_all(view, asked, wanted), None
         else:
@@ -384,9 +386,11 @@ async def _stored(
     form = form_of(request)
 
     def answer() -> Response:
+        if form != "json":
+            with view_of(service, None, None, None) as view:
+                told = described(request, view, name)
+                return table_file(_flat(lines(view.connection, None)), form, name, {}, told)
         with service.facts.connection() as connection:
-            if form != "json":
-                return table_file(_flat(lines(connection, None)), form, name, {})
             table = lines(connection, limit + 1)
             page = list(Table(table.columns, table.rows[:limit]).dicts())
             more = len(table.rows) > limit

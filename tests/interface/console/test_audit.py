@@ -312,7 +312,7 @@ def test_every_word_and_every_refusal_has_its_help(browsers: dict[str, Browser])
     assert all(re.fullmatch(r"[a-z0-9-]{1,100}", slug) for slug in slugs)
     word = browsers["ADMIN"].get("/help/household")
     assert word.status_code == 200
-    assert "registered by the bureau" in word.text
+    assert "由乡村振兴局登记" in word.text
     assert browsers["NRCB"].get("/help/no-such-word").status_code == 404
     assert {each.code for each in help_pages.refusals()} == {kind.CODE for kind in refusals()}
     text = browsers["NRCB"].get("/help/refusals").text

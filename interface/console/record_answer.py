@@ -1,0 +1,40 @@
+"""What the page of a record rests on, as its digest covers it: figures, ids and pseudonyms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from interface.console.pinned import Answer
+from interface.console.words import Words
+from projections.columns import BORROWER_NAME
+
+_NOT_COVERED: Final = frozenset(
+    {"event_zh", "personal"}  # of events: what they are called, and values that an erasure takes
+    | {BORROWER_NAME.key}
+    | {"zh", "en", "state_zh", "state_en"}  # sentences
+)
+
+
+def record_answer(words: Words, kind: str, known_at: datetime, parts: Mapping[str, Any]) -> Answer:
+    """The parts of a record's answer, without names and sentences.
+
+    The words of a part stand as `pin.<kind>_<part>`.
+    """
+    titles = {name: words(f"pin.{kind}_{name}") for name in parts}
+    return Answer({name: covered(part) for name, part in parts.items()}, known_at, titles)
+
+
+def covered(value: Any) -> Any:
+    """A value of an answer without names and sentences, at any depth."""
+    if isinstance(value, Mapping):
+        return {str(key): covered(each) for key, each in value.items() if key not in _NOT_COVERED}
+    if isinstance(value, list | tuple):
+        return [covered(each) for each in value]
+    return value
+
+
+def all_recorded(events: Iterable[Mapping[str, Any]], known_at: datetime) -> bool:
+    """Whether no event is younger than what is known."""
+    return all(event["recorded_at"] <= known_at for event in events)

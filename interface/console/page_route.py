@@ -135,7 +135,7 @@ def _said(words: Words, error: Exception) -> tuple[int, str, str]:
     if isinstance(error, NotDrawnYet):
         return 503, words("error.not_drawn_yet"), "not_drawn_yet"
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return status, _of_status(words, status), f"status_{status}"
+    return status, _of_status(words, status), ""
 
 
 def _of_status(words: Words, status: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from domain.household import CATEGORIES_ZH
-from domain.money import percent, yuan
+from domain.money import percent, with_commas
 
 _WORDS = CATEGORIES_ZH | {"lpr_cap": "合同利率与 LPR 孰低", "flat": "合同利率与固定利率孰低"}
 """Codes that a ruling on a slip may hold."""
@@ -42,5 +42,5 @@ def _shown(value: Any, unit: str) -> str:
     if isinstance(value, list):
         return "、".join(_WORDS.get(each, str(each)) for each in value) + unit
     if unit == "元":
-        return f"{yuan(value)} 元"
+        return f"{with_commas(value)} 元"
     return percent(value) if unit == "%" else f"{value} {unit}".strip()

@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
-from domain.money import percent, with_commas, yuan
+from domain.money import percent, with_commas
 
 ROOMS = ("documents", "console")
 """The rooms of `interface` that have templates."""
@@ -31,7 +31,7 @@ def _environment() -> Environment:
         auto_reload=False,
         cache_size=-1,
     )
-    made.filters |= {"yuan": yuan, "amount": with_commas, "percent": percent}
+    made.filters |= {"amount": with_commas, "percent": percent}
     return made
 
 

@@ -104,6 +104,13 @@ def view_of(
     return service.facts.at(day, known_at)
 
 
+def view_of_log(
+    service: Service, as_of: Any, known_at: datetime | None
+) -> AbstractContextManager[View]:
+    """The same, once they have come as far as the log: what is read beside them is told alike."""
+    return view_of(service, as_of, known_at, _recorded(service))
+
+
 def _drawn(service: Service) -> int:
     """How far into the log the live facts have come; 0 when there are none yet."""
     with service.facts.connection() as connection:

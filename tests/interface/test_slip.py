@@ -68,13 +68,14 @@ def test_a_clerk_with_a_calculator_comes_to_the_same_fen(callers: Callers) -> No
         row for row in Cells(page.text).rows if len(row) == 10 and re.match("[0-9]{4}-", row[0])
     ]
     assert [row[:4] for row in segments] == [
-        ["2023-06-21", "2023-07-31", "41", "50000.00"],
-        ["2023-08-01", "2023-09-20", "51", "30000.00"],
+        ["2023-06-21", "2023-07-31", "41", "50,000.00"],
+        ["2023-08-01", "2023-09-20", "51", "30,000.00"],
     ]
     total = Decimal(0)
     for _, _, days, principal, _, _, _, rate, share, product in segments:
-        assert Decimal(product) == Decimal(principal) * int(days)
-        total += Decimal(product) * Decimal(rate[:-1]) / 100 * Decimal(share[:-1]) / 100
+        amount = Decimal(product.replace(",", ""))
+        assert amount == Decimal(principal.replace(",", "")) * int(days)
+        total += amount * Decimal(rate[:-1]) / 100 * Decimal(share[:-1]) / 100
     due = (total / 360).quantize(Decimal("0.01"), ROUND_HALF_UP)
     assert f"<strong>{due} 元</strong>" in page.text
     assert "人民币叁佰陆拾贰元玖角柒分" in page.text
@@ -94,7 +95,7 @@ def test_it_names_every_rule_with_its_source_and_shows_no_name(callers: Callers)
 def test_a_ruling_stands_on_the_slip_in_words_and_units(callers: Callers) -> None:
     page = callers.AUDIT.get("/subsidy-payments/PAY-1/slip").text
     for named, version, shown in (
-        ("每户贴息本金上限", "credit_cap_fen@", "50000.00 元"),
+        ("每户贴息本金上限", "credit_cap_fen@", "50,000.00 元"),
         ("一年期 LPR", "lpr_one_year@", "3.65%"),
         ("贴息比例", "subsidy_share@", "100.00%"),
         ("结息日", "settlement_day@", "20 日"),

@@ -44,6 +44,7 @@ from interface.http.query_params import (
     described,
     narrowed,
     view_of,
+    view_of_log,
 )
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
 from interface.http.service import Service, service_of
@@ -345,7 +346,7 @@ async def loan_history(
 
     def answer() -> Response:
         if form != "json":
-            with view_of(service, as_of, known_at, None) as view:
+            with view_of_log(service, as_of, known_at) as view:
                 events = loan_events(view.connection, author, bank, no, view.known_at, view.as_of)
                 told = described(request, view, f"history of {no}")
                 return table_file(as_table(events), form, "history", headers_of(view), told)
@@ -400,7 +401,7 @@ async def household_history(
 
     def answer() -> Response:
         if form != "json":
-            with view_of(service, as_of, known_at, None) as view:
+            with view_of_log(service, as_of, known_at) as view:
                 events = household_events(view.connection, author, no, view.known_at, view.as_of)
                 told = described(request, view, f"history of {no}")
                 return table_file(as_table(events), form, "history", headers_of(view), told)

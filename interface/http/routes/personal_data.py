@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Path, Request, Response
 from prometheus_client import Counter
-from psycopg import Connection
 from starlette.concurrency import run_in_threadpool
 
 from application.commands.household import LookAtHousehold
@@ -20,12 +19,12 @@ from domain.kernel import Author
 from domain.roles import Role
 from interface.http import schemas as s
 from interface.http.masked_names import laid_open, looks_at
-from interface.http.query_params import AsOf, KnownAt, described, view_of
+from interface.http.query_params import AsOf, KnownAt, described, view_of_log
 from interface.http.responses import form_of, headers_of, json_answer, table_file
 from interface.http.routes.commands import command_route, recorded_content
 from interface.http.service import Service, service_of
 from interface.http.strict_json import StrictRoute
-from projections.facts.reading import Table
+from projections.facts.reading import Connection, Table
 from projections.history.columns import LOOKS
 
 router = APIRouter(prefix="/v1", tags=["个人信息 personal data"], route_class=StrictRoute)
@@ -103,7 +102,7 @@ async def looks(request: Request, no: No, as_of: AsOf = None, known_at: KnownAt 
 
     def answer() -> Response:
         if form != "json":
-            with view_of(service, as_of, known_at, None) as view:
+            with view_of_log(service, as_of, known_at) as view:
                 table = _looks(view.connection, no, view.known_at, view.as_of)
                 told = described(request, view, f"looks at {no}")
                 return table_file(table, form, "looks", headers_of(view), told)

@@ -32,6 +32,7 @@ from interface.http.query_params import (
     opened,
     position_of,
     view_of,
+    view_of_log,
 )
 from interface.http.responses import form_of, head_of, headers_of, json_answer, table_file
 from interface.http.routes.transparency_log import proven
@@ -387,7 +388,7 @@ async def _stored(
 
     def answer() -> Response:
         if form != "json":
-            with view_of(service, None, None, None) as view:
+            with view_of_log(service, None, None) as view:
                 told = described(request, view, name)
                 return table_file(_flat(lines(view.connection, None)), form, name, {}, told)
         with service.facts.connection() as connection:

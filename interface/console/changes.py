@@ -11,12 +11,11 @@ from fastapi import APIRouter, Depends, Query
 
 from domain.calendar import SHANGHAI, civil_day
 from domain.catalogue import EVENTS
-from domain.money import with_commas
+from interface.console.amounts import signed
 from interface.console.awaited import AwaitedRoute, answer_of
 from interface.console.dates import exactly, in_china, read_instant
 from interface.console.drawing.bars import Bar, bars
 from interface.console.frame import Elsewhere, Visit, Wrong, visit
-from interface.console.list_view import signed as signed_text
 from interface.console.lists import ListPage, list_page
 from interface.http.kept_answers import Block
 from interface.http.permissions import scope_of
@@ -202,11 +201,6 @@ def _head(
         else None,
         "signed": signed,
     }
-
-
-def signed(fen: int) -> str:
-    """An amount with its sign, a difference; a true minus."""
-    return signed_text(fen, with_commas(fen))
 
 
 def _causes(

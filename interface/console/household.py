@@ -12,6 +12,8 @@ from starlette.concurrency import run_in_threadpool
 
 from domain.household import Household
 from domain.policy import NoRuling
+from interface.console.compared_record import ComparedRecord, compared_record
+from interface.console.comparing import Comparing, Comparison
 from interface.console.dates import in_china
 from interface.console.drawing.band import Band, band
 from interface.console.forms import signed_form
@@ -58,23 +60,28 @@ class Record(NamedTuple):
     lines: list[Entry]
     names: Mapping[str, str]
     erased: bool
-    answer: Answer
+    answer: Answer | None
+    compared: ComparedRecord | None
 
 
 @router.get("/households/{no}")
-async def household(found: Visiting, no: No) -> Response:
+async def household(found: Visiting, no: No, other: Comparing) -> Response:
     assure_allowed(found, _QUERY)
-    return await _shown(found, no)
+    return await _shown(found, no, other)
 
 
-async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Response:
-    record = await run_in_threadpool(_record, found, no)
+async def _shown(
+    found: Visit, no: str, other: Comparison | None = None, *, status: int = 200, **look: Any
+) -> Response:
+    record = await run_in_threadpool(_record, found, no, other)
     words, path = found.words, path_of("households", no)
     return await page(
         found,
         "household.html",
         status=status,
         pinned=record.answer,
+        comparing=True,
+        compared_with=other and other.moment,
         no=no,
         record=record,
         category=category_name(words, record.home["category"]),
@@ -94,9 +101,17 @@ async def _shown(found: Visit, no: str, *, status: int = 200, **look: Any) -> Re
     )
 
 
-def _record(found: Visit, no: str) -> Record:
+def _record(found: Visit, no: str, other: Comparison | None) -> Record:
     """Raises HouseholdUnknown."""
     service, author = found.service, found.author
+
+    def loans_of(view: View) -> list[dict[str, Any]]:
+        loans: list[dict[str, Any]] = household_found(
+            service, view, author, scope_of(author, _QUERY), no
+        )["loans"]
+        return loans
+
+    compared = compared_record(found, other, loans_of) if other else None
     with view_of(service, found.as_of, found.known_at, None) as view:
         told = household_found(service, view, author, scope_of(author, _QUERY), no)
         home = told["household"]
@@ -131,7 +146,8 @@ def _record(found: Visit, no: str) -> Record:
             lines=entries(found, events, names),
             names=names,
             erased=any(event.topic == Household.Erased.TOPIC for event in happened),
-            answer=record_answer(found.words, "household", view.known_at, parts),
+            answer=record_answer(found.words, "household", view.known_at, parts, compared),
+            compared=compared,
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from domain.household import CATEGORIES_ZH
 from domain.money import percent, with_commas
 from domain.roles import Role
+from interface.console.amounts import signed
 from interface.console.dates import in_china
 from interface.console.empty_list import Empty, empty_list
 from interface.console.frame import Visit
@@ -463,12 +464,6 @@ def _sum(shown: Shown, column: Column, sums: Mapping[str, int]) -> Cell:
         number=True,
         fen=total if is_fen else None,
     )
-
-
-def signed(value: int, text: str) -> str:
-    """A number's text as that of a difference: always with its sign, a true minus."""
-    bare = text.removeprefix("-")
-    return f"+{bare}" if value > 0 else f"\u2212{bare}" if value < 0 else bare
 
 
 # ---- the filters ----------------------------------------------------------------------

@@ -17,6 +17,8 @@ from domain.kernel import Refused
 from domain.loan import LoanUnknown
 from domain.policy import Book, NoRuling
 from domain.visibility import sees_all
+from interface.console.compared_record import ComparedRecord, compared_record
+from interface.console.comparing import Comparing, Comparison
 from interface.console.drawing.balance import Balance, Marked, balance
 from interface.console.findings import finding_address
 from interface.console.frame import Visit, Wrong, assure_allowed, page, visit
@@ -88,18 +90,21 @@ class Record(NamedTuple):
     findings: list[dict[str, Any]] | None
     cases: list[dict[str, Any]] | None
     names: Mapping[str, str]
-    answer: Answer
+    answer: Answer | None
+    compared: ComparedRecord | None
 
 
 @router.get("/loans/{bank}/{no}")
-async def loan(found: Visiting, bank: No, no: No) -> Response:
+async def loan(found: Visiting, bank: No, no: No, other: Comparing) -> Response:
     assure_allowed(found, "/loans/{no}")
-    record = await run_in_threadpool(_record, found, bank, no)
+    record = await run_in_threadpool(_record, found, bank, no, other)
     line = record.loan
     return await page(
         found,
         "loan.html",
         pinned=record.answer,
+        comparing=True,
+        compared_with=other and other.moment,
         no=no,
         bank=record.names.get(bank, bank),
         loan=line,
@@ -130,10 +135,15 @@ def _own(found: Visit, query: str, bank: str, no: str) -> Scope:
     return scope
 
 
-def _record(found: Visit, bank: str, no: str) -> Record:
+def _record(found: Visit, bank: str, no: str, other: Comparison | None) -> Record:
     """Raises LoanUnknown."""
     scope = _own(found, "/loans/{no}", bank, no)
     service = found.service
+
+    def line_of(view: View) -> list[dict[str, Any]]:
+        return [loan_found(service, view, scope, no, bank)["loan"]]
+
+    compared = compared_record(found, other, line_of) if other else None
     with view_of(service, found.as_of, found.known_at, None) as view:
         told = loan_found(service, view, scope, no, bank)
         line = told["loan"]
@@ -159,7 +169,8 @@ def _record(found: Visit, bank: str, no: str) -> Record:
             findings=_findings(found, view, {event.position for event in happened}),
             cases=_cases(found, view, line),
             names=names,
-            answer=record_answer(found.words, "loan", view.known_at, parts),
+            answer=record_answer(found.words, "loan", view.known_at, parts, compared),
+            compared=compared,
         )
 
 
@@ -392,7 +403,7 @@ async def why(found: Visiting, bank: No, no: No, period: No) -> Response:
         raise Wrong(404, "loan.no_such_quarter", value=period)
     scope = _own(found, _WHY, bank, no)
 
-    def answer() -> tuple[dict[str, Any], Book, Answer]:
+    def answer() -> tuple[dict[str, Any], Book, Answer | None]:
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             plain = explained(view, scope, no, period, bank)
             of_lists = ("loan", "reasons", "calculations", "payments", "batch_lines")

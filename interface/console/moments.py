@@ -13,6 +13,8 @@ COMPARING: Final = (
     "/guarantees",
     "/benefits",
     "/benefits/instalments",
+    "/loans/{bank}/{no}",
+    "/households/{no}",
 )
 """The pages that can be compared, as their routes are written."""
 OF_OTHER: Final = ("vs_as_of", "vs_known_at")

@@ -14,6 +14,7 @@ from domain.money import percent, with_commas, yuan
 from domain.plan_check import plan_check
 from domain.policy import Ruling, table_names
 from domain.roles import Role
+from interface.console.amounts import signed
 from interface.console.awaited import AwaitedRoute, ready
 from interface.console.dates import exactly, in_china, read_instant
 from interface.console.drawing.bands import WIDTH, Bands, bands
@@ -249,12 +250,6 @@ def _unit_typed(words: Words, unit: str) -> str:
     if unit.startswith("fen"):
         return words("frame.yuan")
     return "%" if unit.startswith("basis points") else ""
-
-
-def signed(fen: int) -> str:
-    """A difference with its sign; a true minus."""
-    text = with_commas(abs(fen))
-    return f"+{text}" if fen > 0 else f"\u2212{text}" if fen < 0 else text
 
 
 def _instant_of(found: Visit, text: str | None) -> Any:

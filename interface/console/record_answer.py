@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from interface.console.compared_record import ComparedRecord
 from interface.console.pinned import Answer
 from interface.console.words import Words
 from projections.columns import BORROWER_NAME
@@ -17,13 +18,26 @@ _NOT_COVERED: Final = frozenset(
 )
 
 
-def record_answer(words: Words, kind: str, known_at: datetime, parts: Mapping[str, Any]) -> Answer:
-    """The parts of a record's answer, without names and sentences.
+def record_answer(
+    words: Words,
+    kind: str,
+    known_at: datetime,
+    parts: Mapping[str, Any],
+    compared: ComparedRecord | None = None,
+) -> Answer | None:
+    """The parts of a record's answer, without names and sentences; None while they may change.
 
-    The words of a part stand as `pin.<kind>_<part>`.
+    The words of a part stand as `pin.<kind>_<part>`. `compared`: with it the amounts of the other
+    moment are covered, too.
     """
     titles = {name: words(f"pin.{kind}_{name}") for name in parts}
-    return Answer({name: covered(part) for name, part in parts.items()}, known_at, titles)
+    said = {name: covered(part) for name, part in parts.items()}
+    if compared is not None:
+        if not compared.is_final:
+            return None
+        titles["then"] = words("pin.then")
+        said["then"] = dict(compared.then)
+    return Answer(said, known_at, titles)
 
 
 def covered(value: Any) -> Any:

@@ -197,6 +197,7 @@ def test_the_pages_that_compare_are_those_that_links_lead_to_with_both_moments()
     for name in OF_OTHER:
         assert {path for path in _taking(name) if "{form}" not in path} == set(COMPARING)
     assert compares("/ledgers/loans") and not compares("/ledgers/loans/x")
+    assert compares("/loans/NRCB/L1") and not compares("/loans/NRCB/L1/subsidies/2023Q1")
 
 
 def test_a_page_that_does_not_compare_refuses_another_moment(browsers: dict[str, Browser]) -> None:

@@ -66,7 +66,7 @@ def compared_record(
         moments, is_final = moments_said(found.words, views), views.is_final(other.moment)
     is_zh = found.words.language == "zh"
     every = [
-        Amount(each.title_zh if is_zh else each.title_en, then[each.key], now[each.key])
+        Amount(each.title_zh if is_zh else f"{each.title_en} (yuan)", then[each.key], now[each.key])
         for each in _AMOUNTS
     ]
     differing = [each for each in every if each.difference_fen]

@@ -174,7 +174,7 @@ class ComparedList:
     """
 
     def __init__(self, made: Shown, amounts: Sequence[str], other: Moment) -> None:
-        self.name, self.sort, self.own = made.name, made.sort, made.own
+        self.name, self.key, self.sort, self.own = made.name, made.key, made.sort, made.own
         self.facets, self.filters, self.ranges = made.facets, made.filters, made.ranges
         self.shown, self.codes = made.shown, made.codes
         self._made, self._other, self.amounts = made, other, tuple(amounts)
@@ -247,10 +247,7 @@ class ComparedLines(InMemory):
     those that were asked for.
     """
 
-    def __init__(
-        self, made: ComparedList, both: Both, asked: Asked, key: Sequence[str],
-        facets: Sequence[str], *, equal_shown: bool,
-    ) -> None:  # fmt: skip
+    def __init__(self, made: ComparedList, both: Both, asked: Asked, equal_shown: bool) -> None:
         columns, pairs = both.columns, both.pairs
         self._of = made
         self._place = {name: place for place, name in enumerate(keys(columns))}
@@ -265,7 +262,7 @@ class ComparedLines(InMemory):
         parts = tuple(part for column in columns for part in made.parts(column))
         table = Table((*parts, made.columns[-1]), [self._line(columns, each) for each in chosen])
         free = asked._replace(equal={}, ranges={})  # both sides are chosen already
-        super().__init__(table, free, key, facets, ())
+        super().__init__(table, free, made.key, made.facets, ())
         self.sums = {
             part: value
             for each, (then, now) in both.sums.items()

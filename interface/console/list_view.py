@@ -50,8 +50,10 @@ Lead = Callable[[Visit, Mapping[str, Any]], str | None]
 
 
 class Shown(Declared, Protocol):
-    """What of a list decides how it looks."""
+    """What of a list decides how it looks, and what tells its lines apart."""
 
+    @property
+    def key(self) -> tuple[str, ...]: ...
     @property
     def leads(self) -> Mapping[str, Lead]: ...
     @property

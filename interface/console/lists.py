@@ -277,7 +277,8 @@ async def show_list(
                 title, said = found.words(f"{made.name}.title"), found.request.url.query
                 answer_of(found, title, ("compared", made.name, said), both_kept)
             with views_of(found, other.moment) as views:
-                lines = _compared(found, made, views, query, asked, also, other, compared)
+                both = _both(found, made, views, query, asked, also, other)
+                lines = ComparedLines(compared, both, asked, other.equal_shown)
                 shown = asked._replace(cols=lines.cols)
                 seen = listed_of(found, made, shown, views.now, lines, codes, further, compared)
                 seen = with_comparison(found, seen, views, lines, other)
@@ -296,23 +297,6 @@ async def show_list(
         compared_with=other and other.moment,
         list=seen,
         **values,
-    )
-
-
-def _compared(
-    found: Visit,
-    made: ListPage,
-    views: Views,
-    query: Query,
-    asked: Asked,
-    also: Mapping[str, Any],
-    other: Comparison,
-    compared: ComparedList,
-) -> ComparedLines:
-    """The lines of both moments: the list's own query, at each of them."""
-    both = _both(found, made, views, query, asked, also, other)
-    return ComparedLines(
-        compared, both, asked, made.key, made.facets, equal_shown=other.equal_shown
     )
 
 
@@ -340,7 +324,7 @@ def _both(
         pairs = paired(after.columns, made.key, before, list(after.rows()))
         both = both_of(after.columns, pairs, made.summed, equal_kept=other.equal_shown)
         if memory:
-            memory.keep(key, both, 1 + 2 * len(both.pairs))
+            memory.keep(key, both, 1 + sum(2 - pair.count(None) for pair in both.pairs))
     return both
 
 
@@ -437,7 +421,8 @@ async def list_file(
     def filed() -> Response:
         if other and compared:
             with views_of(found, other.moment) as views:
-                lines = _compared(found, made, views, query, asked, also, other, compared)
+                both = _both(found, made, views, query, asked, also, other)
+                lines = ComparedLines(compared, both, asked, other.equal_shown)
                 return compared_file_of(found, made, views, lines, compared, form, said, notes)
         with view_of(found.service, found.as_of, found.known_at, None) as view:
             selection = _selection(found, made, view, query, asked, also, ())

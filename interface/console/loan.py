@@ -37,6 +37,7 @@ from interface.http.routes.subsidy_explanation import explained
 from projections.cases import cases_of_loan
 from projections.duties import duties
 from projections.facts.reading import Scope, View
+from projections.loan_ledger import loan_ledger
 from projections.red_flags import rule
 from projections.red_flags.runs import standing_on
 from projections.settlement import Due, Wanted, settlement
@@ -141,7 +142,10 @@ def _record(found: Visit, bank: str, no: str, other: Comparison | None) -> Recor
     service = found.service
 
     def line_of(view: View) -> list[dict[str, Any]]:
-        return [loan_found(service, view, scope, no, bank)["loan"]]
+        lines = list(loan_ledger(view, scope=scope._replace(bank=bank), loan_no=no).dicts())
+        if not lines:
+            raise LoanUnknown(loan_no=no)
+        return lines
 
     compared = compared_record(found, other, line_of) if other else None
     with view_of(service, found.as_of, found.known_at, None) as view:
